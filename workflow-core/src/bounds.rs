@@ -1,8 +1,8 @@
-//! Limits on input: how deep, how long and how large a text or value may be before it is refused.
+//! Limits on input: how deep and how large a text or value may be.
 //!
-//! Parsers recurse, and a stack that overflows ends the process. Whatever a parser recurses over is
-//! counted here first, in one pass without recursion. Everything that multiplies (aliases,
-//! parameters, patterns) is counted before it is copied. Knows sizes; refuses to know what is read.
+//! Parsers recurse, and a stack overflow aborts the process. So nesting is counted here first, in
+//! one pass without recursion. Everything that multiplies (aliases, parameters, patterns) is
+//! counted before it is copied. Knows sizes, and not what is read.
 
 use std::ops::Range;
 
@@ -10,10 +10,10 @@ use serde_json::Value as Json;
 
 /// The deepest nesting of lists and maps, in files, bodies, inputs and outputs.
 ///
-/// A store keeps a value inside of a record, and reads 128 levels.
+/// A store writes a value inside of a record, and reads 128 levels.
 pub const NESTING: usize = 64;
 
-/// Why an input is not read: what is too large, the limit, the cure, and where the limit is passed.
+/// The error of an input that is too large: what exceeds which limit, what to do, and where.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}; {help}")]
 pub struct TooLarge {
@@ -23,28 +23,29 @@ pub struct TooLarge {
 }
 
 impl TooLarge {
-    /// Something that is too large: what and the limit, what to do, and where it is passed.
+    /// Creates an error from what is too large with its limit, what to do, and the place in the
+    /// text.
     pub fn new(message: String, help: &'static str, at: Range<usize>) -> Self {
         Self { message, help, at }
     }
 
-    /// What is too large, and the limit.
+    /// Returns what is too large, and the limit.
     pub fn message(&self) -> &str {
         &self.message
     }
 
-    /// What to do.
+    /// Returns what to do.
     pub fn help(&self) -> &'static str {
         self.help
     }
 
-    /// Where the limit is passed, in bytes from the beginning of the text.
+    /// Returns where the limit is exceeded, in bytes from the start of the text.
     pub fn place(&self) -> Range<usize> {
         self.at.clone()
     }
 }
 
-/// Counts the nesting of lists and maps in JSON or JSON5, before a parser recurses over them.
+/// Checks the nesting of lists and maps in JSON or JSON5, before a parser recurses over them.
 ///
 /// ```
 /// use workflow_core::bounds;
@@ -56,7 +57,7 @@ impl TooLarge {
 ///
 /// # Errors
 ///
-/// Fails when lists and maps are nested more than [`NESTING`] levels deep.
+/// Fails if lists and maps are nested more than [`NESTING`] levels deep.
 pub fn json(text: &str) -> Result<(), TooLarge> {
     let bytes = text.as_bytes();
     let (mut at, mut depth) = (0, 0_usize);
@@ -81,11 +82,11 @@ pub fn json(text: &str) -> Result<(), TooLarge> {
     Ok(())
 }
 
-/// Refuses a value that a store could not read back.
+/// Checks the nesting of a value, so that a store can read it back.
 ///
 /// # Errors
 ///
-/// Fails when lists and maps are nested more than [`NESTING`] levels deep.
+/// Fails if lists and maps are nested more than [`NESTING`] levels deep.
 pub fn value(value: &Json) -> Result<(), TooLarge> {
     let mut left = vec![(value, 0)];
     while let Some((value, depth)) = left.pop() {
@@ -100,14 +101,14 @@ pub fn value(value: &Json) -> Result<(), TooLarge> {
     Ok(())
 }
 
-/// Lists and maps that are nested too deep, from here on.
+/// Creates the error of lists and maps that are nested too deep from this place on.
 pub fn nested(at: Range<usize>) -> TooLarge {
     let message = format!("lists and maps are nested more than {NESTING} levels deep");
     TooLarge::new(message, "flatten the value, or pass the inner part as text", at)
 }
 
-/// Where the string ends that begins at `start` with a quote of either kind: past its closing quote,
-/// or at the end of the text where it is not closed.
+/// Returns the end of the string that starts at `start` with a quote of either kind: after its
+/// closing quote, or the end of the text if it is not closed.
 pub fn end_of_string(bytes: &[u8], start: usize) -> usize {
     let mut at = start + 1;
     while let Some(byte) = bytes.get(at) {
@@ -120,7 +121,7 @@ pub fn end_of_string(bytes: &[u8], start: usize) -> usize {
     bytes.len()
 }
 
-/// Where a comment ends; the next byte where there is none.
+/// Returns the end of a comment, or the next byte if there is none.
 fn end_of_comment(bytes: &[u8], start: usize) -> usize {
     let rest = &bytes[start + 1..];
     let length = match rest.first() {

@@ -1,16 +1,33 @@
-//! Runs plans: performs what the scheduler decides, and notes what happens.
+//! Runs plans: performs the effects that the scheduler decides on, and records the events.
 //!
-//! Jobs are polled where the run is driven, in place; only those that wait become tasks.
-//! Functions that block, and work that piles up behind a slow job, go to threads of the runtime
-//! in use. Knows nothing of the registry.
+//! Jobs are polled in place, where the run is driven. Only a job that waits becomes a task.
+//! Functions that block, and work that piles up behind a slow job, go to threads of the runtime in
+//! use. The engine does not know the registry.
+//!
+//! # Map
+//!
+//! | module | holds |
+//! |---|---|
+//! | `request`, `handle`, `events` | what a host uses: a run before it starts, while it is active, and its events |
+//! | `active` | the active run: what its handles, workers and jobs share, and the one lock |
+//! | `state` | what is under the lock, and every decision about it; [`state::Deferred`] collects what must wait for its release |
+//! | `worker` | who works for a run: the driver, its tasks, helper threads and their monitor |
+//! | `services`, `child_workflow`, `output` | what jobs use of their run: children, signals, sleeps, child workflows, output |
+//! | `permits`, `machine` | limits, and the places that jobs hold |
+//! | `clock`, `runtime` | time; tasks, threads and timers |
+//! | `durable` | what a store adds: the record, leases, resuming, replay |
+//! | `shutdown` | graceful stops |
+//!
+//! A new effect of the scheduler is applied in `state/apply`. If it calls code of the host, it adds
+//! a field to [`state::Deferred`], which performs it after the lock.
 //!
 //! # Code of the host
 //!
-//! Is called outside of the run's lock and behind [`guard`](crate::guard): bodies, conditions and
-//! futures by the driver, which also puts errors into words; wakers and destructors by the deferred work;
-//! JSON by `value`; planning by requests and recovery. Trusted are clocks, `Workflow::name`, clones
-//! of wakers and subscribers of `tracing`: a panic of these fails the run. The whole list, with what
-//! follows from each, is in `docs/decisions/0019-code-of-the-host.md`.
+//! The engine calls code of the host outside of the run's lock and behind [`guard`](crate::guard).
+//! The driver calls bodies, conditions and futures, and formats errors. [`state::Deferred`] calls
+//! wakers and destructors, `value` converts JSON, and requests and recovery plan workflows. Clocks,
+//! `Workflow::name`, clones of wakers and subscribers of `tracing` are trusted: if one of them
+//! panics, the run fails. The complete list is in `docs/decisions/0019-code-of-the-host.md`.
 
 mod active;
 mod child_workflow;
@@ -59,9 +76,10 @@ use permits::EngineLimits;
 use runtime::Runtime;
 use shutdown::Stopping;
 
-/// Runs workflows, with limits, a store and a clock of its own.
+/// Runs workflows with its own limits, store and clock.
 ///
-/// `registry::run` uses one that the whole program shares. Clones are the same engine.
+/// `registry::run` uses an engine that the whole program shares. A clone is a handle on the same
+/// engine.
 ///
 /// ```
 /// use workflow_core::prelude::*;
@@ -77,7 +95,7 @@ use shutdown::Stopping;
 #[derive(Clone)]
 pub struct Engine(pub(crate) Arc<Shared>);
 
-/// What the runs of an engine share.
+/// The settings and services that all runs of an engine share.
 pub(crate) struct Shared {
     time: Time,
     limits: EngineLimits,
@@ -85,30 +103,31 @@ pub(crate) struct Shared {
     /// Present when there is a store.
     lease_renewer: Option<LeaseRenewer>,
     stopping: Stopping,
-    /// How many are under way that run schedules.
+    /// The number of calls of `run_schedules` in progress.
     #[cfg(feature = "schedule")]
     scheduling: AtomicUsize,
     store_timeout: Duration,
-    /// After so many deaths of its process in a row, a run is blocked; `None` for never.
+    /// The number of consecutive deaths of its process after which a run is blocked. `None` for
+    /// never.
     poison_after: Option<usize>,
     timings: Timings,
     threads: usize,
     output_backlog: usize,
-    /// Whether what jobs print with `println!` is for those who watch alone.
+    /// Whether output of `println!` in jobs goes only to subscribers and the run log.
     capture_output: bool,
-    /// Where runs have their folders whose workflows do not say.
+    /// The parent folder for runs of workflows that set none.
     runs_dir: Option<Arc<Path>>,
     resolver: Option<Arc<dyn Resolve>>,
     states: States,
 }
 
-/// How exactly a run notes when its jobs began and ended.
+/// The precision of the start and end times of jobs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Timings {
-    /// Each time is read from the clock. The default; costs some 30 ns per reading.
+    /// Reads the clock for each time, at about 30 ns per reading. The default.
     #[default]
     Exact,
-    /// The clock is read when something waits; jobs that end without waiting share the latest
+    /// Reads the clock when something waits. Jobs that end without waiting share the latest
     /// reading.
     Coarse,
 }
@@ -122,7 +141,7 @@ impl Default for Engine {
 }
 
 impl Engine {
-    /// An engine to be configured.
+    /// Returns a builder with the default settings.
     pub fn builder() -> EngineBuilder {
         EngineBuilder {
             time: Time::Machine,
@@ -143,9 +162,9 @@ impl Engine {
         }
     }
 
-    /// Another engine to be configured, which begins with everything that this one was given: limits
-    /// of the same sizes, with places of its own, its clock, and the store and the application
-    /// state, which both then hold.
+    /// Returns a builder for another engine with the settings of this one. The new engine shares
+    /// the clock, the store and the application state. Its limits have the same sizes but separate
+    /// places.
     pub fn to_builder(&self) -> EngineBuilder {
         let (max_parallel, limits) = self.0.limits.sizes();
         EngineBuilder {
@@ -167,15 +186,15 @@ impl Engine {
         }
     }
 
-    /// A run of this workflow: by name from the registry, or a [`Workflow`](crate::Workflow) at hand. Nothing
-    /// happens until the request is awaited, waited for, or started.
+    /// Prepares a run of a workflow, which is given by its registered name or as a
+    /// [`Workflow`](crate::Workflow). Nothing happens until the request is awaited, waited for, or
+    /// started.
     pub fn run(&self, workflow: impl IntoWorkflow) -> RunRequest {
         RunRequest::new(self.clone(), workflow.into_workflow())
     }
 
-    /// The limits that jobs of this engine may count against, and how they are used at the moment:
-    /// the engine's own, this machine's, and those of the workflows that have runs under way in this
-    /// process.
+    /// Returns the current usage of all limits that jobs of this engine may count against: the
+    /// engine's own, the machine's, and those of workflows with active runs in this process.
     ///
     /// ```
     /// use workflow_core::{Engine, LimitScope};
@@ -190,17 +209,17 @@ impl Engine {
         self.0.limits.usage()
     }
 
-    /// Where runs of a workflow have their folders.
+    /// The parent folder for runs of a workflow.
     fn runs_dir_of(&self, workflow: &dyn Workflow) -> Option<Arc<Path>> {
         workflow.runs_dir().map(Arc::from).or_else(|| self.0.runs_dir.clone())
     }
 
-    /// What finds the workflows of stored runs, where the host has said so.
+    /// The resolver that the host set, if any.
     pub(crate) fn resolver(&self) -> Option<&dyn Resolve> {
         self.0.resolver.as_deref()
     }
 
-    /// Where the engine keeps what jobs print; see [`EngineBuilder::runs_dir`].
+    /// Returns the folder for the output of jobs; see [`EngineBuilder::runs_dir`].
     pub fn runs_dir(&self) -> Option<&Path> {
         self.0.runs_dir.as_deref()
     }
@@ -210,7 +229,7 @@ impl Engine {
         self.0.time.sleep(&Runtime::current(), duration).await;
     }
 
-    /// The store that the engine was given.
+    /// Returns the engine's store, if it has one.
     pub fn store(&self) -> Option<&Arc<dyn Store>> {
         self.0.lease_renewer.as_ref().map(LeaseRenewer::store)
     }
@@ -218,12 +237,12 @@ impl Engine {
 
 #[cfg(feature = "schedule")]
 impl Engine {
-    /// Whether this engine [runs schedules](Self::run_schedules) at the moment.
+    /// Returns whether this engine currently [runs schedules](Self::run_schedules).
     pub fn runs_schedules(&self) -> bool {
         self.0.scheduling.load(Ordering::Relaxed) > 0
     }
 
-    /// Notes that it does, until what is returned is dropped.
+    /// Counts a call of `run_schedules` as in progress until the returned guard is dropped.
     pub(crate) fn note_schedules(&self) -> impl Drop {
         struct Scheduling(Arc<Shared>);
         impl Drop for Scheduling {
@@ -269,67 +288,67 @@ pub struct EngineBuilder {
     states: States,
 }
 
-/// How long a dead engine keeps its runs, unless told otherwise.
+/// The default lease.
 const LEASE: Duration = Duration::from_secs(10);
 
-/// How long a run goes on without its store, unless told otherwise.
+/// The default time that a run waits for an unreachable store.
 const STORE_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// After how many deaths of its process in a row a run is blocked, unless told otherwise.
+/// The default number of consecutive deaths of its process after which a run is blocked.
 const POISON_AFTER: usize = 5;
 
 impl EngineBuilder {
-    /// Limits how many jobs of this engine may run at once, over all runs; 0 counts as 1. Default: no
+    /// Limits how many jobs of this engine run at once, over all runs. 0 counts as 1. Default: no
     /// limit.
     ///
-    /// Jobs that only wait for others are not counted: maps, workflows inside of workflows, functions
-    /// with a [`WorkflowContext`](crate::WorkflowContext).
+    /// Jobs that only wait for other jobs do not count: maps, child workflows, and functions with a
+    /// [`WorkflowContext`](crate::WorkflowContext).
     pub fn max_parallel(mut self, jobs: usize) -> Self {
         self.max_parallel = Some(jobs.max(1));
         self
     }
 
-    /// Sets how many jobs of this engine that name this limit may run at once, over all runs; 0 counts
-    /// as 1.
+    /// Limits how many jobs that name this limit run at once on this engine, over all runs. 0
+    /// counts as 1.
     ///
-    /// A workflow may have limits too ([`Flow::limit`](crate::Flow::limit), `limits:` of a file). Where
-    /// both have one of the same name, jobs of the workflow count against both.
+    /// A workflow may have limits too ([`Flow::limit`](crate::Flow::limit), `limits:` in a file).
+    /// If both have a limit of the same name, jobs of the workflow count against both.
     ///
-    /// The machine has the limits `machine.cpus`, `machine.gpus` and, on Linux, `machine.memory_mib`,
-    /// once for all engines of the process. A limit of that name makes this engine use less of it,
-    /// and never more than there is.
+    /// The machine has the limits `machine.cpus`, `machine.gpus` and, on Linux,
+    /// `machine.memory_mib`, which all engines of the process share. A limit with one of these
+    /// names reduces the engine's share. It never raises it above the size of the machine.
     ///
-    /// [`Call::limit`](crate::Call::limit) says in which order jobs have their places.
+    /// [`Call::limit`](crate::Call::limit) describes the order in which jobs get places.
     pub fn limit(mut self, name: impl Into<String>, jobs: usize) -> Self {
         self.limits.insert(name.into(), jobs.max(1));
         self
     }
 
-    /// Sets the grace period of jobs that ask for one without saying how long:
-    /// `#[job(grace)]`, [`Call::default_grace`](crate::Call::default_grace). Default: 5 s.
+    /// Sets the grace period of jobs that request one without a duration: `#[job(grace)]`,
+    /// [`Call::default_grace`](crate::Call::default_grace). Default: 5 s.
     ///
-    /// Other jobs have the grace period that they ask for, or none: they are dropped as soon as
-    /// they are to stop. A job that runs a shell command has the command's grace period and 5 s
-    /// for what was killed to be gone; one that runs another workflow has until that run has
-    /// ended.
+    /// Jobs with a duration of their own use that duration. Jobs without a grace period are dropped
+    /// as soon as they must stop. A job that runs a shell command gets the command's grace period
+    /// and 5 s more for killed processes to exit. A job that runs another workflow waits until that
+    /// run has ended.
     pub fn cancel_grace(mut self, grace: Duration) -> Self {
         self.grace = grace;
         self
     }
 
-    /// Sets where runs are kept, so that they outlive the process: a store, or an `Arc` of one that
-    /// others hold too. Default: nowhere.
+    /// Sets the store that persists runs, so that they outlive the process. Takes a store, or an
+    /// `Arc` of a shared one. Default: none.
     ///
-    /// In a run that is kept, what jobs take and make must have a JSON form, and a job begins once
-    /// the store has what led to it.
+    /// In a persisted run, inputs and outputs of jobs must serialize to JSON. A job starts once the
+    /// store has the events that lead to it.
     pub fn store(mut self, store: impl IntoStore) -> Self {
         self.store = Some(store.into_store());
         self
     }
 
-    /// Sets the time within which engines that [serve](Engine::serve) the same store have taken
-    /// over the runs of this one, when it dies. Alive, it is heard of three times in that time.
-    /// Default: 10 s; at most 365 days, or runs end in [`RunError::LongLease`].
+    /// Sets the lease: if this engine dies, engines that [serve](Engine::serve) the same store take
+    /// over its runs within this time. A living engine renews its leases about three times within
+    /// it. Default: 10 s. With more than 365 days, runs end in [`RunError::LongLease`].
     ///
     /// [`RunError::LongLease`]: crate::RunError::LongLease
     pub fn lease(mut self, time: Duration) -> Self {
@@ -337,72 +356,73 @@ impl EngineBuilder {
         self
     }
 
-    /// Sets how long a run that is under way waits for a store that is out of reach, before it
-    /// is given up. Until then it stands still and loses nothing. Default: 60 s.
+    /// Sets how long an active run waits for an unreachable store before it fails. Meanwhile the
+    /// run pauses and loses nothing. Default: 60 s.
     pub fn store_timeout(mut self, timeout: Duration) -> Self {
         self.store_timeout = timeout;
         self
     }
 
-    /// Sets after how many deaths of its process in a row a run is [blocked as
-    /// poisoned](crate::Blocked::Poisoned): one of its jobs was in flight each time. Only deaths
-    /// count: a graceful stop, a job that ends, and [`Engine::unblock`] start the count again.
-    /// With 0, never. Default: 5.
+    /// Sets after how many consecutive deaths of its process a run is [blocked as
+    /// poisoned](crate::Blocked::Poisoned), if the same job was in flight each time. A graceful
+    /// stop, the end of the job, and [`Engine::unblock`] reset the count. 0 means never. Default:
+    /// 5.
     pub fn poison_after(mut self, deaths: usize) -> Self {
         self.poison_after = (deaths > 0).then_some(deaths);
         self
     }
 
-    /// Limits how many threads at a time poll the futures of one run; 1 keeps them where the run
-    /// is driven. Default: one for each core. Functions that block have threads of their own.
+    /// Limits how many threads poll the futures of one run at a time. With 1, futures stay where
+    /// the run is driven. Functions that block have separate threads. Default: one for each core.
     pub fn threads(mut self, threads: usize) -> Self {
         self.threads = threads.max(1);
         self
     }
 
-    /// Sets how many bytes of memory each run may hold of what its jobs print, for those who watch
-    /// it. What is printed meanwhile pushes out the oldest, whether anyone has read it or not.
-    /// Default: 256 KiB; with 0 nobody sees what is printed.
+    /// Sets how many bytes of job output each run buffers in memory for subscribers. New output
+    /// pushes out the oldest, read or not. With 0, subscribers see no output. Default: 256 KiB.
     pub fn output_backlog(mut self, bytes: usize) -> Self {
         self.output_backlog = bytes;
         self
     }
 
-    /// Keeps what jobs print: each run has a folder of its own in this one, named by its id, with
-    /// the log `output.log` in it ([`RunLog`](crate::RunLog) reads it). Files of workflows have such
-    /// a folder already, and keep it. Default: none, and what a job prints is seen only while
-    /// somebody watches.
+    /// Persists the output of jobs: each run gets a folder in this one, named by its id, with the
+    /// log `output.log` ([`RunLog`](crate::RunLog) reads it). Workflow files have such a folder
+    /// already and keep using it. Default: none, so that only subscribers of the run see the
+    /// output.
     ///
-    /// What a job prints is what it gives to [`JobContext::print`](crate::JobContext::print) and
-    /// [`note`](crate::JobContext::note), and to the macros of [`printing`](crate::printing), as which
-    /// `println!` and its kin in a job count. Of each attempt, 16 MiB are kept.
+    /// Output is what a job passes to [`JobContext::print`](crate::JobContext::print), to
+    /// [`annotate`](crate::JobContext::annotate), and to the macros of
+    /// [`printing`](crate::printing), which stand in for `println!` and its relatives in jobs. The
+    /// log keeps 16 MiB of each attempt.
     pub fn runs_dir(mut self, folder: impl Into<PathBuf>) -> Self {
         let folder = folder.into();
         self.runs_dir = Some(std::path::absolute(&folder).unwrap_or(folder).into());
         self
     }
 
-    /// Sets what finds the workflows of stored runs. Default: [`WorkflowSnapshot::workflow`].
+    /// Sets the resolver that finds the workflows of stored runs. Default:
+    /// [`WorkflowSnapshot::workflow`].
     pub fn resolver(mut self, resolver: impl Resolve + 'static) -> Self {
         self.resolver = Some(Arc::new(resolver));
         self
     }
 
-    /// Whether what jobs print with the macros of [`printing`](crate::printing) is left
-    /// to those who watch the run, and to its log. Default: no, it also goes to the standard output
-    /// of the process.
+    /// Sets whether output of the macros of [`printing`](crate::printing) in jobs goes only to
+    /// subscribers of the run and its log. Default: no, it also goes to the standard output of the
+    /// process.
     pub fn capture_output(mut self, capture: bool) -> Self {
         self.capture_output = capture;
         self
     }
 
-    /// Gives jobs of this engine a value of this type, which they take as
-    /// [`State<T>`](crate::State): a database pool, a client, settings. May be called once for each
-    /// type; of one type, the latest counts.
+    /// Adds application state, which jobs take as [`State<T>`](crate::State): a database pool, a
+    /// client, settings. Call it once for each type. A second value of a type replaces the first.
     ///
-    /// An engine without a type that a job takes refuses the run before it begins, with
-    /// [`RunError::MissingState`](crate::RunError::MissingState). So does one that takes up a run
-    /// from its store. One that only [enqueues](crate::RunRequest::enqueue) a run needs no state.
+    /// If the state of a job is missing, the run fails before it starts with
+    /// [`RunError::MissingState`](crate::RunError::MissingState). The same holds for a run that is
+    /// resumed from the store. An engine that only [enqueues](crate::RunRequest::enqueue) runs
+    /// needs no state.
     ///
     /// ```
     /// use workflow_core::prelude::*;
@@ -423,12 +443,12 @@ impl EngineBuilder {
         self
     }
 
-    /// Calls a closure in place of the function of a `#[job]`, in every workflow that this engine
-    /// runs: for tests of a workflow whose job would charge a card.
+    /// Replaces the function of a `#[job]` by a closure in every workflow that this engine runs.
+    /// For tests of a workflow whose job would charge a card.
     ///
-    /// The closure has the function's inputs, without its context and its state, and returns what
-    /// the function returns. All else is as it was: the graph, options, retries, what a store
-    /// keeps. State that only replaced jobs take need not be there.
+    /// The closure takes the function's inputs, without its context and state, and has the same
+    /// return type. Everything else stays the same: the graph, options, retries and the persisted
+    /// record. State that only replaced jobs take may be missing.
     ///
     /// ```
     /// use workflow_core::prelude::*;
@@ -458,13 +478,13 @@ impl EngineBuilder {
         self
     }
 
-    /// Sets how exactly times are noted. Default: [`Timings::Exact`].
+    /// Sets the precision of the recorded times. Default: [`Timings::Exact`].
     pub fn timings(mut self, timings: Timings) -> Self {
         self.timings = timings;
         self
     }
 
-    /// The engine.
+    /// Builds the engine.
     pub fn build(self) -> Engine {
         Engine(Arc::new(Shared {
             time: self.time,

@@ -1,7 +1,7 @@
-//! A definition proven runnable: names resolved, no cycle, order fixed, flat arrays.
+//! A definition that was proven to be runnable: names resolved, no cycle, order fixed, flat arrays.
 //!
-//! Jobs are renumbered in the order in which Kahn's algorithm releases them, so that a run that
-//! takes ready jobs first in, first out walks memory forwards. Knows no values and no time.
+//! Jobs are renumbered in the order of Kahn's algorithm, so that a run that takes ready jobs first
+//! in, first out walks memory forwards. Knows neither values nor time.
 
 mod compile;
 mod cycle;
@@ -19,84 +19,86 @@ use crate::retry::RetryPolicy;
 
 pub(crate) use compile::{GraphBuilder, NO_JOB};
 pub use error::GraphError;
-pub(crate) use group::GroupCell;
+pub(crate) use group::GroupState;
 use group::Groups;
 use lists::Lists;
-pub(crate) use names::{Names, is_made};
+pub(crate) use names::{Names, is_generated};
 
 /// The jobs of a workflow and the order between them, ready to run.
 ///
-/// Prints itself: [`mermaid`](Self::mermaid), [`dot`](Self::dot), [`tree`](Self::tree).
+/// Has views for people: [`mermaid`](Self::mermaid), [`dot`](Self::dot), [`tree`](Self::tree),
+/// [`waves`](Self::waves).
 pub struct Graph {
-    /// Of each job, those that wait for it, in the order in which they were added.
+    /// For each job, the jobs that wait for it, in the order in which they were added.
     pub(crate) successors: Lists,
     pub(crate) groups: Groups,
-    /// What each job's record in a scheduler starts as.
+    /// The initial state of each job in a scheduler.
     pub(crate) cells: Vec<JobState>,
-    /// Only the jobs that ask for something.
+    /// Only of jobs that set an option.
     pub(crate) policies: HashMap<u32, JobPolicy>,
     pub(crate) names: Names,
     pub(crate) settings: Settings,
 }
 
-/// A job's record: small, because a run has one per job.
+/// The state of a job in a run: small, because a run has one per job.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct JobState {
-    /// How many of the jobs and groups that it waits for have not ended.
+    /// The number of its dependencies and groups that have not ended.
     pub(crate) pending: u32,
     pub(crate) flags: JobFlags,
     pub(crate) phase: u8,
-    /// What the jobs that ended had become.
+    /// The marks of dependencies that have ended.
     pub(crate) seen: u8,
 }
 
-/// What a job asks for, in full.
+/// The options of a job that concern scheduling.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct JobPolicy {
     pub(crate) retry: RetryPolicy,
     pub(crate) timeouts: Timeouts,
-    /// Whether the job has time to clean up when it is asked to stop.
+    /// The time that the job has to clean up when it must stop.
     pub(crate) grace: Option<Grace>,
     pub(crate) priority: i32,
-    /// Names of limits, and how much of each.
+    /// Names of limits, with the amounts.
     pub(crate) limits: Vec<(String, usize)>,
-    /// How many of the job's children may run at once; 0 means without limit.
+    /// The most children of the job that run at once; 0 means no limit.
     pub(crate) concurrency: usize,
 }
 
-/// What holds for a run as a whole.
+/// The settings of a run as a whole.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Settings {
     pub(crate) on_failure: OnFailure,
-    /// How many jobs may run at once.
+    /// The most jobs that run at once.
     pub(crate) max_parallel: Option<usize>,
     pub(crate) timeout: Option<std::time::Duration>,
 }
 
 impl Graph {
-    /// How many jobs there are.
+    /// Returns the number of jobs.
     pub fn len(&self) -> usize {
         self.cells.len()
     }
 
-    /// Whether there are no jobs; a graph that compiled has at least one.
+    /// Returns whether there are no jobs. A compiled graph has at least one.
     pub fn is_empty(&self) -> bool {
         self.cells.is_empty()
     }
 
-    /// The names of the jobs, each after those that it waits for.
+    /// Returns the names of the jobs, each after those of its dependencies.
     pub fn job_names(&self) -> impl ExactSizeIterator<Item = &str> {
         (0..self.cells.len()).map(|job| self.names.get(job))
     }
 
-    /// The direct edges, as pairs of names: the second job waits for the first. What jobs wait
-    /// for by way of a group is in [`groups`](Self::groups), so that a thousand jobs that wait
-    /// for a thousand others are not a million pairs here.
+    /// Returns the direct edges as pairs of names: the second job waits for the first. Edges
+    /// through groups are in [`groups`](Self::groups), so that a thousand jobs that wait for a
+    /// thousand others are not a million pairs here.
     pub fn edges(&self) -> impl Iterator<Item = (&str, &str)> {
         self.edge_ids().map(|(from, to)| (self.names.get(from), self.names.get(to)))
     }
 
-    /// The groups, as pairs of lists of names: each job of the second waits for all of the first.
+    /// Returns the groups as pairs of lists of names: each job of the second list waits for all
+    /// jobs of the first.
     ///
     /// ```
     /// use workflow_core::{Definition, Graph};
@@ -121,7 +123,7 @@ impl Graph {
         })
     }
 
-    /// How many pairs of jobs, or of a job and a group, the order takes.
+    /// Returns the number of stored edges between jobs, and between jobs and groups.
     #[cfg(test)]
     pub(crate) fn stored_edges(&self) -> usize {
         self.successors.total() + self.groups.of_job.total() + self.groups.waiting.total()

@@ -1,8 +1,8 @@
-//! The border to the host's code: what panics behind it comes back as a value.
+//! Guards calls of code of the host: a panic comes back as a value.
 //!
-//! Everything else that catches a panic is built on this, so that a payload is treated in one way:
-//! its text is copied, and its own destructor, which is the host's code like any other, is run
-//! behind the same border.
+//! All code that catches panics of the host uses this module, so that payloads are handled in one
+//! way: the text is copied, and the destructor of the payload, which is code of the host as well,
+//! runs behind the same guard. Does not know what it calls.
 
 use std::any::Any;
 use std::mem::{forget, needs_drop};
@@ -12,22 +12,22 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 ///
 /// # Errors
 ///
-/// Fails with what the panic said.
+/// Fails with the text of a panic.
 #[inline]
 pub(crate) fn call<T>(code: impl FnOnce() -> T) -> Result<T, String> {
     catch_unwind(AssertUnwindSafe(code)).map_err(panic_text)
 }
 
-/// Drops what holds code of the host, whose destructors may panic like everything else.
+/// Drops a value of the host, whose destructor may panic.
 #[inline]
 pub(crate) fn discard<T>(value: T) {
-    // The host's panic hook has reported it, and nobody waits for what a destructor does.
+    // The host's panic hook has reported the panic.
     if let Err(panic) = catch_unwind(AssertUnwindSafe(move || drop(value))) {
         discard_payload(panic);
     }
 }
 
-/// What a panic said; the payload is discarded.
+/// Returns the text of a panic, and discards the payload.
 #[cold]
 pub(crate) fn panic_text(panic: Box<dyn Any + Send>) -> String {
     let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
@@ -36,8 +36,8 @@ pub(crate) fn panic_text(panic: Box<dyn Any + Send>) -> String {
     text.unwrap_or_else(|| "a panic without a text".to_owned())
 }
 
-/// Drops a payload. If that panics too, the second payload is leaked: its destructor could do the
-/// same for ever.
+/// Drops a payload. If that panics too, the second payload is leaked, because its destructor could
+/// do the same for ever.
 #[cold]
 fn discard_payload(panic: Box<dyn Any + Send>) {
     if let Err(again) = catch_unwind(AssertUnwindSafe(move || drop(panic))) {
@@ -45,9 +45,9 @@ fn discard_payload(panic: Box<dyn Any + Send>) {
     }
 }
 
-/// Does something with every item of a list, however many of them panic.
+/// Calls a function with every item of a list, however many calls panic.
 ///
-/// The border is crossed once for the list and once for each panic, and not once for each item.
+/// Enters the guard once for the list and once for each panic, not once for each item.
 #[inline]
 pub(crate) fn for_each<T>(items: &mut [T], mut code: impl FnMut(&mut T)) {
     let mut rest = items.iter_mut();
@@ -59,8 +59,8 @@ pub(crate) fn for_each<T>(items: &mut [T], mut code: impl FnMut(&mut T)) {
     }
 }
 
-/// Drops every item of a list, however many of them panic: two that panic in one `drop` of the
-/// list would end the process.
+/// Drops every item of a list, however many of them panic. Two panics in one `drop` of the list
+/// would abort the process.
 #[inline]
 pub(crate) fn clear<T>(items: &mut Vec<T>) {
     if !needs_drop::<T>() {

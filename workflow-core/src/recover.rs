@@ -1,4 +1,5 @@
-//! Runs on record, with the workflows that this program has.
+//! Recovers, cancels and follows stored runs, with the workflows of this program. How a run is
+//! resumed is known to the engine alone.
 
 use std::collections::HashSet;
 use std::pin::pin;
@@ -14,17 +15,17 @@ use crate::store::{StoreError, WorkflowSnapshot};
 use crate::workflow::Workflow;
 
 impl Engine {
-    /// Takes up every run of the engine's store that has not ended and that no living engine
-    /// drives: what a crash left behind, and what was left for others to run. Outcomes on record
-    /// stand; attempts that were under way begin again, under the same idempotency key.
+    /// Resumes every unfinished run of the engine's store that no living engine drives: runs after
+    /// a crash, and runs that were [enqueued](crate::RunRequest::enqueue). Recorded outcomes stay.
+    /// Attempts that were running start again, with the same idempotency key.
     ///
-    /// Workflows come from the engine's [resolver](crate::EngineBuilder::resolver), which by default
-    /// knows what is registered, and files from the text that the store kept.
+    /// Workflows come from the engine's [resolver](crate::EngineBuilder::resolver), which by
+    /// default finds registered workflows, and workflow files in the stored text.
     ///
     /// # Errors
     ///
-    /// Fails when the store cannot be read. What cannot be taken up is no error, and is told in
-    /// [`Recovery::refused`].
+    /// Fails if the store cannot be read. Runs that cannot be resumed are no error;
+    /// [`Recovery::refused`] lists them.
     ///
     /// ```
     /// use std::sync::Arc;
@@ -44,40 +45,38 @@ impl Engine {
         self.recover_with(self.known_workflows()).await
     }
 
-    /// Cancels a run on record, whoever drives it. One that nobody drives ends at once, even when
-    /// its workflow has changed or is gone; jobs of it that always run still do where the workflow
-    /// is the one that the run began with.
+    /// Cancels a stored run, whichever engine drives it. A run that no engine drives ends at once,
+    /// even if its workflow has changed or is missing. Its jobs that always run still run if the
+    /// workflow is unchanged.
     ///
     /// # Errors
     ///
-    /// Fails when the engine has no store, when the store has no such run, and when the run has
-    /// ended.
+    /// Fails if the engine has no store, if the store has no such run, or if the run has ended.
     pub async fn cancel(&self, run: RunId) -> Result<Cancellation, StoreError> {
         self.cancel_with(run, self.known_workflows()).await
     }
 
-    /// Waits for the end of a run on record, whoever drives it, and returns its report. Takes the
-    /// run up when nobody does.
+    /// Waits for the end of a stored run, whichever engine drives it, and returns its report.
+    /// Resumes the run if no engine drives it.
     ///
     /// # Errors
     ///
-    /// Fails when the run failed or was cancelled, when there is none with this id, and when its
-    /// workflow is not to be had or has changed.
+    /// Fails if the run failed or was cancelled, if there is no such run, or if its workflow is
+    /// missing or has changed.
     pub async fn follow(&self, run: RunId) -> Result<Report, RunError> {
         self.follow_with(run, self.known_workflows()).await
     }
 }
 
 impl Engine {
-    /// Takes up what nobody drives, again and again until `stop` ends: runs whose engine has died,
-    /// and runs that were [left to others](crate::RunRequest::enqueue). Runs under way when it
-    /// stops go on in the background. Ends by itself when the engine is
-    /// [shut down](Engine::shutdown).
+    /// Repeats [`recover`](Self::recover) until `stop` ends: resumes runs whose engine has died,
+    /// and starts runs that were [enqueued](crate::RunRequest::enqueue). Active runs go on in the
+    /// background after that. Also ends when the engine is [shut down](Engine::shutdown).
     ///
     /// # Errors
     ///
-    /// Fails when the engine has no store, or one that is of no use; a store that is out of reach
-    /// is asked again.
+    /// Fails if the engine has no store, or if the store is unusable. An unreachable store is
+    /// retried.
     pub async fn serve(&self, stop: impl Future<Output = ()>) -> Result<(), StoreError> {
         let mut stop = pin!(stop);
         let mut refused = HashSet::new();
@@ -86,12 +85,12 @@ impl Engine {
                 Ok(recovery) => {
                     for (run, error) in recovery.refused {
                         if refused.insert(run) {
-                            tracing::warn!(%run, %error, "the run is not taken up");
+                            tracing::warn!(%run, %error, "cannot resume the run");
                         }
                     }
                 }
                 Err(StoreError::Unavailable(error)) => {
-                    tracing::warn!(%error, "the store is out of reach");
+                    tracing::warn!(%error, "the store is unreachable; retrying");
                 }
                 Err(error) => return Err(error),
             }
@@ -111,14 +110,14 @@ impl Engine {
 }
 
 impl WorkflowSnapshot {
-    /// The workflow itself: read from what the store kept, where a [`SourceFormat`] of this program
-    /// knows it, or what is registered under the name.
+    /// Returns the workflow: read from the stored source if a [`SourceFormat`] of this program can
+    /// read it, or else the one that is registered under the name.
     ///
     /// # Errors
     ///
-    /// Fails when what the store kept is not valid any more, or of a format that this program does
-    /// not have; when nothing is registered under the name; and when another program runs the
-    /// workflow and reports on it, whatever is registered under its name.
+    /// Fails if the stored source is no longer valid or of an unknown format, if no workflow is
+    /// registered under the name, or if the workflow is external, which means that another program
+    /// runs it and reports on it.
     pub fn workflow(&self) -> Result<Arc<dyn Workflow>, LookupError> {
         if self.is_external() {
             return Err(

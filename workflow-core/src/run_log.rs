@@ -1,20 +1,21 @@
-//! What the jobs of a run print, in files that only grow.
+//! The output log of a run: what its jobs print, in append-only files. Knows neither events nor who
+//! prints.
 //!
 //! # Files
 //!
-//! Each engine that drives the run writes a segment of its own: `output.log`, then `output.2.log`
-//! once another has taken the run over, and so on. A process that was stopped while others took
-//! over may wake up and write on; it does so in its own segment. Readers read all segments in their
-//! order as one log.
+//! Each engine that drives the run writes its own segment: `output.log`, then `output.2.log` once
+//! another engine has taken over the run, and so on. A process that was paused while others took
+//! over may go on writing, but only to its own segment. Readers read all segments in order as one
+//! log.
 //!
-//! An attempt that was under way when its engine died begins again under the same number. In each
-//! segment but the first, the beginning of an attempt is noted, so that only what the last of them
-//! printed counts as its output.
+//! An attempt that was running when its engine died starts again with the same number. Each segment
+//! but the first notes the start of an attempt, so that only the output after the last start
+//! counts.
 //!
 //! # Format
 //!
 //! A first line, `{"workflow_log":1}`, then records. A record is a line of JSON, the bytes that it
-//! announces (a piece of one stream, as it is also shown to those who watch), and a line break:
+//! announces (a piece of one stream, the same that subscribers get), and a line break:
 //!
 //! ```text
 //! {"job":"build","attempt":1,"stream":"stderr","after_ms":17,"bytes":12}
@@ -25,13 +26,13 @@
 //!
 //! ```
 //!
-//! `after_ms` counts from the start of the attempt. A record with `dropped` says how much output
-//! beyond the limit was not kept so far; the last of an attempt counts. One with neither stream nor
-//! `dropped` notes the beginning of an attempt.
+//! `after_ms` counts from the start of the attempt. A record with `dropped` says how many bytes
+//! beyond the limit were dropped so far; the last one of an attempt counts. A record with neither
+//! stream nor `dropped` notes the start of an attempt.
 //!
-//! Records are found by their lengths, so nothing that a job prints can pass for one, and
-//! reading one attempt skips the bytes of the others. There is no index to write or to lose:
-//! whatever a crash leaves of a segment is readable up to the record that it interrupted.
+//! Records are found by their lengths, so output of a job cannot be mistaken for a record, and
+//! reading one attempt skips the bytes of the others. There is no index to lose: after a crash, a
+//! segment is readable up to the record that was interrupted.
 
 mod read;
 mod record;
@@ -47,41 +48,41 @@ pub use read::{AttemptLog, LogChunk, LogEntry, LogRecord, LogRecords};
 use record::FIRST_LINE;
 pub use record::{Header, LogPlace, LogPosition, MAX_BODY, OutputStream};
 
-/// Why a log could not be written or read.
+/// The error of a log that cannot be written or read.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LogError {
-    /// The system refused.
+    /// The operating system reported an error.
     #[error("the log `{}` cannot be {doing}", path.display())]
     System {
         /// The log.
         path: PathBuf,
-        /// Opened, written or read.
+        /// `opened`, `written` or `read`.
         doing: &'static str,
-        /// What the system says.
+        /// The error of the operating system.
         source: io::Error,
     },
-    /// The file is not what this library writes.
-    #[error("the log `{}` is damaged at byte {offset}: {reason}; move it away to begin a new one", path.display())]
+    /// The file is not a log of this library, or is damaged.
+    #[error("the log `{}` is damaged at byte {offset}: {reason}; move it away to start a new one", path.display())]
     Damaged {
         /// The log.
         path: PathBuf,
-        /// Where reading had to stop.
+        /// The byte at which reading stopped.
         offset: u64,
-        /// What is there.
+        /// What is wrong.
         reason: String,
     },
 }
 
-/// The log in the folder of a run.
+/// Returns the path of the log in the folder of a run.
 pub fn path_in(folder: &Path) -> PathBuf {
     folder.join("output.log")
 }
 
-/// How many bytes of an attempt's output are kept, unless it is told otherwise.
+/// The default limit on the output of an attempt, in bytes.
 pub const OUTPUT_LIMIT: u64 = 16 * 1024 * 1024;
 
-/// The log of one run, open for writing; clones write to the same segment.
+/// The log of one run, open for writing. Clones write to the same segment.
 #[derive(Debug, Clone)]
 pub struct RunLog(Arc<Mutex<Writer>>);
 
@@ -90,23 +91,23 @@ struct Writer {
     path: PathBuf,
     segment: u32,
     file: File,
-    /// Up to here the file holds whole records.
+    /// The length of the complete records in the file.
     length: u64,
-    /// Whether more was written than whole records.
+    /// Whether the file has part of a record after that.
     torn: bool,
-    /// A record in the making; kept for its memory.
+    /// The buffer for records, reused.
     record: Vec<u8>,
 }
 
 impl RunLog {
-    /// Begins a new segment of the log at this path, and the log if there is none.
+    /// Opens a new segment of the log at this path, and creates the log if there is none.
     ///
     /// # Errors
     ///
-    /// Fails when the file cannot be made, or when what is at the path is no log.
+    /// Fails if the file cannot be created, or if the file at the path is not a log.
     pub fn open(path: impl Into<PathBuf>) -> Result<Self, LogError> {
         let log = path.into();
-        // What is no log is left alone.
+        // Leaves other files alone.
         if log.exists() {
             Records::open(&log, segment::FIRST)?;
         }
@@ -122,7 +123,7 @@ impl RunLog {
         Ok(Self(Arc::new(Mutex::new(writer))))
     }
 
-    /// Begins a new segment of the log in the folder of a run, which is made if it is not there.
+    /// Opens a new segment of the log in the folder of a run, and creates the folder if needed.
     ///
     /// # Errors
     ///
@@ -137,26 +138,26 @@ impl RunLog {
         Self::open(path)
     }
 
-    /// What one attempt of a job printed, in the order in which it was read; empty when there is
-    /// nothing of it. Of one that was begun again after another engine had taken the run over,
-    /// only what it printed since. May be called while the log is written.
+    /// Reads the output of one attempt, in the order in which it was written to the log. Empty if
+    /// there is none. If the attempt started again after another engine took over the run, returns
+    /// only the output since then. May be called while the log is written.
     ///
     /// # Errors
     ///
-    /// Fails when the log cannot be read, or is none.
+    /// Fails if the log cannot be read, or if the file is not a log.
     pub fn read(path: impl AsRef<Path>, job: &str, attempt: u32) -> Result<AttemptLog, LogError> {
         let path = path.as_ref();
         let segment = Self::segment_of(path, job, attempt)?;
         Records::open(path, segment)?.attempt(job, attempt)
     }
 
-    /// The segment that has the output of an attempt: the last in which it was begun. What others
-    /// have of it was printed before another engine took the run over, or by one that had not
-    /// noticed.
+    /// Returns the segment with the output of an attempt: the last one in which it started. Output
+    /// in other segments was printed before another engine took over the run, or by an engine that
+    /// had not noticed.
     ///
     /// # Errors
     ///
-    /// Fails when the log cannot be read, or is none.
+    /// Fails if the log cannot be read, or if the file is not a log.
     pub fn segment_of(path: impl AsRef<Path>, job: &str, attempt: u32) -> Result<u32, LogError> {
         let path = path.as_ref();
         let later = segment::all(path).rev().take_while(|segment| *segment > segment::FIRST);
@@ -168,15 +169,15 @@ impl RunLog {
         Ok(segment::FIRST)
     }
 
-    /// What was printed from this position on, by all jobs and engines, in the order in which it
-    /// was written: from the [beginning](LogPosition::default), or from the
-    /// [`end`](LogPlace::end) of a place that the log or an event has told. May be called while
-    /// the log is written; what comes later is not waited for.
+    /// Reads the output of all jobs from this position on, in the order in which it was written:
+    /// from the [start](LogPosition::default), or from the [`end`](LogPlace::end) of a place in a
+    /// record or an event. May be called while the log is written, and does not wait for more
+    /// output.
     ///
     /// ```no_run
     /// use workflow_core::{LogError, LogPosition, RunLog};
     ///
-    /// /// Shows what is new; returns where to go on the next time.
+    /// /// Prints new output; returns where to continue the next time.
     /// fn follow(path: &str, from: LogPosition) -> Result<LogPosition, LogError> {
     ///     let mut end = from;
     ///     for record in RunLog::read_from(path, from)? {
@@ -190,28 +191,28 @@ impl RunLog {
     ///
     /// # Errors
     ///
-    /// Fails when the log cannot be read, or is none; the records do, when no record begins at this
-    /// position.
+    /// Fails if the log cannot be read, or if the file is not a log. Reading the records fails if
+    /// no record starts at this position.
     pub fn read_from(path: impl AsRef<Path>, from: LogPosition) -> Result<LogRecords, LogError> {
         LogRecords::starting_at(path.as_ref(), from)
     }
 
-    /// The attempts that printed something, with how much, in the order of their first output. Of
-    /// those that were begun again after another engine had taken the run over, only what they
-    /// printed since.
+    /// Returns the attempts that printed something, with the sizes of their output, in the order of
+    /// their first output. If an attempt started again after another engine took over the run, only
+    /// its output since then counts.
     ///
     /// # Errors
     ///
-    /// Fails when the log cannot be read, or is none.
+    /// Fails if the log cannot be read, or if the file is not a log.
     pub fn attempts(path: impl AsRef<Path>) -> Result<Vec<LogEntry>, LogError> {
         read::entries(path.as_ref())
     }
 
-    /// Notes that an attempt begins: it may have begun in an earlier segment, too.
+    /// Notes the start of an attempt, which may have started in an earlier segment before.
     ///
     /// # Errors
     ///
-    /// Fails when the log cannot be written.
+    /// Fails if the log cannot be written.
     pub fn begin(&self, job: &str, attempt: u32) -> Result<(), LogError> {
         if self.lock().segment == segment::FIRST {
             return Ok(());
@@ -221,12 +222,12 @@ impl RunLog {
         self.append(&header, b"").map(drop)
     }
 
-    /// Adds a record, and says where it is; the header's `bytes` is the length of the body, which is at
-    /// most [`MAX_BODY`].
+    /// Appends a record, and returns its place. The header's `bytes` is the length of the body,
+    /// which is at most [`MAX_BODY`].
     ///
     /// # Errors
     ///
-    /// Fails when the log cannot be written.
+    /// Fails if the log cannot be written.
     pub fn append(&self, header: &Header<'_>, body: &[u8]) -> Result<LogPlace, LogError> {
         let mut writer = self.lock();
         writer.record.clear();
@@ -238,8 +239,7 @@ impl RunLog {
         Ok(LogPlace { segment: writer.segment, offset, length: writer.length - offset })
     }
 
-    /// Writes into another file from now on, and returns the one before: for tests of what writes to
-    /// a log.
+    /// Replaces the file, and returns the previous one. For tests.
     #[doc(hidden)]
     pub fn swap_file(&self, file: File) -> File {
         std::mem::replace(&mut self.lock().file, file)
@@ -251,7 +251,8 @@ impl RunLog {
 }
 
 impl Writer {
-    /// Writes at once, so that a crash leaves at most one unfinished record, at the end.
+    /// Writes the record in one call, so that a crash leaves at most one incomplete record, at the
+    /// end.
     fn write_record(&mut self) -> Result<(), LogError> {
         self.try_write().map_err(|source| LogError::System {
             path: self.path.clone(),

@@ -1,4 +1,4 @@
-//! Workflows that run by themselves, by the schedules in their metadata.
+//! Runs registered workflows by the schedules in their metadata. Knows no stores and no files.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -14,28 +14,27 @@ use crate::job::JobError;
 use crate::registry::{self, RegistryError};
 use crate::store::Trigger;
 
-/// The longest time between two looks: workflows may be added meanwhile, and the clock be set.
+/// The longest pause between two checks, because workflows may be added and the clock may be set.
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
-/// The idempotency key of the run that the schedule of a registered workflow begins at a time: of
-/// several programs on one store, one begins it.
+/// Returns the idempotency key of a scheduled run of a registered workflow. With it, only one of
+/// several programs on a store starts the run.
 pub fn schedule_key(workflow: &str, at: SystemTime) -> String {
     format!("schedule:{}:{workflow}", timestamp(at))
 }
 
 impl Engine {
-    /// Begins runs of the registered workflows that have a schedule, each when its time comes,
-    /// until `stop` ends or the engine is [shut down](Self::shutdown). Runs under way when it stops
-    /// go on.
+    /// Starts runs of registered workflows by their schedules, until `stop` ends or the engine is
+    /// [shut down](Self::shutdown). Active runs go on after that.
     ///
-    /// The schedule is in the workflow's metadata, and so is its time zone, `timezone` (default:
-    /// UTC). A run begins without an input. Times that passed while nobody looked are not made up
-    /// for, and of those that a clock jumped over only the last counts; a clock that is set, and a
-    /// workflow that is added, are noticed within 10 s. Several programs on one store may do this: each time is begun once. What
-    /// does not begin is told in the program's log.
+    /// The schedule and its time zone, `timezone` (default: UTC), are in the workflow's metadata.
+    /// Runs start without an input. Times that passed while no program was checking are not made up
+    /// for, and if the clock jumps over several times, only the last one counts. A change of the
+    /// clock and a new workflow are noticed within 10 s. Several programs on one store may call
+    /// this: each scheduled run starts once. Runs that cannot start are logged.
     ///
-    /// Workflows that a store keeps as files have schedules too; these are run by `workflow serve`,
-    /// and by the scheduler of `workflow-server`, which runs those of registered workflows as well.
+    /// Schedules of workflow files in a store are run by `workflow serve` and by the scheduler of
+    /// `workflow-server`, which also runs those of registered workflows.
     ///
     /// ```no_run
     /// use workflow_core::prelude::*;
@@ -54,7 +53,7 @@ impl Engine {
     ///
     /// # Errors
     ///
-    /// Fails when the registry is not sound.
+    /// Fails if the registry is invalid.
     pub async fn run_schedules(&self, stop: impl Future<Output = ()>) -> Result<(), RegistryError> {
         let mut stop = pin!(stop);
         let mut schedules = Schedules::new(self.time_of_day());
@@ -80,22 +79,22 @@ impl Engine {
             Err(error) => Err(JobError::from(error)),
         };
         match begun {
-            Ok(run) => tracing::info!(workflow, %run, %at, "begun by schedule"),
+            Ok(run) => tracing::info!(workflow, %run, %at, "scheduled run started"),
             Err(error) => {
-                tracing::warn!(workflow, %at, error = error.chain(), "not begun by schedule");
+                tracing::warn!(workflow, %at, error = error.chain(), "cannot start the scheduled run");
             }
         }
     }
 }
 
-/// The schedules of registered workflows, and up to when they were looked at.
+/// The schedules of registered workflows, and the time up to which they were checked.
 struct Schedules {
     watch: Watch,
-    /// As they were read, by what they were read from.
+    /// Parsed schedules, by their source. `None` for an invalid one.
     times: HashMap<Written, Option<Times>>,
 }
 
-/// A schedule as the metadata of a workflow have it.
+/// A schedule as it is written in a workflow's metadata.
 #[derive(PartialEq, Eq, Hash)]
 struct Written {
     workflow: String,
@@ -108,7 +107,7 @@ impl Schedules {
         Self { watch: Watch::new(timestamp(now)), times: HashMap::new() }
     }
 
-    /// The workflows whose time has come since the last look.
+    /// Returns the workflows that became due since the last check.
     fn due(
         &mut self,
         all: &registry::Listing,
@@ -122,7 +121,7 @@ impl Schedules {
         entries.collect()
     }
 
-    /// How long until the next time, if that is near.
+    /// Returns the time until the next check.
     fn pause(&mut self, all: &registry::Listing, now: SystemTime) -> Duration {
         let now = timestamp(now);
         let next = all.iter().filter_map(|entry| self.times_of(entry)?.next(now)).min();
@@ -130,14 +129,14 @@ impl Schedules {
         until.map_or(LONGEST_PAUSE, |until| until.min(LONGEST_PAUSE))
     }
 
-    /// The times of a workflow's schedule. One that is not sound, which a program may have added
-    /// while it runs, is told of once.
+    /// Returns the times of a workflow's schedule. An invalid schedule, which a program may add at
+    /// run time, is logged once.
     fn times_of(&mut self, entry: &registry::Entry) -> Option<&Times> {
         let written = Written::of(entry)?;
         let read = |written: &Written| {
             let Written { workflow, cron, zone } = written;
             let times = Times::new(cron, zone.as_deref());
-            let told = |reason| tracing::warn!(workflow, %reason, "its schedule does not run");
+            let told = |reason| tracing::warn!(workflow, %reason, "invalid schedule");
             times.map_err(told).ok()
         };
         let times = match self.times.entry(written) {
@@ -161,7 +160,7 @@ impl Written {
     }
 }
 
-/// The time as schedules have it. What no calendar has is taken for its beginning.
+/// Converts a time for schedules. Times outside of the calendar become the Unix epoch.
 fn timestamp(time: SystemTime) -> Timestamp {
     Timestamp::try_from(time).unwrap_or(Timestamp::UNIX_EPOCH)
 }

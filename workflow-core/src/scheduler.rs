@@ -1,8 +1,9 @@
-//! Decides, and does nothing: what happened goes in, what is to be done comes out.
+//! Decides what a run does next: events go in, effects come out.
 //!
-//! A state machine without clock, lock or I/O. The engine tells it what happened, by methods named
-//! after it, and asks [`Scheduler::next`] for what to do until there is nothing. A job counts as
-//! running once its [`Effect::Launch`] was taken.
+//! A state machine without clock, lock or I/O, which knows neither values nor threads. The engine
+//! reports what happened through methods such as [`ended`](Scheduler::ended), and calls
+//! [`Scheduler::next`] until there are no more effects. A job counts as running once its
+//! [`Effect::Launch`] was taken.
 
 mod children;
 mod effect;
@@ -17,7 +18,7 @@ mod time;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use crate::graph::{Graph, GroupCell, JobPolicy, JobState};
+use crate::graph::{Graph, GroupState, JobPolicy, JobState};
 use crate::job::{JobFlags, TimeoutKind};
 use crate::sparse_map::SparseMap;
 
@@ -25,9 +26,9 @@ use children::{Child, Lane};
 pub(crate) use effect::{Cause, Effect, End, Outcome, SkipReason, Timer};
 use ready::Ready;
 pub(crate) use restore::Recorded;
-use time::Clockwork;
+use time::AttemptTracker;
 
-/// Where a job stands. Kept as a `u8` in its [`Cell`].
+/// The phase of a job. Stored as a `u8` in its [`JobState`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Phase {
     Waiting,
@@ -63,61 +64,61 @@ impl JobState {
     }
 }
 
-/// Bits of [`Cell::seen`] and [`GroupCell::seen`].
+/// Bits of [`JobState::seen`] and [`GroupState::seen`].
 const SUCCESS: u8 = 1;
 const FAILURE: u8 = 2;
 /// Skipped by its own condition, or by that of a job before it.
 const SKIP: u8 = 4;
 
-/// Flags of jobs whose completion takes the long way.
-const INVOLVED: JobFlags = JobFlags::COMPENSATED
+/// Flags of jobs whose completion takes the slow path.
+const SLOW_PATH: JobFlags = JobFlags::COMPENSATED
     .union(JobFlags::CHILD)
     .union(JobFlags::CONTAINER)
     .union(JobFlags::RETRIED)
     .union(JobFlags::TIMED);
 
-/// What the run is about.
+/// The mode of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Mode {
     Working,
-    /// A job failed for good and the workflow asks to stop then.
+    /// A job failed for good, and the workflow stops on a failure.
     Stopping,
     Cancelling(Cause),
-    Undoing,
+    Compensating,
     Finished,
 }
 
-/// The state of one run.
+/// The scheduling state of one run.
 pub(crate) struct Scheduler {
     graph: Arc<Graph>,
     cells: Vec<JobState>,
     ready: Ready,
     effects: VecDeque<Effect>,
-    /// Jobs that have not ended.
+    /// The number of jobs that have not ended.
     open: u32,
-    /// Jobs that take a place among `max_parallel`.
+    /// The number of running jobs that count against `max_parallel`.
     running: usize,
     max_parallel: usize,
     mode: Mode,
     failed: bool,
-    /// Jobs of children: their parents, and what they ask for.
+    /// Jobs that were started by jobs, with their parents and policies.
     children: SparseMap<u32, Child>,
     lanes: SparseMap<u32, Lane>,
-    /// Completed jobs whose work can be taken back, oldest first.
-    undoable: Vec<u32>,
-    clockwork: Clockwork,
-    /// Skipped jobs whose successors have not heard of it.
+    /// Completed jobs that have a compensation, oldest first.
+    compensable: Vec<u32>,
+    tracker: AttemptTracker,
+    /// Skipped jobs whose successors were not notified yet.
     skipped: Vec<u32>,
-    /// Of jobs that wait for one that did not complete, that job and what became of it.
+    /// For jobs with a dependency that did not complete: that dependency, and its mark.
     blockers: SparseMap<u32, (u32, u8)>,
-    /// The job that decided that another was skipped.
+    /// For skipped jobs: the job that caused the skip.
     deciders: SparseMap<u32, u32>,
-    /// Groups of which a member has ended.
-    groups: SparseMap<u32, GroupCell>,
+    /// The state of groups of which a member has ended.
+    groups: SparseMap<u32, GroupState>,
 }
 
 impl Scheduler {
-    /// A run of this graph, with its first jobs ready. `seed` feeds the jitter of retries.
+    /// Creates a run of this graph, with its first jobs ready. `seed` is for the jitter of retries.
     pub(crate) fn new(graph: Arc<Graph>, seed: u64) -> Self {
         let cells = graph.cells.clone();
         let settings = graph.settings;
@@ -132,8 +133,8 @@ impl Scheduler {
             failed: false,
             children: SparseMap::new(),
             lanes: SparseMap::new(),
-            undoable: Vec::new(),
-            clockwork: Clockwork::new(seed),
+            compensable: Vec::new(),
+            tracker: AttemptTracker::new(seed),
             skipped: Vec::new(),
             blockers: SparseMap::new(),
             deciders: SparseMap::new(),
@@ -149,7 +150,7 @@ impl Scheduler {
         scheduler
     }
 
-    /// The next thing to do; `None` until something happens.
+    /// Returns the next effect, or `None` until something happens.
     #[inline]
     pub(crate) fn next(&mut self) -> Option<Effect> {
         if let Some(effect) = self.effects.pop_front() {
@@ -158,12 +159,12 @@ impl Scheduler {
         while self.running < self.max_parallel
             && let Some(job) = self.ready.pop()
         {
-            // A job may have been stopped while it stood in line.
+            // A job may have been stopped while it was ready.
             if self.phase(job) == Phase::Ready {
                 return Some(self.launch(job));
             }
         }
-        if self.open == 0 { self.wind_up() } else { None }
+        if self.open == 0 { self.finish() } else { None }
     }
 
     #[inline]
@@ -176,7 +177,7 @@ impl Scheduler {
         }
         let mut attempt = 1;
         if flags.intersects(JobFlags::RETRIED.union(JobFlags::TIMED)) {
-            attempt = self.clockwork.begin(job);
+            attempt = self.tracker.begin(job);
             if flags.intersects(JobFlags::TIMED) {
                 self.arm_attempt(job, attempt);
             }
@@ -184,21 +185,22 @@ impl Scheduler {
         Effect::Launch { job, attempt }
     }
 
-    /// The clock to be started next, if it is one of the attempt of the job that was launched last.
+    /// Returns the next timer to arm, if it belongs to the attempt of this job, which was launched
+    /// last.
     pub(crate) fn next_clock(&mut self, job: u32) -> Option<Effect> {
         let is_its = self.effects.front().is_some_and(|effect| effect.is_clock_of(job));
         if is_its { self.effects.pop_front() } else { None }
     }
 
-    /// Ends the run, or begins to take work back, once no job is open.
+    /// Ends the run, or starts the next compensation, once no job is open.
     #[cold]
-    fn wind_up(&mut self) -> Option<Effect> {
+    fn finish(&mut self) -> Option<Effect> {
         if self.mode == Mode::Finished {
             return None;
         }
         if self.failed && !matches!(self.mode, Mode::Cancelling(_)) {
-            self.mode = Mode::Undoing;
-            if let Some(job) = self.undoable.pop() {
+            self.mode = Mode::Compensating;
+            if let Some(job) = self.compensable.pop() {
                 return Some(Effect::Compensate { job });
             }
         }
@@ -212,31 +214,31 @@ impl Scheduler {
         Some(Effect::Finish(outcome))
     }
 
-    /// An attempt ended. Ignored when that attempt is not under way.
+    /// Reports the end of an attempt. Ignored if that attempt is not running.
     #[inline]
     pub(crate) fn ended(&mut self, job: u32, attempt: u32, end: End) {
         let cell = &mut self.cells[job as usize];
         if cell.phase() != Phase::Running {
             return;
         }
-        if end == End::Completed && !cell.flags.intersects(INVOLVED) {
+        if end == End::Completed && !cell.flags.intersects(SLOW_PATH) {
             cell.set_phase(Phase::Completed);
             self.running -= 1;
-            self.pass_on(job, SUCCESS);
-        } else if self.clockwork.attempt(job) == attempt {
-            self.ended_involved(job, attempt, end);
+            self.propagate(job, SUCCESS);
+        } else if self.tracker.attempt(job) == attempt {
+            self.ended_on_slow_path(job, attempt, end);
         }
     }
 
-    fn ended_involved(&mut self, job: u32, attempt: u32, end: End) {
+    fn ended_on_slow_path(&mut self, job: u32, attempt: u32, end: End) {
         if !self.cells[job as usize].flags.intersects(JobFlags::CONTAINER) {
             self.running -= 1;
         }
-        let asked = self.clockwork.interrupted(job);
-        match (end, asked) {
+        let stop_cause = self.tracker.interrupted(job);
+        match (end, stop_cause) {
             (End::Completed, _) => {
                 if self.cells[job as usize].flags.intersects(JobFlags::COMPENSATED) {
-                    self.undoable.push(job);
+                    self.compensable.push(job);
                 }
                 self.settle(job, Phase::Completed, SUCCESS);
             }
@@ -258,8 +260,8 @@ impl Scheduler {
         }
     }
 
-    /// A job that stopped by request while its run goes on: a child nobody waits for any more,
-    /// or one that gave up by itself, which is a failure.
+    /// Settles a job that was cancelled while its run goes on: a child that nobody waits for any
+    /// more, or a job that gave up by itself, which counts as a failure.
     fn settle_cancelled(&mut self, job: u32) {
         self.settle(job, Phase::Cancelled, FAILURE);
         self.count_failure(job);
@@ -269,7 +271,7 @@ impl Scheduler {
         let stopping = matches!(self.mode, Mode::Stopping | Mode::Cancelling(_));
         let retried = self.cells[job as usize].flags.intersects(JobFlags::RETRIED) && !stopping;
         let policy = if retried { policy_of(&self.children, &self.graph, job) } else { None };
-        match policy.and_then(|policy| policy.retry.delay(attempt, self.clockwork.chance())) {
+        match policy.and_then(|policy| policy.retry.delay(attempt, self.tracker.next_random())) {
             Some(delay) => {
                 self.cells[job as usize].set_phase(Phase::Backoff);
                 self.effects.push_back(Effect::Retry { job, attempt, delay });
@@ -293,17 +295,17 @@ impl Scheduler {
         let was_waiting = self.phase(job) == Phase::Waiting;
         self.cells[job as usize].set_phase(phase);
         if phase == Phase::Cancelled {
-            let attempt = self.clockwork.attempt(job);
+            let attempt = self.tracker.attempt(job);
             self.effects.push_back(Effect::Cancel { job, attempt });
         }
-        self.clockwork.forget(job);
+        self.tracker.forget(job);
         if let Some(child) = self.children.remove(&job)
             && !was_waiting
         {
             self.leave_lane(child.parent);
         }
         self.lanes.remove(&job);
-        self.pass_on(job, mark);
+        self.propagate(job, mark);
     }
 
     #[inline]
@@ -322,16 +324,15 @@ impl Scheduler {
         let policy = policy_of(&self.children, &self.graph, job);
         let rank = policy.map_or(0, |policy| policy.priority);
         if let Some(after) = policy.and_then(|policy| policy.timeouts.schedule_to_close)
-            && self.clockwork.schedule(job)
+            && self.tracker.schedule(job)
         {
             self.effects.push_back(Effect::Arm { timer: Timer::ScheduleToClose { job }, after });
         }
         self.ready.push(job, rank);
     }
 
-    /// The engine has no place for a job that it was told to launch: it is not running after all,
-    /// and the clocks of the attempt, which follow the launch, are not started. To be called
-    /// before anything else is asked for.
+    /// Takes back the launch of a job that must wait for places. The timers of the attempt, which
+    /// follow the launch, are not armed. To be called before the next effect is taken.
     pub(crate) fn held(&mut self, job: u32) {
         let cell = &mut self.cells[job as usize];
         if cell.phase() != Phase::Running {
@@ -343,13 +344,13 @@ impl Scheduler {
         }
         let flags = cell.flags;
         if flags.intersects(JobFlags::RETRIED.union(JobFlags::TIMED)) {
-            self.clockwork.unbegin(job);
+            self.tracker.unbegin(job);
             self.effects.retain(|effect| !effect.is_clock_of(job));
         }
     }
 
-    /// The engine has a place for a job that was [held](Self::held). False when the job has
-    /// ended in the meantime, and does not want it.
+    /// Makes a [held](Self::held) job ready again. Returns false if the job has ended in the
+    /// meantime.
     pub(crate) fn released(&mut self, job: u32) -> bool {
         let wanted = self.cells[job as usize].phase() == Phase::Ready;
         if wanted {
@@ -358,13 +359,13 @@ impl Scheduler {
         wanted
     }
 
-    /// Why the attempt that is under way was asked to stop, if it was.
+    /// Returns why the running attempt must stop, if it must.
     #[inline]
-    pub(crate) fn asked(&self, job: u32) -> Option<Cause> {
-        self.clockwork.asked(job)
+    pub(crate) fn stop_cause(&self, job: u32) -> Option<Cause> {
+        self.tracker.stop_cause(job)
     }
 
-    /// Where a job stands.
+    /// Returns the phase of a job.
     #[inline]
     pub(crate) fn phase(&self, job: u32) -> Phase {
         self.cells[job as usize].phase()
@@ -383,28 +384,28 @@ impl Scheduler {
         matches!(self.mode, Mode::Cancelling(_))
     }
 
-    /// How many jobs wait for nothing but a worker.
+    /// Returns how many jobs wait only for a worker.
     #[inline]
     pub(crate) fn backlog(&self) -> usize {
         self.ready.len().min(self.max_parallel.saturating_sub(self.running))
     }
 
-    /// How many jobs are running, without those that only wait for others.
+    /// Returns how many jobs are running, without containers, which only wait for other jobs.
     pub(crate) fn running(&self) -> usize {
         self.running
     }
 
-    /// Launches nothing from now on. What has ended still leads to what it leads to.
+    /// Stops launching jobs. Ends of jobs still have their other consequences.
     pub(crate) fn pause(&mut self) {
         self.max_parallel = 0;
     }
 
-    /// Launches again.
+    /// Resumes launching jobs.
     pub(crate) fn unpause(&mut self) {
         self.max_parallel = self.graph.settings.max_parallel.unwrap_or(usize::MAX);
     }
 
-    /// What a job asks for, if anything.
+    /// Returns the policy of a job, if it has one.
     pub(crate) fn policy(&self, job: u32) -> Option<&JobPolicy> {
         policy_of(&self.children, &self.graph, job)
     }

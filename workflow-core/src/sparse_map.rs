@@ -1,12 +1,12 @@
-//! A map and a list that most runs never put anything into.
+//! A map and a list for data that most runs do not have.
 
 use std::collections::BTreeMap;
 use std::ops::{Deref, DerefMut};
 
-/// A [`BTreeMap`] that costs a pointer and a branch until something is put into it.
+/// A [`BTreeMap`] that costs a pointer and a branch while it is empty.
 ///
-/// A run has more than a dozen of them, most of which stay empty: as plain maps they are a
-/// twentieth of a run of four jobs, for being made, moved and dropped.
+/// A run has more than a dozen of them, and most stay empty. As plain maps, creating, moving and
+/// dropping them would be 5 % of a run of four jobs.
 #[derive(Debug, Clone)]
 #[expect(clippy::box_collection, reason = "one word while it is empty is the point")]
 pub(crate) struct SparseMap<K, V>(Option<Box<BTreeMap<K, V>>>);
@@ -17,7 +17,7 @@ impl<K, V> SparseMap<K, V> {
     }
 }
 
-/// A [`Vec`] that costs a pointer until something is put into it.
+/// A [`Vec`] that costs a pointer while it is empty.
 #[expect(clippy::box_collection, reason = "one word while it is empty is the point")]
 pub(crate) struct SparseList<T>(Option<Box<Vec<T>>>);
 
@@ -31,12 +31,12 @@ impl<T> SparseList<T> {
         self.0.as_ref().is_none_or(|list| list.is_empty())
     }
 
-    /// The list, to put something into it.
+    /// Returns the list, to add items.
     pub(crate) fn filling(&mut self) -> &mut Vec<T> {
         self.0.get_or_insert_default()
     }
 
-    /// Takes out what is in it.
+    /// Takes the items.
     pub(crate) fn take(&mut self) -> Vec<T> {
         self.0.take().map_or_else(Vec::new, |list| *list)
     }

@@ -170,7 +170,7 @@ fn flows_that_are_no_graph() {
         flow.job(one().name("load"));
     };
     assert_snapshot!(wrong(&twice), @"two jobs are named `load`; give one of them another name");
-    assert_snapshot!(wrong(&|flow| { flow.job(one().name("load\n")); }), @r#"a job is not well named: the name "load\n" holds a control character; use printable text"#);
+    assert_snapshot!(wrong(&|flow| { flow.job(one().name("load\n")); }), @r#"invalid job name: the name "load\n" holds a control character; use printable text"#);
     let foreign = |flow: &mut Flow| {
         let elsewhere = Flow::new().job(one());
         flow.job(increment(elsewhere));
@@ -260,7 +260,7 @@ fn runs_that_fail() {
     });
     let error = block_on(clock.drive(engine.run(slow).into_future())).expect_err("it is slow");
     assert_snapshot!(text(&error), @"run [run] of `nightly` failed: the run took longer than 60s (run)");
-    assert_snapshot!(failure(&error, "deaf"), @"was stopped: the run took longer than 60s (run): it was asked to stop and did not within 5s; it was dropped");
+    assert_snapshot!(failure(&error, "deaf"), @"was stopped: the run took longer than 60s (run): it did not stop within its grace period of 5s; it was dropped");
 }
 
 #[job]
@@ -563,9 +563,9 @@ fn jobs_that_take_too_long() {
     });
     let error = block_on(clock.drive(engine.run(slow).into_future())).expect_err("they are slow");
     assert_snapshot!(text(&error), @"run [run] of `nightly` failed: job `hang` failed: took longer than 1.5s (start_to_close)");
-    assert_snapshot!(failure(&error, "deaf"), @"took longer than 30s (start_to_close): it was asked to stop and did not within 5s; it was dropped");
+    assert_snapshot!(failure(&error, "deaf"), @"took longer than 30s (start_to_close): it did not stop within its grace period of 5s; it was dropped");
     assert_snapshot!(failure(&error, "hang"), @"took longer than 1.5s (start_to_close)");
-    assert_snapshot!(failure(&error, "silent"), @"gave no sign of life for 5s (heartbeat)");
+    assert_snapshot!(failure(&error, "silent"), @"sent no heartbeat for 5s (heartbeat)");
     assert_snapshot!(failure(&error, "slow"), @"took longer than 90s (schedule_to_close)");
 }
 
@@ -600,7 +600,7 @@ fn threads_that_do_not_stop() {
             Either::Left((result, _)) => result,
         }
     });
-    assert_snapshot!(failure(&result.expect_err("it is stuck"), "stuck"), @"took longer than 30s (start_to_close): its thread runs on, and what it returns will not be taken");
+    assert_snapshot!(failure(&result.expect_err("it is stuck"), "stuck"), @"took longer than 30s (start_to_close): its thread runs on, and its result will be discarded");
 }
 
 #[test]
@@ -636,7 +636,7 @@ fn jobs_outside_of_an_engine() {
     let error = block_on(ctx.run(|list| map(list, increment), vec![1])).expect_err("no engine");
     assert_snapshot!(error, @"a map runs on an engine only, and this context has none");
     let call = |number| registry::call::<u32, u32>("errors: price", number);
-    assert_snapshot!(block_on(ctx.run(call, 3)).expect_err("no engine"), @"a workflow as a job runs on an engine only, and this context has none");
+    assert_snapshot!(block_on(ctx.run(call, 3)).expect_err("no engine"), @"a child workflow needs an engine, and this context has none");
     let handle = flow.job(one());
     let outer = block_on(ctx.run(move || increment(handle), ()));
     assert_snapshot!(outer.expect_err("a handle of a graph"), @"`ctx.run` was given a job that reads a handle of a graph; pass the value as input");

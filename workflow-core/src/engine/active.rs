@@ -1,4 +1,4 @@
-//! A run under way.
+//! An active run: the record that its driver, its handles and its jobs share.
 
 use std::future::poll_fn;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError, Weak};
@@ -8,14 +8,14 @@ use std::time::{Duration, SystemTime};
 use futures::future::BoxFuture;
 use serde_json::Value as Json;
 
-use super::clock::{Activity, ManualClock, RunTime, TURNS_AT_REST};
+use super::clock::{Activity, IDLE_TURNS, ManualClock, RunTime};
 use super::durable::writer::Recorder;
 use super::output::RunOutput;
 use super::permits::RunLimits;
 use super::request::Runnable;
 use super::runtime::Runtime;
 use super::state::{Deferred, Role, RunState, wake_all};
-use super::worker::abandoned::Left;
+use super::worker::abandoned::RuntimeLoss;
 use super::worker::driver::{Background, Helper};
 use super::worker::task::Task;
 use super::{Engine, Shared, Timings};
@@ -37,33 +37,33 @@ pub(super) struct ActiveRun {
     pub(super) run_values: Arc<RunValues>,
     pub(super) engine: Arc<Shared>,
     pub(super) runtime: Runtime,
-    /// Whether that runtime is gone.
-    pub(super) left: Left,
-    /// How many runs it is inside of, and itself.
+    /// Whether that runtime was shut down.
+    pub(super) runtime_loss: RuntimeLoss,
+    /// The nesting level: 1, or one more than the run that this one is inside of.
     pub(super) level: u32,
     time: RunTime,
-    /// The engine's time when the run began, or was taken up again.
+    /// The engine's time when the run started, or was resumed.
     began: Duration,
-    /// Nanoseconds that the run had taken before that.
+    /// Nanoseconds between the start of the run and `began`.
     already: i64,
     pub(super) span: tracing::Span,
-    /// The job that the run is inside of.
+    /// The outer run's job, if this is a child workflow.
     pub(super) outer: Option<Box<JobContext>>,
-    /// Who asked for the run.
+    /// The user that requested the run.
     pub(super) user: Option<Arc<str>>,
-    /// What its jobs count against.
+    /// The limits that its jobs count against.
     pub(super) limits: RunLimits,
-    /// Where it keeps what its jobs print.
+    /// The log for the output of its jobs.
     pub(super) output: Option<Box<RunOutput>>,
     state: Mutex<RunState>,
-    /// Rung for threads that wait for work.
+    /// Notifies threads that wait for work.
     pub(super) condvar: Condvar,
     report: OnceLock<Report>,
     followed: OnceLock<Report>,
 }
 
 impl ActiveRun {
-    /// A run that begins.
+    /// Creates a run that has not started.
     pub(super) fn new(
         engine: &Engine,
         runtime: Runtime,
@@ -94,8 +94,8 @@ impl ActiveRun {
         run
     }
 
-    /// A run in this state, which has taken `already` nanoseconds. The state is made where it
-    /// stays: it is large, and a run of a few jobs is not much longer than a few copies of it.
+    /// Creates a run in this state, which started `already` nanoseconds ago. The state is built in
+    /// place: it is large, and a few copies of it take about as long as a run of a few jobs.
     pub(super) fn with(
         engine: &Engine,
         runtime: Runtime,
@@ -126,7 +126,7 @@ impl ActiveRun {
                 already,
                 engine,
                 runtime,
-                left: Left::default(),
+                runtime_loss: RuntimeLoss::default(),
                 level,
                 time: RunTime::default(),
                 span,
@@ -158,7 +158,7 @@ impl ActiveRun {
     pub(super) fn try_lock(&self) -> Option<MutexGuard<'_, RunState>> {
         match self.state.try_lock() {
             Ok(state) => Some(state),
-            // What a panic left behind is looked at like anything else.
+            // The state stays consistent after a panic.
             Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
             Err(TryLockError::WouldBlock) => None,
         }
@@ -179,50 +179,50 @@ impl ActiveRun {
         self.time.sleep(&self.engine.time, self.runtime(), duration)
     }
 
-    /// The clock that waits until the run has nothing to do.
+    /// The manual clock, which moves when the run is idle.
     #[inline]
     pub(super) fn manual_clock(&self) -> Option<&ManualClock> {
         self.engine.time.manual()
     }
 
-    /// Nanoseconds since the run began.
+    /// Nanoseconds since the start of the run.
     #[inline]
     pub(super) fn read_clock(&self) -> i64 {
         let since = self.now().saturating_sub(self.began);
         i64::try_from(since.as_nanos()).unwrap_or(i64::MAX).saturating_add(self.already)
     }
 
-    /// How much is under way, for a clock that waits for the run.
+    /// The work in progress, for a manual clock that waits for the run.
     pub(super) fn activity(&self) -> Activity {
         let state = self.lock();
         if state.published {
             return Activity::default();
         }
-        let driver = usize::from(state.turns_at_rest < TURNS_AT_REST);
+        let driver = usize::from(state.idle_turns < IDLE_TURNS);
         let threads = state.threads.count.saturating_sub(state.threads.idle);
         let waiting = state.waiting() > 0 || state.is_recording();
         Activity { waiting, workers: driver + threads }
     }
 
-    /// Tells a clock that waits for the run that it may look again. The run must not be locked.
+    /// Notifies a manual clock that the run may be idle. The run must not be locked.
     #[inline]
-    pub(super) fn stir_clock(&self) {
+    pub(super) fn notify_clock(&self) {
         if let Some(clock) = self.manual_clock() {
-            clock.stir();
+            clock.notify();
         }
     }
 
-    /// Whether the clock is read after so many steps.
+    /// Whether to read the clock after this many steps.
     #[inline]
     pub(super) fn reads_clock(&self, steps: u64) -> bool {
         self.engine.timings == Timings::Exact || steps % 64 == 63
     }
 
-    /// Changes the state from outside of the workers, and sees to it that one of them looks.
+    /// Changes the state from outside of the workers, and wakes the driver.
     pub(super) fn change(self: &Arc<Self>, change: impl FnOnce(&mut RunState, &mut Deferred)) {
         let mut deferred = Deferred::default();
         let mut state = self.lock();
-        // A waker must not panic; the driver meets the same clock, and fails the run.
+        // Wakers call this and must not panic. The driver reads the same clock and fails the run.
         state.read_at = guard::call(|| self.read_clock()).unwrap_or(state.read_at);
         change(&mut state, &mut deferred);
         deferred.wake.extend(state.driver.take());
@@ -230,7 +230,7 @@ impl ActiveRun {
         deferred.run(self);
     }
 
-    /// Notes that the calling thread works for an attempt, where anybody asks what it prints.
+    /// Marks the calling thread as working for an attempt, if the engine captures its output.
     #[inline]
     pub(super) fn enter_attempt(&self, job: u32, attempt: u32) -> Option<Entered> {
         let is_captured = self.engine.capture_output;
@@ -241,12 +241,12 @@ impl ActiveRun {
         Some(Attempt { services, job, attempt, is_captured }.enter())
     }
 
-    /// A task wants to be polled.
+    /// Queues a task that was woken.
     pub(super) fn woken(self: &Arc<Self>, task: Arc<Task>) {
         self.change(|state, _| state.woken.push_back(task));
     }
 
-    /// Makes the report of a run that has ended, and tells everyone who waits for it.
+    /// Creates the report of a run that has ended, and wakes everyone who waits for it.
     pub(super) fn publish(&self) {
         let mut state = self.lock();
         let status = match state.log.entries.last().map(Entry::kind) {
@@ -284,24 +284,24 @@ impl ActiveRun {
         if !listeners.is_empty() {
             wake_all(listeners);
         }
-        self.stir_clock();
+        self.notify_clock();
         if entered {
             self.engine.stopping.leave(self.id);
         }
         if let Some(lease_renewer) = &self.engine.lease_renewer {
-            lease_renewer.let_go(self.id, &self.me);
+            lease_renewer.remove(self.id, &self.me);
         }
         self.log_end(status, reason, failed.as_deref());
     }
 
-    /// Tells the log of this program how the run ended.
+    /// Logs how the run ended.
     fn log_end(&self, status: Status, reason: Option<String>, failed: Option<&StoreError>) {
         let run = self.id;
-        // The name may be the host's to tell.
+        // The name may come from code of the host.
         let workflow = || guard::call(|| self.workflow.name().to_string()).unwrap_or_default();
         match failed {
             Some(StoreError::ShutDown { .. } | StoreError::Abandoned { .. }) => {
-                tracing::info!(parent: &self.span, "the run is left for others to take up");
+                tracing::info!(parent: &self.span, "the run is runtime_loss to other engines");
             }
             Some(StoreError::Exists { run }) if *run != self.id => {
                 tracing::info!(parent: &self.span, existing = %run, "idempotency key used before");
@@ -311,14 +311,14 @@ impl ActiveRun {
                 | StoreError::InvalidKey(_)
                 | StoreError::NotActive { .. }),
             ) => {
-                tracing::info!(parent: &self.span, %error, "the store refuses the run");
+                tracing::info!(parent: &self.span, %error, "the store rejected the run");
             }
             Some(error) => {
-                // The text may be the host's.
+                // The text may come from code of the host.
                 let error = guard::call(|| error.to_string()).unwrap_or_else(|panic| panic);
                 tracing::error!(
                     parent: None, workflow = workflow(), %run, error,
-                    "the store does not keep the run"
+                    "the run is not persisted"
                 );
             }
             None if status == Status::Failed => {
@@ -332,33 +332,33 @@ impl ActiveRun {
         }
     }
 
-    /// Starts a thread that works for the run as long as there is something to do.
+    /// Starts a thread that works for the run as long as there is work.
     pub(super) fn start_thread(self: &Arc<Self>) {
         let helper = Helper::new(Arc::clone(self));
         if !self.runtime().spawn_blocking(move || helper.work()) {
-            tracing::warn!(parent: &self.span, "no thread could be started; jobs wait for one");
+            tracing::warn!(parent: &self.span, "cannot start a thread; blocking jobs wait for one");
         }
     }
 
-    /// Whether a store keeps the run.
+    /// Whether a store persists the run.
     #[inline]
     pub(super) fn is_persisted(&self) -> bool {
         self.engine.lease_renewer.is_some()
     }
 
-    /// The engine drives the run under this lease.
-    pub(super) fn hold_on(&self, lease: Lease) {
+    /// Registers the lease under which the engine drives the run.
+    pub(super) fn hold_lease(&self, lease: Lease) {
         if let Some(lease_renewer) = &self.engine.lease_renewer {
             lease_renewer.hold(lease, self.me.clone());
         }
     }
 
-    /// Whether the store does not keep the run any more.
+    /// Whether the run is lost: the store does not accept its events any more.
     pub(super) fn is_lost(&self) -> bool {
         self.lock().is_lost()
     }
 
-    /// The run is not this engine's any more.
+    /// Marks the run as lost to this engine.
     pub(super) fn lost(self: &Arc<Self>, error: StoreError) {
         self.change(|state, deferred| {
             state.lost(error);
@@ -366,7 +366,7 @@ impl ActiveRun {
         });
     }
 
-    /// Somebody sent the run something.
+    /// Handles a message to the run.
     pub(super) fn receive(self: &Arc<Self>, message: Message) {
         match message.kind {
             MessageKind::Cancel => self.cancel(),
@@ -376,7 +376,7 @@ impl ActiveRun {
         }
     }
 
-    /// What a job that has completed left, as JSON.
+    /// The output of a completed job, as JSON.
     pub(super) fn written_output(&self, job: u32) -> Result<Json, JobError> {
         let written = match self.run_values.output(job) {
             Some((value, kind)) => {
@@ -418,8 +418,8 @@ impl ActiveRun {
         })
     }
 
-    /// The result, unless there is something to wait for: an earlier run under the same idempotency
-    /// key, or a store that is given the run back.
+    /// The result, unless there is something to wait for: an earlier run with the same idempotency
+    /// key, or the release of the run's lease.
     pub(super) fn settled(&self) -> Option<Result<Report, RunError>> {
         let result = self.result()?;
         let goes_on = result.as_ref().is_err_and(|error| {
@@ -429,7 +429,7 @@ impl ActiveRun {
         (!goes_on).then_some(result)
     }
 
-    /// Whether the store keeps the run, if one is to.
+    /// Fails if the engine has a store that does not have the run.
     pub(super) fn persisted(&self) -> Result<(), RunError> {
         match self.store_failure() {
             None => Ok(()),
@@ -437,7 +437,7 @@ impl ActiveRun {
         }
     }
 
-    /// Why the store does not keep the run any more.
+    /// Why the store does not accept the run's events any more.
     fn store_failure(&self) -> Option<Arc<StoreError>> {
         if !self.is_persisted() {
             return None;
@@ -445,18 +445,18 @@ impl ActiveRun {
         self.lock().recorder.as_ref().and_then(|recorder| recorder.failed.clone())
     }
 
-    /// The run that began before under the idempotency key of this one.
+    /// The earlier run with the same idempotency key.
     pub(super) fn existing(&self) -> Option<RunId> {
         self.persisted().err().and_then(|error| error.existing())
     }
 
-    /// The report of that run, once somebody has waited for it.
+    /// The report of that earlier run, once somebody has waited for it.
     pub(super) fn followed(&self) -> &OnceLock<Report> {
         &self.followed
     }
 
-    /// Waits for the report: that of the run which began before under the same idempotency key,
-    /// if there is one.
+    /// Waits for the report: that of the earlier run with the same idempotency key, if there is
+    /// one.
     pub(super) async fn outcome(self: &Arc<Self>) -> Result<Report, RunError> {
         if let Some(settled) = self.settled() {
             return settled;
@@ -479,26 +479,27 @@ impl ActiveRun {
         self.change(|state, _| state.cancel(None));
     }
 
-    /// Drives the run in the background.
+    /// Starts a driver in the background.
     pub(super) fn drive_in_background(self: &Arc<Self>) {
         let driver = Background::new(Arc::clone(self));
         if self.manual_clock().is_some() && self.runtime().has_workers() {
-            // A worker of tokio may sit on the wakes of jobs that yield while another takes the
-            // driver and finds it at rest: the clock would go on.
+            // One worker of tokio may hold back the wakes of jobs that yield while another finds
+            // the driver idle: the clock would move too early.
             self.runtime().spawn_blocking(move || pollster::block_on(driver));
         } else {
             self.runtime().spawn(driver);
         }
     }
 
-    /// Drives the run on a thread that may block, and waits for its end on the calling one.
+    /// Drives the run on a thread that may block, and waits for its end on the calling thread.
     pub(super) fn drive_on_thread(self: &Arc<Self>) -> Result<Report, RunError> {
         let driver = Background::blocking(Arc::clone(self));
         self.runtime().spawn_blocking(move || pollster::block_on(driver));
         pollster::block_on(self.outcome())
     }
 
-    /// Waits for the report; of a run whose engine or runtime is shut down, until it was given back.
+    /// Waits for the report. If the engine or the runtime is shut down, waits until the run's lease
+    /// was released.
     pub(super) async fn until_end(&self) -> Result<Report, RunError> {
         let ended = self.until_published().await;
         if let Err(RunError::ShutDown { .. } | RunError::Abandoned { .. }) = ended {
@@ -512,13 +513,13 @@ impl ActiveRun {
         poll_fn(|cx| self.poll_end(cx)).await
     }
 
-    /// Asks for the report, and is told when it is there.
+    /// Polls for the report.
     pub(super) fn poll_end(&self, cx: &mut Context<'_>) -> Poll<Result<Report, RunError>> {
         if let Some(result) = self.result() {
             return Poll::Ready(result);
         }
         let mut state = self.lock();
-        // Looked at under the lock: the report is made under it.
+        // Read under the lock, because the report is created under it.
         if self.report.get().is_none() {
             add_waker(&mut state.waiters, cx.waker());
             return Poll::Pending;
@@ -527,8 +528,8 @@ impl ActiveRun {
         self.result().map_or(Poll::Pending, Poll::Ready)
     }
 
-    /// Waits until the store has the run, or does not take it.
-    pub(super) async fn until_begun(&self) {
+    /// Waits until the store has the run, or rejected it.
+    pub(super) async fn until_stored(&self) {
         poll_fn(|cx| {
             let mut state = self.lock();
             if state.visible() > 0 || state.published {
@@ -540,19 +541,19 @@ impl ActiveRun {
         .await;
     }
 
-    /// Whether the driver may hand futures to threads.
+    /// The role of helper threads: whether they may poll futures.
     pub(super) fn thread_role(&self) -> Role {
         let alone = self.engine.threads == 1 || !self.runtime().has_threads();
         if alone { Role::BlockingThread } else { Role::Thread }
     }
 
-    /// The span of an attempt; disabled unless someone traces.
+    /// The span of an attempt, disabled without a subscriber.
     #[inline]
     pub(super) fn attempt_span(&self, job: u32, attempt: u32) -> tracing::Span {
         if self.span.is_disabled() {
             return tracing::Span::none();
         }
-        // Spans are made outside of the lock: they call the subscriber, which is the host's.
+        // Created outside of the lock, because that calls the host's subscriber.
         let known = self.lock().spans.get(&job).cloned();
         let span = known.unwrap_or_else(|| {
             let name = self.lock().names.get(&self.plan.graph, job).into_owned();
@@ -563,7 +564,7 @@ impl ActiveRun {
         tracing::info_span!(parent: span, "attempt", attempt)
     }
 
-    /// A function that may block begins, or has ended.
+    /// Counts functions that may block: 1 when one starts, -1 when it has ended.
     pub(super) fn enter_blocking(&self, more: isize) {
         let blocked = &mut self.lock().threads.blocked;
         *blocked = blocked.saturating_add_signed(more);
@@ -571,13 +572,13 @@ impl ActiveRun {
 }
 
 impl RunState {
-    /// What the numbers in the log stand for.
+    /// Resolves the job numbers in the log.
     pub(super) fn lookup<'a>(&'a self, run: &'a ActiveRun) -> RunJobLookup<'a> {
         let (names, facts, persisted) = (&self.names, &self.facts, self.recorder.is_some());
         RunJobLookup { graph: &run.plan.graph, names, facts, persisted }
     }
 
-    /// Stops the run by request, or for a reason that its report tells.
+    /// Cancels the run by request, or for a reason that its report shows.
     pub(super) fn cancel(&mut self, reason: Option<&str>) {
         if !self.scheduler.is_finished() && !self.scheduler.is_cancelling() {
             match reason.map(|reason| EntryDetail::Reason(reason.to_owned())) {
@@ -589,10 +590,10 @@ impl RunState {
     }
 }
 
-/// What becomes of runs and their jobs, in the log of this program: one name to filter by.
+/// The `tracing` target for the ends of runs and jobs: one name to filter by.
 pub(super) const LOG_TARGET: &str = "workflow_core::run";
 
-/// Puts a waker among others, unless it is there.
+/// Adds a waker, unless an equal one is in the list.
 pub(super) fn add_waker(wakers: &mut Vec<Waker>, waker: &Waker) {
     if !wakers.iter().any(|known| known.will_wake(waker)) {
         wakers.push(waker.clone());

@@ -1,4 +1,4 @@
-//! A workflow as a job of another.
+//! Child workflows: a job that runs a workflow as a run of its own, and ends with it.
 
 use std::borrow::Cow;
 use std::pin::pin;
@@ -20,7 +20,7 @@ use crate::store::{MessageKind, Parent, Trigger, WorkflowSnapshot};
 use crate::value::{Type, ValueError};
 use crate::workflow::Workflow;
 
-/// A job that runs a workflow, as a run of its own on the engine of the outer one.
+/// Creates a job that runs a workflow on the engine of the outer run.
 pub(crate) fn call_workflow<W, I, O>(
     name: impl Into<Cow<'static, str>>,
     workflow: W,
@@ -42,20 +42,20 @@ where
             let input = Reader::<Ref<I>>::read(&reader, &io)?;
             let report = run_inside(&io, &engine, workflow, |request| request.input(input));
             let report = report.await?;
-            io.put(report.output::<O>().map_err(unread)?)
+            io.put(report.output::<O>().map_err(output_error)?)
         }
     });
     let kind = Type::opaque::<O>().with_clone::<O>().with_serialize::<O>().with_deserialize::<O>();
     Call::new(name, kind, body, inputs)
-        // A store tells calls of a function apart by what they are given.
+        // A persisted function tells its calls apart by their inputs.
         .parameters(one_input::<I>)
         .takes_context()
         .container()
         .requiring([needs])
 }
 
-/// What a workflow needs that a job runs, as far as its graph is known before it has an input. The
-/// inner run says what is wrong with a workflow that is not found, or cannot be planned.
+/// Returns the state that the jobs of a child workflow need, if its graph is known without an
+/// input. If the workflow is not found or cannot be planned, the child run reports the error.
 pub fn needs_of<W>(workflow: W) -> Need
 where
     W: IntoWorkflow + Clone + Send + Sync + 'static,
@@ -71,11 +71,11 @@ where
     })
 }
 
-/// Runs a workflow inside of a job, and stops it when the job is asked to stop. The job then ends
-/// with the run, whose own jobs have their time to stop.
+/// Runs a workflow inside of a job, and cancels it when the job must stop. The job then ends with
+/// the run, whose jobs have their own grace periods.
 ///
-/// In a run that a store keeps, the attempt has one inner run: when it begins again, that run is
-/// followed.
+/// In a persisted run, each attempt has one inner run. An attempt that starts again follows that
+/// run.
 async fn run_inside(
     io: &AttemptIo,
     engine: &Engine,
@@ -84,7 +84,7 @@ async fn run_inside(
 ) -> Result<Report, JobError> {
     let context = JobContext::new(io);
     if !context.reserve_grace(Duration::MAX) {
-        return Err(JobError::of_kind(JobErrorKind::Cancelled, "asked to stop before it began"));
+        return Err(JobError::of_kind(JobErrorKind::Cancelled, "cancelled before it started"));
     }
     let mut request = with_input(engine.run(Arc::clone(&workflow))).trigger(Trigger::Workflow);
     if let Some(run) = context.run_id() {
@@ -96,13 +96,13 @@ async fn run_inside(
     }
     let run = match request.inside(context.clone()).start() {
         Ok(run) => run,
-        Err(RunError::ShutDown { .. }) => return Err(shut_down(&context).await),
-        Err(error) => return Err(unfit(error)),
+        Err(RunError::ShutDown { .. }) => return Err(wait_for_shutdown(&context).await),
+        Err(error) => return Err(start_error(error)),
     };
     let inner = run.0.id;
     let ended = match select(pin!(run.0.until_end()), pin!(context.cancelled())).await {
         Either::Left((ended, _)) => ended,
-        Either::Right(_) if context.is_lost() => return Err(left_alone()),
+        Either::Right(_) if context.is_lost() => return Err(outer_run_lost()),
         Either::Right(((), wait)) => {
             run.cancel();
             wait.await
@@ -112,10 +112,10 @@ async fn run_inside(
         return follow_inside(&context, engine, run, workflow).await;
     }
     if let Err(RunError::ShutDown { .. }) = ended {
-        return Err(shut_down(&context).await);
+        return Err(wait_for_shutdown(&context).await);
     }
     match ended {
-        // Another engine drives it by now, or may, and this one still drives the outer run.
+        // Another engine may drive the inner run by now, while this one still drives the outer run.
         Err(error) if error.is_left_to_others() => {
             follow_inside(&context, engine, inner, workflow).await
         }
@@ -123,20 +123,20 @@ async fn run_inside(
     }
 }
 
-/// An inner run is a run of its own: where the outer one is lost, it goes on, and whoever takes up
-/// the outer one follows it. Nobody learns of this error.
-fn left_alone() -> JobError {
-    JobError::of_kind(JobErrorKind::Cancelled, "the outer run is not this engine's any more")
+/// The error of a job whose outer run is lost. The inner run goes on, and the engine that resumes
+/// the outer run follows it. Nobody sees this error.
+fn outer_run_lost() -> JobError {
+    JobError::of_kind(JobErrorKind::Cancelled, "another engine drives the outer run")
 }
 
-/// The engine is being shut down: this job waits to be stopped with the outer run, and begins again
-/// where that goes on.
-async fn shut_down(context: &JobContext) -> JobError {
+/// The engine is shutting down: the job waits until it is stopped with the outer run, and starts
+/// again where that run is resumed.
+async fn wait_for_shutdown(context: &JobContext) -> JobError {
     context.cancelled().await;
-    left_alone()
+    outer_run_lost()
 }
 
-/// Follows the run that an attempt has begun, whoever drives it.
+/// Follows the run that an attempt started, whichever engine drives it.
 async fn follow_inside(
     context: &JobContext,
     engine: &Engine,
@@ -147,7 +147,7 @@ async fn follow_inside(
     let followed = pin!(engine.follow_inside(run, &find, inherited(context)));
     let ended = match select(followed, pin!(context.cancelled())).await {
         Either::Left((ended, _)) => ended,
-        Either::Right(_) if context.is_lost() => return Err(left_alone()),
+        Either::Right(_) if context.is_lost() => return Err(outer_run_lost()),
         Either::Right(((), followed)) => {
             if let Some(store) = engine.store() {
                 store.send(run, MessageKind::Cancel).await.map_err(JobError::terminal)?;
@@ -158,12 +158,11 @@ async fn follow_inside(
     Ok(ended?)
 }
 
-/// Runs a workflow inside of the job that the scope belongs to, and returns its output as JSON; null
-/// when it has none.
+/// Runs a workflow inside of a job, and returns its output as JSON, or null if it has none.
 ///
 /// # Errors
 ///
-/// Fails when the run does not begin, or does not complete, and outside of an engine.
+/// Fails if the run cannot start or does not complete, and outside of an engine.
 pub async fn run_nested(
     io: &AttemptIo,
     workflow: Arc<dyn Workflow>,
@@ -178,12 +177,12 @@ pub async fn run_nested(
     match report.output_json() {
         Ok(output) => Ok(output),
         Err(OutputError::None { .. }) => Ok(serde_json::Value::Null),
-        Err(error) => Err(unread(error)),
+        Err(error) => Err(output_error(error)),
     }
 }
 
-/// Why the output of the inner run is not the output of the job.
-fn unread(error: OutputError) -> JobError {
+/// The error of a job that cannot use the output of its inner run.
+fn output_error(error: OutputError) -> JobError {
     match error {
         OutputError::Type { error: error @ ValueError::Panicked { .. }, .. }
         | OutputError::Json { error: error @ ValueError::Panicked { .. }, .. } => {
@@ -193,14 +192,14 @@ fn unread(error: OutputError) -> JobError {
     }
 }
 
-/// Nothing gets better by trying again to begin a run that cannot.
-fn unfit(error: RunError) -> JobError {
+/// A run that cannot start fails the job for good: a retry cannot help.
+fn start_error(error: RunError) -> JobError {
     JobError::terminal(error)
 }
 
 fn engine_of(io: &AttemptIo) -> Result<Engine, JobError> {
     let shared = io.services().and_then(|services| services.engine().downcast::<Shared>().ok());
     shared.map(Engine).ok_or_else(|| {
-        JobError::terminal("a workflow as a job runs on an engine only, and this context has none")
+        JobError::terminal("a child workflow needs an engine, and this context has none")
     })
 }

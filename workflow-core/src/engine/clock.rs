@@ -1,4 +1,4 @@
-//! The one place that reads the clock.
+//! The engine's time: the trait [`Clock`], and the only code that reads the clock of the machine.
 
 mod manual;
 
@@ -11,29 +11,29 @@ use futures::future::BoxFuture;
 use super::runtime::Runtime;
 
 pub use manual::ManualClock;
-pub(super) use manual::{Activity, TURNS_AT_REST, in_function};
+pub(super) use manual::{Activity, IDLE_TURNS, in_function};
 
-/// Tells the time and waits. Engines have one; tests give theirs a [`ManualClock`].
+/// Tells the time and waits. Each engine has a clock. Tests use a [`ManualClock`].
 ///
-/// Engines call [`now`](Self::now) and [`sleep`](Self::sleep) under the lock of a run: they must
-/// neither block nor call the run. A panic of theirs fails the run.
+/// Engines call [`now`](Self::now) and [`sleep`](Self::sleep) under the lock of a run, so they must
+/// neither block nor call the run. If they panic, the run fails.
 pub trait Clock: Send + Sync + 'static {
-    /// Time since some fixed moment; never goes back.
+    /// Returns the time since a fixed moment. Never goes back.
     fn now(&self) -> Duration;
 
-    /// The time of day, for people.
+    /// Returns the time of day, for timestamps.
     fn time_of_day(&self) -> SystemTime;
 
-    /// Ends after this time.
+    /// Returns a future that ends after this duration.
     fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()>;
 }
 
-/// What an engine tells the time with.
+/// The clock of an engine.
 #[derive(Clone)]
 pub(super) enum Time {
-    /// The machine, directly.
+    /// The machine's clock.
     Machine,
-    /// A clock that runs can tell when they have nothing to do.
+    /// A manual clock, which runs notify when they are idle.
     Manual(ManualClock),
     /// Any other clock.
     Given(Arc<dyn Clock>),
@@ -64,7 +64,7 @@ impl Time {
         }
     }
 
-    /// Waits, on the machine as `runtime` does.
+    /// Waits. With the machine's clock, waits on `runtime`.
     pub(super) fn sleep(&self, runtime: &Runtime, duration: Duration) -> BoxFuture<'static, ()> {
         match self {
             Self::Machine => runtime.sleep(duration),
@@ -73,7 +73,7 @@ impl Time {
         }
     }
 
-    /// The clock to be told when there is nothing to do.
+    /// The manual clock, if it is one.
     #[inline]
     pub(super) fn manual(&self) -> Option<&ManualClock> {
         match self {
@@ -83,9 +83,8 @@ impl Time {
     }
 }
 
-/// What a run tells the time with: its engine's clock, unless time is paused in its runtime. That is
-/// found out once the run waits for the first time. What it reads then and what it waits with are one
-/// clock to the end.
+/// The clock of a run: that of its engine, or that of a runtime with paused time. It is chosen when
+/// the run waits for the first time, and stays the same to the end.
 #[derive(Default)]
 pub(super) struct RunTime(OnceLock<Option<Arc<dyn Clock>>>);
 
@@ -121,10 +120,10 @@ impl RunTime {
     }
 }
 
-/// The clock of the machine. Waits with a timer thread.
+/// The machine's clock, which waits with a timer thread.
 ///
-/// In a tokio runtime in which a test has paused time, runs follow the clock of the runtime
-/// instead, which goes on as soon as nothing else is left to do:
+/// In a tokio runtime with paused time, runs follow the clock of the runtime, which advances as
+/// soon as nothing else is left to do:
 ///
 /// ```
 /// use std::time::Duration;

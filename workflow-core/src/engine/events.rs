@@ -1,7 +1,7 @@
 //! What a subscriber of a run reads: the recorded events, and what jobs print in between.
 //!
 //! There is one [`Backlog`] of output for all subscribers of a run, who each know how far they have
-//! read. It is not part of the record: what is pushed out is gone from here.
+//! read. It is not part of the record: what is pushed out is evicted from here.
 
 use std::collections::VecDeque;
 use std::pin::Pin;
@@ -14,12 +14,12 @@ use super::active::{ActiveRun, add_waker};
 use crate::event::{Event, EventKind, JobLookup, Log};
 use crate::job::Printed;
 
-/// The events of a run from the first to the last.
+/// The stream of a run's events, from the first to the last.
 pub(super) struct Events {
     run: Arc<ActiveRun>,
-    /// How many recorded events were read.
+    /// The number of recorded events that were read.
     seen: usize,
-    /// How much of the output was read.
+    /// The position in the output.
     output: Cursor,
 }
 
@@ -35,7 +35,7 @@ impl Stream for Events {
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Event>> {
         let Self { run, seen, output } = &mut *self;
         let mut state = run.lock();
-        // Looked at under the lock: the log moves into the report under it.
+        // Read under the lock, because the log moves into the report under it.
         let report = run.report();
         let (log, lookup, visible) = match report {
             Some(report) => (&report.0.log, report.0.lookup(), report.0.log.entries.len()),
@@ -44,7 +44,7 @@ impl Stream for Events {
         if let Some(backlog) = &state.backlog
             && let Some(next) = backlog.read(output, *seen)
         {
-            return Poll::Ready(Some(passing(next, *seen, log, &lookup)));
+            return Poll::Ready(Some(output_event(next, *seen, log, &lookup)));
         }
         if *seen < visible {
             let event = log.event(*seen, &lookup);
@@ -59,8 +59,8 @@ impl Stream for Events {
     }
 }
 
-/// Output as an event, which has the number of the recorded one that it follows.
-fn passing(next: Next<'_>, seen: usize, log: &Log, lookup: &dyn JobLookup) -> Event {
+/// Turns output into an event, with the sequence number of the recorded event before it.
+fn output_event(next: Next<'_>, seen: usize, log: &Log, lookup: &dyn JobLookup) -> Event {
     let (at, kind) = match next {
         Next::Skipped { at, bytes } => (at, EventKind::OutputSkipped { bytes }),
         Next::Piece(piece) => {
@@ -79,49 +79,49 @@ fn passing(next: Next<'_>, seen: usize, log: &Log, lookup: &dyn JobLookup) -> Ev
     Event { sequence: seen.saturating_sub(1) as u64, at, kind }
 }
 
-/// The latest of what the jobs of a run printed.
+/// The latest output of the jobs of a run, within a bound.
 #[derive(Debug, Default)]
 pub(super) struct Backlog {
     pieces: VecDeque<Piece>,
-    /// How much memory they take, in bytes.
-    held: usize,
-    gone: Gone,
+    /// The memory of the pieces, in bytes.
+    bytes_held: usize,
+    evicted: Evicted,
 }
 
-/// Something that a job printed.
+/// A piece of output.
 #[derive(Debug)]
 pub(super) struct Piece {
     pub(super) job: u32,
     pub(super) attempt: u32,
-    /// Nanoseconds since the run began.
+    /// Nanoseconds since the start of the run.
     pub(super) at: i64,
-    /// How many recorded events came before it.
+    /// The number of recorded events before it.
     pub(super) after: usize,
     pub(super) printed: Printed,
 }
 
-/// What was pushed out.
+/// The output that was pushed out.
 #[derive(Debug, Default)]
-struct Gone {
+struct Evicted {
     read: Cursor,
-    /// When the last of it was printed, and after how many recorded events.
+    /// When the last of it was printed, and the number of recorded events before that.
     at: i64,
     after: usize,
 }
 
-/// How far a subscriber has read.
+/// The position of a subscriber in the output.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Cursor {
     pieces: u64,
-    /// How many bytes of text these had.
+    /// The bytes of text in these pieces.
     bytes: u64,
 }
 
-/// What a subscriber gets next.
+/// The next output for a subscriber.
 #[derive(Debug)]
 pub(super) enum Next<'a> {
     Piece(&'a Piece),
-    /// So much text was pushed out before it was read.
+    /// This much text was pushed out before it was read.
     Skipped {
         at: i64,
         bytes: u64,
@@ -129,23 +129,23 @@ pub(super) enum Next<'a> {
 }
 
 impl Backlog {
-    /// Adds a piece, and lets go of the oldest until all fit.
+    /// Adds a piece, and drops the oldest until the rest fits.
     pub(super) fn push(&mut self, piece: Piece, capacity: usize) {
-        self.held += piece.size();
+        self.bytes_held += piece.size();
         self.pieces.push_back(piece);
-        while self.held > capacity
+        while self.bytes_held > capacity
             && let Some(oldest) = self.pieces.pop_front()
         {
-            self.held -= oldest.size();
-            self.gone.read.pass(&oldest);
-            (self.gone.at, self.gone.after) = (oldest.at, oldest.after);
+            self.bytes_held -= oldest.size();
+            self.evicted.read.advance(&oldest);
+            (self.evicted.at, self.evicted.after) = (oldest.at, oldest.after);
         }
     }
 
-    /// What comes next for a subscriber that has seen so many recorded events, if it is not one
-    /// of these.
+    /// Returns the next output for a subscriber that has seen this many recorded events. `None` if
+    /// a recorded event comes first.
     pub(super) fn read(&self, cursor: &mut Cursor, seen: usize) -> Option<Next<'_>> {
-        let Gone { read, at, after } = &self.gone;
+        let Evicted { read, at, after } = &self.evicted;
         if cursor.pieces < read.pieces {
             if *after > seen {
                 return None;
@@ -156,7 +156,7 @@ impl Backlog {
         }
         let place = usize::try_from(cursor.pieces - read.pieces).ok()?;
         let piece = self.pieces.get(place).filter(|piece| piece.after <= seen)?;
-        cursor.pass(piece);
+        cursor.advance(piece);
         Some(Next::Piece(piece))
     }
 }
@@ -168,7 +168,7 @@ impl Piece {
 }
 
 impl Cursor {
-    fn pass(&mut self, piece: &Piece) {
+    fn advance(&mut self, piece: &Piece) {
         self.pieces += 1;
         self.bytes += piece.printed.text.len() as u64;
     }
@@ -184,7 +184,7 @@ mod tests {
         Piece { job: 0, attempt: 1, at: 0, after, printed }
     }
 
-    /// What a subscriber reads that has seen so many events, up to where it has to wait.
+    /// All that a subscriber can read after this many events.
     fn read(backlog: &Backlog, cursor: &mut Cursor, seen: usize) -> Vec<String> {
         let mut texts = Vec::new();
         while let Some(next) = backlog.read(cursor, seen) {
@@ -223,7 +223,7 @@ mod tests {
         assert_eq!(read(&backlog, &mut quick, 3), ["ten", "all"]);
         assert_eq!(read(&backlog, &mut slow, 2), ["6 skipped", "six"]);
         assert_eq!(read(&backlog, &mut slow, 3), ["ten", "all"]);
-        assert!(backlog.held <= room);
+        assert!(backlog.bytes_held <= room);
     }
 
     #[test]
@@ -233,6 +233,6 @@ mod tests {
         let mut cursor = Cursor::default();
         assert!(read(&backlog, &mut cursor, 1).is_empty());
         assert_eq!(read(&backlog, &mut cursor, 2), ["4 skipped"]);
-        assert_eq!(backlog.held, 0);
+        assert_eq!(backlog.bytes_held, 0);
     }
 }

@@ -1,4 +1,4 @@
-//! The handle by which its owner holds a run under way.
+//! The handle on an active run of this process.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -17,55 +17,55 @@ use crate::run::{OutputError, Report, Run, RunError, Status};
 use crate::run_log::path_in;
 use crate::store::{Message, MessageKind, StoreError, WorkflowSnapshot};
 
-/// A run of this process that has begun.
+/// A handle on a run that was started in this process.
 ///
-/// Clones are the same run. Dropping it changes nothing: the run goes on.
+/// A clone is a handle on the same run. Dropping a handle does not stop the run.
 #[derive(Clone)]
 pub struct RunHandle(pub(super) Arc<ActiveRun>);
 
 impl RunHandle {
-    /// Waits for the run to end, and blocks the calling thread, as [`RunRequest::wait`] does. In
-    /// async code, await [`Run::outcome`].
+    /// Blocks the calling thread until the run ends, as [`RunRequest::wait`] does. In async code,
+    /// await [`Run::outcome`].
     ///
     /// [`RunRequest::wait`]: super::RunRequest::wait
     ///
     /// # Errors
     ///
-    /// Fails when the run failed or was cancelled; the error holds the report. On the thread that
-    /// drives a current-thread runtime of tokio, fails with [`RunError::WouldBlock`]. On threads for
-    /// blocking functions, such as those of `tokio::task::spawn_blocking`, and outside of a runtime
-    /// it is legal.
+    /// Fails if the run failed or was cancelled; the error holds the report. Fails with
+    /// [`RunError::WouldBlock`] on the thread that drives a current-thread runtime of tokio. It may
+    /// be called outside of a runtime and on threads for blocking functions, such as those of
+    /// `tokio::task::spawn_blocking`.
     pub fn wait(&self) -> Result<Report, RunError> {
         super::worker::driver::wait(&self.0)
     }
 
-    /// Waits until the store has the run, and returns its id: that of an earlier run, if one began
-    /// under the same idempotency key. Takes no time when the engine has no store.
+    /// Waits until the store has the run, and returns its id, or that of an earlier run with the
+    /// same idempotency key. Returns at once if the engine has no store.
     ///
     /// # Errors
     ///
-    /// Fails when the store does not take the run.
+    /// Fails if the store rejects the run.
     pub async fn persisted(&self) -> Result<RunId, RunError> {
-        self.0.until_begun().await;
+        self.0.until_stored().await;
         match self.0.persisted() {
             Ok(()) => Ok(self.0.id),
             Err(error) => error.existing().ok_or(error),
         }
     }
 
-    /// The earlier run that this request repeats by its idempotency key, once the store has said so:
-    /// after [`persisted`](Self::persisted), if at all.
+    /// Returns the earlier run with the same idempotency key. Known once
+    /// [`persisted`](Self::persisted) has returned.
     pub fn existing(&self) -> Option<RunId> {
         self.0.existing()
     }
 
-    /// Sends the run a signal, for a job that waits for one of this name or will:
+    /// Sends a signal to the run, for a job that waits for this name now or later:
     /// [`JobContext::wait_signal`](crate::JobContext::wait_signal).
     ///
     /// # Errors
     ///
-    /// Fails when the payload has no JSON form, and in a run that a store keeps when the signal
-    /// is not kept.
+    /// Fails if the payload does not serialize to JSON, or if the store of a persisted run does not
+    /// accept the signal.
     pub async fn signal(
         &self,
         name: impl Into<String> + Send,
@@ -77,7 +77,7 @@ impl RunHandle {
         match &self.0.engine.lease_renewer {
             None => self.0.signal(name, payload, None),
             Some(lease_renewer) => {
-                self.0.until_begun().await;
+                self.0.until_stored().await;
                 let run = self.id();
                 let kind = MessageKind::Signal { name, payload };
                 let number = lease_renewer.store().send(run, kind.clone()).await?;
@@ -89,20 +89,20 @@ impl RunHandle {
         Ok(())
     }
 
-    /// The log of what the jobs of the run print, for [`RunLog`](crate::RunLog); there once one of
-    /// them has printed. `None` when nothing is kept: see
-    /// [`runs_dir`](crate::EngineBuilder::runs_dir). Of a request that turned out to repeat an
-    /// earlier one, [`StoredRun::log`](crate::StoredRun::log) tells.
+    /// Returns the path of the run's output log, for [`RunLog`](crate::RunLog). The file exists
+    /// once a job has printed. `None` without a [`runs_dir`](crate::EngineBuilder::runs_dir). For
+    /// an earlier run with the same idempotency key, see [`StoredRun::log`](crate::StoredRun::log).
     pub fn log(&self) -> Option<PathBuf> {
         Some(path_in(&self.0.output.as_deref()?.folder))
     }
 
-    /// The jobs of the workflow and the order between them.
+    /// Returns the graph of the workflow: its jobs and the order between them.
     pub fn graph(&self) -> &Graph {
         self.0.plan.graph()
     }
 
-    /// The report of the run, if it has ended; of an earlier run, once somebody has waited for it.
+    /// The report of the run, if it has ended. For an earlier run, only once somebody has waited
+    /// for it.
     fn report(&self) -> Option<&Report> {
         match self.0.existing() {
             Some(_) => self.0.followed().get(),
@@ -113,8 +113,8 @@ impl RunHandle {
 
 #[async_trait]
 impl Run for RunHandle {
-    /// The run's id. Of a request that turns out to repeat an earlier one, that is the earlier
-    /// run's once the store has said so: see [`RunHandle::persisted`].
+    /// Returns the run's id. If the idempotency key belongs to an earlier run, returns that run's
+    /// id once the store has answered: see [`RunHandle::persisted`].
     fn id(&self) -> RunId {
         self.0.existing().unwrap_or(self.0.id)
     }
@@ -129,7 +129,7 @@ impl Run for RunHandle {
 
     fn cancel(&self) {
         if self.0.is_persisted() {
-            self.0.spawn_to_its_end(|run| Box::pin(cancel_existing(run)));
+            self.0.spawn_restartable(|run| Box::pin(cancel_existing(run)));
         }
         self.0.cancel();
     }
@@ -140,7 +140,7 @@ impl Run for RunHandle {
         }
         let run = Arc::clone(&self.0);
         let events = async move {
-            run.until_begun().await;
+            run.until_stored().await;
             match run.existing() {
                 None => Events::new(&run).left_stream(),
                 Some(existing) => Engine(Arc::clone(&run.engine)).events(existing).right_stream(),
@@ -159,15 +159,15 @@ impl Run for RunHandle {
     }
 }
 
-/// Cancels the run that began before under the idempotency key of this one, if there is one.
+/// Cancels the earlier run with the same idempotency key, if there is one.
 async fn cancel_existing(run: Arc<ActiveRun>) {
-    run.until_begun().await;
+    run.until_stored().await;
     let Some(existing) = run.existing() else { return };
     let (engine, workflow) = (Engine(Arc::clone(&run.engine)), Arc::clone(&run.workflow));
     let this = move |_: &WorkflowSnapshot| Ok(Arc::clone(&workflow));
     let cancelled = engine.cancel_with(existing, &this).await;
     if let Err(error) = cancelled {
-        tracing::debug!(run = %existing, %error, "not cancelled");
+        tracing::debug!(run = %existing, %error, "cannot cancel the earlier run");
     }
 }
 

@@ -1,4 +1,5 @@
-//! What the jobs of a run print: kept in the run's log, where it has one.
+//! Output of the jobs of a run, written to the run's log if it has one. Subscribers get it from
+//! [`events`](super::events).
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -15,22 +16,22 @@ use crate::run_log::{Header, LogError, LogPlace, MAX_BODY, OUTPUT_LIMIT, OutputS
 /// The folder of a run, and the log in it.
 pub(super) struct RunOutput {
     pub(super) folder: PathBuf,
-    /// Opened when the first of the jobs prints.
+    /// Opened when the first job prints.
     log: OnceLock<Result<RunLog, Arc<LogError>>>,
-    /// Whether it was told that something is not kept.
-    is_told: AtomicBool,
-    /// What the latest attempt of each job has printed, commands apart: they count for themselves.
+    /// Whether a warning about lost output was logged.
+    is_warned: AtomicBool,
+    /// Output of the latest attempt of each job, without that of commands, which count their own.
     printed: Mutex<HashMap<u32, Printing>>,
 }
 
-/// What an attempt has printed so far.
+/// The output of an attempt so far.
 struct Printing {
     attempt: u32,
-    /// When it began, in nanoseconds since the run did.
+    /// When the attempt started, in nanoseconds since the start of the run.
     began: i64,
-    /// How many more bytes are kept.
+    /// The number of bytes that still fit.
     room: u64,
-    /// How many were not, and how many of these the log knows of.
+    /// The number of bytes that were dropped, and how many of these are noted in the log.
     dropped: u64,
     told: u64,
 }
@@ -38,17 +39,17 @@ struct Printing {
 impl RunOutput {
     pub(super) fn new(runs_dir: &Path, run: RunId) -> Self {
         let folder = runs_dir.join(run.to_string());
-        // Commands run elsewhere: to them a relative path would be another.
+        // Absolute, because commands run in other folders.
         let folder = std::path::absolute(&folder).unwrap_or(folder);
         let (log, printed) = (OnceLock::new(), Mutex::default());
-        Self { folder, log, is_told: AtomicBool::new(false), printed }
+        Self { folder, log, is_warned: AtomicBool::new(false), printed }
     }
 
-    /// The log.
+    /// Returns the log, and opens it first if needed.
     ///
     /// # Errors
     ///
-    /// Fails when it cannot be opened, each time with the same error.
+    /// Fails if it cannot be opened, each time with the same error.
     pub(super) fn log(&self) -> Result<RunLog, Arc<LogError>> {
         let open = || RunLog::open_in(&self.folder).map_err(Arc::new);
         self.log.get_or_init(open).clone()
@@ -56,9 +57,9 @@ impl RunOutput {
 }
 
 impl ActiveRun {
-    /// Keeps a piece of what an attempt printed; where, unless it was not kept. That it cannot be
-    /// written is told once: it is no failure of the job.
-    pub(super) fn keep_printed(
+    /// Writes a piece of output to the log, and returns its place, or `None` if it was not written.
+    /// A write error does not fail the job and is logged once.
+    pub(super) fn log_output(
         &self,
         job: u32,
         attempt: u32,
@@ -71,8 +72,8 @@ impl ActiveRun {
             self.append(&log, printed.entry(job), (job, attempt), stream, piece).map_err(Arc::new)
         });
         kept.unwrap_or_else(|error| {
-            if !output.is_told.swap(true, Ordering::Relaxed) {
-                tracing::warn!(parent: &self.span, %error, "what a job printed is not kept");
+            if !output.is_warned.swap(true, Ordering::Relaxed) {
+                tracing::warn!(parent: &self.span, %error, "cannot write the output of jobs to the log");
             }
             None
         })
@@ -106,10 +107,10 @@ impl ActiveRun {
             let header = header(Some(stream), piece.len(), None);
             return log.append(&header, piece.as_bytes()).map(Some);
         }
-        // The rest is not kept either, so that what is kept has no holes.
+        // Later pieces are dropped too, so that the log has no gaps.
         printing.room = 0;
         printing.dropped += piece.len() as u64;
-        // Told now and then: nobody knows which piece is the last.
+        // Noted now and then, because nobody knows which piece is the last.
         if printing.dropped >= printing.told.saturating_mul(2) {
             log.append(&header(None, 0, Some(printing.dropped)), b"")?;
             printing.told = printing.dropped;
@@ -117,7 +118,7 @@ impl ActiveRun {
         Ok(None)
     }
 
-    /// When the latest attempt of a job began, in nanoseconds since the run did.
+    /// When the latest attempt of a job started, in nanoseconds since the start of the run.
     fn began_at(&self, job: u32) -> i64 {
         let state = self.lock();
         let entries = state.log.entries.iter().rev();
@@ -133,7 +134,7 @@ impl Printing {
     }
 }
 
-/// A text in pieces that a record of the log can hold.
+/// Splits a text into pieces that fit into a record of the log.
 pub(super) fn pieces(text: &str) -> impl Iterator<Item = &str> {
     let mut rest = text;
     std::iter::from_fn(move || {

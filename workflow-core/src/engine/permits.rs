@@ -1,18 +1,18 @@
 //! The limits that jobs count against: those of an engine, of a workflow, and of this machine.
 //!
 //! All limits of the process are in one [`Pool`], because a job takes the places of all its limits
-//! at once, whoever the limits belong to. A limit belongs to a scope:
+//! at once, whatever their scopes. A limit belongs to a scope:
 //!
-//! - **engine**: `max_parallel` and the limits of its builder, shared by all of its runs;
+//! - **engine**: `max_parallel` and the limits of its builder, shared by all its runs;
 //! - **workflow**: the limits of its plan, shared by all runs of workflows of this name in the
-//!   process, whatever engine drives them; there as long as one of these runs is;
+//!   process, on any engine, and removed with the last of these runs;
 //! - **machine**: one set for the process.
 //!
-//! A name that several scopes have stands for all of these limits. A run inside of a job also has
-//! the limits of the workflows around it, and borrows what the jobs around it hold.
+//! A name that exists in several scopes stands for all of these limits. A child workflow also has
+//! the limits of its outer workflows, and borrows the places that its outer jobs hold.
 //!
-//! A run's lock may be held when the pool is locked, and never the other way round: grants are
-//! [delivered](deliver) when neither is.
+//! A run's lock may be held when the pool is locked, but never the other way round: grants are
+//! [delivered](deliver) when neither is locked.
 
 mod pool;
 
@@ -32,10 +32,10 @@ use pool::{Need, Pool, Tier};
 
 pub(super) use pool::{LimitId, Ticket};
 
-/// A job that waits, and that it now has its places.
+/// A job that waited and now has its places.
 pub(super) type Grant = pool::Grant<Waiter>;
 
-/// A job of a run.
+/// A waiting job: its run and its number.
 type Waiter = (Weak<ActiveRun>, u32);
 
 static PERMITS: Mutex<Permits> =
@@ -43,14 +43,14 @@ static PERMITS: Mutex<Permits> =
 
 struct Permits {
     pool: Pool<Waiter>,
-    /// By name of the workflow and of the limit.
+    /// By the names of the workflow and of the limit.
     workflows: BTreeMap<(String, String), Shared>,
 }
 
-/// A limit of a workflow, as the runs under way state it.
+/// A limit of a workflow, with the sizes that its active runs state.
 struct Shared {
     limit: LimitId,
-    /// Each size that is stated, and by how many runs. The smallest holds.
+    /// The stated sizes, with the number of runs for each. The smallest size applies.
     sizes: BTreeMap<usize, usize>,
 }
 
@@ -68,7 +68,7 @@ fn machine_limits() -> &'static BTreeMap<String, LimitId> {
     })
 }
 
-/// The limits of an engine: how many jobs may run at once, in all and by name.
+/// The limits of an engine: on all of its jobs, and by name.
 pub(super) struct EngineLimits {
     total: Option<LimitId>,
     named: BTreeMap<String, LimitId>,
@@ -86,7 +86,7 @@ impl EngineLimits {
         Self { total, named: named.into_iter().map(add).collect() }
     }
 
-    /// What [`new`](Self::new) was given.
+    /// Returns the arguments of [`new`](Self::new).
     pub(super) fn sizes(&self) -> (Option<usize>, HashMap<String, usize>) {
         let pool = &lock().pool;
         let size = |limit: &LimitId| pool.usage(*limit).size;
@@ -96,12 +96,12 @@ impl EngineLimits {
 
     /// Whether a job with these flags counts against a limit at all.
     #[inline]
-    pub(super) fn concern(&self, flags: JobFlags) -> bool {
+    pub(super) fn apply_to(&self, flags: JobFlags) -> bool {
         (self.total.is_some() && !flags.intersects(JobFlags::CONTAINER))
             || flags.intersects(JobFlags::LIMITED)
     }
 
-    /// How the limits are used that jobs of this engine may count against.
+    /// Returns the usage of the limits that jobs of this engine may count against.
     pub(super) fn usage(&self) -> Vec<LimitUsage> {
         let machine = machine_limits();
         let permits = lock();
@@ -138,35 +138,35 @@ impl fmt::Debug for EngineLimits {
     }
 }
 
-/// How a limit is used: one entry of [`Engine::limits`](super::Engine::limits).
+/// The usage of a limit: one entry of [`Engine::limits`](super::Engine::limits).
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LimitUsage {
-    /// Whose limit it is.
+    /// The scope of the limit.
     pub scope: LimitScope,
-    /// The limit's name; `max_parallel` for the number of jobs that an engine runs at once.
+    /// The limit's name; `max_parallel` for the limit on all jobs of an engine.
     pub name: String,
-    /// How many places there are.
+    /// The number of places.
     pub size: usize,
-    /// How many places jobs hold.
+    /// The number of places that jobs hold.
     pub in_use: usize,
-    /// How many jobs wait for places.
+    /// The number of jobs that wait for places.
     pub waiting: usize,
 }
 
-/// Whose limit it is.
+/// The scope of a limit.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum LimitScope {
-    /// The engine's.
+    /// A limit of the engine.
     Engine,
-    /// That of the workflow with this name, shared by its runs in this process.
+    /// A limit of the workflow with this name, shared by its runs in this process.
     Workflow(String),
-    /// This machine's, shared by all engines of the process.
+    /// A limit of this machine, shared by all engines of the process.
     Machine,
 }
 
-/// The limits of a workflow, while a run of it is under way.
+/// The limits of a workflow, as an active run uses them.
 pub(super) struct WorkflowLimits {
     workflow: String,
     limits: BTreeMap<String, (LimitId, usize)>,
@@ -182,14 +182,14 @@ impl WorkflowLimits {
                 sizes: BTreeMap::new(),
             });
             *shared.sizes.entry(*size).or_insert(0) += 1;
-            shared.fit(pool);
+            shared.update_size(pool);
             (name.clone(), (shared.limit, *size))
         });
         let limits = limits.collect();
         Self { workflow: workflow.to_owned(), limits }
     }
 
-    /// Takes the limits of one run back. Returns who has places now.
+    /// Removes the limits of one run. Returns the jobs that get places now.
     fn close(&mut self) -> Vec<Grant> {
         let Permits { pool, workflows } = &mut *lock();
         let mut left = Vec::new();
@@ -206,7 +206,7 @@ impl WorkflowLimits {
                 workflows.remove(&key);
                 pool.remove(limit);
             } else {
-                shared.fit(pool);
+                shared.update_size(pool);
                 left.push(limit);
             }
         }
@@ -215,8 +215,8 @@ impl WorkflowLimits {
 }
 
 impl Shared {
-    /// Gives the limit the smallest size that is stated.
-    fn fit(&self, pool: &mut Pool<Waiter>) {
+    /// Sets the limit to the smallest stated size.
+    fn update_size(&self, pool: &mut Pool<Waiter>) {
         if let Some((size, _)) = self.sizes.first_key_value()
             && pool.usage(self.limit).size != *size
         {
@@ -231,26 +231,26 @@ impl Drop for WorkflowLimits {
     }
 }
 
-/// What a run has from the jobs and the workflows that it is inside of.
+/// What a child workflow inherits from its outer workflows and jobs.
 #[derive(Default)]
 pub(super) struct Inherited {
-    /// The limits of the workflows.
+    /// The limits of the outer workflows.
     workflows: Vec<Arc<WorkflowLimits>>,
-    /// The jobs, the nearest first, as far as they hold places.
+    /// The tickets of the outer jobs that hold places, the nearest first.
     lenders: Vec<Ticket>,
 }
 
-/// What the jobs of one run count against.
+/// The limits that the jobs of one run count against.
 #[derive(Default)]
 pub(super) struct RunLimits {
     /// The workflow's name, if it has limits.
     workflow: Option<Box<str>>,
-    /// Its limits, once a job needs them.
+    /// The workflow's limits, once a job needs them.
     own: OnceLock<Arc<WorkflowLimits>>,
     inherited: OnceLock<Arc<Inherited>>,
 }
 
-/// Why a job cannot count against the limits that it names. Nothing gets better by waiting.
+/// Why a job can never get the places that it needs.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum LimitError {
     #[error(
@@ -259,8 +259,8 @@ pub(super) enum LimitError {
     )]
     Unknown(String),
     #[error(
-        "it counts as {wanted} against `{limit}`, and the job that it is inside of holds {held} of \
-         it: let that job hold {wanted}, or none"
+        "it needs {wanted} places of the limit `{limit}`, but the job that it is inside of holds {held}; \
+         let that job hold {wanted}, or none"
     )]
     Loan { limit: String, held: usize, wanted: usize },
 }
@@ -271,7 +271,7 @@ impl RunLimits {
         plan: &Plan,
         inherited: Option<Arc<Inherited>>,
     ) -> Self {
-        // The name is asked for here, because it is the host's to tell, and later the run is locked.
+        // Read now, because the name comes from code of the host, and the run is locked later.
         let name = (!plan.limits.is_empty()).then(|| workflow.name().as_str().into());
         let limits = Self { workflow: name, ..Self::default() };
         if let Some(inherited) = inherited {
@@ -280,12 +280,13 @@ impl RunLimits {
         limits
     }
 
-    /// Learns what the run is inside of. False when that was known.
+    /// Sets what the run inherits. Returns false if that was set before.
     pub(super) fn inherit(&self, inherited: Arc<Inherited>) -> bool {
         self.inherited.set(inherited).is_ok()
     }
 
-    /// What a run has that is inside of a job of this one, which holds places by these tickets.
+    /// Returns what a child workflow of a job of this run inherits. `lenders` are the tickets of
+    /// that job.
     pub(super) fn inside(&self, run: &ActiveRun, mut lenders: Vec<Ticket>) -> Arc<Inherited> {
         let mut workflows: Vec<_> = self.own(run).into_iter().cloned().collect();
         if let Some(inherited) = self.inherited.get() {
@@ -301,13 +302,13 @@ impl RunLimits {
         Some(self.own.get_or_init(register))
     }
 
-    /// Takes the job's places, all or none. Without them it waits, and will be
-    /// [granted](ActiveRun::granted) them. `lenders` are the jobs of this run that it is inside of,
-    /// the nearest first, by what they hold.
+    /// Acquires the job's places, all or none. If some are taken, the job waits until they are
+    /// [granted](ActiveRun::granted). `lenders` are the tickets of its outer jobs in this run, the
+    /// nearest first.
     ///
     /// # Errors
     ///
-    /// Fails when the job can never have its places. It holds nothing then.
+    /// Fails if the job can never get its places. It then holds nothing.
     pub(super) fn acquire(
         &self,
         run: &ActiveRun,
@@ -344,7 +345,7 @@ impl RunLimits {
         Ok((admission.ticket, admitted, admission.grants))
     }
 
-    /// All limits of this name that jobs of the run count against.
+    /// Returns all limits of this name that jobs of the run count against.
     fn named<'a>(&'a self, run: &'a ActiveRun, name: &'a str) -> impl Iterator<Item = LimitId> {
         let inherited = self.inherited.get().into_iter();
         let outer = inherited.flat_map(|inherited| &inherited.workflows);
@@ -355,14 +356,14 @@ impl RunLimits {
     }
 }
 
-/// When a job has its places.
+/// When a job gets its places.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Admitted {
     Now,
     Later,
 }
 
-/// The limits that there are for the jobs of a run that is to begin, by name.
+/// The names of the limits that exist for the jobs of a run that has not started.
 pub(super) struct KnownLimits<'a> {
     pub(super) engine: &'a EngineLimits,
     pub(super) workflow: &'a BTreeMap<String, usize>,
@@ -370,7 +371,7 @@ pub(super) struct KnownLimits<'a> {
 }
 
 impl KnownLimits<'_> {
-    /// The first of the names that no limit has.
+    /// Returns the first name without a limit.
     pub(super) fn missing<'n>(&self, limits: &'n [(String, usize)]) -> Option<&'n str> {
         let names = limits.iter().map(|(name, _)| name.as_str());
         names.into_iter().find(|name| !self.has(name))
@@ -384,7 +385,7 @@ impl KnownLimits<'_> {
             || machine_limits().contains_key(name)
     }
 
-    /// The names, without those of the machine.
+    /// Returns the names, without those of the machine.
     pub(super) fn names(&self) -> Vec<String> {
         let outer = self.inherited.into_iter().flat_map(|inherited| &inherited.workflows);
         let outer = outer.flat_map(|workflow| workflow.limits.keys());
@@ -396,25 +397,25 @@ impl KnownLimits<'_> {
     }
 }
 
-/// Ends a claim: who waits leaves the line, who holds places gives them back. Returns the limits of
-/// which somebody may be [served](serve).
+/// Ends a claim: releases its places, or stops waiting for them. Returns the limits that can be
+/// [served](serve) now.
 pub(super) fn release(ticket: Ticket) -> Vec<LimitId> {
     lock().pool.release(ticket)
 }
 
-/// Gives what is free of these limits to those whose turn it is.
+/// Grants free places of these limits in order.
 pub(super) fn serve(limits: Vec<LimitId>) -> Vec<Grant> {
     lock().pool.serve(limits)
 }
 
-/// Tells jobs that they have their places. No lock may be held.
+/// Delivers grants to their jobs. No lock may be held.
 pub(super) fn deliver(grants: Vec<Grant>) {
     for pool::Grant { ticket, key: (run, job) } in grants {
-        // A run that is gone has given back what was granted to it, or is about to.
+        // A run that was dropped has released its places, or is about to.
         if let Some(run) = run.upgrade()
             && let Err(panic) = guard::call(|| run.granted(job, ticket))
         {
-            // The run's clock has panicked. Others are still to be told.
+            // The run's clock has panicked. The other grants must still be delivered.
             run.collapse(&panic);
         }
     }

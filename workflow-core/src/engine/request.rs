@@ -1,4 +1,5 @@
-//! A run that has not begun: workflow, input, and the three ways to begin.
+//! A run that has not started: workflow, input, options, and the ways to start it. Checks
+//! everything that can be checked before the start, and knows nothing of what follows.
 
 use std::any::type_name;
 use std::error::Error;
@@ -33,16 +34,16 @@ use crate::store::{BeginOutcome, KeyError, Parent, Trigger};
 use crate::value::{Boxed, ValueError, to_json};
 use crate::workflow::{Plan, PlanError, Workflow};
 
-/// Why a workflow is not to be had.
+/// The error of a workflow that cannot be found.
 pub type LookupError = Box<dyn Error + Send + Sync>;
 
-/// What an engine can run: a [`Workflow`], or the name of one in the registry.
+/// A type that an engine can run: a [`Workflow`], or the name of a registered one.
 pub trait IntoWorkflow {
-    /// The workflow.
+    /// Returns the workflow.
     ///
     /// # Errors
     ///
-    /// Fails when there is none of that name.
+    /// Fails if no workflow has that name.
     fn into_workflow(self) -> Result<Arc<dyn Workflow>, LookupError>;
 }
 
@@ -58,64 +59,64 @@ impl IntoWorkflow for Arc<dyn Workflow> {
     }
 }
 
-/// A run to be: give it an input, then await it, [`wait`](Self::wait) for it, or
+/// A request for a run: set an input, then await it, [`wait`](Self::wait) for it, or
 /// [`start`](Self::start) it.
 ///
-/// Awaited, the run is driven where it is awaited, and dropping the future cancels it.
+/// An awaited run is driven where it is awaited. Dropping the future cancels the run.
 #[must_use = "a run begins when it is awaited, waited for, or started"]
 pub struct RunRequest {
     engine: Engine,
     workflow: Result<Arc<dyn Workflow>, LookupError>,
     input: Input,
-    /// Absent while nothing was said.
-    terms: Option<Box<Terms>>,
+    /// `None` until an option is set.
+    store_options: Option<Box<StoreOptions>>,
     user: Option<Arc<str>>,
-    /// The job that the run is inside of.
+    /// The outer job, for a child workflow.
     outer: Option<Box<JobContext>>,
 }
 
-/// A run that was left to others.
+/// The result of [`RunRequest::enqueue_once`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Enqueued {
-    /// It was not there before.
+    /// The run is new.
     New(RunId),
-    /// It began before under the same idempotency key.
+    /// An earlier run has the same idempotency key.
     Existing(RunId),
 }
 
-/// What only a store asks for.
+/// Options that only concern the store.
 #[derive(Default)]
-pub(super) struct Terms {
+pub(super) struct StoreOptions {
     pub(super) trigger: Trigger,
     pub(super) idempotency_key: Option<String>,
     pub(super) parent: Option<Parent>,
     pub(super) workflow_id: Option<i64>,
-    /// The run that this one repeats.
+    /// The run that this one retries.
     pub(super) repeats: Option<RunId>,
 }
 
-/// A workflow with its plan for an input that fits.
+/// A checked request: a workflow with its plan and input.
 pub(super) struct Runnable {
     pub(super) workflow: Arc<dyn Workflow>,
     pub(super) plan: Arc<Plan>,
     pub(super) input: Option<Boxed>,
-    /// Who asked for the run.
+    /// The user that requested the run.
     pub(super) user: Option<Arc<str>>,
-    /// How many runs it is inside of, and itself.
+    /// The nesting level.
     pub(super) level: u32,
-    /// The job that it is inside of.
+    /// The outer job, for a child workflow.
     pub(super) outer: Option<Box<JobContext>>,
-    /// What it has from that job.
+    /// The limits and places that it inherits from the outer job.
     pub(super) inherited: Option<Arc<Inherited>>,
-    /// Where it has a folder.
+    /// The parent folder for the run's output.
     pub(super) runs_dir: Option<Arc<Path>>,
 }
 
-/// Whether a job that begins the run waits for it.
+/// Whether a job that starts the run waits for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Waits {
     Yes,
-    /// Not that the engine knows.
+    /// Not as far as the engine knows.
     No,
 }
 
@@ -127,103 +128,104 @@ enum Input {
 
 impl RunRequest {
     pub(super) fn new(engine: Engine, workflow: Result<Arc<dyn Workflow>, LookupError>) -> Self {
-        Self { engine, workflow, input: Input::None, terms: None, user: None, outer: None }
+        Self { engine, workflow, input: Input::None, store_options: None, user: None, outer: None }
     }
 
-    /// Sets the idempotency key, 1 to 255 characters: requests of one user with the same key are one
-    /// run of the engine's store. Without a store it has no effect.
+    /// Sets the idempotency key, 1 to 255 characters: requests of a user with the same key share
+    /// one run of the engine's store. Has no effect without a store.
     ///
-    /// A request that repeats an earlier one is given that run: awaiting it, or its handle, waits
-    /// for the report of the earlier run, whoever drives it. One with another workflow or another
-    /// input ends in [`RunError::KeyConflict`].
+    /// A repeated request returns the existing run: awaiting it, or its handle, waits for the
+    /// report of that run, whichever engine drives it. A request with another workflow or input
+    /// fails with [`RunError::KeyConflict`].
     pub fn idempotency_key(mut self, key: impl Into<String>) -> Self {
-        self.terms().idempotency_key = Some(key.into());
+        self.store_options().idempotency_key = Some(key.into());
         self
     }
 
-    /// Sets why the run begins, which its store keeps. Default: [`Trigger::Manual`].
+    /// Sets why the run starts, which the store records. Default: [`Trigger::Manual`].
     pub fn trigger(mut self, trigger: Trigger) -> Self {
-        self.terms().trigger = trigger;
+        self.store_options().trigger = trigger;
         self
     }
 
-    /// Sets who asks for the run: the name of a user, which the engine's store keeps. The runs of
-    /// workflows inside of it have the same user. Default: nobody.
+    /// Sets the name of the user that requests the run, which the store records. Child workflows
+    /// have the same user. Default: none.
     pub fn user(mut self, name: impl Into<Arc<str>>) -> Self {
         self.user = Some(name.into());
         self
     }
 
-    /// Sets the number by which the engine's store knows the workflow. Default: the run joins the
-    /// workflow of this name that has the same owner and source.
+    /// Sets the id of the workflow in the engine's store. Default: the workflow with the same name,
+    /// owner and source.
     pub fn workflow_id(mut self, id: i64) -> Self {
-        self.terms().workflow_id = Some(id);
+        self.store_options().workflow_id = Some(id);
         self
     }
 
-    /// Sets the run that this one repeats, which its first event names.
+    /// Sets the run that this one retries, which its first event names.
     pub fn repeats(mut self, run: RunId) -> Self {
-        self.terms().repeats = Some(run);
+        self.store_options().repeats = Some(run);
         self
     }
 
-    /// Makes the run a part of a job of another run.
+    /// Sets the outer job, for the store.
     pub(crate) fn parent(mut self, parent: Parent) -> Self {
-        self.terms().parent = Some(parent);
+        self.store_options().parent = Some(parent);
         self
     }
 
-    fn terms(&mut self) -> &mut Terms {
-        self.terms.get_or_insert_default()
+    fn store_options(&mut self) -> &mut StoreOptions {
+        self.store_options.get_or_insert_default()
     }
 
-    /// Sets the input, which reaches the workflow by way of JSON: anything of the right shape.
+    /// Sets the input, which is passed as JSON: any value of the right shape.
     pub fn input(mut self, input: impl Serialize) -> Self {
         self.input = Input::Json(to_json(&input));
         self
     }
 
-    /// Sets the input to a value of the very type that the workflow takes. It need not serialise.
+    /// Sets the input to a value of exactly the type that the workflow takes. It need not implement
+    /// `Serialize`.
     pub fn input_value<T: Send + Sync + 'static>(mut self, input: T) -> Self {
         self.input = Input::Value(Box::new(input), type_name::<T>());
         self
     }
 
-    /// Makes it a run inside of a job: what its jobs print is what that job prints.
+    /// Sets the outer job. Output of the run's jobs becomes output of that job.
     pub(super) fn inside(mut self, job: JobContext) -> Self {
         self.outer = Some(Box::new(job));
         self
     }
 
-    /// Starts the run in the background: on the tokio runtime that this is called in, and
-    /// elsewhere on a thread pool of the library.
+    /// Starts the run in the background: on the current tokio runtime, or without one on a thread
+    /// pool of the library.
     ///
     /// # Errors
     ///
-    /// Fails when there is no such workflow, when its graph cannot run, or when the input does
-    /// not fit.
+    /// Fails if there is no such workflow, if its graph cannot run, or if the input does not fit.
     pub fn start(self) -> Result<RunHandle, RunError> {
         let run = self.begin(Runtime::current(), Waits::No)?;
-        // Whoever has the handle may shut the engine down before the run waits for something.
+        // Now, because the engine may be shut down before the run waits for something.
         run.lock().enter(&run);
         run.drive_in_background();
         Ok(RunHandle(run))
     }
 
-    /// Leaves the run to any engine that [serves](Engine::serve) the same store, and returns its
-    /// id once the store has it. Under an idempotency key that was used before, returns the id of
-    /// the run that is there: see [`enqueue_once`](Self::enqueue_once).
+    /// Queues the run for any engine that [serves](Engine::serve) the same store, and returns its
+    /// id once the store has it. If the idempotency key was used before, returns the id of the
+    /// existing run: see [`enqueue_once`](Self::enqueue_once).
     ///
     /// # Errors
     ///
-    /// Fails when the engine has no store, when the run cannot begin, and when it is not kept.
+    /// Fails if the engine has no store, if the run cannot start, or if the store rejects it.
     pub async fn enqueue(self) -> Result<RunId, RunError> {
         Ok(match self.enqueue_once().await? {
             Enqueued::New(run) | Enqueued::Existing(run) => run,
         })
     }
 
-    /// Does the same, and tells whether the run began before under the same idempotency key.
+    /// Queues the run like [`enqueue`](Self::enqueue), and tells whether it is new or existed
+    /// before with the same idempotency key.
     ///
     /// # Errors
     ///
@@ -234,13 +236,13 @@ impl RunRequest {
             let run = RunId::random();
             return Err(RunError::Resume { run, error: Box::new(ResumeError::NoStore) });
         };
-        let (what, terms) = self.check(Waits::No)?;
-        let repeats = terms.as_ref().and_then(|terms| terms.repeats);
-        let mut new = of_host(&*what.workflow, || new_run(&engine.0, &what, terms))?;
+        let (what, store_options) = self.check(Waits::No)?;
+        let repeats = store_options.as_ref().and_then(|store_options| store_options.repeats);
+        let mut new = guarded(&*what.workflow, || new_run(&engine.0, &what, store_options))?;
         new.owner = None;
         let name = new.workflow.name.clone();
         let run = new.id;
-        // Only an event says which run it repeats, and that is its first.
+        // Only the first event says which run is retried.
         let begins = |run| {
             let kind = EventKind::RunStarted { repeats: Some(run) };
             Event::new(0, new.created_at, kind)
@@ -253,65 +255,66 @@ impl RunRequest {
         }
     }
 
-    /// Runs to the end and blocks the calling thread: for hosts without async code, and for threads
+    /// Runs to the end, blocking the calling thread. For hosts without async code, and for threads
     /// that may block, such as those of `tokio::task::spawn_blocking`. In async code, await the
     /// request.
     ///
-    /// In a task of a multi-thread tokio runtime, the call takes a worker away until the run ends.
+    /// In a task of a multi-thread tokio runtime, the call occupies a worker until the run ends.
     ///
     /// # Errors
     ///
-    /// Fails when the run cannot begin, fails, or is cancelled; the latter errors hold the report.
-    /// On the thread that drives a current-thread runtime of tokio, fails with
-    /// [`RunError::WouldBlock`] before the run begins.
+    /// Fails if the run cannot start, fails, or is cancelled; the latter errors hold the report.
+    /// Fails with [`RunError::WouldBlock`] before the run starts on the thread that drives a
+    /// current-thread runtime of tokio.
     pub fn wait(self) -> Result<Report, RunError> {
         let role = match Caller::here() {
             Caller::Only => return Err(RunError::WouldBlock),
             Caller::Free | Caller::Pool => Some(Role::Thread),
-            // A function that blocks may call an executor of its own, which fails here.
+            // Not on this thread: a blocking function may call an executor of its own, which fails
+            // here.
             Caller::Entered => Some(Role::Driver),
             Caller::Worker => None,
         };
         let run = self.begin(Runtime::for_blocked_thread(), Waits::Yes)?;
         let Some(role) = role else {
-            // What a job spawns here, another thread must be free to take.
+            // On another thread, so that this worker's queue is free for others.
             return run.drive_on_thread();
         };
-        // Unlike that of `futures`, this `block_on` may be called by a job that it is polling.
+        // Unlike the one of `futures`, this `block_on` may be called by a job that it is polling.
         pollster::block_on(Driver::new(Arc::clone(&run), role));
         run.settled().unwrap_or_else(|| pollster::block_on(run.outcome()))
     }
 
     fn begin(self, runtime: Runtime, waits: Waits) -> Result<Arc<ActiveRun>, RunError> {
         let engine = self.engine.clone();
-        let (what, terms) = self.check(waits)?;
+        let (what, store_options) = self.check(waits)?;
         if engine.is_stopping() {
             let workflow = what.workflow.name().to_string();
             return Err(RunError::ShutDown { workflow, run: None });
         }
         engine.check_state(&what)?;
-        let repeats = terms.as_ref().and_then(|terms| terms.repeats);
+        let repeats = store_options.as_ref().and_then(|store_options| store_options.repeats);
         let new_run = match engine.0.lease_renewer {
-            Some(_) => Some(of_host(&*what.workflow, || new_run(&engine.0, &what, terms))?),
+            Some(_) => Some(guarded(&*what.workflow, || new_run(&engine.0, &what, store_options))?),
             None => None,
         };
         Ok(ActiveRun::new(&engine, runtime, what, new_run, repeats))
     }
 
-    /// Checks that the run can begin.
-    fn check(self, waits: Waits) -> Result<(Runnable, Option<Box<Terms>>), RunError> {
+    /// Checks that the run can start.
+    fn check(self, waits: Waits) -> Result<(Runnable, Option<Box<StoreOptions>>), RunError> {
         let workflow = self.workflow.map_err(RunError::Registry)?;
         let name = || workflow.name().to_string();
-        if let Some(terms) = &self.terms
-            && let (Some(key), None) = (&terms.idempotency_key, &terms.parent)
+        if let Some(store_options) = &self.store_options
+            && let (Some(key), None) = (&store_options.idempotency_key, &store_options.parent)
         {
             let invalid = |error| RunError::InvalidKey { workflow: name(), error };
             KeyError::check(key).map_err(invalid)?;
         }
         let level = nesting::level_of(&name, self.outer.as_deref(), waits == Waits::Yes)?;
-        let (input, plan) = of_host(&*workflow, || plan(self.input, &*workflow))?;
+        let (input, plan) = guarded(&*workflow, || plan(self.input, &*workflow))?;
         let inherited = self.outer.as_deref().and_then(inherited);
-        let Self { engine, user, terms, outer, .. } = self;
+        let Self { engine, user, store_options, outer, .. } = self;
         let runs_dir = engine.runs_dir_of(&*workflow);
         let what = Runnable { workflow, plan, input, user, level, outer, inherited, runs_dir };
         engine.check_limits(&what)?;
@@ -321,12 +324,12 @@ impl RunRequest {
             let (workflow, lease) = (what.workflow.name().to_string(), lease_renewer.lease());
             return Err(RunError::LongLease { workflow, lease, longest: LONGEST_LEASE });
         }
-        Ok((what, terms))
+        Ok((what, store_options))
     }
 }
 
-/// Asks something of a workflow, which may be the host's own.
-fn of_host<T>(
+/// Calls a workflow, which may be code of the host, behind the guard.
+fn guarded<T>(
     workflow: &dyn Workflow,
     ask: impl FnOnce() -> Result<T, RunError>,
 ) -> Result<T, RunError> {
@@ -336,11 +339,11 @@ fn of_host<T>(
     })
 }
 
-/// The input that the workflow takes, and its plan for that.
+/// Converts the input, and plans the workflow for it.
 fn plan(input: Input, workflow: &dyn Workflow) -> Result<(Option<Boxed>, Arc<Plan>), RunError> {
     let name = || workflow.name().to_string();
-    let input =
-        fit(input, workflow).map_err(|error| RunError::Input { workflow: name(), error })?;
+    let input = convert_input(input, workflow)
+        .map_err(|error| RunError::Input { workflow: name(), error })?;
     workflow.ready().map_err(|reason| RunError::NotReady { workflow: name(), reason })?;
     let plan = workflow
         .plan(input.as_deref())
@@ -348,8 +351,8 @@ fn plan(input: Input, workflow: &dyn Workflow) -> Result<(Option<Boxed>, Arc<Pla
     Ok((input, plan))
 }
 
-/// Turns the input that was given into the one that the workflow takes.
-fn fit(input: Input, workflow: &dyn Workflow) -> Result<Option<Boxed>, InputError> {
+/// Converts the given input into the type that the workflow takes.
+fn convert_input(input: Input, workflow: &dyn Workflow) -> Result<Option<Boxed>, InputError> {
     let Some(wanted) = workflow.input() else {
         return match input {
             Input::None | Input::Json(Ok(Json::Null)) => Ok(None),
@@ -357,7 +360,7 @@ fn fit(input: Input, workflow: &dyn Workflow) -> Result<Option<Boxed>, InputErro
         };
     };
     match input {
-        // An optional input may be left away.
+        // An optional input may be omitted.
         Input::None => match wanted.read(Json::Null) {
             Ok(value) => Ok(Some(value)),
             Err(error @ ValueError::Panicked { .. }) => Err(InputError::Shape(error)),
@@ -371,14 +374,14 @@ fn fit(input: Input, workflow: &dyn Workflow) -> Result<Option<Boxed>, InputErro
     }
 }
 
-/// What a run has that is inside of this job.
+/// What a run inside of this job inherits.
 pub(super) fn inherited(job: &JobContext) -> Option<Arc<Inherited>> {
     job.inherited()?.downcast().ok()
 }
 
 impl Engine {
-    /// State that a job takes must be there, and that of the workflows which jobs run. What a
-    /// function starts as it goes is checked when it does.
+    /// Checks that the engine has the state of all jobs and child workflows. Jobs that a function
+    /// calls are checked when it calls them.
     pub(super) fn check_state(&self, what: &Runnable) -> Result<(), RunError> {
         if what.plan.needs.is_empty() {
             return Ok(());
@@ -394,8 +397,8 @@ impl Engine {
         }
     }
 
-    /// Every limit that a job names must be there. Jobs that are started by jobs are checked when
-    /// they are.
+    /// Checks that all limits that jobs name exist. Jobs that are started by jobs are checked when
+    /// they start.
     pub(super) fn check_limits(&self, what: &Runnable) -> Result<(), RunError> {
         let Runnable { workflow, plan, inherited, .. } = what;
         if plan.graph.policies.is_empty() && plan.extras.is_empty() {
@@ -405,12 +408,12 @@ impl Engine {
         let inherited = inherited.as_deref();
         let known = KnownLimits { engine, workflow: workflow_limits, inherited };
         let policies = plan.graph.policies.iter().map(|(job, policy)| (*job, &policy.limits[..]));
-        let undoes = plan.extras.iter().filter_map(|(job, extras)| {
+        let compensations = plan.extras.iter().filter_map(|(job, extras)| {
             let options = extras.compensation.as_ref()?.call.options.as_ref()?;
             Some((*job, &options.limits[..]))
         });
         let missing = |(job, limits): (u32, _)| Some((job, known.missing(limits)?));
-        let Some((job, limit)) = policies.chain(undoes).filter_map(missing).min() else {
+        let Some((job, limit)) = policies.chain(compensations).filter_map(missing).min() else {
             return Ok(());
         };
         Err(RunError::UnknownLimit {
@@ -438,19 +441,20 @@ impl IntoFuture for RunRequest {
     }
 }
 
-/// Drives a run where it is awaited. Dropped before the end, it cancels the run.
+/// The future of a [`RunRequest`], which drives the run where it is awaited. Dropping it before the
+/// end cancels the run.
 #[must_use = "a run begins when it is awaited"]
 pub struct RunFuture(Stage);
 
 enum Stage {
-    /// Empty once the run could not begin: polled again, the future stays pending.
+    /// `None` once the run failed to start: polled again, the future stays pending.
     Asked(Option<RunRequest>),
     Running {
         run: Arc<ActiveRun>,
-        /// Absent where the run is driven in the background.
+        /// `None` if the run is driven in the background.
         driver: Option<Unconstrained<Driver>>,
     },
-    /// The run has ended, or another began before under the same idempotency key.
+    /// The run has ended, or an earlier one has the same idempotency key.
     Ended(BoxFuture<'static, Result<Report, RunError>>),
 }
 

@@ -1,4 +1,5 @@
-//! Which executor surrounds a run: tokio's, when there is one, or none that we need to know.
+//! The runtime of a run, for its tasks, blocking functions and timers: the tokio runtime of the
+//! caller, or threads of the library. Knows no runs.
 
 mod caller;
 mod pool;
@@ -18,19 +19,19 @@ pub(super) use caller::Caller;
 
 use super::clock::Clock;
 
-/// Where tasks and blocking functions go.
+/// Where tasks and blocking functions run.
 #[derive(Clone)]
 pub(super) enum Runtime {
     /// The tokio runtime that the caller is in.
     #[cfg(feature = "tokio")]
     Tokio(tokio::runtime::Handle),
-    /// Threads of our own: a pool for tasks, and those that a run starts for functions that block.
-    /// Any other executor's futures run there as well.
+    /// Threads of the library: a pool for tasks, and threads that a run starts for functions that
+    /// block. Also used under any other executor.
     Own,
 }
 
 impl Runtime {
-    /// The runtime that the caller is in.
+    /// The caller's runtime.
     pub(super) fn current() -> Self {
         #[cfg(feature = "tokio")]
         if let Ok(handle) = tokio::runtime::Handle::try_current() {
@@ -39,8 +40,8 @@ impl Runtime {
         Self::Own
     }
 
-    /// The runtime to use while the calling thread is blocked: a tokio runtime with a single
-    /// thread may have no other to go on with.
+    /// The runtime to use while the calling thread is blocked: not a tokio runtime with a single
+    /// thread, which may be the blocked one.
     pub(super) fn for_blocked_thread() -> Self {
         match Self::current() {
             runtime if !runtime.has_threads() => Self::Own,
@@ -48,7 +49,7 @@ impl Runtime {
         }
     }
 
-    /// Whether the caller is in this runtime.
+    /// Whether this is the caller's runtime.
     pub(super) fn is_current(&self) -> bool {
         match (self, Self::current()) {
             #[cfg(feature = "tokio")]
@@ -70,12 +71,12 @@ impl Runtime {
         }
     }
 
-    /// Whether tasks go from one thread to another while tokio polls them.
+    /// Whether tasks move between worker threads of tokio.
     pub(super) fn has_workers(&self) -> bool {
         !matches!(self, Self::Own) && self.has_threads()
     }
 
-    /// The clock of the runtime, where a test has paused time and it is not the machine's.
+    /// The clock of the runtime, if a test has paused its time.
     pub(super) fn paused_clock(&self) -> Option<Arc<dyn Clock>> {
         match self {
             #[cfg(feature = "tokio")]
@@ -87,7 +88,7 @@ impl Runtime {
         }
     }
 
-    /// Drives a future in the background.
+    /// Runs a future in the background.
     pub(super) fn spawn(&self, future: impl Future<Output = ()> + Send + 'static) {
         match self {
             #[cfg(feature = "tokio")]
@@ -96,7 +97,7 @@ impl Runtime {
         }
     }
 
-    /// Calls a function on a thread that may block. False when no thread is to be had.
+    /// Calls a function on a thread that may block. Returns false if no thread can be started.
     pub(super) fn spawn_blocking(&self, work: impl FnOnce() + Send + 'static) -> bool {
         match self {
             #[cfg(feature = "tokio")]
@@ -111,7 +112,7 @@ impl Runtime {
         }
     }
 
-    /// A future that ends after this time.
+    /// Returns a future that ends after this duration.
     pub(super) fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
         match self.paused_clock() {
             Some(clock) => clock.sleep(duration),
@@ -120,19 +121,19 @@ impl Runtime {
     }
 }
 
-/// Ends after this time of the machine.
+/// Returns a future that ends after this duration, by the machine's clock.
 ///
-/// Not on the timers of tokio, even where there are some: a runtime may have been built without
-/// them, and says so by a panic only (docs/decisions/0020).
+/// Does not use the timers of tokio: a runtime without timers panics, and there is no other way to
+/// find out (docs/decisions/0020).
 pub(super) fn sleep(duration: Duration) -> BoxFuture<'static, ()> {
     Box::pin(timer::Sleep::new(duration))
 }
 
-/// Has the caller polled again once its executor has gone round.
+/// Schedules the caller to be polled again after all other tasks of its executor.
 ///
-/// Tokio holds some wakes back until it has nothing else to do, `yield_now` among them: this one
-/// must not overtake those.
-pub(super) fn go_round(cx: &mut Context<'_>) {
+/// Tokio delays some wakes until it has nothing else to do, among them those of `yield_now`. This
+/// wake must not overtake them.
+pub(super) fn yield_once(cx: &mut Context<'_>) {
     #[cfg(feature = "tokio")]
     if tokio::runtime::Handle::try_current().is_ok() {
         let turn = std::pin::pin!(tokio::task::yield_now());
@@ -143,7 +144,7 @@ pub(super) fn go_round(cx: &mut Context<'_>) {
     cx.waker().wake_by_ref();
 }
 
-/// A future that tokio does not make yield: a driver polls many futures in one turn, and yields
+/// A future without tokio's cooperative budget: a driver polls many futures in one turn, and yields
 /// by itself.
 pub(super) struct Unconstrained<F>(Inner<F>);
 

@@ -1,4 +1,5 @@
-//! What a job may ask of the run that it belongs to.
+//! The [`Services`] that a run provides to its jobs. Each locks the run, and does as little as
+//! possible under the lock. What the answers are used for is not known here.
 
 use std::any::Any;
 use std::borrow::Cow;
@@ -59,7 +60,7 @@ impl Services for ActiveRun {
         if !state.scheduler.is_running(job, attempt) {
             return Arc::new(Token::already_set());
         }
-        let asked = state.scheduler.asked(job).is_some();
+        let asked = state.scheduler.stop_cause(job).is_some();
         let token = Arc::clone(state.tokens.entry(job).or_default());
         drop(state);
         if asked {
@@ -78,8 +79,8 @@ impl Services for ActiveRun {
             && let Some(run) = self.me.upgrade()
         {
             drop(state);
-            // The timer may have gone off without anyone having looked at it since.
-            run.change(|state, deferred| state.tell_due(&run, deferred));
+            // The timer may have gone off without having been polled since.
+            run.change(|state, deferred| state.fire_due(&run, deferred));
             state = self.lock();
         }
         state.deliver(job, attempt)
@@ -87,7 +88,7 @@ impl Services for ActiveRun {
 
     fn reserve_grace(&self, job: u32, attempt: u32, grace: Duration) -> bool {
         let mut state = self.lock();
-        if !state.scheduler.is_running(job, attempt) || state.scheduler.asked(job).is_some() {
+        if !state.scheduler.is_running(job, attempt) || state.scheduler.stop_cause(job).is_some() {
             return false;
         }
         let reserved = state.graces.entry(job).or_default();
@@ -107,7 +108,7 @@ impl Services for ActiveRun {
             return;
         }
         for piece in pieces(text) {
-            let log = self.keep_printed(job, attempt, stream, piece);
+            let log = self.log_output(job, attempt, stream, piece);
             self.show(job, attempt, Printed { stream, text: piece.to_owned(), log });
         }
     }
@@ -125,7 +126,7 @@ impl Services for ActiveRun {
         }
         if let Some(outer) = &self.outer {
             drop(state);
-            // The outer run has another log.
+            // The outer run has its own log.
             outer.print(printed.stream, &printed.text);
             state = self.lock();
         }
@@ -146,12 +147,12 @@ impl Services for ActiveRun {
 
     fn sleep_durably(&self, job: u32, attempt: u32, duration: Duration) -> BoxFuture<'static, ()> {
         let Some(run) = self.me.upgrade() else { return self.sleep(duration) };
-        let (mut left, now) = (duration, self.time_of_day());
-        run.change(|state, _| left = state.sleeps(job, attempt, duration, now));
-        let sleep = self.sleep(left);
-        let awake = Awake { run: self.me.clone(), job };
+        let (mut remaining, now) = (duration, self.time_of_day());
+        run.change(|state, _| remaining = state.start_sleep(job, attempt, duration, now));
+        let sleep = self.sleep(remaining);
+        let guard = SleepGuard { run: self.me.clone(), job };
         Box::pin(async move {
-            let _awake = awake;
+            let _awake = guard;
             sleep.await;
         })
     }
@@ -160,10 +161,10 @@ impl Services for ActiveRun {
         let mut received = None;
         if let Some(run) = self.me.upgrade() {
             run.change(|state, deferred| {
-                received = Some(state.awaits(job, attempt, name, deferred));
+                received = Some(state.await_signal(job, attempt, name, deferred));
             });
         }
-        // Without a run nobody will send anything.
+        // Without a run, nobody sends a signal.
         received.unwrap_or_else(|| oneshot::channel().1)
     }
 
@@ -207,7 +208,7 @@ impl Services for ActiveRun {
         let mut handles = Vec::with_capacity(children.len());
         run.change(|state, deferred| {
             for child in children {
-                let (job, end) = state.ask(&run, parent, child, deferred);
+                let (job, end) = state.start_child(&run, parent, child, deferred);
                 handles.push(ChildHandle { job, end, services: services.clone(), ended: false });
             }
         });
@@ -221,22 +222,22 @@ impl Services for ActiveRun {
     }
 }
 
-/// Tells the run when a sleep ends, or is not awaited any more.
-struct Awake {
+/// Reports to the run when a sleep ends or is dropped.
+struct SleepGuard {
     run: Weak<ActiveRun>,
     job: u32,
 }
 
-impl Drop for Awake {
+impl Drop for SleepGuard {
     fn drop(&mut self) {
         if let Some(run) = self.run.upgrade() {
-            run.lock().slept(self.job);
+            run.lock().end_sleep(self.job);
         }
     }
 }
 
 impl RunState {
-    /// Whether an attempt is under way, for a context that may have outlived it.
+    /// Checks that an attempt is still running, for a context that may have outlived it.
     fn check_under_way(&self, job: u32, attempt: u32) -> Result<(), JobError> {
         if self.scheduler.is_running(job, attempt) {
             return Ok(());
@@ -245,9 +246,9 @@ impl RunState {
         Err(if over { JobError::no_engine() } else { JobError::attempt_over() })
     }
 
-    /// A job asks for another. Returns its number, none when it is refused, and where its end will
-    /// be told.
-    fn ask(
+    /// Starts a job that another job calls. Returns its number, or `None` if it is refused, and the
+    /// receiver of its result.
+    fn start_child(
         &mut self,
         run: &ActiveRun,
         parent: u32,
@@ -257,7 +258,7 @@ impl RunState {
         let NewChild { call, frame, asked } = child;
         let (end, ended) = oneshot::channel();
         let attempt = frame.parent.attempt;
-        let given = given_name(&call);
+        let given = called_name(&call);
         if let Err(over) = self.check_under_way(parent, attempt) {
             deferred.answer(Child { call, frame, end: Some(end) }, Err(over));
             return (None, ended);
@@ -279,7 +280,7 @@ impl RunState {
         let claim = self.claim(parent, &name, call.as_ref());
         if let Claim::Recorded(job) = claim {
             self.answer(parent, job, child, flags, deferred);
-            self.let_new_calls_begin(parent);
+            self.start_new_calls(parent);
             return (Some(job), ended);
         }
         let name = match name {
@@ -299,6 +300,6 @@ impl RunState {
     }
 }
 
-fn given_name(call: &crate::job::RawCall) -> Cow<'static, str> {
+fn called_name(call: &crate::job::RawCall) -> Cow<'static, str> {
     call.given.clone().map_or_else(|| call.name.clone(), Cow::Owned)
 }

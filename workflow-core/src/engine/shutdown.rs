@@ -1,4 +1,5 @@
-//! Stops an engine without losing what its runs have done.
+//! Graceful shutdown of an engine: drains its runs, and then releases or cancels them. Signals of
+//! the operating system are left to the host.
 
 use std::collections::HashMap;
 use std::future::poll_fn;
@@ -18,49 +19,49 @@ use crate::job::JobFlags;
 use crate::run::RunError;
 use crate::store::StoreError;
 
-/// What became of the runs of an engine that was [shut down](Engine::shutdown).
+/// The result of [`Engine::shutdown`]: what became of the engine's runs.
 #[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct Shutdown {
     /// Runs that ended within the grace period.
     pub ended: Vec<RunId>,
-    /// Runs that were given back to the store: an engine that recovers or serves goes on with them
-    /// at once.
+    /// Runs whose leases were released: an engine that recovers or serves can resume them at once.
     pub given_back: Vec<RunId>,
-    /// Runs that no store keeps, and that were cancelled.
+    /// Runs without a store, which were cancelled.
     pub cancelled: Vec<RunId>,
-    /// The leases of runs that could not be given back, because the store was out of reach: they
+    /// Runs whose leases could not be released, because the store was unreachable. These leases
     /// expire by themselves.
     pub held: Vec<(RunId, StoreError)>,
 }
 
-/// How far a run is on its way to stop with its engine.
+/// The phase of a run in the shutdown of its engine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) enum ShutdownPhase {
-    /// The engine is not being shut down, as far as the run knows.
+    /// The engine is not shutting down, as far as the run knows.
     #[default]
     None,
-    /// No further attempt begins.
+    /// No further attempt starts.
     Draining,
-    /// The run has been cancelled. Jobs that always run may begin.
+    /// The run was cancelled. Jobs that always run may start.
     Stopping,
 }
 
-/// How far an engine is on its way to stop.
+/// The shutdown of an engine.
 #[derive(Default)]
 pub(super) struct Stopping {
     phase: AtomicU8,
-    /// Runs that wait for something and that no store keeps; of the others, the lease renewer knows.
+    /// Runs without a store that have waited for something. The lease renewer knows the persisted
+    /// ones.
     waiting: Mutex<HashMap<RunId, Weak<ActiveRun>>>,
 }
 
-/// No further job begins.
+/// No further job starts.
 const DRAINING: u8 = 1;
-/// The grace period is over: runs are given back or cancelled.
+/// The grace period is over: runs are released or cancelled.
 const STOPPING: u8 = 2;
 
-/// How long outcomes that the store does not have yet are waited for when the grace period is over.
-const RECORD_PATIENCE: Duration = Duration::from_secs(5);
+/// How long to wait for the store to record the last outcomes once the grace period is over.
+const RECORD_TIMEOUT: Duration = Duration::from_secs(5);
 
 impl Stopping {
     #[inline]
@@ -80,12 +81,12 @@ impl Stopping {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A run that no store keeps waits for something for the first time.
+    /// Registers a run without a store that waits for something for the first time.
     pub(super) fn enter(&self, run: &ActiveRun) {
         self.lock().insert(run.id, run.me.clone());
     }
 
-    /// That run has ended.
+    /// Removes a run that has ended.
     pub(super) fn leave(&self, run: RunId) {
         self.lock().remove(&run);
     }
@@ -96,19 +97,19 @@ impl Stopping {
 }
 
 impl Engine {
-    /// Stops the engine gracefully: from now on no job begins, and jobs that are running have
-    /// `grace` to end. Then a run that a store keeps is given back, so that the next process which
-    /// [recovers](Engine::recover) or [serves](Engine::serve) goes on with it at once; what has
-    /// ended is on record and is not done again. Any other run is cancelled.
+    /// Stops the engine gracefully: no further job starts, and running jobs have `grace` to end.
+    /// Then persisted runs are released, so that the next process that [recovers](Engine::recover)
+    /// or [serves](Engine::serve) resumes them at once. Jobs that have ended are on record and do
+    /// not run again. Runs without a store are cancelled.
     ///
-    /// Jobs that merely wait, for a signal, for a durable sleep, or for jobs of their own, do not
-    /// use up the grace period. Jobs that are still running after it are stopped like those of a
-    /// cancelled run: dropped, or asked first if they have a [grace period](crate::Call::grace) of
-    /// their own. An attempt that is stopped so begins again in the next process, under the same
-    /// idempotency key.
+    /// The shutdown does not wait for jobs that only wait for a signal, for a durable sleep, or for
+    /// jobs that they called. Jobs that are still running after `grace` are stopped like those of a
+    /// cancelled run: dropped, or cancelled first if they have a [grace period](crate::Call::grace)
+    /// of their own. Such an attempt starts again in the next process, with the same idempotency
+    /// key.
     ///
-    /// The engine takes no runs from now on: they end in [`RunError::ShutDown`]. The library
-    /// installs no signal handlers; a host calls this when it is asked to stop.
+    /// The engine accepts no further runs: they end in [`RunError::ShutDown`]. The library installs
+    /// no signal handlers. A host calls this when it must stop.
     ///
     /// ```
     /// use std::time::Duration;
@@ -137,7 +138,7 @@ impl Engine {
         let drained = Box::pin(join_all(draining));
         let grace = self.0.time.sleep(&Runtime::current(), grace);
         if let Either::Right(((), _)) = select(drained, grace).await {
-            tracing::info!("the grace period is over; jobs that are running are stopped");
+            tracing::info!("the grace period is over; stopping the running jobs");
         }
         stopping.advance_to(STOPPING);
         let stopped = self.active().into_iter().map(async |run| (run.id, run.stop().await));
@@ -153,12 +154,12 @@ impl Engine {
         shutdown
     }
 
-    /// Whether the engine takes no more runs.
+    /// Whether the engine accepts no more runs.
     pub(crate) fn is_stopping(&self) -> bool {
         self.0.stopping.has_begun()
     }
 
-    /// The runs under way, as far as they wait for something.
+    /// The active runs that have waited for something.
     fn active(&self) -> Vec<Arc<ActiveRun>> {
         let mut runs = self.0.stopping.runs();
         runs.extend(self.0.lease_renewer.iter().flat_map(|lease_renewer| lease_renewer.runs()));
@@ -166,7 +167,7 @@ impl Engine {
     }
 }
 
-/// What became of a run.
+/// What became of a run in a shutdown.
 pub(super) enum Stopped {
     Ended,
     Cancelled,
@@ -175,7 +176,7 @@ pub(super) enum Stopped {
 }
 
 impl ActiveRun {
-    /// Ends once no job of the run is running any more, but for those that wait.
+    /// Waits until the run is drained: no job is running, except for jobs that wait.
     async fn drained(self: &Arc<Self>) {
         self.change(|state, _| state.drain());
         poll_fn(|cx| {
@@ -189,14 +190,14 @@ impl ActiveRun {
         .await;
     }
 
-    /// Stops the run: gives it back to its store, or cancels it.
+    /// Stops the run: releases its lease, or cancels it if it has no store.
     pub(super) async fn stop(self: &Arc<Self>) -> Stopped {
         let _released = Released(Arc::clone(self));
         if self.is_persisted() {
             self.change(|state, _| state.drain());
-            let recorded = Box::pin(self.let_go_once_recorded());
-            let patience = self.engine.time.sleep(self.runtime(), RECORD_PATIENCE);
-            if let Either::Right(_) = select(recorded, patience).await {
+            let recorded = Box::pin(self.release_once_recorded());
+            let timeout = self.engine.time.sleep(self.runtime(), RECORD_TIMEOUT);
+            if let Either::Right(_) = select(recorded, timeout).await {
                 self.lost(StoreError::ShutDown { run: self.id });
             }
         } else {
@@ -204,15 +205,15 @@ impl ActiveRun {
         }
         match self.until_published().await {
             Ok(_) | Err(RunError::Failed(_)) => Stopped::Ended,
-            // Somebody cancelled it meanwhile.
+            // Cancelled by a request meanwhile.
             Err(RunError::Cancelled(_)) if self.is_persisted() => Stopped::Ended,
             Err(RunError::Cancelled(_)) => Stopped::Cancelled,
             Err(_) => self.give_back().await,
         }
     }
 
-    /// Stops what is running, once the store has all that has ended.
-    async fn let_go_once_recorded(self: &Arc<Self>) {
+    /// Stops the running jobs once the store has all outcomes.
+    async fn release_once_recorded(self: &Arc<Self>) {
         let run = self.id;
         poll_fn(|cx| {
             let mut is_ready = false;
@@ -230,7 +231,7 @@ impl ActiveRun {
         .await;
     }
 
-    /// Waits until the run was given back, or nobody will do so.
+    /// Waits until the run's lease was released, or nobody will release it.
     pub(super) async fn until_given_back(&self) {
         poll_fn(|cx| {
             let mut state = self.lock();
@@ -243,7 +244,7 @@ impl ActiveRun {
         .await;
     }
 
-    /// Gives the lease back under which the run was driven.
+    /// Releases the lease of the run.
     pub(super) async fn give_back(&self) -> Stopped {
         let lease = self.lock().recorder.as_ref().and_then(|recorder| recorder.lease());
         let (Some(lease), Some(lease_renewer)) = (lease, &self.engine.lease_renewer) else {
@@ -256,7 +257,8 @@ impl ActiveRun {
     }
 }
 
-/// Tells who waits for the end of the run that it was given back, or that nobody will do so.
+/// When dropped, reports to waiters that the run's lease was released, or that nobody will release
+/// it.
 pub(super) struct Released(pub(super) Arc<ActiveRun>);
 
 impl Drop for Released {
@@ -270,7 +272,7 @@ impl Drop for Released {
 }
 
 impl RunState {
-    /// The run waits: from now on its engine knows of it, and stops it when it is shut down.
+    /// Registers a run that waits with its engine, which stops it in a shutdown.
     #[inline]
     pub(super) fn enter(&mut self, run: &ActiveRun) {
         if !self.entered && !run.is_persisted() {
@@ -279,7 +281,8 @@ impl RunState {
         }
     }
 
-    /// The engine is being shut down. It may not know of the run, which began at that moment.
+    /// Handles a shutdown that the run notices by itself. The engine may not know the run, if it
+    /// started at that moment.
     #[cold]
     pub(super) fn note_shutdown(&mut self, run: &Arc<ActiveRun>) {
         self.drain();
@@ -291,40 +294,40 @@ impl RunState {
         }
     }
 
-    /// Begins no job from now on.
+    /// Starts no further jobs.
     #[cold]
     pub(super) fn drain(&mut self) {
         self.shutdown = ShutdownPhase::Draining;
         self.scheduler.pause();
     }
 
-    /// Cancels the run, for a reason that its report tells. Jobs that always run may begin again.
+    /// Cancels the run, for a reason that its report shows. Jobs that always run may start again.
     pub(super) fn stop_at_once(&mut self, reason: Option<&str>) {
         self.shutdown = ShutdownPhase::Stopping;
         self.scheduler.unpause();
         self.cancel(reason);
     }
 
-    /// Wakes who waits for the run to be drained, or recorded.
+    /// Wakes everyone who waits for the run to be drained or recorded.
     #[cold]
-    pub(super) fn tell_drained(&mut self, deferred: &mut super::state::Deferred) {
+    pub(super) fn wake_drained(&mut self, deferred: &mut super::state::Deferred) {
         if self.is_drained() || self.is_recorded() {
             deferred.wake.append(&mut self.drain_waiters.take());
         }
     }
 
-    /// Whether no job is running, but for those that wait. Jobs that only wait for others do not
-    /// count among the running.
+    /// Whether no job is running, except for jobs that wait. Containers, which only wait for other
+    /// jobs, do not count as running.
     fn is_drained(&self) -> bool {
         let counts = |job: &u32| !self.scheduler.flags(*job).intersects(JobFlags::CONTAINER);
-        let unbegun = self.unbegun().filter(counts).count();
+        let unstarted = self.unstarted().filter(counts).count();
         let waiting = self.tasks.keys().copied();
         let waiting = waiting.filter(|job| counts(job) && self.waits(*job)).count();
-        self.scheduler.running() <= unbegun + waiting
+        self.scheduler.running() <= unstarted + waiting
     }
 
-    /// Whether a job that is running waits: for others, a signal, or a time.
+    /// Whether a running job waits for other jobs, a signal, or a sleep.
     fn waits(&self, job: u32) -> bool {
-        self.awaits_mail(job) || self.scheduler.active_children(job) > 0
+        self.waits_for_signal_or_sleep(job) || self.scheduler.active_children(job) > 0
     }
 }

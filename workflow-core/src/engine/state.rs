@@ -1,5 +1,6 @@
-//! What changes while a run is under way. Everything here happens under the run's lock, and
-//! nothing here calls code of users: what must is collected in [`Errands`] for after the lock.
+//! The state of an active run. Everything in this module happens under the run's lock, and nothing
+//! calls code of the host: such calls are collected in [`Deferred`] and run after the lock is
+//! released.
 
 mod alarms;
 mod apply;
@@ -45,75 +46,74 @@ pub(super) struct RunState {
     pub(super) names: JobNames,
     /// Attempts that wait, by job.
     pub(super) tasks: SparseMap<u32, Arc<Task>>,
-    /// Tasks that want to be polled.
+    /// Tasks that were woken and must be polled.
     pub(super) woken: VecDeque<Arc<Task>>,
     /// Attempts that wait for a thread.
     pub(super) blocking: VecDeque<(u32, u32)>,
     pub(super) children: SparseMap<u32, Child>,
-    /// What the latest attempt of a job failed with, until the scheduler has decided what follows.
+    /// The error of a job's latest attempt, until the scheduler has decided what follows.
     errors: SparseMap<u32, JobError>,
-    /// What jobs noted for the report, of their latest attempts.
+    /// Annotations of jobs for the report, from their latest attempts.
     pub(super) facts: Annotations,
-    /// Requests to stop, of jobs that look at them.
+    /// Cancellation tokens of jobs that use one.
     pub(super) tokens: SparseMap<u32, Arc<Token>>,
-    /// How long attempts need to stop, where that is longer than what their jobs ask for.
+    /// Grace periods that attempts have reserved beyond that of their job.
     pub(super) graces: SparseMap<u32, Duration>,
-    /// What jobs hold of limits, or wait for: from when they ask for it until they end, or their
-    /// attempt does.
+    /// The places of limits that jobs hold or wait for, until the job or its attempt ends.
     places: SparseMap<u32, Place>,
-    /// Places were given back for which others wait. They are given away once the jobs that have
-    /// become ready stand in line.
+    /// Limits with freed places for which others wait. The places are granted once the jobs that
+    /// have become ready wait for them too.
     freed: SparseList<LimitId>,
-    /// Of jobs that have begun, while someone traces; kept to the end of the run.
+    /// Spans of jobs that have started, until the end of the run. Empty without a subscriber.
     pub(super) spans: SparseMap<u32, tracing::Span>,
     /// Present once a deadline was set.
     alarms: Option<Box<Alarms>>,
-    /// Present once there is something in it.
+    /// Present from the first signal, sleep or value on.
     pub(super) signals: Option<Box<Signals>>,
-    /// Present when the engine has a store.
+    /// Present if the engine has a store.
     pub(super) recorder: Option<Box<Recorder>>,
-    /// Present when the run was taken up again.
+    /// Present if the run was resumed.
     pub(super) replay: Option<Box<Replay>>,
-    /// Who drives the run, while there is nothing to do.
+    /// The waker of the driver, while there is nothing to do.
     pub(super) driver: Option<Waker>,
-    /// What jobs printed, from the first piece on.
+    /// Output of jobs, from the first piece on.
     pub(super) backlog: Option<Box<Backlog>>,
-    /// Who waits for events, and how many they have been told of.
+    /// Wakers of subscribers to events, and how many events they were woken for.
     pub(super) listeners: Vec<Waker>,
-    heard: usize,
-    /// Who waits for the end.
+    notified: usize,
+    /// Wakers that wait for the end.
     pub(super) waiters: Vec<Waker>,
     pub(super) threads: Threads,
-    /// How many attempts ended, for the monitor.
+    /// The number of attempts that ended, for the monitor.
     pub(super) steps: u64,
     pub(super) seen_steps: u64,
     pub(super) watched: bool,
     pub(super) shutdown: ShutdownPhase,
-    /// Who waits for the run to be drained.
+    /// Wakers that wait until the run is drained.
     pub(super) drain_waiters: SparseList<Waker>,
-    /// The engine knows of the run: it has waited for something.
+    /// The run is registered with the engine, because it has waited for something.
     pub(super) entered: bool,
-    /// The engine was shut down, and the store has the run back.
+    /// The engine was shut down, and the run's lease was released.
     pub(super) given_back: bool,
-    /// The report is there.
+    /// The report exists.
     pub(super) published: bool,
-    /// Woken and ready take turns.
+    /// Alternates between woken tasks and ready jobs.
     turn: bool,
-    /// How often in turn the driver has found nothing to do, on a clock that waits for that.
-    pub(super) turns_at_rest: u8,
-    /// The latest reading of the clock, in nanoseconds since the run began.
+    /// On a manual clock, how often in a row the driver has found nothing to do.
+    pub(super) idle_turns: u8,
+    /// The latest reading of the clock, in nanoseconds since the start of the run.
     pub(super) read_at: i64,
 }
 
-/// A job that was started by another.
+/// A job that was started by another job.
 pub(super) struct Child {
     pub(super) call: Arc<RawCall>,
     pub(super) frame: Arc<ChildFrame>,
-    /// Whom to tell how it ended; nobody waits for a compensation.
+    /// Sends the result to the job that waits. `None` for a compensation, for which nobody waits.
     pub(super) end: Option<oneshot::Sender<Result<(), JobError>>>,
 }
 
-/// What a worker does next.
+/// The next step of a worker.
 pub(super) enum Step {
     Launch {
         job: u32,
@@ -121,12 +121,12 @@ pub(super) enum Step {
         flags: JobFlags,
     },
     Poll(Arc<Task>),
-    /// Nothing, until something happens.
+    /// Wait until something happens.
     Wait,
     Over,
 }
 
-/// Who asks for a step.
+/// The kind of worker that asks for a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Role {
     /// Must not block.
@@ -142,7 +142,7 @@ pub(super) struct Ended {
     pub(super) job: u32,
     pub(super) attempt: u32,
     pub(super) result: Result<(), JobError>,
-    /// What a completed job left, in a run that is kept.
+    /// The output of a completed job, in a persisted run.
     pub(super) output: Option<Arc<Json>>,
 }
 
@@ -170,11 +170,11 @@ impl RunState {
             driver: None,
             backlog: None,
             listeners: Vec::new(),
-            heard: 0,
+            notified: 0,
             waiters: Vec::new(),
             threads: Threads::default(),
             turn: false,
-            turns_at_rest: 0,
+            idle_turns: 0,
             steps: 0,
             seen_steps: 0,
             watched: false,
@@ -206,35 +206,35 @@ impl RunState {
 /// The threads that work for a run beside its driver.
 #[derive(Default)]
 pub(super) struct Threads {
-    /// All of them.
+    /// The number of threads.
     pub(super) count: usize,
-    /// Those that have nothing to do.
+    /// The threads that have nothing to do.
     pub(super) idle: usize,
-    /// Those inside a function that may block.
+    /// The threads inside of a function that may block.
     pub(super) blocked: usize,
-    /// Jobs take so long that another thread is worth waking.
+    /// Whether jobs take so long that another thread pays off.
     pub(super) worthwhile: bool,
-    /// They did when the monitor looked last.
+    /// Whether jobs were slow at the monitor's last check.
     pub(super) was_slow: bool,
 }
 
-/// How many threads one run may have; what tokio allows a whole runtime by default.
-pub(super) const MOST_THREADS: usize = 512;
+/// The most threads of one run: as many as tokio allows a runtime by default.
+pub(super) const MAX_THREADS: usize = 512;
 
 impl Threads {
-    /// Work has come up that needs a thread.
-    pub(super) fn call_for_one(&mut self, deferred: &mut Deferred) {
+    /// Wakes or starts a thread for new work.
+    pub(super) fn request_one(&mut self, deferred: &mut Deferred) {
         if self.idle > 0 {
-            deferred.ring = true;
+            deferred.notify_thread = true;
         } else if self.count == 0 {
             self.start(1, deferred);
         }
-        // Else one is busy, and the monitor will see whether it stays so.
+        // Otherwise a thread is busy. The monitor adds another if it stays busy.
     }
 
-    /// Starts this many threads, as far as there may be so many.
+    /// Starts up to this many threads, within the bound.
     pub(super) fn start(&mut self, wanted: usize, deferred: &mut Deferred) {
-        let wanted = wanted.min(MOST_THREADS.saturating_sub(self.count));
+        let wanted = wanted.min(MAX_THREADS.saturating_sub(self.count));
         self.count += wanted;
         deferred.threads += wanted;
     }

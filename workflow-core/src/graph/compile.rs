@@ -1,4 +1,4 @@
-//! From jobs and dependencies to flat arrays, or to an error that names what is wrong.
+//! Compiles jobs and dependencies into flat arrays, or returns an error that names what is wrong.
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
@@ -9,24 +9,24 @@ use crate::definition::Definition;
 use crate::id::nearest;
 use crate::job::JobFlags;
 
-/// Jobs as they were noted down, in the order in which they were added.
+/// Jobs and dependencies, in the order in which they were added.
 #[derive(Default)]
 pub(crate) struct GraphBuilder {
     pub(crate) names: Names,
-    /// What each job's record starts as, groups apart.
+    /// The initial state of each job, without groups.
     pub(crate) cells: Vec<JobState>,
-    /// What job `j` waits for is `waits[..ends[j]]` from where that of `j - 1` ends. Numbers from
-    /// [`NO_JOB`] on are among it for whoever noted them.
+    /// The dependencies of job `j` are in `waits` from `ends[j - 1]` to `ends[j]`. Numbers from
+    /// [`NO_JOB`] on are no jobs, and mean something to the caller only.
     waits: Vec<u32>,
     ends: Vec<u32>,
-    /// How many jobs the next one waits for.
+    /// The number of dependencies of the next job.
     pending: u32,
     pub(crate) groups: GroupBuilder,
     pub(crate) policies: HashMap<u32, JobPolicy>,
     pub(crate) settings: Settings,
 }
 
-/// From here on, numbers name no jobs: who waits for one is not kept waiting.
+/// Numbers from here on are no jobs and do not count as dependencies.
 pub(crate) const NO_JOB: u32 = 1 << 31;
 
 impl GraphBuilder {
@@ -46,7 +46,7 @@ impl GraphBuilder {
         self.waits.push(on);
     }
 
-    /// Adds a job that waits for what was noted since the one before it.
+    /// Adds a job with the dependencies that were added since the previous job.
     pub(crate) fn add(&mut self, seed: Cow<'static, str>, given: Option<&str>, flags: JobFlags) {
         let pending = std::mem::take(&mut self.pending);
         self.cells.push(JobState { pending, flags, phase: 0, seen: 0 });
@@ -54,12 +54,12 @@ impl GraphBuilder {
         self.names.push(seed, given);
     }
 
-    /// How many things jobs were made to wait for so far.
+    /// Returns the number of dependencies so far.
     pub(crate) fn waits(&self) -> usize {
         self.waits.len()
     }
 
-    /// What a job was made to wait for by the time when [`Self::waits`] returned `end`.
+    /// Returns the dependencies that a job had when [`Self::waits`] returned `end`.
     pub(crate) fn first_waits(&self, job: u32, end: u32) -> &[u32] {
         &self.waits[self.start(job as usize)..end as usize]
     }
@@ -73,11 +73,11 @@ impl GraphBuilder {
         waits.iter().filter(|on| **on < NO_JOB)
     }
 
-    /// Proves that the jobs can run, and fixes their order. Also returns the old number of each
-    /// job of the graph. What waits for what stays in the sketch.
+    /// Proves that the jobs can run, and fixes their order. Also returns the old number of each job
+    /// of the graph. Dependencies stay in the builder.
     pub(crate) fn compile(&mut self) -> Result<(Graph, Vec<u32>), GraphError> {
         self.check_names()?;
-        self.groups.tidy()?;
+        self.groups.normalize()?;
         let successors = self.successors();
         let order = Release::of(self, &successors).order();
         if order.len() < self.cells.len() {
@@ -121,7 +121,7 @@ impl GraphBuilder {
         Ok(())
     }
 
-    /// Who waits for each job, in the order in which they were added.
+    /// Returns the jobs that wait for each job, in the order in which they were added.
     fn successors(&self) -> Lists {
         let jobs = 0..self.cells.len() as u32;
         let waits = |job: u32| self.dependencies(job as usize).map(move |on| (*on, job));
@@ -133,7 +133,7 @@ impl GraphBuilder {
 struct Release<'a> {
     successors: &'a Lists,
     groups: Groups,
-    /// How many of the jobs and groups that it waits for are yet to be released.
+    /// The number of dependencies and groups of each job that are not released yet.
     pending: Vec<u32>,
     order: Vec<u32>,
 }
@@ -149,8 +149,8 @@ impl<'a> Release<'a> {
         Self { successors, groups, pending, order: Vec::with_capacity(jobs + 1) }
     }
 
-    /// The jobs, first in, first out; short when there is a cycle. Among jobs that are released
-    /// together, the order in which they were added holds.
+    /// Returns the jobs in order, first in, first out. Incomplete if there is a cycle. Jobs that
+    /// are released together stay in the order in which they were added.
     fn order(mut self) -> Vec<u32> {
         let first = (0_u32..).zip(&self.pending).filter(|(_, pending)| **pending == 0);
         self.order.extend(first.map(|(job, _)| job));
@@ -176,12 +176,12 @@ impl<'a> Release<'a> {
     }
 }
 
-/// Releases those of `waiting` that wait for nothing more.
+/// Counts down the jobs in `waiting`, and releases those without further dependencies.
 fn count_down(pending: &mut [u32], waiting: &[u32], released: &mut Vec<u32>) {
     for job in waiting {
         let pending = &mut pending[*job as usize];
         *pending -= 1;
-        // Pushed and taken back rather than asked for first: the answer cannot be predicted.
+        // Pushes first and truncates after, to avoid a branch that cannot be predicted.
         released.push(*job);
         released.truncate(released.len() - usize::from(*pending > 0));
     }
@@ -196,12 +196,12 @@ fn invert(order: &[u32]) -> Vec<u32> {
 }
 
 impl Graph {
-    /// Proves that a definition can run, and fixes the order.
+    /// Compiles a definition: proves that it can run, and fixes the order of its jobs.
     ///
     /// # Errors
     ///
-    /// Fails when there are no jobs, when two share a name, when `depends_on` names no job, when
-    /// there is no group or member of a number, or when jobs wait on each other.
+    /// Fails if there are no jobs, if two jobs have the same name, if a dependency, a group or a
+    /// member of a group does not exist, or if jobs wait on each other.
     ///
     /// ```
     /// use workflow_core::{Definition, Graph};
@@ -220,7 +220,7 @@ impl Graph {
 }
 
 impl Definition {
-    /// The jobs with their dependencies as numbers.
+    /// Returns a builder with the dependencies as numbers.
     pub(crate) fn builder(&self) -> Result<GraphBuilder, GraphError> {
         let mut numbers = HashMap::with_capacity(self.jobs.len());
         for (number, job) in self.jobs.iter().enumerate() {
@@ -236,7 +236,7 @@ impl Definition {
             },
             ..GraphBuilder::default()
         };
-        self.sketch_groups(&mut builder.groups)?;
+        self.add_groups(&mut builder.groups)?;
         for job in &self.jobs {
             for name in &job.depends_on {
                 let number = numbers.get(name.as_str()).copied();
@@ -249,7 +249,7 @@ impl Definition {
         Ok(builder)
     }
 
-    fn sketch_groups(&self, builder: &mut GroupBuilder) -> Result<(), GraphError> {
+    fn add_groups(&self, builder: &mut GroupBuilder) -> Result<(), GraphError> {
         let (jobs, groups) = (self.jobs.len(), self.groups.len());
         for (group, members) in self.groups.iter().enumerate() {
             if let Some(member) = members.iter().copied().find(|job| *job as usize >= jobs) {

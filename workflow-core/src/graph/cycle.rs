@@ -1,4 +1,4 @@
-//! Jobs that wait on each other: one cycle, to be named in full.
+//! Finds one full cycle among jobs that wait on each other, for an error.
 
 use std::collections::{HashMap, HashSet};
 
@@ -8,30 +8,30 @@ use petgraph::graph::{DiGraph, NodeIndex};
 use super::GraphBuilder;
 
 impl GraphBuilder {
-    /// One full cycle among the jobs that were not released.
+    /// Returns one full cycle among the jobs that were not released.
     pub(super) fn find_cycle(&self, released: &[u32]) -> Vec<String> {
         let cycle = self.member_that_waits().unwrap_or_else(|| {
             let waits = self.stuck(released);
-            let knot = kosaraju_scc(&waits).into_iter().find(|knot| {
-                knot.len() > 1 || knot.iter().any(|node| waits.contains_edge(*node, *node))
+            let component = kosaraju_scc(&waits).into_iter().find(|component| {
+                component.len() > 1
+                    || component.iter().any(|node| waits.contains_edge(*node, *node))
             });
-            let cycle = walk_round(&waits, &knot.unwrap_or_default());
+            let cycle = follow_cycle(&waits, &component.unwrap_or_default());
             cycle.into_iter().map(|node| waits[node]).collect()
         });
-        // Groups have no names; between their members and those who wait, they go without saying.
+        // Groups have no names and are left out.
         let jobs = cycle.into_iter().filter(|node| *node < self.cells.len());
         jobs.map(|job| self.names.get(job).to_owned()).collect()
     }
 
-    /// A job that waits for a group which it is a member of.
+    /// Returns a job that waits for a group of which it is a member.
     fn member_that_waits(&self) -> Option<Vec<usize>> {
         let members = self.groups.members();
         let both = self.groups.waiting().iter().filter(|pair| members.binary_search(pair).is_ok());
         both.map(|(_, job)| *job as usize).min().map(|job| vec![job])
     }
 
-    /// Who waits for whom among the jobs that were not released, and the groups, which are
-    /// numbered after the jobs.
+    /// The graph of jobs that were not released, and of groups, which are numbered after the jobs.
     fn stuck(&self, released: &[u32]) -> DiGraph<usize, ()> {
         let released: HashSet<usize> = released.iter().map(|job| *job as usize).collect();
         let jobs = self.cells.len();
@@ -58,10 +58,10 @@ impl GraphBuilder {
     }
 }
 
-/// Follows edges inside a strongly connected set until a job comes round again.
-fn walk_round(waits: &DiGraph<usize, ()>, knot: &[NodeIndex]) -> Vec<NodeIndex> {
-    let members: HashSet<NodeIndex> = knot.iter().copied().collect();
-    let Some(mut at) = knot.iter().copied().min_by_key(|node| waits[*node]) else {
+/// Follows edges inside of a strongly connected component until a job repeats.
+fn follow_cycle(waits: &DiGraph<usize, ()>, component: &[NodeIndex]) -> Vec<NodeIndex> {
+    let members: HashSet<NodeIndex> = component.iter().copied().collect();
+    let Some(mut at) = component.iter().copied().min_by_key(|node| waits[*node]) else {
         return Vec::new();
     };
     let mut trail: Vec<NodeIndex> = Vec::new();

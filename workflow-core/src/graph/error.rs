@@ -1,4 +1,4 @@
-//! What is wrong with jobs that make no graph.
+//! The error of jobs that do not compile into a graph.
 
 use crate::id::NameError;
 use crate::job::{TimeoutKind, zero_timeout};
@@ -10,11 +10,11 @@ pub enum GraphError {
     /// There is nothing to run.
     #[error("the workflow has no jobs; add one with `flow.job(..)`")]
     Empty,
-    /// Two jobs have one name.
+    /// Two jobs have the same name.
     #[error("two jobs are named `{0}`; give one of them another name")]
     DuplicateName(String),
-    /// A name is ill-formed.
-    #[error("a job is not well named: {0}")]
+    /// A name is invalid.
+    #[error("invalid job name: {0}")]
     Name(NameError),
     /// Jobs that wait on each other, in order; the last waits on the first.
     #[error(
@@ -22,14 +22,14 @@ pub enum GraphError {
         path(.0)
     )]
     Cycle(Vec<String>),
-    /// A dependency without a job behind it.
+    /// A dependency on a job that does not exist.
     #[error("job `{job}` depends on `{missing}`, which is not defined{}", hint(.nearest))]
     UnknownJob {
-        /// The job that waits.
+        /// The job with the dependency.
         job: String,
-        /// The name that no job has.
+        /// The name of the missing job.
         missing: String,
-        /// The most similar name that a job has.
+        /// The most similar name of a job.
         nearest: Option<String>,
     },
     /// A job depends on a group that the definition does not have.
@@ -38,11 +38,11 @@ pub enum GraphError {
          numbered from 0; add the group to `groups`, or correct the number"
     )]
     UnknownGroup {
-        /// The job that waits.
+        /// The job with the dependency.
         job: String,
-        /// The number that no group has.
+        /// The number of the missing group.
         group: u32,
-        /// How many groups there are.
+        /// The number of groups.
         groups: usize,
     },
     /// A group has a member that the definition does not have.
@@ -53,9 +53,9 @@ pub enum GraphError {
     UnknownMember {
         /// The number of the group.
         group: usize,
-        /// The number that no job has.
+        /// The number of the missing job.
         member: u32,
-        /// How many jobs there are.
+        /// The number of jobs.
         jobs: usize,
     },
     /// A handle of another flow was used.
@@ -65,7 +65,7 @@ pub enum GraphError {
         reader(job)
     )]
     ForeignHandle {
-        /// The job that reads it; `None` when it was made the workflow's output.
+        /// The job that reads it; `None` for the workflow's output.
         job: Option<String>,
     },
     /// A group was made of jobs of another flow.
@@ -83,12 +83,12 @@ pub enum GraphError {
     /// A timeout is zero.
     #[error("{}", zero_timeout(job.as_deref(), *timeout))]
     ZeroTimeout {
-        /// The job that has it; `None` for the run.
+        /// The job; `None` for the run.
         job: Option<String>,
         /// Which timeout it is.
         timeout: TimeoutKind,
     },
-    /// More jobs or edges than numbers for them.
+    /// There are more jobs or edges than the graph can number.
     #[error("the graph is too large: at most 2147483647 jobs and 4294967295 edges")]
     TooLarge,
 }

@@ -1,8 +1,9 @@
-//! Groups: many jobs wait for many others, and the price is the sum of both, not the product.
+//! Groups, which let many jobs wait for many others at the cost of the sum of both, not the
+//! product.
 
 use super::{GraphError, Lists};
 
-/// Groups as they were noted down, by the numbers of jobs in a sketch.
+/// Groups as they were added, by the numbers of jobs in a builder.
 #[derive(Default)]
 pub(crate) struct GroupBuilder {
     count: usize,
@@ -38,13 +39,13 @@ impl GroupBuilder {
         self.count
     }
 
-    /// Keeps of each pair one, and of the groups those that have members and are waited for, which
-    /// are numbered anew: the others order nothing.
+    /// Removes duplicates, and groups without members or without waiting jobs, which order nothing.
+    /// Renumbers the rest.
     ///
     /// # Errors
     ///
-    /// Fails when there are more groups or pairs than numbers for them.
-    pub(super) fn tidy(&mut self) -> Result<(), GraphError> {
+    /// Fails if there are more groups or pairs than the graph can number.
+    pub(super) fn normalize(&mut self) -> Result<(), GraphError> {
         let most = self.count.max(self.members.len()).max(self.waiting.len());
         u32::try_from(most).map_err(|_| GraphError::TooLarge)?;
         let mut has = vec![[false; 2]; self.count];
@@ -67,7 +68,7 @@ impl GroupBuilder {
         Ok(())
     }
 
-    /// The groups as flat lists, with the jobs numbered as they were added.
+    /// Returns the groups as flat lists, with the jobs numbered as they were added.
     pub(super) fn as_added(&self, jobs: usize) -> Groups {
         if self.count == 0 {
             return Groups::default();
@@ -76,14 +77,14 @@ impl GroupBuilder {
         self.compile(&same, &same)
     }
 
-    /// The groups as flat lists, with the jobs numbered anew.
+    /// Returns the groups as flat lists, with the jobs renumbered.
     pub(super) fn compile(&self, order: &[u32], new_of: &[u32]) -> Groups {
         if self.count == 0 {
             return Groups::default();
         }
         let new = |(group, job): &(u32, u32)| (*group, new_of[*job as usize]);
         let of_job = self.members.iter().map(new).map(|(group, job)| (job, group));
-        let mut cells = vec![GroupCell::default(); self.len()];
+        let mut cells = vec![GroupState::default(); self.len()];
         self.members.iter().for_each(|(group, _)| cells[*group as usize].pending += 1);
         Groups {
             of_job: Lists::of(order.len(), of_job),
@@ -94,26 +95,26 @@ impl GroupBuilder {
     }
 }
 
-/// The groups of a graph, by the numbers of its jobs. They are no jobs themselves: whoever counts
-/// or names jobs does not meet them.
+/// The groups of a graph, by the numbers of its jobs. Groups are not jobs: counts and names of jobs
+/// do not include them.
 #[derive(Default)]
 pub(crate) struct Groups {
-    /// Of each job, the groups that it is a member of; no lists when there are no groups.
+    /// For each job, the groups of which it is a member. Empty without groups.
     pub(crate) of_job: Lists,
-    /// Of each group, the jobs that wait for it, in the order in which they were added.
+    /// For each group, the jobs that wait for it, in the order in which they were added.
     pub(crate) waiting: Lists,
-    /// What each group's record in a scheduler starts as.
-    pub(crate) cells: Vec<GroupCell>,
-    /// When each job was added; empty when there are no groups.
+    /// The initial state of each group in a scheduler.
+    pub(crate) cells: Vec<GroupState>,
+    /// The position at which each job was added. Empty without groups.
     pub(crate) added: Vec<u32>,
 }
 
-/// A group's record.
+/// The state of a group in a run.
 #[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct GroupCell {
-    /// How many of its members have not ended.
+pub(crate) struct GroupState {
+    /// The number of its members that have not ended.
     pub(crate) pending: u32,
-    /// What the members that ended had become.
+    /// The marks of members that have ended.
     pub(crate) seen: u8,
 }
 
@@ -122,7 +123,7 @@ impl Groups {
         self.cells.len()
     }
 
-    /// Of each group, its members.
+    /// Returns the members of each group.
     pub(super) fn members(&self, jobs: usize) -> Lists {
         let jobs = 0..jobs as u32;
         let pairs =

@@ -1,4 +1,4 @@
-//! Numbered lists, one after another in one array.
+//! Numbered lists of numbers in one array.
 
 /// Lists of numbers, each found by its own number.
 #[derive(Default)]
@@ -9,10 +9,10 @@ pub(crate) struct Lists {
 }
 
 impl Lists {
-    /// Puts each item of `(list, item)` pairs into its list, where they keep their order.
+    /// Puts the item of each `(list, item)` pair into its list, in order.
     pub(super) fn of(lists: usize, pairs: impl Iterator<Item = (u32, u32)> + Clone) -> Self {
-        // Counted two places on, each start is one place on when all are summed up, and where it
-        // belongs when the list before it has been filled.
+        // Lengths are counted two places further. Summing them up leaves each start one place
+        // further, and filling the lists moves it to its own place.
         let mut starts = vec![0_u32; lists + 2];
         pairs.clone().for_each(|(list, _)| starts[list as usize + 2] += 1);
         for list in 2..starts.len() {
@@ -28,7 +28,7 @@ impl Lists {
         Self { starts, items }
     }
 
-    /// The same lists in the order of the graph, with the jobs in them numbered anew.
+    /// Returns the lists in the order of the graph, with the jobs in them renumbered.
     pub(super) fn reordered(self, order: &[u32], new_of: &[u32]) -> Self {
         if order.is_sorted() {
             return self;
@@ -43,13 +43,13 @@ impl Lists {
         Self { starts, items }
     }
 
-    /// How many items there are in all lists.
+    /// Returns the number of items in all lists.
     #[cfg(test)]
     pub(super) fn total(&self) -> usize {
         self.items.len()
     }
 
-    /// Where the items of a list are, for [`Self::item`]; nowhere when there is no such list.
+    /// Returns the range of a list, for [`Self::item`]. Empty if there is no such list.
     #[inline]
     pub(crate) fn range(&self, list: u32) -> (usize, usize) {
         let list = list as usize;

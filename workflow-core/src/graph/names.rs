@@ -1,11 +1,11 @@
-//! What the jobs of a graph are called. Worked out only when someone asks.
+//! The names of the jobs of a graph, which are resolved on first use.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
 use std::sync::OnceLock;
 
-/// The names of a graph's jobs: some given, the rest made from the names of their functions. Kept
-/// by the order in which the jobs were added.
+/// The names of a graph's jobs, in the order in which they were added. Some are given, and the
+/// others are generated from the names of their functions.
 #[derive(Default)]
 pub(crate) struct Names {
     /// The functions' names, each once.
@@ -15,10 +15,10 @@ pub(crate) struct Names {
     /// The number of each job in the graph.
     new_of: Vec<u32>,
     resolved: OnceLock<Vec<Box<str>>>,
-    /// The jobs by their names, for who looks one up.
+    /// The jobs sorted by name, for lookups.
     sorted: OnceLock<Box<[u32]>>,
-    /// Whether a name is like those that are made for jobs of jobs.
-    has_made: OnceLock<bool>,
+    /// Whether a job has a name like the generated names of children.
+    has_generated: OnceLock<bool>,
 }
 
 impl Names {
@@ -46,12 +46,12 @@ impl Names {
         u32::try_from(at).unwrap_or(u32::MAX)
     }
 
-    /// How many jobs at most were given a name.
+    /// Returns an upper bound for the number of given names.
     pub(super) fn most_given(&self) -> usize {
         self.given.ends.len()
     }
 
-    /// The names that were given.
+    /// Returns the given names.
     pub(super) fn given(&self) -> impl Iterator<Item = &str> {
         (0..self.most_given()).filter_map(|job| self.given.get(job))
     }
@@ -61,7 +61,7 @@ impl Names {
         self.new_of = new_of;
     }
 
-    /// The number in the graph of the job that was added as this one.
+    /// Returns the number in the graph of the job that was added at this position.
     pub(crate) fn number(&self, added: u32) -> u32 {
         self.new_of.get(added as usize).copied().unwrap_or(added)
     }
@@ -84,30 +84,30 @@ impl Names {
         sorted.binary_search_by_key(&name, |job| &names[*job as usize]).is_ok()
     }
 
-    /// A name that was [made](is_made) for a job of a job, told apart from the names of the graph:
-    /// itself, or the next free one of `name_2`, `name_3`, ...
-    pub(crate) fn apart(&self, made: String) -> String {
-        let has_made =
-            self.has_made.get_or_init(|| self.resolve().iter().any(|name| is_made(name)));
-        if !*has_made || !self.contains(&made) {
-            return made;
+    /// Makes the [generated](is_generated) name of a child distinct from the names of the graph:
+    /// the name itself, or the next free one of `name_2`, `name_3`, ...
+    pub(crate) fn distinct(&self, generated: String) -> String {
+        let has_generated =
+            self.has_generated.get_or_init(|| self.resolve().iter().any(|name| is_generated(name)));
+        if !*has_generated || !self.contains(&generated) {
+            return generated;
         }
-        let numbered = (2_u64..).map(|number| format!("{made}_{number}"));
-        { numbered }.find(|name| !self.contains(name)).unwrap_or(made)
+        let numbered = (2_u64..).map(|number| format!("{generated}_{number}"));
+        { numbered }.find(|name| !self.contains(name)).unwrap_or(generated)
     }
 
     pub(crate) fn resolve(&self) -> &[Box<str>] {
         self.resolved.get_or_init(|| {
             let taken: HashSet<&str> = self.given().collect();
             let mut counts: Vec<u32> = vec![0; self.seeds.len()];
-            let mut made = HashSet::new();
+            let mut generated = HashSet::new();
             let mut names = vec![Box::default(); self.seed_of.len()];
             // Numbers count the jobs as they were added, wherever the graph has put them.
             for (job, seed) in self.seed_of.iter().enumerate() {
                 let (seed, new) = (*seed as usize, self.number(job as u32) as usize);
                 names[new] = match self.given.get(job) {
                     Some(given) => given.into(),
-                    None => number(&self.seeds[seed], &mut counts[seed], &taken, &mut made),
+                    None => number(&self.seeds[seed], &mut counts[seed], &taken, &mut generated),
                 };
             }
             names
@@ -115,12 +115,12 @@ impl Names {
     }
 }
 
-/// So many names are compared one by one.
+/// Up to this many names are compared one by one.
 const FEW: usize = 8;
 
-/// Whether a name is like those that are made for elements of a map, `name[0]`, and for compensating jobs,
-/// `undo name`, with or without a number behind it.
-pub(crate) fn is_made(name: &str) -> bool {
+/// Whether a name is like a generated one: `name[0]` for elements of a map, `undo name` for
+/// compensations, with or without a number at the end.
+pub(crate) fn is_generated(name: &str) -> bool {
     name.starts_with("undo ") || is_element(name)
 }
 
@@ -133,12 +133,12 @@ fn is_element(name: &str) -> bool {
     }
 }
 
-/// Names that were given, one after another: a text for each would be an allocation for each.
+/// Given names, concatenated to avoid an allocation for each.
 #[derive(Default)]
 struct Given {
     text: String,
-    /// Where the name of each job ends; the last that has one comes last. It begins where that of
-    /// the job before ends, which is the same place when the job has none.
+    /// Where the name of each job ends, up to the last job with a name. A name starts where the
+    /// previous one ends, and is empty for a job without one.
     ends: Vec<usize>,
 }
 
@@ -156,23 +156,23 @@ impl Given {
     }
 }
 
-/// Whether two names are the same; mostly they are, and in the same place.
+/// Whether two names are the same. Compares the addresses first, which are mostly equal.
 fn same(one: &str, other: &str) -> bool {
     std::ptr::eq(one, other) || one == other
 }
 
-/// The next free one of `name`, `name_2`, `name_3`, ...
+/// Returns the next free one of `name`, `name_2`, `name_3`, ...
 fn number(
     seed: &str,
     count: &mut u32,
     taken: &HashSet<&str>,
-    made: &mut HashSet<Box<str>>,
+    generated: &mut HashSet<Box<str>>,
 ) -> Box<str> {
     loop {
         *count += 1;
         let name: Box<str> =
             if *count == 1 { seed.into() } else { format!("{seed}_{count}").into_boxed_str() };
-        if !taken.contains(&*name) && made.insert(name.clone()) {
+        if !taken.contains(&*name) && generated.insert(name.clone()) {
             return name;
         }
     }
@@ -199,12 +199,16 @@ mod tests {
         for given in ["map[0]", "map[0]_2", "undo map", "map[2]_2"] {
             names.push("map".into(), Some(given));
         }
-        let apart = |name: &str| names.apart(name.to_owned());
-        assert_eq!(apart("map[0]"), "map[0]_3");
-        assert_eq!(apart("undo map"), "undo map_2");
-        assert_eq!(apart("map[1]"), "map[1]");
-        assert_eq!(apart("map[2]"), "map[2]");
-        assert!(["m[0]", "m[0][12]", "m[0]_2", "m[7]_2_3", "undo it"].into_iter().all(is_made));
-        assert!(!["m", "m[]", "m[x]", "m[0] b", "m_2", "m[0]_x", "]"].into_iter().any(is_made));
+        let distinct = |name: &str| names.distinct(name.to_owned());
+        assert_eq!(distinct("map[0]"), "map[0]_3");
+        assert_eq!(distinct("undo map"), "undo map_2");
+        assert_eq!(distinct("map[1]"), "map[1]");
+        assert_eq!(distinct("map[2]"), "map[2]");
+        assert!(
+            ["m[0]", "m[0][12]", "m[0]_2", "m[7]_2_3", "undo it"].into_iter().all(is_generated)
+        );
+        assert!(
+            !["m", "m[]", "m[x]", "m[0] b", "m_2", "m[0]_x", "]"].into_iter().any(is_generated)
+        );
     }
 }

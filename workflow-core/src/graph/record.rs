@@ -1,16 +1,16 @@
-//! The graph as data for a store, and what it is recognised by.
+//! The graph as data for a store, and its fingerprint.
 
 use serde_json::{Value as Json, json};
 
 use super::Graph;
 use crate::job::{JobFlags, OnFailure, TriggerRule};
 
-/// Marks the fingerprints of graphs among the names that UUIDs are made from.
+/// The namespace of fingerprints of graphs for UUIDs.
 const NAMESPACE: uuid::Uuid = uuid::Uuid::from_u128(0x9d4f_2f0a_7a51_4c6e_8d1b_5b1f_33c9_e0a7);
 
 impl Graph {
-    /// The graph as `{"nodes": [{"id": ..}], "edges": [{"source": .., "target": ..}], "groups":
-    /// [{"sources": [..], "targets": [..]}]}`; without `groups` when there are none.
+    /// Returns the graph as `{"nodes": [{"id": ..}], "edges": [{"source": .., "target": ..}],
+    /// "groups": [{"sources": [..], "targets": [..]}]}`; without `groups` when there are none.
     pub fn to_json(&self) -> Json {
         let nodes: Vec<Json> = self.job_names().map(|name| json!({ "id": name })).collect();
         let edge = |(source, target)| json!({ "source": source, "target": target });
@@ -23,11 +23,11 @@ impl Graph {
         graph
     }
 
-    /// A text that two graphs share when a run of the one can go on with the other: the same
+    /// Returns a text that two graphs share if a run of one can resume with the other: the same
     /// jobs, the same order, the same trigger rules and conditions. Retries, timeouts and
     /// priorities may differ.
     ///
-    /// A UUID of version 5 (RFC 9562) of the graph as data.
+    /// It is a UUID of version 5 (RFC 9562) of the graph as data.
     pub fn fingerprint(&self) -> String {
         let mut text = self.to_json().to_string();
         for cell in &self.cells {

@@ -1,4 +1,4 @@
-//! The graph as a picture: Mermaid, DOT, and a plain-text tree.
+//! Views of the graph for people: waves, Mermaid, DOT, and a tree of plain text.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -6,8 +6,8 @@ use std::fmt::Write as _;
 use super::Graph;
 
 impl Graph {
-    /// The names of the jobs in waves: those that wait for nothing, then those that wait only for
-    /// them, and so on. What is in one wave could run together.
+    /// Returns the names of the jobs in waves: first the jobs without dependencies, then those that
+    /// wait only for these, and so on. Jobs of one wave could run together.
     ///
     /// ```
     /// use workflow_core::{Definition, Graph};
@@ -25,7 +25,7 @@ impl Graph {
         let mut wave_of_group = vec![0; self.groups.len()];
         let mut open: Vec<u32> = self.groups.cells.iter().map(|group| group.pending).collect();
         let mut waves: Vec<Vec<&str>> = Vec::new();
-        // Jobs are numbered so that each comes after those that it waits for.
+        // Each job has a higher number than its dependencies.
         for job in 0..self.len() {
             let (wave, next) = (wave_of[job], wave_of[job] + 1);
             if waves.len() <= wave {
@@ -45,7 +45,7 @@ impl Graph {
         waves
     }
 
-    /// The graph as a Mermaid flowchart (<https://mermaid.js.org/syntax/flowchart.html>).
+    /// Returns the graph as a Mermaid flowchart (<https://mermaid.js.org/syntax/flowchart.html>).
     ///
     /// Names are quoted and escaped, so that a hostile name stays text. A group is a small circle
     /// between its members and the jobs that wait for it.
@@ -64,8 +64,8 @@ impl Graph {
         text
     }
 
-    /// The graph in the DOT language (<https://graphviz.org/doc/info/lang.html>). A group is a
-    /// point between its members and the jobs that wait for it.
+    /// Returns the graph in the DOT language (<https://graphviz.org/doc/info/lang.html>). A group
+    /// is a point between its members and the jobs that wait for it.
     pub fn dot(&self) -> String {
         let mut text = String::from("digraph workflow {\n    rankdir=TB;\n    node [shape=box];\n");
         for (job, name) in self.job_names().enumerate() {
@@ -83,8 +83,8 @@ impl Graph {
         text
     }
 
-    /// Direct edges, edges into groups, and edges out of them. The nodes are the jobs, and after
-    /// them the groups.
+    /// Direct edges, edges into groups, and edges out of groups. The nodes are the jobs, followed
+    /// by the groups.
     fn drawn_edges(&self) -> impl Iterator<Item = (usize, usize)> {
         let jobs = self.len();
         let into = (0..jobs).flat_map(move |job| {
@@ -98,7 +98,7 @@ impl Graph {
         self.edge_ids().chain(into).chain(out)
     }
 
-    /// What a node is called in the text of a drawing.
+    /// The id of a node in a drawing.
     fn drawn_id(&self, node: usize) -> String {
         match node.checked_sub(self.len()) {
             None => format!("j{node}"),
@@ -106,9 +106,9 @@ impl Graph {
         }
     }
 
-    /// The graph as an indented tree of plain text. A job with several predecessors is drawn in
-    /// full under the first, and as `name ^` under the others. Below 64 levels the tree ends, and
-    /// `...` stands for what a job has below it. A group is drawn like a job, as `(group 1)`, below
+    /// Returns the graph as an indented tree of plain text. A job with several predecessors is
+    /// drawn in full under the first, and as `name ^` under the others. The tree has at most 64
+    /// levels, and `...` stands for deeper ones. A group is drawn like a job, as `(group 1)`, below
     /// each of its members.
     pub fn tree(&self) -> String {
         let mut below: Vec<Vec<usize>> = vec![Vec::new(); self.len() + self.groups.len()];
@@ -129,7 +129,7 @@ impl Graph {
                 continue;
             }
             if level == DEEPEST {
-                // Not seen: a shorter way may lead there, and draw it in full.
+                // Not marked as seen, because a shorter path may lead there and draw it in full.
                 let _ = writeln!(text, "{indent}{under}└── ...");
                 continue;
             }
@@ -153,7 +153,7 @@ impl Graph {
     }
 }
 
-/// Puts jobs into this wave, unless they are in a later one.
+/// Moves jobs to this wave, unless they are in a later one.
 fn raise(wave_of: &mut [usize], jobs: &[u32], wave: usize) {
     for job in jobs {
         let at = &mut wave_of[*job as usize];
@@ -161,22 +161,22 @@ fn raise(wave_of: &mut [usize], jobs: &[u32], wave: usize) {
     }
 }
 
-/// The lowest level of a tree that is drawn. Each costs indentation in every line below it, so
-/// that a tree without an end would take memory by the square of its depth.
+/// The number of levels of a tree. Every level indents all lines below it, so that without a bound,
+/// memory would grow with the square of the depth.
 const DEEPEST: usize = 64;
 
-/// A line of a tree that is yet to be drawn.
+/// A line of a tree that was not drawn yet.
 struct Line {
     node: usize,
     level: usize,
     indent: String,
-    /// What stands between the indentation and the name.
+    /// The text between the indentation and the name.
     branch: &'static str,
-    /// What stands there in the lines below.
+    /// The same for the lines below.
     under: &'static str,
 }
 
-/// Text for a quoted Mermaid label: entity codes for what has a meaning there.
+/// Escapes a text for a quoted Mermaid label, with entity codes for special characters.
 pub(crate) fn escape_mermaid(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for character in text.chars() {

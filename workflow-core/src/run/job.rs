@@ -8,7 +8,7 @@ use serde_json::{Map, Value as Json};
 
 use super::Status;
 use crate::event::{Failure, JobLookup, JobOrigin, JobView, rfc3339, seconds};
-use crate::graph::{Graph, is_made};
+use crate::graph::{Graph, is_generated};
 use crate::sparse_map::SparseMap;
 
 /// What became of one job.
@@ -150,7 +150,7 @@ impl JobNames {
         let ends_plainly = !matches!(name.as_bytes().last(), Some(b']' | b'0'..=b'9'));
         if !ends_plainly || name.starts_with("undo ") {
             self.numbered |= number_of(&name).is_some();
-            made = is_made(&name).then(|| graph.names.apart(name.to_string()));
+            made = is_generated(&name).then(|| graph.names.distinct(name.to_string()));
         }
         loop {
             let count = self.counts.entry(name.clone()).or_insert(0);
@@ -191,10 +191,10 @@ impl JobNames {
         match self.children.get(child) {
             Some(ChildName::Own(name)) => Cow::Borrowed(name),
             Some(ChildName::Element { parent, index }) => {
-                Cow::Owned(graph.names.apart(format!("{}[{index}]", self.get(graph, *parent))))
+                Cow::Owned(graph.names.distinct(format!("{}[{index}]", self.get(graph, *parent))))
             }
             Some(ChildName::Compensation { of }) => {
-                Cow::Owned(graph.names.apart(format!("undo {}", self.get(graph, *of))))
+                Cow::Owned(graph.names.distinct(format!("undo {}", self.get(graph, *of))))
             }
             None => Cow::Borrowed("?"),
         }

@@ -1,4 +1,4 @@
-//! Finding records again.
+//! Reads records of a log, by attempt or in order.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -12,23 +12,23 @@ use super::record::{
 };
 use super::segment::{self, FIRST};
 
-/// What one attempt of a job printed.
+/// The output of one attempt of a job.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct AttemptLog {
-    /// The pieces, in the order in which they were read.
+    /// The pieces, in the order in which they were written to the log.
     pub chunks: Vec<LogChunk>,
-    /// How many bytes beyond the limit were not kept.
+    /// The number of bytes beyond the limit that were dropped.
     pub dropped_bytes: u64,
 }
 
 impl AttemptLog {
-    /// All of stdout that was kept.
+    /// Returns all of stdout in the log.
     pub fn stdout(&self) -> Vec<u8> {
         self.bytes(OutputStream::Stdout)
     }
 
-    /// All of stderr that was kept.
+    /// Returns all of stderr in the log.
     pub fn stderr(&self) -> Vec<u8> {
         self.bytes(OutputStream::Stderr)
     }
@@ -39,15 +39,15 @@ impl AttemptLog {
     }
 }
 
-/// A piece of output, as it was read.
+/// A piece of output.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LogChunk {
-    /// Where it was printed.
+    /// The stream.
     pub stream: OutputStream,
-    /// When it was written down, from the start of the attempt.
+    /// When it was written, since the start of the attempt.
     pub after: Duration,
-    /// What was printed: whole lines, or part of one that was long, slow, or the last.
+    /// The output: whole lines, or part of a line that was long, slow, or the last.
     pub bytes: Vec<u8>,
 }
 
@@ -57,22 +57,22 @@ pub struct LogChunk {
 pub struct LogRecord {
     /// The job's name.
     pub job: String,
-    /// Which attempt, from 1.
+    /// The number of the attempt, from 1.
     pub attempt: u32,
-    /// What was printed.
+    /// The output.
     pub chunk: LogChunk,
-    /// Where the log has it.
+    /// Its place in the log.
     pub place: LogPlace,
 }
 
-/// Reads the pieces of output of a log, one after another; see
+/// An iterator over the pieces of output of a log; see
 /// [`RunLog::read_from`](super::RunLog::read_from).
 #[derive(Debug)]
 pub struct LogRecords {
     log: PathBuf,
     records: Records,
-    /// Whether there was no other segment when this one was opened: what its engine may still
-    /// write to it comes before what another begins.
+    /// Whether there was no later segment when this one was opened. Its engine may still write to
+    /// it, which comes before a later segment.
     is_last: bool,
 }
 
@@ -114,25 +114,25 @@ impl Iterator for LogRecords {
     }
 }
 
-/// How much an attempt printed.
+/// The size of the output of an attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LogEntry {
     /// The job's name.
     pub job: String,
-    /// Which attempt, from 1.
+    /// The number of the attempt, from 1.
     pub attempt: u32,
     /// Bytes of stdout in the log.
     pub stdout_bytes: u64,
     /// Bytes of stderr in the log.
     pub stderr_bytes: u64,
-    /// Bytes beyond the limit, which are not in the log.
+    /// Bytes beyond the limit, which were dropped.
     pub dropped_bytes: u64,
-    /// Which segment of the log has it.
+    /// The segment of the log with the output.
     pub segment: u32,
 }
 
-/// The attempts of a whole log; see [`RunLog::attempts`](super::RunLog::attempts).
+/// Returns the attempts of a whole log; see [`RunLog::attempts`](super::RunLog::attempts).
 pub(super) fn entries(log: &Path) -> Result<Vec<LogEntry>, LogError> {
     let mut entries = Entries::default();
     let mut segment = FIRST;
@@ -154,7 +154,7 @@ struct Entries {
 }
 
 impl Entries {
-    /// The entry of an attempt, which counts from anew in each segment.
+    /// Returns the entry of an attempt, which starts again in each segment.
     fn of(&mut self, job: String, attempt: u32, segment: u32) -> &mut LogEntry {
         let place = *self.places.entry((job.clone(), attempt)).or_insert_with(|| {
             self.list.push(LogEntry::new(job.clone(), attempt, segment));
@@ -168,19 +168,19 @@ impl Entries {
     }
 }
 
-/// The records of a segment, one after another, up to the first that is not whole.
+/// Reads the records of a segment, up to the first incomplete one.
 #[derive(Debug)]
 pub(super) struct Records {
     path: PathBuf,
     segment: u32,
     file: BufReader<File>,
-    /// Where this record begins.
+    /// The start of the current record.
     begins: u64,
-    /// Where the record after this one begins.
+    /// The start of the next record.
     offset: u64,
-    /// How much of this record, its last line break included, is still to be read or skipped.
+    /// The bytes of the current record that were not read or skipped, with the last line break.
     ahead: u64,
-    /// How long the file was when it was opened: what is added later is not looked at.
+    /// The length of the file when it was opened. Later records are ignored.
     length: u64,
     line: Vec<u8>,
 }
@@ -199,7 +199,7 @@ impl Records {
         Ok(records)
     }
 
-    /// Goes on from this byte of the file.
+    /// Continues from this byte of the file.
     fn start_at(&mut self, offset: u64) -> Result<(), LogError> {
         let offset = offset.min(self.length);
         if offset > self.offset {
@@ -242,7 +242,7 @@ impl Records {
         Ok(log)
     }
 
-    /// Whether there is anything of this attempt.
+    /// Whether there is a record of this attempt.
     pub(super) fn has(mut self, job: &str, attempt: u32) -> Result<bool, LogError> {
         while let Some(header) = self.next()? {
             if header.attempt == attempt && header.job == job {
@@ -274,12 +274,12 @@ impl Records {
         } else if FIRST_LINE.starts_with(&self.line) {
             self.length = 0;
         } else {
-            return Err(self.damaged("this is no log of a run"));
+            return Err(self.damaged("not the log of a run"));
         }
         Ok(())
     }
 
-    /// The next record; its body is skipped unless it is read before the next call.
+    /// Returns the next record. Its body is skipped unless it is read before the next call.
     fn next(&mut self) -> Result<Option<Header<'static>>, LogError> {
         self.skip()?;
         let left = self.length.saturating_sub(self.offset);
@@ -287,12 +287,12 @@ impl Records {
         let read = self.file.by_ref().take(left.min(MAX_HEADER)).read_until(b'\n', &mut self.line);
         let read = read.map_err(|error| self.system(error))? as u64;
         if self.line.last() != Some(&b'\n') {
-            return if read == left { Ok(None) } else { Err(self.damaged("a line has no end")) };
+            return if read == left { Ok(None) } else { Err(self.damaged("a line does not end")) };
         }
         let header: Header<'static> = serde_json::from_slice(&self.line)
-            .map_err(|error| self.damaged(&format!("a line is no header of a record ({error})")))?;
+            .map_err(|_| self.damaged("invalid header of a record"))?;
         if header.bytes > MAX_BODY {
-            return Err(self.damaged("a record is longer than any"));
+            return Err(self.damaged("a record exceeds the largest size"));
         }
         let ahead = header.bytes as u64 + 1;
         if read + ahead > left {

@@ -1,4 +1,4 @@
-//! Streams, and places in a log.
+//! Records of a log: their headers, streams, and places.
 
 use std::borrow::Cow;
 
@@ -15,17 +15,17 @@ pub enum OutputStream {
     Stderr,
 }
 
-/// Where the log of a run has a piece of output: its record, in one of the files of the log. The
-/// next record begins where this one ends.
+/// The place of a piece of output in the log: its record, in one of the log's files. The next
+/// record starts where this one ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct LogPlace {
-    /// Which file, from 1: each engine that drives the run writes a file of its own.
+    /// The number of the file, from 1. Each engine that drives the run writes its own file.
     #[serde(default = "first")]
     pub segment: u32,
-    /// Where the record begins, in bytes from the beginning of the file.
+    /// The start of the record, in bytes from the start of the file.
     pub offset: u64,
-    /// How long it is with its header, in bytes.
+    /// The length of the record with its header, in bytes.
     pub length: u64,
 }
 
@@ -34,12 +34,12 @@ fn first() -> u32 {
 }
 
 impl LogPlace {
-    /// Where the record begins in the whole log.
+    /// Returns the start of the record in the whole log.
     pub fn start(&self) -> LogPosition {
         LogPosition::new(self.segment, self.offset)
     }
 
-    /// Where the record ends in the whole log, and reading goes on.
+    /// Returns the end of the record in the whole log, where reading continues.
     ///
     /// ```
     /// # let place: workflow_core::LogPlace =
@@ -52,11 +52,10 @@ impl LogPlace {
     }
 }
 
-/// A position in the whole log of a run, at which reading can go on. Grows along the log; the
-/// default is its beginning.
+/// A position in the whole log of a run, from which reading can continue. Grows along the log. The
+/// default is the start.
 ///
-/// As a number it is what [`LogPlace::end`] and the REST API give: whoever keeps it may treat it as
-/// opaque.
+/// As a number, it is the position that the REST API returns. Treat it as opaque.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
 )]
@@ -64,8 +63,8 @@ impl LogPlace {
 pub struct LogPosition(u64);
 
 impl LogPosition {
-    /// So many bits are for the place in a file. What is left of the 53 bits that JavaScript has
-    /// for whole numbers is enough for 8,192 files.
+    /// The number of bits for the offset in a file. The rest of the 53 bits that JavaScript has for
+    /// integers suffices for 8,192 files.
     const OFFSET_BITS: u32 = 40;
 
     pub(crate) fn new(segment: u32, offset: u64) -> Self {
@@ -73,12 +72,12 @@ impl LogPosition {
         Self(u64::from(segment.saturating_sub(1)) << Self::OFFSET_BITS | offset.min(end))
     }
 
-    /// Which of the files of the log, from 1.
+    /// Returns the number of the file, from 1.
     pub fn segment(self) -> u32 {
         u32::try_from(self.0 >> Self::OFFSET_BITS).unwrap_or(u32::MAX) + 1
     }
 
-    /// Where in that file, in bytes.
+    /// Returns the offset in that file, in bytes.
     pub fn offset(self) -> u64 {
         self.0 & ((1 << Self::OFFSET_BITS) - 1)
     }
@@ -96,10 +95,10 @@ impl From<LogPosition> for u64 {
     }
 }
 
-/// The line before the bytes of a record.
+/// The header of a record: a line of JSON before its bytes.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Header<'a> {
-    /// The name of the job. In JSON, and so on one line whatever the name.
+    /// The name of the job, escaped as JSON so that it is one line.
     pub job: Cow<'a, str>,
     /// The number of its attempt, from 1.
     pub attempt: u32,
@@ -110,7 +109,7 @@ pub struct Header<'a> {
     pub after_ms: u64,
     /// The length of the body.
     pub bytes: usize,
-    /// How many bytes beyond the limit were not kept so far.
+    /// The number of bytes beyond the limit that were dropped so far.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dropped: Option<u64>,
 }
@@ -123,10 +122,10 @@ impl Header<'_> {
     }
 }
 
-/// What a log begins with.
+/// The first line of a log.
 pub(super) const FIRST_LINE: &[u8] = b"{\"workflow_log\":1}\n";
 
-/// The longest line that is taken for a header, in bytes.
+/// The longest header, in bytes.
 pub(super) const MAX_HEADER: u64 = 64 * 1024;
 
 /// The longest body, in bytes.

@@ -1,14 +1,14 @@
-//! The files of a log: one for each time that it was opened for writing, numbered without a gap.
+//! The files of a log: one for each time that it was opened for writing, numbered without gaps.
 
 use std::ffi::OsString;
 use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
-/// The number of the first segment, which has the name of the log.
+/// The number of the first segment, which has the path of the log.
 pub(super) const FIRST: u32 = 1;
 
-/// The path of a segment: of `output.log` the second is `output.2.log`.
+/// Returns the path of a segment: the second one of `output.log` is `output.2.log`.
 pub(super) fn path_of(log: &Path, segment: u32) -> PathBuf {
     if segment == FIRST {
         return log.to_owned();
@@ -22,7 +22,7 @@ pub(super) fn path_of(log: &Path, segment: u32) -> PathBuf {
     log.with_file_name(name)
 }
 
-/// The segments that there are, in order.
+/// Returns the existing segments, in order.
 pub(super) fn all(log: &Path) -> impl DoubleEndedIterator<Item = u32> {
     let count = (FIRST..).take_while(|segment| exists(log, *segment)).count();
     FIRST..FIRST.saturating_add(u32::try_from(count).unwrap_or(u32::MAX))
@@ -32,7 +32,7 @@ pub(super) fn exists(log: &Path, segment: u32) -> bool {
     path_of(log, segment).exists()
 }
 
-/// Makes the next segment, which nobody else writes to.
+/// Creates the next segment, which nobody else writes to.
 pub(super) fn create(log: &Path) -> io::Result<(u32, File)> {
     let mut segment = FIRST;
     loop {

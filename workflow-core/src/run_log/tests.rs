@@ -3,7 +3,7 @@ use std::fs::{self, OpenOptions};
 
 use super::*;
 
-/// A folder that goes with the test.
+/// A folder that is removed with the test.
 pub(crate) struct TestFolder(PathBuf);
 
 impl TestFolder {
@@ -123,7 +123,7 @@ fn a_crash_in_the_middle_of_a_record_costs_that_record() {
     }
 }
 
-/// Everything from a position on, with the segment that has it.
+/// All output from a position on, with its segment.
 fn all_from(path: &Path, from: LogPosition) -> Vec<(u32, String)> {
     let records = RunLog::read_from(path, from).expect("the log is read");
     let piece = |record: Result<LogRecord, LogError>| {
@@ -177,7 +177,7 @@ fn reading_goes_on_at_every_place() {
         assert_eq!(all_from(&path, place.start()), everything[at..]);
         assert_eq!(all_from(&path, place.end()), everything[at + 1..]);
     }
-    // Of a segment that there is not, and of a place in it.
+    // A segment that does not exist, and a place in it.
     assert!(all_from(&path, LogPosition::new(4, 0)).is_empty());
     assert!(all_from(&path, LogPosition::new(4, 19)).is_empty());
 }
@@ -219,7 +219,7 @@ fn what_is_written_while_a_segment_is_read_comes_before_the_next() {
     print(&first, "a", 1, OutputStream::Stdout, b"1");
     let mut reading = RunLog::read_from(&path, LogPosition::default()).expect("the log is read");
     let place = reading.next().expect("there is one").expect("it is whole").place;
-    // It does not know of these, and must not go past the first of them.
+    // The reader does not know these, and must not skip the first of them.
     print(&first, "a", 1, OutputStream::Stdout, b"2");
     let second = RunLog::open(&path).expect("the log opens");
     print(&second, "a", 2, OutputStream::Stdout, b"3");
@@ -241,7 +241,7 @@ fn an_attempt_that_began_again_has_only_what_it_printed_since() {
     heir.begin("a", 1).expect("noted");
     heir.begin("silent", 1).expect("noted");
     print(&heir, "a", 1, OutputStream::Stdout, b"all of it\n");
-    // It wakes up, and has not noticed yet.
+    // The paused engine goes on, and has not noticed yet.
     print(&paused, "a", 1, OutputStream::Stdout, b"and the rest\n");
     assert_eq!(stdout(&path, "a", 1), b"all of it\n");
     assert_eq!(stdout(&path, "silent", 1), b"");
@@ -259,12 +259,12 @@ fn what_is_no_log_is_left_alone() {
     let path = folder.path("run.log");
     std::fs::write(&path, "dear diary\n").expect("the folder is ours");
     let error = RunLog::open(&path).expect_err("it is no log").to_string();
-    let wanted = "is damaged at byte 0: this is no log of a run; move it away to begin a new one";
+    let wanted = "is damaged at byte 0: not the log of a run; move it away to start a new one";
     assert!(error.ends_with(wanted), "{error}");
     assert_eq!(std::fs::read(&path).expect("it is there"), b"dear diary\n");
     std::fs::write(&path, [FIRST_LINE, b"no header\n"].concat()).expect("the folder is ours");
     let error = RunLog::read(&path, "a", 1).expect_err("it is damaged").to_string();
-    assert!(error.contains("byte 19: a line is no header"), "{error}");
+    assert!(error.contains("byte 19: invalid header of a record"), "{error}");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Jobs that are started by other jobs while the run is under way.
+//! Jobs that are started by other jobs during the run.
 
 use std::collections::VecDeque;
 
@@ -6,7 +6,7 @@ use super::{Cause, FAILURE, Phase, Scheduler, policy_of};
 use crate::graph::{JobPolicy, JobState};
 use crate::job::JobFlags;
 
-/// The places that a parent has for its children.
+/// The concurrency limit of a parent for its children.
 #[derive(Default)]
 pub(super) struct Lane {
     taken: usize,
@@ -19,7 +19,7 @@ pub(super) struct Child {
 }
 
 impl Scheduler {
-    /// A running job starts another, which waits for nothing. Returns its number.
+    /// Adds a job that a running job starts, and starts it. Returns its number.
     pub(crate) fn append(
         &mut self,
         parent: u32,
@@ -31,8 +31,8 @@ impl Scheduler {
         job
     }
 
-    /// A running job asks for another, which is not to begin before it is
-    /// [told to](Self::begin_child). Returns its number.
+    /// Adds a job that a running job calls, without [starting](Self::begin_child) it. Returns its
+    /// number.
     pub(crate) fn append_parked(
         &mut self,
         parent: u32,
@@ -46,15 +46,15 @@ impl Scheduler {
         job
     }
 
-    /// A job that another asks for may begin.
+    /// Starts a job that was added.
     pub(crate) fn begin_child(&mut self, parent: u32, job: u32, flags: JobFlags) {
         if self.phase(job) != Phase::Waiting {
             return;
         }
-        // Cleaning up may go on while the run stops. A parent that is asked to stop, with the run or
-        // by itself, starts nothing more.
+        // Compensations may start while the run stops. Otherwise a parent that must stop, with the
+        // run or alone, starts nothing more.
         let refused = self.refusal(self.cells[parent as usize].flags).is_some()
-            || self.clockwork.asked(parent).is_some();
+            || self.tracker.stop_cause(parent).is_some();
         if refused && !flags.intersects(JobFlags::COMPENSATION) {
             self.settle(job, Phase::Cancelled, FAILURE);
         } else if flags.intersects(JobFlags::COMPENSATION) || self.enter_lane(parent, job) {
@@ -62,7 +62,7 @@ impl Scheduler {
         }
     }
 
-    /// How many of the jobs that this one asked for have begun, or may, and not ended.
+    /// Returns how many children of a job are ready, running, or between attempts.
     pub(crate) fn active_children(&self, parent: u32) -> usize {
         let active =
             |job: &u32| matches!(self.phase(*job), Phase::Ready | Phase::Running | Phase::Backoff);
@@ -70,12 +70,12 @@ impl Scheduler {
         children.filter(|(job, _)| active(job)).count()
     }
 
-    /// The number that [`Self::append`] will give next.
+    /// Returns the number that [`Self::append`] will use next.
     pub(crate) fn next_number(&self) -> u32 {
         self.cells.len() as u32
     }
 
-    /// Stops one job, whether it runs or not.
+    /// Cancels one job, whether it is running or not.
     pub(crate) fn cancel_job(&mut self, job: u32) {
         match self.cells[job as usize].phase() {
             Phase::Running => {
@@ -89,7 +89,7 @@ impl Scheduler {
         }
     }
 
-    /// Starts no more of the jobs that are of use only together with one that has failed.
+    /// Cancels the unstarted siblings of a failed element, which are useless without it.
     pub(super) fn stop_siblings(&mut self, job: u32) {
         let Some(parent) = self.children.get(&job).map(|child| child.parent) else { return };
         let unstarted = |scheduler: &Self, job: u32| {
@@ -107,7 +107,7 @@ impl Scheduler {
         }
     }
 
-    /// Whether a child may start, as far as its parent's concurrency limit goes; else it waits.
+    /// Whether a child may start under its parent's concurrency limit. Otherwise it waits.
     fn enter_lane(&mut self, parent: u32, job: u32) -> bool {
         let limit =
             policy_of(&self.children, &self.graph, parent).map_or(0, |policy| policy.concurrency);

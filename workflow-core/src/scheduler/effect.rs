@@ -1,36 +1,37 @@
-//! What goes in and what comes out: happenings, and what is to be done.
+//! The vocabulary of the scheduler: the effects that it decides on, and the ends that are reported
+//! to it.
 
 use std::time::Duration;
 
 use crate::job::TimeoutKind;
 
-/// Something for the engine to do.
+/// An action for the engine.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Effect {
     /// Start this attempt of a job.
     Launch { job: u32, attempt: u32 },
-    /// Note that a job will not run.
+    /// Record that a job will not run.
     Skip { job: u32, reason: SkipReason },
-    /// Note that the attempt failed and that another follows after the delay.
+    /// Record that the attempt failed and that another follows after the delay.
     Retry { job: u32, attempt: u32, delay: Duration },
-    /// Note that a job's time for all attempts ran out while none was under way.
+    /// Set the error of a job whose time for all attempts ran out while none was running.
     Expire { job: u32 },
-    /// Note that a job failed for good.
+    /// Record that a job failed for good.
     Fail { job: u32, attempt: u32 },
-    /// Call [`Scheduler::timer`] with this after the time.
+    /// Call [`Scheduler::timer`] with this timer after the duration.
     Arm { timer: Timer, after: Duration },
-    /// Note that a job was stopped by request.
+    /// Record that a job was cancelled.
     Cancel { job: u32, attempt: u32 },
-    /// Ask an attempt to stop.
+    /// Stop an attempt.
     Interrupt { job: u32, attempt: u32, cause: Cause },
-    /// Start what takes a job's work back, with [`Scheduler::append`].
+    /// Start the compensation of a job with [`Scheduler::append`].
     Compensate { job: u32 },
-    /// Note that the run has ended; nothing follows.
+    /// Record that the run has ended. Nothing follows.
     Finish(Outcome),
 }
 
 impl Effect {
-    /// Whether this starts a clock of one attempt of the job.
+    /// Whether this arms a timer of one attempt of the job.
     pub(super) fn is_clock_of(&self, job: u32) -> bool {
         match self {
             Self::Arm { timer: Timer::StartToClose { job: of, .. }, .. }
@@ -58,11 +59,11 @@ pub(crate) enum End {
     /// Another attempt may help.
     FailedRetryable,
     FailedTerminally,
-    /// It stopped because it was asked to.
+    /// It was cancelled.
     Cancelled,
 }
 
-/// Why an attempt is asked to stop.
+/// Why an attempt must stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Cause {
     Cancelled,
@@ -72,8 +73,8 @@ pub(crate) enum Cause {
 /// Why a job will not run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum SkipReason {
-    /// What it waits for did not end as its rule asks: the job that decided this, or none, when
-    /// the rule asks for a failure.
+    /// Its dependencies did not end as its trigger rule requires. Names the job that decided this,
+    /// or `None` if the rule requires a failure.
     Upstream(Option<u32>),
     /// Its condition did not hold.
     Condition,
@@ -83,7 +84,7 @@ pub(crate) enum SkipReason {
     Cancelled,
 }
 
-/// What a timer is for.
+/// The purpose of a timer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Timer {
     /// The wait before an attempt.

@@ -1,4 +1,4 @@
-//! The jobs that may start: first in, first out; by priority once a job has one.
+//! The queue of jobs that may start: first in, first out, or by priority once a job has one.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, VecDeque};
@@ -29,7 +29,7 @@ impl Ready {
         match self {
             Self::Line(jobs) if rank == 0 => jobs.push_back(job),
             Self::Line(jobs) => {
-                // The first job with a rank was started by another job at run time.
+                // The first job with a rank was started by another job during the run.
                 let earlier = std::mem::take(jobs);
                 *self = Self::ranked();
                 earlier.into_iter().for_each(|job| self.push(job, 0));
@@ -42,7 +42,7 @@ impl Ready {
         }
     }
 
-    /// Adds a job that has waited already.
+    /// Adds a job at the front, because it has waited already.
     pub(super) fn push_front(&mut self, job: u32) {
         match self {
             Self::Line(jobs) => jobs.push_front(job),

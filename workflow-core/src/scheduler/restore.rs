@@ -1,5 +1,5 @@
-//! Taking a run up again: what is on record is told in the order in which it happened, and
-//! nothing of it is done a second time.
+//! Restores a resumed run: recorded outcomes are reported in order, and nothing is done a second
+//! time.
 
 use std::time::Duration;
 
@@ -8,14 +8,14 @@ use super::{Cause, Effect, FAILURE, Phase, SKIP, SUCCESS, Scheduler, Timer};
 use crate::graph::{JobPolicy, JobState};
 use crate::job::JobFlags;
 
-/// What is on record of a job.
+/// A recorded step of a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Recorded {
-    /// An attempt began.
+    /// An attempt started.
     Started {
         attempt: u32,
     },
-    /// It failed, and another was to follow after the delay.
+    /// An attempt failed, and another was to follow after the delay.
     Retried {
         attempt: u32,
         delay: Duration,
@@ -31,7 +31,7 @@ pub(crate) enum Recorded {
 }
 
 impl Scheduler {
-    /// Tells what is on record of a job of the graph. To be told in order, before anything is
+    /// Restores a recorded step of a job of the graph. To be called in order, before anything is
     /// launched.
     pub(crate) fn restore(&mut self, job: u32, recorded: Recorded) {
         if matches!(self.phase(job), Phase::Completed | Phase::Failed | Phase::Skipped) {
@@ -44,15 +44,15 @@ impl Scheduler {
                 self.back_off(job, attempt, delay);
             }
             Recorded::Completed => {
-                self.clockwork.interrupted(job);
+                self.tracker.interrupted(job);
                 if self.cells[job as usize].flags.intersects(JobFlags::COMPENSATED) {
-                    self.undoable.push(job);
+                    self.compensable.push(job);
                 }
                 self.settle(job, Phase::Completed, SUCCESS);
             }
             Recorded::Failed { attempt } => self.fail(job, attempt),
             Recorded::Skipped => self.settle(job, Phase::Skipped, SKIP),
-            Recorded::Cancelled { .. } => match self.clockwork.interrupted(job) {
+            Recorded::Cancelled { .. } => match self.tracker.interrupted(job) {
                 Some(_) => self.settle(job, Phase::Cancelled, FAILURE),
                 None => self.settle_cancelled(job),
             },
@@ -63,7 +63,7 @@ impl Scheduler {
         let cell = &mut self.cells[job as usize];
         cell.set_phase(Phase::Running);
         if cell.flags.intersects(JobFlags::RETRIED.union(JobFlags::TIMED)) {
-            self.clockwork.set(job, attempt);
+            self.tracker.set(job, attempt);
         }
     }
 
@@ -73,31 +73,31 @@ impl Scheduler {
         self.effects.push_back(Effect::Arm { timer, after: delay });
     }
 
-    /// What the record has led to so far, taken out: timers to be set, and what may not be on
-    /// record yet.
+    /// Takes the effects of the record so far: timers to arm, and ends that may not be on record
+    /// yet.
     pub(crate) fn take_effects(&mut self) -> Vec<Effect> {
         self.effects.drain(..).collect()
     }
 
-    /// Ends the telling: attempts that were under way are to begin again, unless the run is
-    /// being stopped. `effects` is what is left to do of what the telling led to.
+    /// Ends the restore: attempts that were running start again, unless the run is being stopped.
+    /// `effects` are those of the record that are still to be performed.
     pub(crate) fn resume(&mut self, effects: Vec<Effect>) {
         self.effects.extend(effects);
         for job in 0..self.cells.len() as u32 {
             if self.phase(job) != Phase::Running {
                 continue;
             }
-            match self.clockwork.interrupted(job) {
+            match self.tracker.interrupted(job) {
                 Some(cause) => self.resume_stopped(job, cause),
                 None => self.repeat(job),
             }
         }
     }
 
-    /// The attempt that was under way is to begin again.
+    /// Lets the attempt that was running start again.
     fn repeat(&mut self, job: u32) {
         if self.cells[job as usize].flags.intersects(JobFlags::RETRIED.union(JobFlags::TIMED)) {
-            self.clockwork.unbegin(job);
+            self.tracker.unbegin(job);
         }
         self.make_ready(job);
     }
@@ -106,14 +106,14 @@ impl Scheduler {
         match cause {
             Cause::Cancelled => self.settle(job, Phase::Cancelled, FAILURE),
             Cause::TimedOut(_) => {
-                let attempt = self.clockwork.attempt(job);
+                let attempt = self.tracker.attempt(job);
                 self.effects.push_back(Effect::Expire { job });
                 self.fail(job, attempt);
             }
         }
     }
 
-    /// Gives a number to a job that another had started. It counts for nothing until it is
+    /// Reserves the number of a job that another job had started. It does not count until it is
     /// [adopted](Self::adopt).
     pub(crate) fn replay(&mut self) -> u32 {
         let job = self.cells.len() as u32;
@@ -122,7 +122,7 @@ impl Scheduler {
         job
     }
 
-    /// A running job asks again for one that it had started and that has not ended.
+    /// Restores a job that had not ended, once the job that started it calls it again.
     pub(crate) fn adopt(
         &mut self,
         job: u32,
@@ -139,10 +139,10 @@ impl Scheduler {
             Some(Recorded::Started { attempt })
                 if flags.intersects(JobFlags::RETRIED.union(JobFlags::TIMED)) =>
             {
-                self.clockwork.set(job, attempt.saturating_sub(1));
+                self.tracker.set(job, attempt.saturating_sub(1));
             }
             Some(Recorded::Retried { attempt, delay }) if flags.intersects(JobFlags::RETRIED) => {
-                self.clockwork.set(job, attempt);
+                self.tracker.set(job, attempt);
                 self.back_off(job, attempt, delay);
                 return;
             }

@@ -1,38 +1,38 @@
-//! How the end of one job decides about those that wait for it.
+//! Trigger rules: how the end of a job decides about the jobs that wait for it.
 
 use super::{Effect, FAILURE, Mode, Phase, SKIP, SUCCESS, Scheduler, SkipReason};
 use crate::job::{JobFlags, TriggerRule};
 
 impl Scheduler {
-    /// Tells the jobs that wait for `job` what became of it.
+    /// Notifies the successors of a job that has ended, and those of jobs that are skipped for it.
     #[inline]
-    pub(super) fn pass_on(&mut self, job: u32, mark: u8) {
-        self.tell(job, mark);
+    pub(super) fn propagate(&mut self, job: u32, mark: u8) {
+        self.notify_successors(job, mark);
         if !self.skipped.is_empty() {
-            self.tell_skipped();
+            self.propagate_skipped();
         }
     }
 
     #[inline]
-    fn tell(&mut self, job: u32, mark: u8) {
+    fn notify_successors(&mut self, job: u32, mark: u8) {
         self.open -= 1;
         if self.cells[job as usize].flags.intersects(JobFlags::MEMBER) {
-            return self.tell_with_groups(job, mark);
+            return self.notify_with_groups(job, mark);
         }
         let (start, end) = self.graph.successors.range(job);
         for at in start..end {
             let successor = self.graph.successors.item(at);
-            self.hear(successor, job, mark, 1);
+            self.dependency_ended(successor, job, mark, 1);
         }
     }
 
-    /// Tells also those who wait for a group that the job is a member of, in the order in which
-    /// they would be told if each had an edge from the job.
+    /// Also notifies jobs that wait for a group of which the job is a member, in the order in which
+    /// they would be notified with direct edges.
     ///
-    /// A group is heard of when it has seen something new, and when its last member has ended:
-    /// what is passed over in between would change nothing for those who wait.
+    /// A group notifies on each new kind of end, and when its last member has ended. Other ends
+    /// would change nothing for the jobs that wait.
     #[cold]
-    fn tell_with_groups(&mut self, job: u32, mark: u8) {
+    fn notify_with_groups(&mut self, job: u32, mark: u8) {
         let graph = &self.graph;
         let direct = graph.successors.get(job).iter();
         let mut told: Vec<(u32, u32)> = direct.map(|successor| (*successor, 1)).collect();
@@ -49,22 +49,23 @@ impl Scheduler {
         }
         told.sort_unstable_by_key(|(successor, _)| graph.groups.added[*successor as usize]);
         for (successor, ended) in told {
-            self.hear(successor, job, mark, ended);
+            self.dependency_ended(successor, job, mark, ended);
         }
     }
 
-    /// Jobs that are skipped tell theirs, and so on: a loop, so that depth costs no stack.
-    pub(super) fn tell_skipped(&mut self) {
+    /// Notifies the successors of skipped jobs, and so on. A loop, so that depth costs no stack.
+    pub(super) fn propagate_skipped(&mut self) {
         while let Some(job) = self.skipped.pop() {
-            // Skipped for a failure counts as failed, skipped for a condition as skipped.
+            // A skip for a failure counts as a failure, a skip for a condition as a skip.
             let failure = self.cells[job as usize].seen & FAILURE != 0;
-            self.tell(job, if failure { FAILURE } else { SKIP });
+            self.notify_successors(job, if failure { FAILURE } else { SKIP });
         }
     }
 
-    /// `from` has ended, and with it `ended` of the jobs and groups that `job` waits for.
+    /// Updates `job` after the end of `from`, with which `ended` of its dependencies and groups
+    /// have ended.
     #[inline]
-    fn hear(&mut self, job: u32, from: u32, mark: u8, ended: u32) {
+    fn dependency_ended(&mut self, job: u32, from: u32, mark: u8, ended: u32) {
         let cell = &mut self.cells[job as usize];
         cell.pending -= ended;
         cell.seen |= mark;
@@ -87,8 +88,8 @@ impl Scheduler {
         if cell.phase() != Phase::Waiting {
             return;
         }
-        // A job is skipped only when all that it waits for has ended, so that what comes after
-        // it, and cleans up, comes after that as well.
+        // A job is skipped only when all of its dependencies have ended, so that a clean-up job
+        // after it also runs after them.
         let all = cell.pending == 0;
         let (good, bad) = (cell.seen & SUCCESS != 0, cell.seen & FAILURE != 0);
         let start = match cell.flags.rule() {
@@ -106,8 +107,8 @@ impl Scheduler {
         }
     }
 
-    /// Notes that `from` did not complete. The first such job counts, and a failure more than a
-    /// condition that did not hold. A job that was skipped stands for the one that decided that.
+    /// Notes that `from` did not complete. The first such job counts, but a failure outweighs a
+    /// condition. A skipped job stands for the job that caused its skip.
     fn note_blocker(&mut self, job: u32, from: u32, mark: u8) {
         let root = self.deciders.get(&from).copied().unwrap_or(from);
         let noted = self.blockers.entry(job).or_insert((root, mark));
@@ -116,7 +117,7 @@ impl Scheduler {
         }
     }
 
-    /// The job for which `job` is skipped; none when its rule asks for a failure.
+    /// Returns the job that causes the skip of `job`, or `None` if its rule requires a failure.
     fn blocker(&self, job: u32) -> Option<u32> {
         match self.cells[job as usize].flags.rule() {
             TriggerRule::OneFailed => None,
@@ -124,7 +125,7 @@ impl Scheduler {
         }
     }
 
-    /// Why nothing new may start, if so.
+    /// Returns why a job with these flags must not start, if so.
     pub(super) fn refusal(&self, flags: JobFlags) -> Option<SkipReason> {
         if flags.rule() == TriggerRule::Always {
             return None;
@@ -132,11 +133,11 @@ impl Scheduler {
         match self.mode {
             Mode::Stopping => Some(SkipReason::Stopping),
             Mode::Cancelling(_) => Some(SkipReason::Cancelled),
-            Mode::Working | Mode::Undoing | Mode::Finished => None,
+            Mode::Working | Mode::Compensating | Mode::Finished => None,
         }
     }
 
-    /// Marks a job as skipped; [`Self::tell_skipped`] tells the others.
+    /// Marks a job as skipped. [`Self::propagate_skipped`] notifies the others.
     pub(super) fn skip(&mut self, job: u32, reason: SkipReason) {
         self.cells[job as usize].set_phase(Phase::Skipped);
         if let SkipReason::Upstream(Some(root)) = reason {

@@ -1,10 +1,10 @@
-//! Stopping: after a failure, or because someone asked.
+//! Stops a run: after a failure, or on a request.
 
 use super::{Cause, Effect, FAILURE, Mode, Phase, Scheduler, SkipReason};
 use crate::job::{JobFlags, OnFailure, TriggerRule};
 
 impl Scheduler {
-    /// A job of the graph has failed, and with it the run.
+    /// Marks the run as failed after the failure of a job of the graph.
     pub(super) fn count_failure(&mut self, job: u32) {
         if self.cells[job as usize].flags.intersects(JobFlags::CHILD.union(JobFlags::COMPENSATION))
         {
@@ -17,15 +17,15 @@ impl Scheduler {
         }
     }
 
-    /// Someone asked the run to stop.
+    /// Cancels the run.
     pub(crate) fn cancel(&mut self, cause: Cause) {
         match self.mode {
             Mode::Finished | Mode::Cancelling(_) => return,
-            // The run has failed already; what is left of taking work back is given up.
-            Mode::Undoing => {}
+            // The run has failed already. The remaining compensations are dropped.
+            Mode::Compensating => {}
             Mode::Working | Mode::Stopping => self.mode = Mode::Cancelling(cause),
         }
-        self.undoable.clear();
+        self.compensable.clear();
         for job in 0..self.cells.len() as u32 {
             let cell = self.cells[job as usize];
             if cell.phase() == Phase::Running && cell.flags.rule() != TriggerRule::Always {
@@ -35,8 +35,8 @@ impl Scheduler {
         self.skip_unstarted(SkipReason::Cancelled);
     }
 
-    /// Ends everything without another effect, and returns the attempts that are under way. For
-    /// a run of which nothing can be asked any more.
+    /// Ends everything without further effects, and returns the running attempts. For a run whose
+    /// engine has panicked.
     pub(crate) fn abort(&mut self) -> Vec<(u32, u32)> {
         self.mode = Mode::Finished;
         self.effects.clear();
@@ -46,7 +46,7 @@ impl Scheduler {
         for job in 0..self.cells.len() as u32 {
             let phase = self.phase(job);
             if phase == Phase::Running {
-                under_way.push((job, self.clockwork.attempt(job)));
+                under_way.push((job, self.tracker.attempt(job)));
             }
             if matches!(phase, Phase::Waiting | Phase::Ready | Phase::Running | Phase::Backoff) {
                 self.cells[job as usize].set_phase(Phase::Cancelled);
@@ -55,7 +55,7 @@ impl Scheduler {
         under_way
     }
 
-    /// Skips what is ready. What waits is skipped when that which it waits for has ended.
+    /// Skips jobs that are ready. Waiting jobs are skipped when their dependencies have ended.
     fn skip_unstarted(&mut self, reason: SkipReason) {
         self.ready.clear();
         for job in 0..self.cells.len() as u32 {
@@ -69,13 +69,13 @@ impl Scheduler {
                     self.settle(job, Phase::Cancelled, FAILURE);
                 }
                 Phase::Backoff => {
-                    let attempt = self.clockwork.attempt(job);
+                    let attempt = self.tracker.attempt(job);
                     self.effects.push_back(Effect::Fail { job, attempt });
                     self.settle(job, Phase::Failed, FAILURE);
                 }
                 Phase::Ready => {
                     self.skip(job, reason);
-                    self.tell_skipped();
+                    self.propagate_skipped();
                 }
                 _ => {}
             }
@@ -83,15 +83,15 @@ impl Scheduler {
     }
 
     pub(super) fn interrupt(&mut self, job: u32, cause: Cause) {
-        let attempt = self.clockwork.attempt(job);
-        if self.clockwork.interrupt(job, cause) {
+        let attempt = self.tracker.attempt(job);
+        if self.tracker.interrupt(job, cause) {
             self.effects.push_back(Effect::Interrupt { job, attempt, cause });
         }
     }
 
-    /// Stops the jobs that were started by a job which is asked to stop itself. A future that is
-    /// dropped at once does so by itself, because it drops what it awaits; one that has a grace
-    /// period, and a thread, may go on awaiting them.
+    /// Stops the children of a job that must stop, if it has a grace period or a thread and may go
+    /// on awaiting them. A future that is dropped at once drops what it awaits, and so stops them
+    /// itself.
     pub(super) fn stop_children(&mut self, job: u32) {
         let mut stopping = vec![job];
         while let Some(parent) = stopping.pop() {

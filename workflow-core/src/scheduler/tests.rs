@@ -1,4 +1,4 @@
-//! The scheduler by itself: examples of each rule, and properties over random graphs and orders.
+//! Tests of the scheduler: examples of each rule, and properties over random graphs and orders.
 
 mod groups;
 
@@ -386,7 +386,7 @@ fn cancel_interrupts_what_runs_and_then_skips_the_rest() {
     assert_eq!(effects(&mut run), rest);
 }
 
-/// What cleans up after a join must not start while a branch of the join still runs.
+/// A clean-up job after a join must not start while a branch of the join is still running.
 #[test]
 fn a_join_is_skipped_only_when_all_its_branches_have_ended() {
     let waits = [vec![], vec![], vec![0, 1], vec![2]];
@@ -414,7 +414,7 @@ fn children_keep_to_the_limit_of_their_parent() {
     assert_eq!(effects(&mut run), [Effect::Cancel { job: children[3], attempt: 1 }]);
 }
 
-/// A run of one job with both timeouts of attempts, which has been launched.
+/// A run of one launched job with both timeouts of attempts.
 fn timed(flags: JobFlags) -> Scheduler {
     let limit = Some(Duration::from_secs(3));
     let timeouts =
@@ -450,7 +450,7 @@ fn what_is_delivered_after_a_timeout_is_late_whatever_else_stops_the_job() {
         run.timer(START_TO_CLOSE);
         run.cancel(Cause::Cancelled);
         assert!(!run.deliver(0));
-        assert_eq!(run.asked(0), Some(Cause::Cancelled));
+        assert_eq!(run.stop_cause(0), Some(Cause::Cancelled));
     }
     let mut run = timed(JobFlags::default());
     run.cancel(Cause::TimedOut(TimeoutKind::Run));
@@ -462,7 +462,7 @@ fn the_end_of_all_attempts_outweighs_that_of_one() {
     let mut run = timed(JobFlags::default());
     run.timer(START_TO_CLOSE);
     run.timer(Timer::ScheduleToClose { job: 0 });
-    assert_eq!(run.asked(0), Some(Cause::TimedOut(TimeoutKind::ScheduleToClose)));
+    assert_eq!(run.stop_cause(0), Some(Cause::TimedOut(TimeoutKind::ScheduleToClose)));
     effects(&mut run);
     run.ended(0, 1, End::Cancelled);
     let rest = [Effect::Fail { job: 0, attempt: 1 }, Effect::Finish(Outcome::Failed)];
@@ -485,7 +485,7 @@ fn a_job_that_is_asked_to_stop_starts_no_others() {
     assert_eq!(effects(&mut run), [Effect::Cancel { job: late, attempt: 1 }]);
 }
 
-/// One of the ways in which the world can go on.
+/// A random event of a run.
 #[derive(Debug, Clone, Copy)]
 enum Fate {
     Ends(End),
@@ -568,7 +568,7 @@ fn build_with(plan: &Plan, change: impl FnOnce(&mut crate::graph::GraphBuilder))
     })
 }
 
-/// Watches a run from outside, and objects to whatever must not happen.
+/// Observes a run from outside, and asserts its invariants.
 struct Witness {
     graph: Arc<Graph>,
     running: Vec<(u32, u32)>,

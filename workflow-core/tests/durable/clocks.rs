@@ -1,4 +1,4 @@
-//! A clock that is set while a run waits to be taken up again.
+//! A clock that is set while a run waits to be resumed.
 
 use std::time::SystemTime;
 
@@ -7,7 +7,7 @@ use workflow_core::{Clock, EventKind, ManualClock};
 
 use super::*;
 
-/// A clock that is right about how much time passes, and says that it is any day.
+/// A clock with the right passage of time, on any day.
 #[derive(Clone)]
 struct SetClock {
     manual: ManualClock,
@@ -15,7 +15,7 @@ struct SetClock {
 }
 
 impl SetClock {
-    /// A clock that begins at midnight of this day.
+    /// A clock that starts at midnight of this day.
     fn on(day: u64) -> Self {
         let midnight = Duration::from_secs(day * 86_400);
         Self { manual: ManualClock::new(), midnight }
@@ -54,8 +54,8 @@ fn tries_again(flow: &mut Flow) {
     flow.job(second_time::draw());
 }
 
-/// Begins a run on the first day, cuts it off while it waits for an hour, and takes it up half an
-/// hour after midnight of the other. Returns how long it waited then.
+/// Starts a run on the first day, cuts it off while it waits for an hour, and resumes it half an
+/// hour after midnight of the other day. Returns how long it waited then.
 fn taken_up_on(workflow: &'static str, days: [u64; 2]) -> Duration {
     let store = Arc::new(MemoryStore::new());
     let build = |batches, clock| {

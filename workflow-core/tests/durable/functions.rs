@@ -1,4 +1,4 @@
-//! Functions that run jobs as they go.
+//! Function workflows, which call jobs as they go.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -54,7 +54,7 @@ fn a_function_that_is_cut_off_anywhere_ends_the_same() {
     });
 }
 
-/// What the function asks for.
+/// The inputs of the calls that the function makes.
 static AMOUNTS: Mutex<Vec<u32>> = Mutex::new(Vec::new());
 
 #[register_workflow(name = "durable: changing")]
@@ -67,7 +67,7 @@ async fn changing(ctx: WorkflowContext) -> Result<Vec<u32>, JobError> {
     Ok(paid)
 }
 
-/// Cuts a function off after its second call, and takes it up when it asks for these.
+/// Cuts off a function after its second call, and resumes it with these calls.
 fn changed_to(amounts: Vec<u32>) -> Result<Report, RunError> {
     let store = Arc::new(MemoryStore::new());
     *AMOUNTS.lock().expect("no panic") = vec![1, 2, 3];
@@ -79,11 +79,11 @@ fn changed_to(amounts: Vec<u32>) -> Result<Report, RunError> {
 #[test]
 fn a_function_that_asks_for_something_else_fails() {
     let error = changed_to(vec![1, 7, 3]).expect_err("2 is on record").to_string();
-    let wanted = "on record, attempt 1 asked for `charge` with 2, and the function now asks for \
+    let wanted = "on record, attempt 1 called `charge` with 2, and the function now calls \
                   `charge` with 7 instead";
     assert!(error.contains(wanted), "{error}");
     let error = changed_to(vec![1]).expect_err("2 is on record").to_string();
-    assert!(error.contains("the function no longer asks for it"), "{error}");
+    assert!(error.contains("the function no longer calls it"), "{error}");
     let report = changed_to(vec![1, 2, 8]).expect("only what is on record counts");
     assert_eq!(report.output::<Vec<u32>>(), Ok(vec![2, 3, 9]));
 }

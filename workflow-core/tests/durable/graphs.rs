@@ -1,4 +1,4 @@
-//! Graphs of jobs.
+//! Durable graphs of jobs.
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -39,8 +39,8 @@ fn etl(flow: &mut Flow) -> Handle<String> {
     flow.job(report(sum, doubles))
 }
 
-/// Each job has one outcome on record, after which it does not begin again, and the numbers of the
-/// events have no gap. Elements of a map have one in each attempt of the map.
+/// Asserts that each job has one recorded outcome and does not start after it, and that the
+/// sequence of events has no gap. Elements of a map have one outcome for each attempt of the map.
 fn check_record(events: &[Event]) {
     let mut ended: HashSet<String> = HashSet::new();
     for (sequence, event) in events.iter().enumerate() {
@@ -176,7 +176,7 @@ fn sends(flow: &mut Flow) -> Handle<u32> {
 #[test]
 fn what_is_on_record_does_not_run_again() {
     let store = Arc::new(MemoryStore::new());
-    // It began; it was sent.
+    // The events of the start and of the signal.
     let cut_off = engine_for(2, &store).run("durable: sends").wait().expect_err("it is cut off");
     assert!(cut_off.to_string().contains("the power is out"), "{cut_off}");
     assert_eq!(take_up(&store).expect("it completes").output::<u32>(), Ok(0));

@@ -1,4 +1,4 @@
-//! Requests with an idempotency key: the same key is the same run, whoever asks and whenever.
+//! Idempotency keys: requests with the same key share one run, at any time and from any engine.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -27,7 +27,7 @@ fn ask(store: &Arc<MemoryStore>) -> RunRequest {
     engine(store).run("keys: waits").input(1).idempotency_key("k")
 }
 
-/// A run under way, by an engine of its own.
+/// An active run of a separate engine.
 fn under_way(store: &Arc<MemoryStore>) -> RunHandle {
     let run = ask(store).start().expect("it starts");
     block_on(run.persisted()).expect("it is kept");
@@ -77,7 +77,7 @@ fn it_can_be_cancelled_from_either_side() {
     assert!(matches!(second.wait(), Err(RunError::Cancelled(_))));
 }
 
-/// Whose clock, once paused, stands still, and whose tasks are not polled any more.
+/// A runtime that can be paused: its clock stands still, and its tasks are not polled any more.
 #[test]
 fn a_handle_does_without_a_runtime_that_is_gone() {
     let builders = || [Builder::new_multi_thread(), Builder::new_current_thread()];
@@ -110,7 +110,7 @@ fn a_request_that_is_dropped_leaves_the_run_of_another_alone() {
     let mut again = Box::pin(ask(&store).into_future());
     let seen = engine(&store);
     block_on(async {
-        // Polled until it follows the run that is there.
+        // Polled until it follows the existing run.
         for _ in 0..20 {
             let turn = futures::future::select(again.as_mut(), Box::pin(seen.recover())).await;
             assert!(matches!(turn, futures::future::Either::Right(_)), "it waits");
@@ -143,7 +143,7 @@ fn another_input_or_workflow_is_an_error() {
     );
     let enqueued = engine(&store).run("keys: waits").input(2).idempotency_key("k").enqueue();
     assert!(matches!(block_on(enqueued), Err(RunError::KeyConflict { .. })));
-    // What another user asks for is another's business.
+    // The same key of another user is another run.
     of_user.wait().expect("it completes");
     first.cancel();
     assert!(first.wait().is_err());

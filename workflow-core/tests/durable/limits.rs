@@ -1,4 +1,4 @@
-//! Runs that are taken up again keep to the limits of their workflows, with nobody's help.
+//! Resumed runs keep to the limits of their workflows.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -56,7 +56,7 @@ fn reads(flow: &mut Flow, number: Handle<u64>) -> Handle<u64> {
     flow.job(read(number))
 }
 
-/// The inner workflow has the limit from here, and borrows the place that the outer job holds.
+/// The inner workflow inherits this limit, and borrows the place that the outer job holds.
 #[register_workflow(name = "limits: outer")]
 fn outer(flow: &mut Flow) -> Handle<u64> {
     flow.limit("db", 1);

@@ -1,5 +1,5 @@
-//! Runs that another engine drives by now, or that the store has refused: nothing more comes of
-//! them.
+//! Lost runs: another engine drives them by now, or the store rejected them. They have no further
+//! effects.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -41,7 +41,7 @@ fn counts(flow: &mut Flow) {
 #[test]
 fn nothing_begins_once_the_store_refuses() {
     let store = Arc::new(MemoryStore::new());
-    // The first job begins; its outcome is refused.
+    // The first job starts, and its outcome is rejected.
     let ended = engine_for(1, &store).run("lost: counts").wait();
     assert!(matches!(ended, Err(RunError::Store { .. })), "{ended:?}");
     assert_eq!(AFTER.load(Ordering::SeqCst), 0);
@@ -108,7 +108,7 @@ fn an_engine_that_was_stopped_begins_nothing_that_is_not_its_own() {
     let second = sleeper(&other, Duration::from_secs(60), &store);
     let taken = block_on(second.recover()).expect("memory can be read");
     assert_eq!(taken.runs.len(), 1);
-    // The one that was stopped wakes up, and its sleep is over.
+    // The paused engine goes on, and its sleep is over.
     let ended = block_on(stopped.drive(run.outcome()));
     let Err(RunError::Store { error, .. }) = ended else { panic!("{ended:?}") };
     assert!(matches!(*error, StoreError::LeaseLost { .. }), "{error}");
@@ -143,7 +143,7 @@ fn a_condition_is_no_way_around_the_store() {
     let second = sleeper(&other, Duration::from_secs(60), &store);
     let taken = block_on(second.recover()).expect("memory can be read");
     assert_eq!(taken.runs.len(), 1);
-    // The one that was stopped wakes up, and the second attempt is due.
+    // The paused engine goes on, and the second attempt is due.
     let ended = block_on(stopped.drive(run.outcome()));
     let Err(RunError::Store { error, .. }) = ended else { panic!("{ended:?}") };
     assert!(matches!(*error, StoreError::LeaseLost { .. }), "{error}");
@@ -181,7 +181,7 @@ fn outer(flow: &mut Flow) -> Handle<u32> {
     flow.job(registry::call("lost: inner", nothing))
 }
 
-/// The run inside of another, once it waits for its signal.
+/// The inner run, once it waits for its signal.
 fn await_inner(store: &MemoryStore, outer: RunId) -> RunId {
     loop {
         let runs = store.runs();
@@ -241,7 +241,7 @@ fn a_run_inside_that_was_lost_is_followed() {
     while block_on(store.run(inner)).expect("readable").expect("there").owner.is_none() {
         std::thread::sleep(Duration::from_millis(1));
     }
-    // The first engine has learned by then that it is not its own any more.
+    // By then, the first engine knows that it has lost the run.
     std::thread::sleep(Duration::from_millis(500));
     approve(&store, inner);
     taken.join().expect("no panic").expect("it completes");

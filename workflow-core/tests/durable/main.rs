@@ -1,4 +1,4 @@
-//! Runs that outlive the process: cut off at every point, and taken up again.
+//! Durable runs: cut off at every point, and resumed.
 
 mod clocks;
 #[path = "../support/cut_off.rs"]
@@ -7,11 +7,11 @@ mod functions;
 #[path = "../support/gated.rs"]
 mod gated;
 mod graphs;
-mod hands;
 mod keys;
 mod limits;
 mod lost;
 mod stranded;
+mod takeover;
 mod users;
 mod values;
 
@@ -24,7 +24,7 @@ use workflow_core::{Engine, Event, MemoryStore, RunId, Store as _};
 
 use cut_off::CutOff;
 
-/// An engine whose store takes this many batches, and which counts as dead at once.
+/// An engine whose store takes this many batches, and which then counts as dead at once.
 fn engine_for(batches: usize, store: &Arc<MemoryStore>) -> Engine {
     Engine::builder().store(CutOff::after(batches, store)).lease(Duration::ZERO).build()
 }
@@ -38,7 +38,7 @@ fn events(store: &MemoryStore, run: RunId) -> Vec<Event> {
     block_on(store.events(run, 0, usize::MAX)).expect("memory can be read")
 }
 
-/// Takes the only run of the store up, and waits for its end.
+/// Resumes the only run of the store, and waits for its end.
 fn take_up(store: &Arc<MemoryStore>) -> Result<Report, RunError> {
     take_up_with(&Engine::builder().store(store.clone()).build())
 }
@@ -50,8 +50,8 @@ fn take_up_with(engine: &Engine) -> Result<Report, RunError> {
     run.wait()
 }
 
-/// Takes up what the death of an engine has left of a run and of those inside of it, with another
-/// engine, and waits for the end of the outer one, which began first.
+/// Resumes a run and the runs inside of it with another engine after the death of the first one,
+/// and waits for the end of the outer run, which started first.
 fn go_on(
     engine: &Engine,
     store: &MemoryStore,
@@ -66,8 +66,9 @@ fn go_on(
     }
 }
 
-/// Runs a workflow that is cut off after every number of batches, taken up again, cut off again after
-/// every number of batches, and taken up by an engine that ends it; `check` looks at what came of it.
+/// Runs a workflow that is cut off after every number of batches, resumed, cut off again after
+/// every number of batches, and resumed by an engine that finishes it. Calls `check` with the
+/// result.
 fn cut_off_everywhere(
     name: &'static str,
     check: impl Fn((usize, usize), Result<Report, RunError>, &[Event]),

@@ -1,4 +1,4 @@
-//! Runs that no program can go on with: they say why, and can be ended.
+//! Runs that no program can resume: they show the reason, and can be cancelled.
 
 use workflow_core::{
     Blocked, Cancellation, EventKind, LookupError, MessageKind, ResumeError, Run as _, RunView,
@@ -43,7 +43,7 @@ fn engine(store: &Arc<MemoryStore>) -> Engine {
     Engine::builder().store(store.clone()).build()
 }
 
-/// An engine that finds workflows so.
+/// An engine with this resolver.
 fn engine_that(store: &Arc<MemoryStore>, find: Find) -> Engine {
     Engine::builder().store(store.clone()).resolver(find).build()
 }
@@ -176,12 +176,12 @@ fn a_message_to_cancel_is_obeyed_by_whoever_refuses_the_run() {
     assert_eq!(stored(&store, run).status, Status::Cancelled);
 }
 
-/// Takes the run up with an engine that dies after its first batch, and so in the first job.
+/// Resumes the run with an engine that dies after its first batch, and so in the first job.
 fn die(store: &Arc<MemoryStore>) -> Vec<(RunId, ResumeError)> {
     die_after(1, store)
 }
 
-/// Takes the run up with an engine that dies after this many batches.
+/// Resumes the run with an engine that dies after this many batches.
 fn die_after(batches: usize, store: &Arc<MemoryStore>) -> Vec<(RunId, ResumeError)> {
     let engine = Engine::builder().store(CutOff::after(batches, store)).lease(Duration::ZERO);
     let recovery = block_on(engine.poison_after(3).build().recover()).expect("memory can be read");
@@ -211,7 +211,7 @@ fn a_job_that_kills_its_host_blocks_the_run_until_it_is_unblocked() {
     };
     assert_eq!((job.as_str(), deaths.len()), ("count", 3));
     assert!(deaths.is_sorted_by_key(|death| death.found_at));
-    // It stays so, and its events do not grow.
+    // It stays blocked, and its events do not grow.
     let before = events(&store, run).len();
     assert_eq!(die(&store).len(), 1);
     assert_eq!(events(&store, run).len(), before);

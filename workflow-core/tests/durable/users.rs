@@ -1,4 +1,4 @@
-//! Who asked for a run.
+//! The user that requested a run.
 
 use std::sync::Mutex;
 
@@ -34,7 +34,7 @@ fn runs_inside_of_a_run_have_its_user() {
         let stored = block_on(store.run(run)).expect("memory can be read").expect("there");
         assert_eq!(stored.user.as_deref(), Some("alice"));
     }
-    // Taken up by another engine, too.
+    // Also after another engine resumed it.
     let store = Arc::new(MemoryStore::new());
     let enqueuer = Engine::builder().store(store.clone()).build();
     block_on(enqueuer.run("users: outer").user("bob").enqueue()).expect("kept");

@@ -1,4 +1,5 @@
-//! Values that a store cannot give back as they were: the job that made one fails, for good.
+//! Values that do not survive a round trip through the store: the job that returns one fails for
+//! good.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -23,7 +24,7 @@ fn deep() -> serde_json::Value {
     (0..121).fold(1.into(), |inner, _| vec![inner].into())
 }
 
-/// Loses its second field on the way.
+/// Loses its second field in the round trip.
 #[derive(Clone, Serialize, Deserialize)]
 struct Forgetful {
     kept: u32,
@@ -36,7 +37,7 @@ fn forgetful() -> Forgetful {
     Forgetful { kept: 1, lost: 2 }
 }
 
-/// Is written in a way in which it cannot be read.
+/// Serializes to a form that does not deserialize.
 #[derive(Clone, Serialize, Deserialize)]
 struct Renamed {
     #[serde(rename(serialize = "written"))]

@@ -1,4 +1,4 @@
-//! Runs that nobody drives any more, and jobs and runs that outlive what they are inside of.
+//! Runs that lose their driver, and jobs and runs that outlive their outer job or run.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
@@ -23,7 +23,7 @@ async fn charge() {
     CHARGED.fetch_add(1, Ordering::Relaxed);
 }
 
-/// Hands its context out, and then runs until it is stopped.
+/// Sends its context to the test, and then runs until it is stopped.
 fn hands_out(contexts: mpsc::UnboundedSender<WorkflowContext>) -> FunctionWorkflow {
     workflow(move |flow| {
         let contexts = flow.value(contexts.clone());
@@ -39,7 +39,7 @@ async fn lends(ctx: WorkflowContext, contexts: mpsc::UnboundedSender<WorkflowCon
 
 const OVER: &str = "the run ended before the job did";
 
-/// What a context answers whose run has ended, the same whether a handle holds the run or not.
+/// What a context answers after the end of its run, whether a handle holds the run or not.
 async fn is_over(ctx: &WorkflowContext) {
     assert!(ctx.is_cancelled());
     ctx.cancelled().await;
@@ -76,7 +76,7 @@ pub(crate) async fn a_context_that_outlives_its_run_runs_nothing() {
     }
 }
 
-/// A job that ended well leaves a task behind, while the run goes on.
+/// A completed job leaves a task behind while the run goes on.
 pub(crate) async fn a_context_that_outlives_its_attempt_runs_nothing() {
     let (contexts, mut lent) = mpsc::unbounded();
     let (go_on, wait) = oneshot::channel::<()>();
@@ -111,7 +111,7 @@ async fn waits(_after: u32, lent: &Lent) {
     lent.1.clone().await.expect("told to go on");
 }
 
-/// Detached contexts have no run that could end.
+/// Detached contexts have no run.
 pub(crate) async fn a_detached_context_runs_jobs() {
     let ctx = WorkflowContext::detached();
     let before = CHARGED.load(Ordering::Relaxed);
@@ -133,7 +133,7 @@ fn pong(flow: &mut Flow, number: Handle<u64>) -> Handle<u64> {
     flow.job(registry::call::<_, u64>("abandoned: ping", number))
 }
 
-/// The error comes from the innermost level, as it is, and no level tries again.
+/// The error comes from the innermost level unchanged, and no level retries.
 pub(crate) async fn workflows_that_call_each_other_without_end_fail() {
     let kept = Engine::builder().store(MemoryStore::new()).build();
     for engine in [Engine::builder().max_parallel(1).build(), kept] {
@@ -166,10 +166,10 @@ pub(crate) async fn a_run_that_awaits_itself_fails() {
     assert!(failed.contains("100 runs are inside of each other already"), "{failed}");
 }
 
-/// Who waits for the bottom of a chain to be reached.
+/// The sender that reports that the innermost level was reached.
 static BOTTOMS: Mutex<BTreeMap<u64, oneshot::Sender<()>>> = Mutex::new(BTreeMap::new());
 
-/// Calls itself, so many levels down.
+/// Calls itself this many levels deep.
 #[register_workflow(name = "abandoned: down")]
 fn down(flow: &mut Flow, (level, chain): (u64, u64)) {
     if level == 1 {
@@ -188,7 +188,7 @@ async fn deaf(ctx: &JobContext, chain: u64) {
     std::future::pending().await
 }
 
-/// However deep, it takes one grace period, that of the job at the bottom.
+/// At any depth, it takes one grace period, that of the innermost job.
 pub(crate) async fn a_deep_chain_is_cancelled_at_once() {
     static CHAINS: AtomicU64 = AtomicU64::new(0);
     let grace = Duration::from_millis(300);
@@ -223,7 +223,7 @@ async fn joins(number: u64) -> Result<u64, JobError> {
     Ok(inner.wait()?.output()?)
 }
 
-/// More of them at once than any executor here has threads.
+/// More of them than any executor here has threads.
 pub(crate) async fn jobs_may_join_runs_that_they_start() {
     if is_alone() {
         return;
@@ -243,8 +243,8 @@ fn runtimes() -> [Runtime; 2] {
 
 type LetGo = Arc<Mutex<std::sync::mpsc::Receiver<()>>>;
 
-/// A job that sleeps on the timers of its runtime, one that has a deadline, one that blocks a
-/// thread until it is let go, and one that runs whatever happens, with one that waits for it.
+/// A job that sleeps on the timers of its runtime, one with a timeout, one that blocks a thread
+/// until it is released, and one that always runs, with one that waits for it.
 fn mixed(ran: &Arc<AtomicU32>, let_go: &LetGo) -> FunctionWorkflow {
     let (ran, let_go) = (Arc::clone(ran), Arc::clone(let_go));
     workflow(move |flow| {
@@ -289,7 +289,7 @@ async fn harmless() -> u32 {
     7
 }
 
-/// Every place of the engine is free.
+/// Asserts that every place of the engine is free.
 fn works_on(engine: &Engine, places: usize) {
     let many = workflow(move |flow| {
         for _ in 0..places {
@@ -360,7 +360,7 @@ async fn tells(started: &Arc<Mutex<Option<oneshot::Sender<()>>>>) {
     std::future::pending().await
 }
 
-/// The runtime is in use, and gone: neither its timers nor its threads are of use.
+/// The run uses a runtime that was shut down: neither its timers nor its threads work.
 #[test]
 fn a_run_does_without_a_runtime_that_is_gone() {
     for runtime in runtimes() {
@@ -383,7 +383,7 @@ fn a_run_does_without_a_runtime_that_is_gone() {
             block_on(Engine::default().run(threads()).into_future()).expect("it completes");
         assert_eq!(report.output::<u32>(), Ok(8));
         let run = Engine::default().run(threads()).start().expect("it starts");
-        // Started on what is gone, it is abandoned at once.
+        // Started on a runtime that was shut down, the run is abandoned at once.
         let ended = run.wait();
         assert!(matches!(ended, Err(RunError::Cancelled(_))), "{ended:?}");
     }
@@ -412,12 +412,12 @@ fn until(what: &str, is_so: impl Fn() -> bool) {
     }
 }
 
-/// Taken up after it was given back, and not after a crash.
+/// Resumed after its lease was released, and not after a crash.
 fn is_resumed(event: &Event) -> bool {
     event.kind == EventKind::RunResumed { after_crash: false }
 }
 
-/// Nothing of it is recorded, and who comes next needs not wait for the lease to run out.
+/// Nothing more is recorded, and the next engine need not wait for the lease to expire.
 #[test]
 fn a_kept_run_whose_runtime_is_shut_down_goes_on_elsewhere() {
     for (runtime, awaited) in runtimes().into_iter().zip([false, true]) {
@@ -452,7 +452,7 @@ fn a_kept_run_whose_runtime_is_shut_down_goes_on_elsewhere() {
             let stored = || block_on(store.run(run)).expect("memory can be read").expect("a run");
             assert_eq!(stored().status, Status::Running);
         }
-        // The one that is followed is taken up by its follower; the other by whoever looks.
+        // The followed run is resumed by its follower, the other one by a recovery.
         let next = engine();
         until("recovery", || {
             block_on(next.recover()).expect("memory can be read");

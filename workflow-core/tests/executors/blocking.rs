@@ -1,4 +1,4 @@
-//! Who may block: threads that nothing else needs, whatever surrounds them.
+//! Threads that may block: those that nothing else needs, under every executor.
 
 use std::sync::Arc;
 
@@ -20,7 +20,7 @@ fn parts() -> FunctionWorkflow {
     })
 }
 
-/// What drives the calling thread.
+/// The executor of the calling thread.
 #[derive(Debug, PartialEq)]
 enum Executor {
     OneThread,
@@ -36,7 +36,7 @@ fn executor() -> Executor {
     }
 }
 
-/// Calls a function on a thread that may block, as the executor offers it.
+/// Calls a function on a thread that may block, in the way of the executor.
 async fn unblock<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     match executor() {
         Executor::NoTokio => smol::unblock(work).await,
@@ -67,10 +67,10 @@ pub(crate) async fn wait_is_refused_where_nothing_else_would_go_on() {
     let here = Engine::default().run(parts()).wait();
     let in_task = task(async { Engine::default().run(parts()).wait() }).await;
     match executor() {
-        Executor::OneThread => [here, in_task].map(|ended| would_block(ended)),
+        Executor::OneThread => [here, in_task].map(would_block),
         _ => [here, in_task].map(seven),
     };
-    // Nothing is left behind that would hold others up.
+    // Nothing that would block others is left behind.
     seven(Engine::default().run(parts()).await);
 }
 
@@ -78,10 +78,10 @@ pub(crate) async fn join_is_refused_where_nothing_else_would_go_on() {
     let run = Engine::default().run(parts()).start().expect("it starts");
     let (again, here) = (run.clone(), run.wait());
     let in_task = task(async move { again.wait() }).await;
-    // Tokio would have the run on the very thread that waits, and let no other take it.
+    // Tokio would queue the run on the waiting thread, and no other thread could take it.
     let at_once = task(async { Engine::default().run(parts()).start()?.wait() }).await;
     match executor() {
-        Executor::OneThread => [here, in_task, at_once].map(|ended| would_block(ended)),
+        Executor::OneThread => [here, in_task, at_once].map(would_block),
         _ => [here, in_task, at_once].map(seven),
     };
     seven(run.outcome().await);
@@ -144,7 +144,7 @@ fn inner(flow: &mut Flow) -> Handle<u32> {
     flow.job(spawns())
 }
 
-/// A worker of tokio that waits gives what is spawned on it to others.
+/// A waiting worker of tokio passes tasks that are spawned on it to other workers.
 pub(crate) async fn a_worker_that_waits_holds_nothing_up() {
     if executor() == Executor::OneThread {
         return;
@@ -190,7 +190,8 @@ fn blocks_in_place() -> u32 {
     tokio::task::block_in_place(|| 7)
 }
 
-/// Whoever waits, and however, a plain function may do what a thread of its own may do.
+/// Under every executor and every way of waiting, a plain function may do what a separate thread
+/// may do.
 pub(crate) async fn a_plain_function_does_not_see_who_waits() {
     type Draw = fn(&mut Flow) -> Handle<u32>;
     let draws: [(&str, Draw); 5] = [
@@ -225,7 +226,7 @@ fn quick(number: u32) -> u32 {
     futures::executor::block_on(async { number })
 }
 
-/// The threads of the library are no executor that must not be entered again.
+/// On threads of the library, a job may enter an executor of its own.
 pub(crate) async fn what_is_started_may_block_on_an_executor() {
     let quick = workflow(|flow| {
         let start = flow.value(Arc::new(()));

@@ -1,5 +1,5 @@
 //! A mixed graph that is dropped, cancelled, panics or is shut down at each of its await points in
-//! turn: the run ends each time, and all places are free.
+//! turn. The run ends each time, and all places are free.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -16,7 +16,7 @@ use crate::support::turns;
 /// What happens to a run at one of its await points.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Harm {
-    /// Whoever awaits the run does so no more.
+    /// The future of the run is dropped.
     Drop,
     Cancel,
     /// The job at that point panics.
@@ -25,7 +25,7 @@ enum Harm {
     Shutdown,
 }
 
-/// Counts the await points of a run, and does harm at one of them.
+/// Counts the await points of a run, and injects a fault at one of them.
 struct Points {
     passed: AtomicUsize,
     at: usize,
@@ -41,7 +41,8 @@ fn points(id: u64) -> Arc<Points> {
 }
 
 impl Points {
-    /// Those of the run with this input. They stay: a run that was dropped may end later.
+    /// The points of the run with this input. They are not removed, because a dropped run may end
+    /// later.
     fn of(id: u64, at: usize, harm: Harm) -> (Arc<Self>, oneshot::Receiver<()>) {
         let (reach, reached) = oneshot::channel();
         let (passed, reach) = (AtomicUsize::new(0), Mutex::new(Some(reach)));
@@ -51,7 +52,7 @@ impl Points {
         (new, reached)
     }
 
-    /// The run has come to its next point.
+    /// Counts the next point of the run.
     fn pass(&self) {
         if self.passed.fetch_add(1, Ordering::SeqCst) != self.at {
             return;
@@ -60,12 +61,12 @@ impl Points {
             panic!("at point {}", self.at);
         }
         let reached = self.reached.lock().expect("no panic under the lock").take();
-        // Nobody waits where the run has been given up.
+        // Nobody waits if the run was given up.
         _ = reached.map(|reached| reached.send(()));
     }
 }
 
-/// Passes some points, and lets others go on at each.
+/// Passes some points, and yields at each.
 async fn steps(id: u64) {
     let points = points(id);
     for _ in 0..2 {
@@ -132,7 +133,7 @@ fn is_free(engine: &Engine) -> bool {
     own.all(|limit| (limit.in_use, limit.waiting) == (0, 0))
 }
 
-/// Waits until all places are free. A run that was dropped ends in the background.
+/// Waits until all places are free, because a dropped run ends in the background.
 async fn until_free(engine: &Engine, what: &str) {
     for _ in 0..20_000 {
         if is_free(engine) {
@@ -143,7 +144,7 @@ async fn until_free(engine: &Engine, what: &str) {
     panic!("{what}: {:?}", engine.limits());
 }
 
-/// Runs the graph and does harm at one point; false when the run has no such point.
+/// Runs the graph and injects a fault at one point. Returns false if the run has no such point.
 async fn harmed(harm: Harm, at: usize, is_kept: bool) -> bool {
     static IDS: AtomicU64 = AtomicU64::new(0);
     let what = format!("{harm:?} at point {at}, kept: {is_kept}");

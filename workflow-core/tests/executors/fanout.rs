@@ -1,4 +1,4 @@
-//! Work for every element of a list.
+//! Maps: a job for every element of a list.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -91,7 +91,7 @@ pub(crate) async fn a_failing_element_fails_the_map() {
     assert_eq!(report.job("picky[49]").expect("it is listed").status, Status::Cancelled);
 }
 
-/// No two jobs of a run have one name, whatever the host calls them.
+/// No two jobs of a run have the same name, whatever names the host gives them.
 pub(crate) async fn an_element_is_told_from_a_job_with_its_name() {
     let workflow = FunctionWorkflow::new("named", |flow: &mut Flow| {
         let numbers = flow.job(numbers::draw(2));

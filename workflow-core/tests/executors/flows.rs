@@ -1,4 +1,4 @@
-//! What a host writes, and what comes of it.
+//! Flows as a host writes them, and their results.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
@@ -259,7 +259,7 @@ pub(crate) async fn any_error_is_a_job_error() {
     assert_eq!(message("parse_anyhow"), "\"x\" is no price: invalid digit found in string");
 }
 
-/// A `Result` that neither the name nor the number of its parameters gives away.
+/// A `Result` that is not recognizable by its name or its number of parameters.
 type Fallible<T = u32> = Result<T, JobError>;
 
 #[job]

@@ -1,5 +1,5 @@
-//! Code of the host that panics, or does not end, wherever the engine calls it: the run ends with
-//! an error, its permits are free, other runs go on, and nothing unwinds into the host.
+//! Code of the host that panics or does not end, wherever the engine calls it: the run ends with an
+//! error, its permits are free, other runs go on, and nothing unwinds into the host.
 
 use std::any::Any;
 use std::error::Error;
@@ -26,8 +26,8 @@ fn engines() -> [Engine; 2] {
     [one().build(), one().store(MemoryStore::new()).build()]
 }
 
-/// Runs the workflow on a thread that waits, awaited, and started; calls `check` with what came
-/// of it, and sees to it that the engine has its place back.
+/// Runs the workflow with `wait`, awaited, and started. Calls `check` with the result, and asserts
+/// that the engine's place is free.
 async fn every_way<D: OutputOf>(
     draw: impl Fn(&mut Flow) -> D + Clone + Send + Sync + 'static,
     check: impl Fn(Result<Report, RunError>),
@@ -53,7 +53,7 @@ async fn harmless() -> u32 {
     7
 }
 
-/// The job's error, which counts as a panic.
+/// Returns the job's error, which must be a panic.
 fn panicked(ended: Result<Report, RunError>, job: &str, text: &str) {
     let error = ended.expect_err("the job panicked");
     let report = error.report().expect("it began");
@@ -129,7 +129,7 @@ pub(crate) async fn an_error_without_end_is_cut_off() {
     .await;
 }
 
-/// A retry, and a wait for it, tell of the error as its end does.
+/// A retry and the wait for it show the error as the end of the job does.
 pub(crate) async fn an_error_that_cannot_be_shown_is_retried() {
     let retry = || RetryPolicy::attempts(3).initial_interval(Duration::from_millis(1));
     every_way(
@@ -218,7 +218,7 @@ async fn looks_at(bomb: &Bomb, second: &Bomb) -> u32 {
     bomb.0 + second.0
 }
 
-/// Its outputs are dropped with the report: each panics, and none unwinds.
+/// Its outputs are dropped with the report. Each panics, and none unwinds.
 pub(crate) async fn outputs_that_panic_when_dropped_do_no_harm() {
     let draw = |flow: &mut Flow| {
         let first = flow.job(makes_a_bomb());
@@ -236,14 +236,14 @@ async fn calls_with_bombs(ctx: WorkflowContext) -> Result<u32, JobError> {
     ctx.run(looks_at, (Bomb(1), Bomb(1))).await
 }
 
-/// Two that are dropped by one function would end the process, as everywhere in Rust: what it
-/// takes, and what it was drawn with.
+/// Two values that panic while one function drops them would abort the process, as everywhere in
+/// Rust: an input, and a value of the closure.
 #[job]
 async fn forgets(bomb: Bomb) {
     std::mem::forget(bomb);
 }
 
-/// Two of them in one list would end the process.
+/// Two of them in one list would abort the process.
 pub(crate) async fn inputs_that_panic_when_dropped_do_no_harm() {
     let draw = |flow: &mut Flow| {
         let called = flow.job(calls_with_bombs());
@@ -262,7 +262,7 @@ pub(crate) async fn inputs_that_panic_when_dropped_do_no_harm() {
     every_way(draw, |ended| panicked(ended, "forgets", "without a text")).await;
 }
 
-/// Panics in whatever is named.
+/// Panics in the named function.
 #[derive(Debug)]
 struct Mined(&'static str);
 
@@ -298,7 +298,7 @@ async fn takes(mined: Mined) -> u32 {
     u32::try_from(mined.0.len()).unwrap_or_default()
 }
 
-/// Without a store an output is never written; with one, the job fails.
+/// Without a store, an output is never serialized. With a store, the job fails.
 pub(crate) async fn an_output_that_panics_when_written_fails_its_job() {
     let [plain, kept] = engines();
     let draw = || workflow(|flow| flow.job(mined::draw("serialize")));
@@ -446,7 +446,7 @@ pub(crate) async fn a_waker_that_panics_does_no_harm() {
     }
 }
 
-/// A clock that works so many times.
+/// A clock that works this many times, and then panics.
 struct Failing(AtomicU32);
 
 impl Clock for Failing {
@@ -465,7 +465,7 @@ impl Clock for Failing {
     }
 }
 
-/// A clock is trusted. What it does to the engine is the run's failure, and nothing more.
+/// Clocks are trusted. A panic of a clock fails the run, and nothing more.
 pub(crate) async fn a_clock_that_panics_fails_the_run() {
     for times in 1..6 {
         let clock = Failing(AtomicU32::new(times));
@@ -557,7 +557,7 @@ impl tracing::field::Visit for Text {
     }
 }
 
-/// Subscribers are trusted as well: their panics end the run at worst.
+/// Subscribers are trusted as well. Their panics fail the run at worst.
 #[test]
 fn a_subscriber_that_panics_does_no_harm() {
     let waits = || {

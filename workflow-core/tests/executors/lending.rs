@@ -1,4 +1,4 @@
-//! Places of limits are lent to the jobs and runs inside of who has them.
+//! Places of limits are lent to the jobs and runs inside of their holder.
 
 use futures::future::join_all;
 use workflow_core::closure;
@@ -103,8 +103,8 @@ pub(crate) async fn a_child_that_needs_more_than_its_parent_holds_is_refused() {
     let reason = error.report().and_then(Report::reason).expect("a job failed");
     assert_eq!(
         reason,
-        "job `number` failed: it counts as 3 against `db`, and the job that it is inside of holds 2 \
-         of it: let that job hold 3, or none"
+        "job `number` failed: it needs 3 places of the limit `db`, but the job that it is inside \
+         of holds 2; let that job hold 3, or none"
     );
     assert_free(&engine);
 }

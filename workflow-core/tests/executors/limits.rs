@@ -1,4 +1,4 @@
-//! How many jobs run at once, who is first, and the store.
+//! Limits and priorities of jobs, also with a store.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -11,7 +11,7 @@ use workflow_core::{FunctionWorkflow, MemoryStore, Store as _, closure};
 use crate::broken_store::Broken;
 use crate::support::workflow;
 
-/// Counts who is inside, and remembers the most.
+/// Counts concurrent callers, and remembers the maximum.
 #[derive(Clone, Default)]
 pub(crate) struct Gauge(Arc<(AtomicUsize, AtomicUsize)>);
 

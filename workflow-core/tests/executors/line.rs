@@ -1,5 +1,5 @@
-//! Places of limits are given in a fair order: by priority, then first come first served, and
-//! nobody is passed over for ever.
+//! The order in which places of limits are granted: by priority, then first come, first served, and
+//! nobody is overtaken for ever.
 
 use std::sync::{Arc, Mutex};
 
@@ -87,7 +87,7 @@ fn usage_of(engine: &Engine, name: &str) -> bool {
 
 type Order = Arc<Mutex<Vec<String>>>;
 
-/// Puts one urgent job after the other in line.
+/// Starts one urgent job after the other.
 #[job]
 async fn urgent(ctx: WorkflowContext, order: Order) -> Result<(), JobError> {
     let call = |order: Handle<Order>| noted_urgent(order).limit("db").priority(9);
@@ -119,8 +119,8 @@ pub(crate) async fn no_job_is_passed_over_for_ever() {
     });
     let low = engine.run(low).start().expect("it starts");
     until_waiting(&engine, "db", 1).await;
-    // More than may pass over the other: they are in line from the beginning, however slow a thread
-    // is to put the next one there.
+    // More than may overtake the other job. All wait from the start, however slow a thread is to
+    // start the next one.
     let stream = workflow(move |flow| {
         for number in 0..20 {
             let order = flow.value(streams.clone());

@@ -1,4 +1,4 @@
-//! Who runs when, and who hears of it.
+//! The order of jobs, and the events about it.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
@@ -11,8 +11,7 @@ use crate::support::{turns, workflow};
 
 type Shared<T> = Arc<Mutex<T>>;
 
-/// A peer runs a job before one that it waits for, when no value is read
-/// (dagrs, issue 103).
+/// Another engine runs a job before its dependency if it reads no value of it (dagrs, issue 103).
 pub(crate) async fn an_edge_orders_without_a_value() {
     let order: Shared<Vec<&str>> = Shared::default();
     let seen = Arc::clone(&order);
@@ -39,7 +38,7 @@ pub(crate) async fn an_edge_orders_without_a_value() {
     assert_eq!(*seen.lock().expect("no panic"), ["slow", "quick", "last"]);
 }
 
-/// A thousand edges by two groups: all of one stage, then all of the next.
+/// A thousand edges as groups: all jobs of one stage, then all of the next.
 pub(crate) async fn a_group_orders_like_its_edges() {
     let order: Shared<Vec<usize>> = Shared::default();
     let seen = Arc::clone(&order);
@@ -79,8 +78,8 @@ async fn part(number: u32) -> u32 {
     number
 }
 
-/// A peer runs a job once for each of two predecessors that end together
-/// (apalis, issue 673).
+/// Another engine runs a job once for each of two predecessors that end together (apalis, issue
+/// 673).
 pub(crate) async fn a_fan_in_runs_once() {
     let count = Arc::new(AtomicU32::new(0));
     let seen = Arc::clone(&count);
@@ -113,7 +112,7 @@ fn check(names: Each<'_, (u32, String, u32)>) -> bool {
     names.iter().all(|(number, name, attempt)| *name == format!("who {number}") && *attempt == 1)
 }
 
-/// A peer lets parallel branches overwrite what each other knows of itself (smg, issue 1573).
+/// In another engine, parallel branches overwrite each other's state (smg, issue 1573).
 pub(crate) async fn branches_do_not_share_a_context() {
     let branches = workflow(|flow| {
         let names: Vec<_> = (0..50)
@@ -125,7 +124,7 @@ pub(crate) async fn branches_do_not_share_a_context() {
     assert!(report.output::<bool>().expect("a verdict"));
 }
 
-/// A future that is always ready to go on must not keep the others from their turn.
+/// A future that is always ready must not starve the others.
 pub(crate) async fn a_busy_job_does_not_starve_others() {
     let done = Arc::new(AtomicBool::new(false));
     let starving = workflow(move |flow| {
@@ -205,7 +204,7 @@ pub(crate) async fn a_blocking_job_may_wait_for_another() {
             flow.job(send_blocking::draw(channel.clone(), 1));
         }
     });
-    // One channel has one receiver at a time, and senders that come after all who wait.
+    // One channel has one receiver at a time, and senders that send after all receivers wait.
     Engine::default().run(blocking).await.expect("it completes");
 }
 

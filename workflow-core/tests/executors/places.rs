@@ -1,4 +1,5 @@
-//! Places of limits: given back exactly once, whatever becomes of who has them or waits for them.
+//! Places of limits: released exactly once, whatever happens to the jobs that hold them or wait for
+//! them.
 
 use std::pin::pin;
 use std::time::Duration;
@@ -14,14 +15,14 @@ pub(crate) fn usage(engine: &Engine, name: &str) -> LimitUsage {
     engine.limits().into_iter().find(is_it).expect("a limit")
 }
 
-/// Waits until so many jobs stand in line.
+/// Waits until this many jobs wait for places.
 pub(crate) async fn until_waiting(engine: &Engine, limit: &str, jobs: usize) {
     while usage(engine, limit).waiting != jobs {
         futures_timer::Delay::new(Duration::from_micros(100)).await;
     }
 }
 
-/// Nobody holds or waits for a place of the engine.
+/// Asserts that nobody holds or waits for a place of the engine.
 pub(crate) fn assert_free(engine: &Engine) {
     for limit in engine.limits().into_iter().filter(|limit| limit.scope == LimitScope::Engine) {
         assert_eq!((limit.in_use, limit.waiting), (0, 0), "{limit:?}");
@@ -38,7 +39,7 @@ pub(crate) async fn number(value: u64) -> u64 {
     value
 }
 
-/// A run whose only job holds so much of the limit until it gets the signal `go`.
+/// A run whose only job holds this much of the limit until it gets the signal `go`.
 pub(crate) async fn holder(engine: &Engine, limit: &'static str, amount: usize) -> RunHandle {
     let holds = workflow(move |flow| {
         flow.job(waits().limit_by(limit, amount));
@@ -97,7 +98,7 @@ async fn deaf() {
 #[job]
 async fn gives_up(ctx: WorkflowContext) -> Result<u64, JobError> {
     for round in 0..20 {
-        // Dropped before it begins, while it runs, and while another is in its way.
+        // Dropped before it starts, while it runs, and while it waits for another job.
         let listens = pin!(ctx.run(never, ()));
         let Either::Right(_) = select(listens, pin!(turns(round))).await else {
             return Err(JobError::terminal("it ended"));
@@ -142,7 +143,7 @@ pub(crate) async fn who_runs_out_of_time_in_line_leaves_it() {
         let value = flow.value(7);
         let hurried = number(value).limit("db").schedule_to_close(Duration::from_millis(2));
         let hurried = flow.job(hurried.name("hurried"));
-        // What must always run stands in line itself, and does so once.
+        // A job that must always run waits for a place too, and only once.
         flow.job(waits().limit("db").after(hurried).trigger(TriggerRule::Always));
     });
     let run = engine.run(hurried).start().expect("it starts");
@@ -156,7 +157,7 @@ pub(crate) async fn who_runs_out_of_time_in_line_leaves_it() {
 }
 
 trait Says {
-    /// Waits for an event in these words; false once it is there.
+    /// Waits for an event with this text. Returns false once it is there.
     async fn events_say(&self, words: &str) -> bool;
 }
 
@@ -173,7 +174,7 @@ impl Says for RunHandle {
     }
 }
 
-/// Runs that nobody drives any more, because their runtime is gone, hold nothing.
+/// Runs that lost their driver with their runtime hold nothing.
 #[test]
 fn a_run_whose_runtime_is_gone_gives_its_place_back() {
     let engine = Engine::builder().limit("db", 1).build();

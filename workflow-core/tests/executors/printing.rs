@@ -1,4 +1,4 @@
-//! What jobs print, as those see it who watch the run.
+//! Output of jobs, as subscribers of the run see it.
 
 use std::sync::{Arc, Mutex};
 
@@ -9,7 +9,7 @@ use workflow_core::{Event, EventKind, MemoryStore, OutputStream, Store as _};
 
 use crate::support::workflow;
 
-/// An event in a few words, with its number.
+/// An event as a short text, with its sequence number.
 fn told(event: &Event) -> String {
     let what = match &event.kind {
         EventKind::JobOutput { job, attempt, stream, text, log: None } => {
@@ -119,7 +119,7 @@ pub(crate) async fn a_store_gets_no_output() {
     let (mut recorded, mut texts) = (Vec::new(), 0);
     while let Some(event) = events.next().await {
         let kept = store.events(run.id(), 0, 99).await.expect("memory can be read");
-        // What was printed is not seen before the beginning of its job is kept.
+        // Output is not shown before the store has the start of its job.
         assert_eq!(kept[event.sequence as usize].sequence, event.sequence);
         match event.kind.is_recorded() {
             true => recorded.push(event),

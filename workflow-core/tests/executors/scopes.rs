@@ -1,4 +1,4 @@
-//! Limits belong to a workflow, an engine or the machine, whoever runs what they limit.
+//! Scopes of limits: a workflow, an engine, or the machine.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -42,7 +42,7 @@ pub(crate) async fn a_workflow_has_its_limits_in_every_engine() {
     all(engines.iter().map(|engine| start(engine).expect("it starts")).collect::<Vec<_>>()).await;
     assert_eq!(gauge.most(), 2);
 
-    // Where both have a limit of one name, both hold.
+    // If both have a limit of the same name, both apply.
     let careful = Engine::builder().limit("db", 1).build();
     let gauge = Gauge::default();
     careful.run(limits_itself(&name, &gauge, 3)).await.expect("it completes");
@@ -75,7 +75,7 @@ pub(crate) async fn the_smallest_size_holds_while_versions_differ() {
     assert!(gauge.most() <= 3);
     drop(new);
     while size().is_some() {
-        // The threads of the runs are about to let go of them.
+        // The threads of the runs are about to drop them.
         futures_timer::Delay::new(Duration::from_micros(100)).await;
     }
 }
@@ -103,7 +103,7 @@ pub(crate) async fn engines_share_the_machine() {
             }
         })
     };
-    // One asks for more than there is of the machine, and has no more than there is.
+    // One engine sets more than the machine has, and gets no more than that.
     let engines = [4, 1, 64]
         .map(|size| Engine::builder().limit("machine.cpus", size).limit("db", 99).build());
     let runs = engines.iter().map(|engine| engine.run(most(&gauge)).start().expect("it starts"));

@@ -1,5 +1,5 @@
-//! Engines that are shut down: no job begins, running ones have their time, and what a store has
-//! goes on with the next engine.
+//! Shutdown of engines: no job starts, running jobs have a grace period, and persisted runs go on
+//! with the next engine.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
@@ -19,14 +19,14 @@ fn on(store: &Arc<MemoryStore>) -> Engine {
     Engine::builder().store(store.clone()).build()
 }
 
-/// An engine that has this workflow, which is not registered.
+/// An engine that resolves this workflow, which is not registered.
 fn on_with(store: &Arc<MemoryStore>, workflow: &Arc<dyn Workflow>) -> Engine {
     let workflow = Arc::clone(workflow);
     let find = move |_: &WorkflowSnapshot| Ok(Arc::clone(&workflow));
     Engine::builder().store(store.clone()).resolver(find).build()
 }
 
-/// A workflow of a job that waits for `gate`, and one after it; counts how often each ran.
+/// A workflow with a job that waits for `gate`, and a job after it. Counts how often each ran.
 fn gated(gate: oneshot::Receiver<()>) -> (FunctionWorkflow, [Arc<AtomicU32>; 2]) {
     let counts = [Arc::new(AtomicU32::new(0)), Arc::new(AtomicU32::new(0))];
     let gate = Arc::new(Mutex::new(Some(gate)));
@@ -66,7 +66,7 @@ pub(crate) async fn a_running_job_has_its_time_and_none_begins() {
     let engine = on(&store);
     let run = engine.run(workflow.clone()).start().expect("it starts");
     until_started(&run, "waits").await;
-    // It is told that a job begins before it is called.
+    // The start of a job is published before its function is called.
     while count(&counts) == [0, 0] {
         turns(1).await;
     }
@@ -81,7 +81,7 @@ pub(crate) async fn a_running_job_has_its_time_and_none_begins() {
     assert_eq!(shutdown.given_back, [run.id()]);
     assert!(matches!(run.outcome().await, Err(RunError::ShutDown { run: Some(_), .. })));
     assert_eq!(count(&counts), [1, 0]);
-    // Nothing is done again that has ended, and nobody waits for a lease.
+    // Completed jobs do not run again, and nobody waits for a lease.
     let next = on_with(&store, &workflow);
     let recovery = next.recover().await.expect("memory can be read");
     let [again] = &recovery.runs[..] else { panic!("{recovery:?}") };

@@ -1,4 +1,4 @@
-//! Cancelling, and what still runs then.
+//! Cancellation, and the jobs that still run after it.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
@@ -74,7 +74,7 @@ pub(crate) async fn what_completes_in_its_grace_period_of_a_cancelled_run_has_co
     assert_eq!(report.output::<u32>(), Ok(7));
 }
 
-/// What a job with a grace period was told while it stopped.
+/// What a job with a grace period observes while it stops.
 type Told = Arc<Mutex<Vec<String>>>;
 
 #[job(grace = "1h")]
@@ -125,7 +125,7 @@ pub(crate) async fn what_is_awaited_ends_at_once_in_a_grace_period() {
     }
 }
 
-/// Jobs of a function whose own time is up, in a run that goes on.
+/// Jobs that a timed-out function called, in a run that goes on.
 #[job(grace = "1h", start_to_close = "10ms")]
 async fn is_stopped_alone(ctx: WorkflowContext) -> Result<u32, JobError> {
     let hung = ctx.run(hangs, ()).await;
@@ -166,7 +166,7 @@ pub(crate) async fn cancel_leaves_a_deaf_thread_behind() {
     run.cancel();
     let job = cancelled(&run).await.job("block_on").expect("a job");
     let message = job.error.expect("an error").message;
-    assert_eq!(message, "cancelled: its thread runs on, and what it returns will not be taken");
+    assert_eq!(message, "cancelled: its thread runs on, and its result will be discarded");
     drop(release);
 }
 
@@ -184,7 +184,7 @@ pub(crate) async fn a_thread_is_asked_and_left_behind() {
     run.cancel();
     let job = cancelled(&run).await.job("looks_at_its_token").expect("a job");
     let message = job.error.expect("an error").message;
-    assert_eq!(message, "cancelled: its thread runs on, and what it returns will not be taken");
+    assert_eq!(message, "cancelled: its thread runs on, and its result will be discarded");
     drop(release);
     assert_eq!(smol::unblock(move || told.recv()).await, Ok(true));
 }

@@ -1,4 +1,5 @@
-//! Graphs of everything, by seeds: whatever becomes of them, all places are free in the end.
+//! Random graphs of all features, by seed: whatever happens to them, all places are free in the
+//! end.
 
 use std::pin::pin;
 use std::time::Duration;
@@ -22,12 +23,12 @@ impl Dice {
         (self.0 >> 11) % sides
     }
 
-    /// A die of its own for somebody else.
+    /// Returns a separate die with another seed.
     fn split(&mut self) -> Self {
         Self(self.roll(u64::MAX) | 1)
     }
 
-    /// Gives a call limits, a priority, and sometimes a time or another attempt.
+    /// Gives a call limits, a priority, and sometimes a timeout or retries.
     fn limited<T: Send + Sync + 'static>(&mut self, mut call: Call<T>) -> Call<T> {
         for limit in ["db", "web", "gpu"] {
             match self.roll(3) {
@@ -89,7 +90,7 @@ async fn listens(ctx: &JobContext, dice: Dice) -> Result<u64, JobError> {
     }
 }
 
-/// Starts jobs, and waits for some of them for some turns.
+/// Starts jobs, and waits for some of them for a few turns.
 #[job]
 async fn starts_others(ctx: WorkflowContext, dice: Dice) -> Result<u64, JobError> {
     let mut dice = dice;
@@ -101,7 +102,7 @@ async fn starts_others(ctx: WorkflowContext, dice: Dice) -> Result<u64, JobError
             _ => options.limited(acts_on_a_thread(other)),
         };
         let call = pin!(ctx.run(limited, dice.split()));
-        // A job that waits for nobody else would wait for ever for some of these.
+        // Without a timeout, a job would wait for some of these for ever.
         let _either = select(call, pin!(turns(dice.roll(12) as usize))).await;
     }
     Ok(0)
@@ -114,11 +115,11 @@ fn mixed(flow: &mut Flow, _seed: Handle<u64>) {
     flow.job(starts_others(dice).limit("web").name("others"));
 }
 
-/// A graph of everything, by a seed.
+/// A random graph of all features, by a seed.
 fn anything(seed: u64) -> FunctionWorkflow {
     workflow(move |flow| {
         let mut dice = Dice(seed);
-        // What would never end by itself has a time.
+        // A job that would never end by itself has a timeout.
         flow.timeout(Duration::from_millis(20));
         if dice.roll(3) == 0 {
             flow.max_parallel(2);
@@ -155,7 +156,7 @@ fn anything(seed: u64) -> FunctionWorkflow {
             if let Some(before) = before.filter(|_| dice.roll(2) == 0) {
                 let rules = [TriggerRule::AllSuccess, TriggerRule::AllDone, TriggerRule::Always];
                 call = call.after(before).trigger(rules[dice.roll(3) as usize]);
-                // What must always run is not cancelled, and some of these never end.
+                // A job that must always run is not cancelled, and some of these jobs never end.
                 call = call.start_to_close(Duration::from_micros(300));
             }
             if dice.roll(5) == 0 {
@@ -172,7 +173,7 @@ async fn acts_of(value: &u64) -> u64 {
     *value
 }
 
-/// Whatever becomes of jobs and of those inside of them, in whatever order: every run ends, and all
+/// Whatever happens to jobs and the jobs inside of them, in any order: every run ends, and all
 /// places are free.
 pub(crate) async fn all_places_are_free_in_the_end() {
     let engine = Engine::builder()
@@ -191,7 +192,7 @@ pub(crate) async fn all_places_are_free_in_the_end() {
             turns(dice.roll(30) as usize).await;
             match dice.roll(4) {
                 0 => run.cancel(),
-                // Dropped while it is under way.
+                // Dropped while it is running.
                 1 => {
                     let dropped = pin!(engine.run(anything(dice.split().0)).into_future());
                     let _either = select(dropped, pin!(turns(dice.roll(30) as usize))).await;
@@ -203,7 +204,7 @@ pub(crate) async fn all_places_are_free_in_the_end() {
             let _how = run.outcome().await;
         }
         while engine.limits().iter().any(|limit| {
-            // Those that were dropped are being stopped.
+            // Dropped runs are still being stopped.
             limit.scope == LimitScope::Engine && limit.in_use + limit.waiting > 0
         }) {
             futures_timer::Delay::new(Duration::from_micros(100)).await;

@@ -1,4 +1,4 @@
-//! What scenarios have in common.
+//! Helpers that the scenarios share.
 
 use std::panic::Location;
 use std::path::Path;
@@ -7,8 +7,8 @@ use futures::StreamExt as _;
 use workflow_core::prelude::*;
 use workflow_core::{FunctionWorkflow, OutputOf, RunHandle};
 
-/// A workflow with the name of the file that asks for it: scenarios run beside each other, and those
-/// of different files must not share the limits of a workflow.
+/// A workflow with a name that includes the calling file: scenarios run in parallel, and those of
+/// different files must not share the limits of a workflow.
 #[track_caller]
 pub(crate) fn workflow<D: OutputOf>(
     draw: impl Fn(&mut Flow) -> D + Send + Sync + 'static,
@@ -35,7 +35,7 @@ pub(crate) async fn until_started(run: &RunHandle, job: &str) {
     }
 }
 
-/// Lets others go on this many times.
+/// Yields this many times.
 pub(crate) async fn turns(count: usize) {
     for _ in 0..count {
         let mut yielded = false;

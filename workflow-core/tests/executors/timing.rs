@@ -34,7 +34,7 @@ pub(crate) async fn ten_thousand_sleepers() {
     let began = Instant::now();
     let report = Engine::default().run(sleepers).await.expect("it completes");
     assert_eq!(report.progress(), "10000 of 10000 jobs completed");
-    // Not a measurement: one after another they would take more than ten seconds.
+    // A generous bound: one after another they would take more than ten seconds.
     assert!(began.elapsed() < seconds(8));
 }
 
@@ -92,7 +92,7 @@ pub(crate) async fn an_attempt_has_its_time() {
     let (kind, message) = error_of(&error, "sleep_for");
     assert_eq!(kind, JobErrorKind::TimedOut(TimeoutKind::StartToClose));
     assert_eq!(message, "took longer than 10s (start_to_close)");
-    // Twice ten seconds, and a second between.
+    // Twice ten seconds, and one second in between.
     assert_eq!(clock.now(), seconds(21));
 }
 
@@ -132,7 +132,7 @@ pub(crate) async fn a_timeout_ends_whatever_a_job_awaits() {
         let (kind, message) = error_of(&error, "slow");
         assert_eq!(kind, JobErrorKind::TimedOut(TimeoutKind::StartToClose));
         assert_eq!(message, "took longer than 10s (start_to_close)");
-        // When a job of it was stopped, the clock may have been moved on to its end.
+        // When a job was stopped, the clock may have moved on to its end.
         assert!([seconds(10), seconds(100)].contains(&clock.now()), "{:?}", clock.now());
     }
 }
@@ -160,7 +160,7 @@ pub(crate) async fn a_grace_period_follows_a_timeout() {
     assert_eq!(kind, JobErrorKind::TimedOut(TimeoutKind::StartToClose));
     assert_eq!(
         message,
-        "took longer than 10s (start_to_close): it was asked to stop and did not within 5s; \
+        "took longer than 10s (start_to_close): it did not stop within its grace period of 5s; \
          it was dropped"
     );
     assert_eq!(clock.now(), seconds(15));
@@ -190,7 +190,7 @@ pub(crate) async fn what_completes_in_its_grace_period_has_timed_out() {
     assert_eq!(clock.now(), seconds(11));
 }
 
-/// Does not await anything in its first attempt, and takes two seconds.
+/// Awaits nothing in its first attempt, and takes two seconds.
 #[job(start_to_close = "1s")]
 async fn works_on(ctx: &JobContext, clock: ManualClock) -> u32 {
     if ctx.attempt() == 1 {
@@ -230,7 +230,7 @@ fn at_once() -> RetryPolicy {
     RetryPolicy::attempts(2).initial_interval(Duration::ZERO)
 }
 
-/// Where the clock is moved by jobs alone, nobody notices the time before they end.
+/// If only jobs move the clock, nobody notices the time before they end.
 pub(crate) async fn an_output_that_comes_too_late_is_discarded() {
     type Draw = fn(Handle<ManualClock>) -> Call<u32>;
     let jobs: [Draw; 3] = [|it| works_on(it), |it| works_on_inline(it), |it| works_on_a_thread(it)];
@@ -325,7 +325,7 @@ pub(crate) async fn a_silent_job_is_stopped() {
     let error = run.await.expect_err("it is silent for too long");
     let (kind, message) = error_of(&error, "beat");
     assert_eq!(kind, JobErrorKind::TimedOut(TimeoutKind::Heartbeat));
-    assert_eq!(message, "gave no sign of life for 2s (heartbeat)");
+    assert_eq!(message, "sent no heartbeat for 2s (heartbeat)");
     assert_eq!(clock.now(), seconds(2));
 
     let clock = ManualClock::new();
@@ -335,7 +335,7 @@ pub(crate) async fn a_silent_job_is_stopped() {
     let run = clock.drive(engine(&clock).run(silent).into_future());
     let error = run.await.expect_err("it is silent for too long");
     let (_, message) = error_of(&error, "beat");
-    assert_eq!(message, "gave no sign of life for 2s (heartbeat): noticed");
+    assert_eq!(message, "sent no heartbeat for 2s (heartbeat): noticed");
     assert_eq!(clock.now(), seconds(2));
 }
 
@@ -380,7 +380,8 @@ pub(crate) async fn sleep_follows_the_clock() {
     assert_eq!((seen.load(Ordering::Relaxed), clock.now()), (1, seconds(86_400)));
 }
 
-/// Yields as the executor has it: tokio wakes who yields only when nothing else is to be done.
+/// Yields in the way of the executor: tokio wakes a task that yields only when there is nothing
+/// else to do.
 async fn yield_now() {
     match tokio::runtime::Handle::try_current() {
         Ok(_) => tokio::task::yield_now().await,
@@ -396,7 +397,7 @@ async fn yields(times: u32) -> u32 {
     times
 }
 
-/// Beside what is tested, something that the clock could be moved for: a job that sleeps.
+/// Adds a job that sleeps, for which the clock could move too early.
 fn beside_a_sleeper(job: impl Fn() -> Call<u32> + Send + Sync + 'static) -> FunctionWorkflow {
     workflow(move |flow| {
         for _ in 0..4 {
@@ -462,12 +463,12 @@ async fn spawns(times: u32) -> u32 {
     };
     match tokio::runtime::Handle::try_current() {
         Ok(_) => tokio::spawn(task).await.expect("no panic"),
-        // The executor of smol has threads of its own, of which nothing is known.
+        // The executor of smol has its own threads, which the clock does not know.
         Err(_) => task.await,
     }
 }
 
-/// On the executor's only thread, that is; of tasks on other threads nothing is known.
+/// Only on an executor with one thread: the clock does not know tasks on other threads.
 pub(crate) async fn time_waits_for_tasks_of_jobs() {
     if let Ok(runtime) = tokio::runtime::Handle::try_current()
         && runtime.runtime_flavor() != tokio::runtime::RuntimeFlavor::CurrentThread
@@ -496,7 +497,7 @@ pub(crate) async fn a_function_may_wait_for_the_clock() {
     });
     clock.drive(engine(&clock).run(sleepers).into_future()).await.expect("it completes");
     assert_eq!(clock.now(), seconds(3600));
-    // Nobody had to lose patience.
+    // No stall timeout was needed.
     assert!(began.elapsed() < Duration::from_millis(900), "{:?}", began.elapsed());
 }
 
@@ -508,7 +509,7 @@ fn waits_in_vain(gate: Gate) -> u32 {
     1
 }
 
-/// What a function waits for, only time may bring.
+/// A function may wait for something that only time brings.
 pub(crate) async fn time_comes_for_who_waits_in_vain() {
     let clock = ManualClock::new();
     let (open, gate) = std::sync::mpsc::channel();
@@ -541,7 +542,7 @@ pub(crate) async fn one_clock_has_many_runs() {
         }
     };
     let awaited = futures::future::join_all((10..20).map(|number| run(number).into_future()));
-    // Two drive at once, and neither moves the clock while the other has something to do.
+    // Two callers drive the clock at once, and neither moves it while the other's run is busy.
     let driven = futures::future::join(clock.drive(background), clock.drive(awaited));
     let (_, awaited) = driven.await;
     assert!(awaited.iter().all(Result::is_ok));

@@ -1,4 +1,4 @@
-//! A store out of reach.
+//! An unreachable store.
 
 use async_trait::async_trait;
 use workflow_core::{
@@ -6,7 +6,7 @@ use workflow_core::{
     Store, StoreError, StoredRun,
 };
 
-/// A store that is never there, and says this.
+/// A store that always fails with this text.
 pub(crate) struct Broken(pub(crate) &'static str);
 
 impl Broken {

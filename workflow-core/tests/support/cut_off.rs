@@ -1,5 +1,5 @@
-//! A store that is cut off from its engine, as when the process dies: what it has is there, and
-//! nothing is added.
+//! A store that is cut off from its engine, as when the process dies: it keeps what it has, and
+//! takes nothing more.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -1,4 +1,4 @@
-//! A store whose answers can be held back, and which remembers what it was asked.
+//! A store whose answers can be held back, and which records its requests.
 
 use std::future::poll_fn;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -11,7 +11,7 @@ use workflow_core::{
     OwnerId, RunId, Store, StoreError, StoredRun,
 };
 
-/// Holds back answers for as long as it is shut.
+/// Holds back answers while it is shut.
 #[derive(Default)]
 pub(crate) struct Gate(Mutex<(bool, Vec<Waker>)>);
 
@@ -41,12 +41,12 @@ impl Gate {
 /// A store of one engine.
 pub(crate) struct Gated {
     store: Arc<MemoryStore>,
-    /// For the answers to `begin` and `claim`, once these are done.
+    /// Gates the answers to `begin` and `claim`, after they took effect.
     pub(crate) begun: Gate,
     pub(crate) claimed: Gate,
-    /// How many messages the engine was given.
+    /// The number of messages that the engine received.
     pub(crate) delivered: AtomicUsize,
-    /// Of each time that the engine said it was alive: its leases.
+    /// The leases of each renewal by the engine.
     pub(crate) renewed: Mutex<Vec<Vec<Lease>>>,
 }
 

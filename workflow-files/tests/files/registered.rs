@@ -180,7 +180,7 @@ fn a_job_of_a_file_has_the_grace_period_that_it_asks_for() {
         ("job: tidies_up, grace: 1m", "cancelled: tidied up"),
         (
             "job: simmer_on, grace: 10ms",
-            "cancelled: it was asked to stop and did not within 10ms; it was dropped",
+            "cancelled: it did not stop within its grace period of 10ms; it was dropped",
         ),
     ];
     for (job, expected) in jobs {

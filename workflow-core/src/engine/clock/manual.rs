@@ -1,4 +1,4 @@
-//! A clock for tests, which stands still until nothing else is left to do.
+//! The clock for tests, which moves only when told to, or when all its runs are idle.
 
 use std::cell::Cell;
 use std::collections::{BTreeMap, HashSet};
@@ -15,12 +15,12 @@ use futures::future::BoxFuture;
 
 use super::Clock;
 use crate::engine::active::{ActiveRun, add_waker};
-use crate::engine::runtime::{go_round, sleep};
+use crate::engine::runtime::{sleep, yield_once};
 
-/// A clock that stands still until it is moved, so that tests of hours take no time.
+/// A clock for tests that stands still until it is moved, so that a test of hours takes no time.
 ///
 /// Move it by hand with [`advance`](Self::advance), or let [`drive`](Self::drive) move it whenever
-/// nothing else is left to do.
+/// all runs are idle.
 ///
 /// ```
 /// use std::time::Duration;
@@ -36,52 +36,52 @@ pub struct ManualClock(Arc<Shared>);
 #[derive(Default)]
 struct Shared {
     state: Mutex<ClockState>,
-    /// The runs that go by the clock. Never locked together with the hands, which runs lock while
-    /// they are locked themselves.
+    /// The runs that use the clock. Never locked together with `state`, which runs lock while they
+    /// are locked themselves.
     runs: Mutex<Vec<Weak<ActiveRun>>>,
 }
 
 #[derive(Default)]
 struct ClockState {
     now: Duration,
-    /// Sleepers by the time at which they wake, and their number.
+    /// Sleepers, by wake time and number.
     sleepers: BTreeMap<(Duration, u64), Sleeper>,
     count: u64,
-    /// Changes whenever something may have happened that `drive` waits for.
-    stirred: u64,
-    /// Who drives.
+    /// Incremented whenever something may have happened that `drive` waits for.
+    notifications: u64,
+    /// Wakers of the callers of `drive`.
     driving: Vec<Waker>,
 }
 
 struct Sleeper {
     wake: oneshot::Sender<()>,
-    /// The thread that waits for it inside of a function.
+    /// The thread that waits for it inside of a job's function.
     thread: Option<ThreadId>,
 }
 
-/// How much of a run is under way.
+/// The work in progress of a run.
 #[derive(Debug, Clone, Copy, Default)]
 pub(in crate::engine) struct Activity {
-    /// Work that waits for a worker.
+    /// Whether work waits for a worker.
     pub(in crate::engine) waiting: bool,
-    /// Workers that are not at rest.
+    /// The number of workers that are not idle.
     pub(in crate::engine) workers: usize,
 }
 
-/// After so many turns of its executor without anything to do, a driver is at rest. What jobs
-/// start on the same executor has had as many turns by then.
-pub(in crate::engine) const TURNS_AT_REST: u8 = 64;
+/// The number of turns of its executor without work after which a driver counts as idle. By then,
+/// tasks that jobs have spawned on the same executor had as many turns.
+pub(in crate::engine) const IDLE_TURNS: u8 = 64;
 
-/// For so long, in real time, work that is not seen to make progress holds the clock.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// The real time for which work without visible progress holds the clock.
+const STALL_TIMEOUT: Duration = Duration::from_secs(1);
 
 impl ManualClock {
-    /// A clock that stands at zero.
+    /// Creates a clock that stands at zero.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Moves the clock, and wakes whoever has slept long enough.
+    /// Moves the clock, and wakes the sleepers whose time has come.
     pub fn advance(&self, by: Duration) {
         let mut state = self.state();
         state.now = state.now.saturating_add(by);
@@ -90,26 +90,26 @@ impl ManualClock {
         let due = std::mem::replace(&mut state.sleepers, later);
         drop(state);
         for (_, sleeper) in due {
-            // One that is no longer waited for has nobody to tell.
+            // Fails if nobody waits for it any more.
             let _ = sleeper.wake.send(());
         }
     }
 
-    /// The time that must pass until the next sleeper wakes; `None` when nobody sleeps.
+    /// Returns the time until the next sleeper wakes. `None` if nobody sleeps.
     pub fn until_next(&self) -> Option<Duration> {
         self.state().until_next()
     }
 
-    /// Awaits, and moves the clock to the next sleeper whenever nothing else is left to do.
+    /// Awaits a future, and moves the clock to the next sleeper whenever all runs are idle.
     ///
-    /// That is when all runs that go by this clock wait: for the clock, or for something that the
-    /// engine does not know. Jobs that yield, functions that are being called, and work on other
-    /// threads hold the clock. What a job waits for outside of the engine, such as a task that it
-    /// has spawned, does so as well if the executor gets it done in a few turns. Real time that a
-    /// job waits, as in `tokio::time::sleep`, does not: use [`JobContext::sleep`] in its place.
+    /// Runs are idle when they all wait for this clock, or for something that the engine does not
+    /// know. Jobs that yield, functions that are being called, and work on other threads hold the
+    /// clock. So does work outside of the engine, such as a spawned task, if the executor finishes
+    /// it in a few turns. Waiting in real time, as with `tokio::time::sleep`, does not hold it: use
+    /// [`JobContext::sleep`] instead.
     ///
-    /// Should nothing be seen to make progress for a second of real time, the clock moves
-    /// nevertheless: a function may wait for what only time will bring.
+    /// Without visible progress for a second of real time, the clock moves nevertheless: a function
+    /// may wait for something that only time brings.
     ///
     /// Under tokio:
     ///
@@ -171,13 +171,13 @@ impl ManualClock {
     /// [`JobContext::sleep`]: crate::JobContext::sleep
     pub async fn drive<F: Future>(&self, future: F) -> F::Output {
         let mut future = pin!(future);
-        let mut calm = Calm::default();
+        let mut quiet = Quiet::default();
         poll_fn(|cx| {
             loop {
                 if let Poll::Ready(output) = future.as_mut().poll(cx) {
                     return Poll::Ready(output);
                 }
-                match self.next_move(&mut calm, cx) {
+                match self.next_move(&mut quiet, cx) {
                     Move::To(time) => self.advance(time),
                     Move::NotYet => return Poll::Pending,
                 }
@@ -186,44 +186,44 @@ impl ManualClock {
         .await
     }
 
-    /// What to do now that the future waits.
-    fn next_move(&self, calm: &mut Calm, cx: &mut Context<'_>) -> Move {
-        let stirred = {
+    /// Decides what to do while the future waits.
+    fn next_move(&self, quiet: &mut Quiet, cx: &mut Context<'_>) -> Move {
+        let notifications = {
             let mut state = self.state();
-            // Before anybody is looked at, so that no news is missed.
+            // Before the runs are checked, so that no notification is missed.
             add_waker(&mut state.driving, cx.waker());
-            state.stirred
+            state.notifications
         };
-        if calm.stirred != stirred {
-            *calm = Calm { stirred, ..Calm::default() };
+        if quiet.notifications != notifications {
+            *quiet = Quiet { notifications, ..Quiet::default() };
         }
         if self.is_busy() {
-            calm.turns = 0;
-            if !calm.lasts(cx) {
+            quiet.turns = 0;
+            if !quiet.is_over(cx) {
                 return Move::NotYet;
             }
-        } else if calm.turns < TURNS_AT_REST {
-            calm.turns += 1;
-            go_round(cx);
+        } else if quiet.turns < IDLE_TURNS {
+            quiet.turns += 1;
+            yield_once(cx);
             return Move::NotYet;
         }
         match self.until_next() {
             Some(time) => {
-                *calm = Calm { stirred, ..Calm::default() };
+                *quiet = Quiet { notifications, ..Quiet::default() };
                 Move::To(time)
             }
-            // Whoever goes to sleep next will tell.
+            // The next sleeper notifies.
             None => Move::NotYet,
         }
     }
 
-    /// Whether a run has something to do.
+    /// Whether a run is not idle.
     fn is_busy(&self) -> bool {
         let mut runs = lock(&self.0.runs);
         runs.retain(|run| run.strong_count() > 0);
         let runs = runs.clone();
         let mut workers = 0;
-        // Unlocked, because the last owner of a run drops what is the host's.
+        // Unlocked, because the last reference to a run drops values of the host.
         for run in runs.iter().filter_map(Weak::upgrade) {
             let activity = run.activity();
             if activity.waiting {
@@ -234,15 +234,15 @@ impl ManualClock {
         workers > 0 && workers > self.state().threads_asleep()
     }
 
-    /// Has the clock wait for a run whenever that has something to do.
+    /// Makes the clock wait for a run whenever it is not idle.
     pub(in crate::engine) fn watch(&self, run: Weak<ActiveRun>) {
         lock(&self.0.runs).push(run);
     }
 
-    /// Tells who drives that something has happened, or that a run is at rest.
-    pub(in crate::engine) fn stir(&self) {
+    /// Notifies the callers of `drive` that something has happened, or that a run is idle.
+    pub(in crate::engine) fn notify(&self) {
         let mut state = self.state();
-        let driving = state.stir();
+        let driving = state.notify();
         drop(state);
         driving.into_iter().for_each(Waker::wake);
     }
@@ -262,40 +262,40 @@ impl ClockState {
         Some(at.saturating_sub(self.now))
     }
 
-    /// How many threads wait for sleepers inside of functions.
+    /// The number of threads that wait for the clock inside of functions.
     fn threads_asleep(&self) -> usize {
         let threads = self.sleepers.values().filter_map(|sleeper| sleeper.thread);
         threads.collect::<HashSet<_>>().len()
     }
 
-    /// Returns who is to be woken, once the hands are unlocked.
-    fn stir(&mut self) -> Vec<Waker> {
-        self.stirred += 1;
+    /// Returns the wakers to wake once the state is unlocked.
+    fn notify(&mut self) -> Vec<Waker> {
+        self.notifications += 1;
         std::mem::take(&mut self.driving)
     }
 }
 
-/// What [`ManualClock::drive`] does next.
+/// The next action of [`ManualClock::drive`].
 enum Move {
     To(Duration),
     NotYet,
 }
 
-/// For how long nothing has happened.
+/// How long nothing has happened.
 #[derive(Default)]
-struct Calm {
-    stirred: u64,
-    /// Turns of the executor in which nobody had anything to do.
+struct Quiet {
+    notifications: u64,
+    /// Turns of the executor in which all runs were idle.
     turns: u8,
-    /// In real time, while somebody has.
-    patience: Option<BoxFuture<'static, ()>>,
+    /// The timer in real time, while a run is not idle.
+    stall_timer: Option<BoxFuture<'static, ()>>,
 }
 
-impl Calm {
-    /// Whether nothing has happened for as long as that is waited for.
-    fn lasts(&mut self, cx: &mut Context<'_>) -> bool {
-        let patience = self.patience.get_or_insert_with(|| sleep(PATIENCE));
-        patience.as_mut().poll(cx).is_ready()
+impl Quiet {
+    /// Whether nothing has happened for [`STALL_TIMEOUT`].
+    fn is_over(&mut self, cx: &mut Context<'_>) -> bool {
+        let stall_timer = self.stall_timer.get_or_insert_with(|| sleep(STALL_TIMEOUT));
+        stall_timer.as_mut().poll(cx).is_ready()
     }
 }
 
@@ -316,7 +316,7 @@ impl Clock for ManualClock {
         let mut driving = Vec::new();
         if duration > Duration::ZERO {
             state.sleepers.insert(key, Sleeper { wake, thread: None });
-            driving = state.stir();
+            driving = state.notify();
         }
         drop(state);
         driving.into_iter().for_each(Waker::wake);
@@ -332,11 +332,11 @@ impl fmt::Debug for ManualClock {
     }
 }
 
-/// What a sleeper awaits.
+/// The future of a sleeper.
 struct Sleep {
     clock: ManualClock,
     key: (Duration, u64),
-    /// Present until it is dropped.
+    /// `None` while it is being dropped.
     woken: Option<oneshot::Receiver<()>>,
 }
 
@@ -354,7 +354,7 @@ impl Future for Sleep {
             && sleeper.thread != thread
         {
             sleeper.thread = thread;
-            let driving = state.stir();
+            let driving = state.notify();
             drop(state);
             driving.into_iter().for_each(Waker::wake);
         }
@@ -364,8 +364,8 @@ impl Future for Sleep {
 
 impl Drop for Sleep {
     fn drop(&mut self) {
-        // First, so that the other end, which is dropped after it, wakes nobody: the run that
-        // the sleeper belongs to may be locked.
+        // The receiver goes first, so that dropping the sender wakes nobody: the sleeper's run may
+        // be locked.
         self.woken = None;
         let sleeper = self.clock.state().sleepers.remove(&self.key);
         drop(sleeper);
@@ -376,13 +376,13 @@ thread_local! {
     static IN_FUNCTION: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Notes that the calling thread calls a function of a job: should that wait for the clock, the
-/// thread does.
+/// Marks the calling thread as inside of a job's function, until the guard is dropped. If the
+/// function waits for the clock, so does the thread.
 pub(in crate::engine) fn in_function() -> InFunction {
     InFunction { outer: IN_FUNCTION.replace(true) }
 }
 
-/// Calls a function until it is dropped.
+/// The guard of [`in_function`].
 pub(in crate::engine) struct InFunction {
     outer: bool,
 }

@@ -1,7 +1,7 @@
-//! Keeps the runs that an engine drives its own, and hears what others send them.
+//! Renews the leases of the runs that an engine drives, and receives messages to them.
 //!
-//! One thread for each engine that has a store, from its first run on: it renews the engine's
-//! leases, and looks for messages.
+//! One thread for each engine with a store, from its first run on. It does not know what the runs
+//! do with a message or a lost lease.
 
 mod lease_validity;
 
@@ -16,20 +16,21 @@ use crate::id::RunId;
 use crate::store::{Lease, Owner, OwnerId, Store, StoreError};
 use lease_validity::{LeaseValidity, Moment};
 
-/// How often it looks for messages; a fifth of a lifetime, where that is less, within bounds.
-const LOOK_EVERY: Duration = Duration::from_millis(200);
-const LOOK_AT_MOST_EVERY: Duration = Duration::from_millis(5);
+/// The longest time between two rounds. Short leases use a fifth of their lifetime, down to the
+/// shortest.
+const LONGEST_PAUSE: Duration = Duration::from_millis(200);
+const SHORTEST_PAUSE: Duration = Duration::from_millis(5);
 
-/// No lease is longer; with one that is, no run begins.
+/// The longest lease. With a longer one, no run starts.
 pub(in crate::engine) const LONGEST_LEASE: Duration = Duration::from_secs(365 * 24 * 3600);
 
-/// The hold that an engine has on its runs.
+/// The leases of an engine, and the thread that renews them.
 pub(in crate::engine) struct LeaseRenewer(Arc<Inner>);
 
 struct Inner {
     store: Arc<dyn Store>,
     owner: Owner,
-    /// As the engine was told, however long.
+    /// As configured, even if it is too long.
     lease: Duration,
     watch: Mutex<Watch>,
     condvar: Condvar,
@@ -39,35 +40,35 @@ struct Inner {
 #[derive(Default)]
 struct Watch {
     runs: HashMap<RunId, Watched>,
-    /// The thread is there.
+    /// Whether the thread is running.
     started: bool,
-    /// The engine is gone.
+    /// Whether the engine was dropped.
     over: bool,
-    /// The number of the latest message.
-    heard: u64,
+    /// The number of the latest message that was received.
+    last_message: u64,
 }
 
 struct Watched {
-    /// None, as long as the run is about to begin.
+    /// `None` until the store has the run.
     lease: Option<Lease>,
     run: Weak<ActiveRun>,
 }
 
 impl LeaseRenewer {
     pub(in crate::engine) fn new(store: Arc<dyn Store>, lease: Duration) -> Self {
-        // The rest is for those who take over.
+        // The rest is the time for others to take over.
         let lifetime = lease.min(LONGEST_LEASE) * 9 / 10;
         let owner = Owner { id: OwnerId::random(), lifetime };
-        let (watch, bell) = (Mutex::default(), Condvar::new());
-        let certainty = LeaseValidity::default();
-        Self(Arc::new(Inner { store, owner, lease, watch, condvar: bell, validity: certainty }))
+        let (watch, condvar) = (Mutex::default(), Condvar::new());
+        let validity = LeaseValidity::default();
+        Self(Arc::new(Inner { store, owner, lease, watch, condvar, validity }))
     }
 
     pub(in crate::engine) fn store(&self) -> &Arc<dyn Store> {
         &self.0.store
     }
 
-    /// The time within which the runs of a dead engine are taken over.
+    /// The time within which other engines take over the runs of a dead one.
     pub(in crate::engine) fn lease(&self) -> Duration {
         self.0.lease
     }
@@ -76,12 +77,12 @@ impl LeaseRenewer {
         self.0.owner
     }
 
-    /// Watches a run that is about to begin: what is sent to it may come at any time from then on.
+    /// Registers a run before the store has it, because messages may arrive from then on.
     pub(in crate::engine) fn expect(&self, run: RunId, active: Weak<ActiveRun>) {
         self.watch(run, Watched { lease: None, run: active });
     }
 
-    /// Holds on to a run from now on.
+    /// Registers a run with its lease.
     pub(in crate::engine) fn hold(&self, lease: Lease, run: Weak<ActiveRun>) {
         self.watch(lease.run, Watched { lease: Some(lease), run });
     }
@@ -92,10 +93,10 @@ impl LeaseRenewer {
         watch.runs.insert(run, watched);
         if !watch.started {
             let inner = Arc::clone(&self.0);
-            let thread = std::thread::Builder::new().name("workflow-lease_renewer".to_owned());
+            let thread = std::thread::Builder::new().name("workflow-leases".to_owned());
             match thread.spawn(move || inner.renew_until_closed()) {
                 Ok(_) => watch.started = true,
-                Err(error) => tracing::error!(%error, "leases are not renewed: no thread"),
+                Err(error) => tracing::error!(%error, "cannot start the thread that renews leases"),
             }
         }
         drop(watch);
@@ -104,16 +105,16 @@ impl LeaseRenewer {
         }
     }
 
-    /// The run has ended. The same run may be watched as another took it up again meanwhile.
-    pub(in crate::engine) fn let_go(&self, run: RunId, active: &Weak<ActiveRun>) {
+    /// Removes a run that has ended, unless the entry is a later resume of the same run.
+    pub(in crate::engine) fn remove(&self, run: RunId, active: &Weak<ActiveRun>) {
         let mut watch = self.0.lock();
         if watch.runs.get(&run).is_some_and(|watched| watched.run.ptr_eq(active)) {
             watch.runs.remove(&run);
         }
     }
 
-    /// Whether no other engine can have taken over the runs of this one.
-    pub(in crate::engine) fn is_certain(&self) -> bool {
+    /// Whether it is certain that no other engine has taken over runs of this one.
+    pub(in crate::engine) fn is_lease_valid(&self) -> bool {
         self.0.validity.holds()
     }
 
@@ -122,12 +123,12 @@ impl LeaseRenewer {
         self.0.lock().runs.values().filter_map(|watched| watched.run.upgrade()).collect()
     }
 
-    /// How many runs the engine holds.
+    /// The number of leases that the engine holds.
     pub(in crate::engine) fn held(&self) -> usize {
         self.0.lock().runs.values().filter(|watched| watched.lease.is_some()).count()
     }
 
-    /// The run with this id, if the engine drives it.
+    /// The active run with this id, if the engine drives it.
     pub(in crate::engine) fn find(&self, run: RunId) -> Option<Arc<ActiveRun>> {
         self.0.lock().runs.get(&run)?.run.upgrade()
     }
@@ -145,7 +146,7 @@ impl Inner {
         self.watch.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What the thread does.
+    /// The loop of the thread.
     fn renew_until_closed(&self) {
         let mut renewed = None;
         let (mut no_leases, mut no_messages) = (Outage::default(), Outage::default());
@@ -159,13 +160,13 @@ impl Inner {
         }
     }
 
-    /// Waits until it is time for the next look, and returns the leases that are held; `None`
-    /// when the engine is gone.
+    /// Waits for the next round, and returns the current leases. `None` once the engine was
+    /// dropped.
     fn await_round(&self) -> Option<Vec<Lease>> {
         let watch = self.lock();
         let idle = |watch: &mut Watch| watch.runs.is_empty() && !watch.over;
         let watch = self.condvar.wait_while(watch, idle).unwrap_or_else(PoisonError::into_inner);
-        let pause = (self.owner.lifetime / 5).clamp(LOOK_AT_MOST_EVERY, LOOK_EVERY);
+        let pause = (self.owner.lifetime / 5).clamp(SHORTEST_PAUSE, LONGEST_PAUSE);
         let waited = self.condvar.wait_timeout_while(watch, pause, |watch| !watch.over);
         let (mut watch, _) = waited.unwrap_or_else(PoisonError::into_inner);
         watch.runs.retain(|_, watched| watched.run.strong_count() > 0);
@@ -182,8 +183,8 @@ impl Inner {
                 }
                 self.validity.renewed(asked, self.owner.lifetime);
             }
-            // What is to be appended will meet the same fault, and be tried again.
-            Err(error) => outage.note("leases could not be renewed", &error),
+            // Runs that append events see the same error and retry.
+            Err(error) => outage.note("cannot renew leases", &error),
         }
     }
 
@@ -201,13 +202,13 @@ impl Inner {
     }
 
     fn deliver(&self, outage: &mut Outage) {
-        let heard = self.lock().heard;
-        match guarded(|| self.store.inbox(self.owner.id, heard)) {
+        let last_message = self.lock().last_message;
+        match guarded(|| self.store.inbox(self.owner.id, last_message)) {
             Ok(messages) => {
                 outage.end("messages are read");
                 for message in messages {
                     let mut watch = self.lock();
-                    watch.heard = message.number;
+                    watch.last_message = message.number;
                     let run = watch.runs.get(&message.run).and_then(|it| it.run.upgrade());
                     drop(watch);
                     if let Some(run) = run {
@@ -215,12 +216,12 @@ impl Inner {
                     }
                 }
             }
-            Err(error) => outage.note("messages could not be read", &error),
+            Err(error) => outage.note("cannot read messages", &error),
         }
     }
 }
 
-/// Asks the store something. A panic of it does not end the thread.
+/// Calls the store. A panic of the store does not end the thread.
 fn guarded<F: Future<Output = Result<T, StoreError>>, T>(
     ask: impl FnOnce() -> F,
 ) -> Result<T, StoreError> {
@@ -228,21 +229,21 @@ fn guarded<F: Future<Output = Result<T, StoreError>>, T>(
         .unwrap_or_else(|panic| Err(StoreError::Unavailable(panic.into())))
 }
 
-/// What failed last.
+/// The reason of the latest failure of the store. Logs each reason once, and not in every round.
 #[derive(Debug, Default)]
 struct Outage(Option<String>);
 
 impl Outage {
-    /// Tells why something is not done, unless it was not done before for the same reason.
+    /// Logs a failure, unless the previous attempt failed for the same reason.
     fn note(&mut self, what: &'static str, error: &StoreError) {
         let reason = error.to_string();
         if self.0.as_ref() != Some(&reason) {
-            tracing::warn!(%error, "{what}; trying again");
+            tracing::warn!(%error, "{what}; retrying");
             self.0 = Some(reason);
         }
     }
 
-    /// Tells that it is done again.
+    /// Logs that it works again.
     fn end(&mut self, what: &'static str) {
         if self.0.take().is_some() {
             tracing::info!("{what} again");

@@ -1,5 +1,5 @@
-//! What a run that was taken up again has on record of jobs that were started by jobs: asked for
-//! again, they are answered from the record.
+//! Replays calls of jobs by jobs in a resumed run: a call that is on record is answered from the
+//! record. Reading the record is the task of [`resume`](super::resume).
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -16,28 +16,28 @@ use crate::scheduler::{End, Recorded};
 use crate::sparse_map::SparseMap;
 use crate::value::{Type, ValueError};
 
-/// What is on record, until it is asked for.
+/// Recorded calls that were not made again yet.
 #[derive(Default)]
 pub(in crate::engine) struct Replay {
-    /// By the job that asked.
-    asked: SparseMap<u32, Asked>,
-    /// What became of the jobs that were started by jobs.
-    pub(in crate::engine) pasts: SparseMap<u32, History>,
+    /// By the calling job.
+    by_caller: SparseMap<u32, RecordedCalls>,
+    /// Recorded outcomes of the jobs that were called.
+    pub(in crate::engine) histories: SparseMap<u32, History>,
 }
 
-/// What the attempt of a job that is under way had asked for.
+/// The recorded calls of a job's running attempt.
 #[derive(Default)]
-pub(in crate::engine) struct Asked {
+pub(in crate::engine) struct RecordedCalls {
     attempt: u32,
-    /// Calls of the function, by their numbers, in order.
+    /// Numbers of the jobs that the function called, in order.
     calls: Vec<u32>,
     elements: HashMap<u32, u32>,
     compensation: Option<u32>,
-    /// Calls that are not on record, and wait until all that is on record was asked for.
+    /// New calls, which wait until all recorded calls were made again.
     held: Vec<u32>,
 }
 
-/// What became of a job that was started by another.
+/// The recorded outcome of a job that was started by another job.
 #[derive(Default)]
 pub(in crate::engine) struct History {
     pub(in crate::engine) recorded: Option<Recorded>,
@@ -46,23 +46,25 @@ pub(in crate::engine) struct History {
 }
 
 impl Replay {
-    /// An attempt of a job began: what earlier attempts had asked for is history. The same attempt
-    /// begins again after every crash, and asks for the same.
+    /// Handles the start of an attempt: calls of earlier attempts are obsolete. The same attempt
+    /// starts again after every crash, and makes the same calls.
     pub(in crate::engine) fn begin(&mut self, job: u32, attempt: u32) {
-        let asked = self.asked.entry(job).or_default();
-        if asked.attempt != attempt {
-            *asked = Asked { attempt, ..Asked::default() };
+        let recorded = self.by_caller.entry(job).or_default();
+        if recorded.attempt != attempt {
+            *recorded = RecordedCalls { attempt, ..RecordedCalls::default() };
         }
     }
 
-    /// All is on record: forgets who has asked for nothing.
+    /// Ends the restore: removes jobs without recorded calls.
     pub(in crate::engine) fn finish(&mut self) {
-        self.asked.retain(|_, asked| {
-            !asked.calls.is_empty() || !asked.elements.is_empty() || asked.compensation.is_some()
+        self.by_caller.retain(|_, recorded| {
+            !recorded.calls.is_empty()
+                || !recorded.elements.is_empty()
+                || recorded.compensation.is_some()
         });
     }
 
-    /// A job was started by another.
+    /// Records that a job was started by another job.
     pub(in crate::engine) fn note(
         &mut self,
         number: u32,
@@ -70,33 +72,33 @@ impl Replay {
         child: &ChildName,
         by: u32,
     ) {
-        let asked = self.asked.entry(by).or_default();
+        let recorded = self.by_caller.entry(by).or_default();
         match child {
             ChildName::Own(_) => {
-                asked.attempt = attempt;
-                asked.calls.push(number);
+                recorded.attempt = attempt;
+                recorded.calls.push(number);
             }
             ChildName::Element { index, .. } => {
-                asked.elements.insert(*index, number);
+                recorded.elements.insert(*index, number);
             }
-            ChildName::Compensation { .. } => asked.compensation = Some(number),
+            ChildName::Compensation { .. } => recorded.compensation = Some(number),
         }
-        self.pasts.entry(number).or_default();
+        self.histories.entry(number).or_default();
     }
 }
 
-/// What the record says to a job that is asked for.
+/// What the record says about a call.
 pub(in crate::engine) enum Claim {
-    /// It has this number.
+    /// It is on record, and the called job has this number.
     Recorded(u32),
     /// It is new.
     New,
-    /// It is not what the record goes on with.
+    /// It differs from the calls on record.
     Unexpected,
 }
 
 impl RunState {
-    /// Looks up a job that another asks for.
+    /// Looks up a call in the record.
     pub(in crate::engine) fn claim(
         &mut self,
         by: u32,
@@ -104,21 +106,21 @@ impl RunState {
         call: Option<&CalledJob>,
     ) -> Claim {
         let Some(replay) = &mut self.replay else { return Claim::New };
-        let Some(asked) = replay.asked.get_mut(&by) else { return Claim::New };
+        let Some(recorded) = replay.by_caller.get_mut(&by) else { return Claim::New };
         let number = match what {
-            ChildName::Element { index, .. } => asked.elements.remove(index),
-            ChildName::Compensation { .. } => asked.compensation.take(),
+            ChildName::Element { index, .. } => recorded.elements.remove(index),
+            ChildName::Compensation { .. } => recorded.compensation.take(),
             ChildName::Own(_) => {
-                let Some(call) = call.filter(|call| call.attempt == asked.attempt) else {
+                let Some(call) = call.filter(|call| call.attempt == recorded.attempt) else {
                     return Claim::New;
                 };
                 let same = |number: &u32| {
                     let on_record = self.names.calls.get(number);
                     on_record.is_some_and(|it| it.job == call.job && it.input == call.input)
                 };
-                match asked.calls.iter().position(same) {
-                    Some(at) => Some(asked.calls.remove(at)),
-                    None if asked.calls.is_empty() => None,
+                match recorded.calls.iter().position(same) {
+                    Some(at) => Some(recorded.calls.remove(at)),
+                    None if recorded.calls.is_empty() => None,
                     None => return Claim::Unexpected,
                 }
             }
@@ -126,8 +128,8 @@ impl RunState {
         number.map_or(Claim::New, Claim::Recorded)
     }
 
-    /// Answers a job that is asked for again: from the record when it had ended, and else by
-    /// running it.
+    /// Answers a call that is on record: with the recorded result if the job had ended, and
+    /// otherwise by running the job.
     pub(in crate::engine) fn answer(
         &mut self,
         by: u32,
@@ -136,11 +138,11 @@ impl RunState {
         as_what: JobFlags,
         deferred: &mut Deferred,
     ) {
-        let past = self.replay.as_mut().and_then(|replay| replay.pasts.remove(&number));
-        let History { recorded, output, error } = past.unwrap_or_default();
+        let history = self.replay.as_mut().and_then(|replay| replay.histories.remove(&number));
+        let History { recorded, output, error } = history.unwrap_or_default();
         let result = match recorded {
             Some(Recorded::Completed) => {
-                return deferred.hosts.push(HostOwned::Recorded(child, output));
+                return deferred.host_owned.push(HostOwned::Recorded(child, output));
             }
             Some(Recorded::Failed { .. }) => Err(error.map_or_else(lost, JobError::from)),
             Some(Recorded::Cancelled { .. } | Recorded::Skipped) => Err(lost()),
@@ -158,43 +160,46 @@ impl RunState {
         deferred.answer(child, result);
     }
 
-    /// Lets calls begin that are not on record, once everything on record was asked for.
-    pub(in crate::engine) fn let_new_calls_begin(&mut self, by: u32) {
-        let Some(asked) = self.replay.as_mut().and_then(|replay| replay.asked.get_mut(&by)) else {
+    /// Starts new calls once all recorded calls were made again.
+    pub(in crate::engine) fn start_new_calls(&mut self, by: u32) {
+        let Some(recorded) = self.replay.as_mut().and_then(|replay| replay.by_caller.get_mut(&by))
+        else {
             return;
         };
-        if asked.calls.is_empty() {
-            for number in std::mem::take(&mut asked.held) {
+        if recorded.calls.is_empty() {
+            for number in std::mem::take(&mut recorded.held) {
                 let flags = self.scheduler.flags(number);
                 self.scheduler.begin_child(by, number, flags);
             }
         }
     }
 
-    /// Holds a call back that is not on record.
+    /// Holds back a new call.
     pub(in crate::engine) fn hold_call(&mut self, by: u32, number: u32) {
-        if let Some(asked) = self.replay.as_mut().and_then(|replay| replay.asked.get_mut(&by)) {
-            asked.held.push(number);
+        if let Some(recorded) =
+            self.replay.as_mut().and_then(|replay| replay.by_caller.get_mut(&by))
+        {
+            recorded.held.push(number);
         }
     }
 
-    /// Why a function that has ended, or waits for nothing but calls that are held back, does not
-    /// do what is on record of it.
-    pub(in crate::engine) fn departure(&self, job: u32, attempt: u32) -> Option<JobError> {
-        let asked = self.replay.as_ref()?.asked.get(&job)?;
-        let on_record = self.call_in_words(*asked.calls.first()?);
-        let what = match asked.held.first() {
-            Some(held) => format!("now asks for {} instead", self.call_in_words(*held)),
-            None => "no longer asks for it".to_owned(),
+    /// Returns an error if a function that has ended, or that waits only for held-back calls, has
+    /// not made all recorded calls.
+    pub(in crate::engine) fn divergence(&self, job: u32, attempt: u32) -> Option<JobError> {
+        let recorded = self.replay.as_ref()?.by_caller.get(&job)?;
+        let on_record = self.describe_call(*recorded.calls.first()?);
+        let what = match recorded.held.first() {
+            Some(held) => format!("now calls {} instead", self.describe_call(*held)),
+            None => "no longer calls it".to_owned(),
         };
         let error = format!(
-            "the definition changed: on record, attempt {attempt} asked for {on_record}, and the \
-             function {what}; finish the run with the definition that it began with"
+            "the definition changed: on record, attempt {attempt} called {on_record}, and the \
+             function {what}; finish the run with the definition that it started with"
         );
         Some(JobError::terminal(error).with_type("DefinitionChanged"))
     }
 
-    fn call_in_words(&self, number: u32) -> String {
+    fn describe_call(&self, number: u32) -> String {
         match self.names.calls.get(&number) {
             Some(CalledJob { job, input: Json::Null, .. }) => format!("`{job}`"),
             Some(CalledJob { job, input, .. }) => {
@@ -205,24 +210,24 @@ impl RunState {
         }
     }
 
-    /// Fails a function that waits for nothing but calls that are held back.
-    pub(in crate::engine) fn fail_departed(
+    /// Fails a function that waits only for held-back calls.
+    pub(in crate::engine) fn fail_diverged(
         &mut self,
         run: &Arc<ActiveRun>,
         job: u32,
         attempt: u32,
         deferred: &mut Deferred,
     ) {
-        let held = self.replay.as_ref().and_then(|replay| replay.asked.get(&job));
-        if held.is_none_or(|asked| asked.held.is_empty())
+        let held = self.replay.as_ref().and_then(|replay| replay.by_caller.get(&job));
+        if held.is_none_or(|recorded| recorded.held.is_empty())
             || self.scheduler.active_children(job) > 0
-            || self.awaits_mail(job)
+            || self.waits_for_signal_or_sleep(job)
             || self.recorder.as_ref().is_some_and(|recorder| recorder.holds_back())
             || !self.scheduler.is_running(job, attempt)
         {
             return;
         }
-        if let Some(error) = self.departure(job, attempt) {
+        if let Some(error) = self.divergence(job, attempt) {
             run.run_values.fence(job, attempt);
             self.close(job, deferred);
             self.failed_with(job, error, deferred);
@@ -230,7 +235,7 @@ impl RunState {
         }
     }
 
-    /// The attempt of a job whose task was put aside, unless it was woken meanwhile.
+    /// Puts back the work of a task. Returns false if the task was woken meanwhile.
     pub(in crate::engine) fn put_aside(&mut self, task: Arc<Task>, work: Work) -> bool {
         let woken = task.put_back(work);
         if woken {
@@ -240,7 +245,7 @@ impl RunState {
     }
 }
 
-/// Leaves what a job had left for the one that asks for it.
+/// Stores the recorded output of a job for the job that calls it again.
 pub(in crate::engine) fn restore(child: &Child, output: Option<Arc<Json>>) -> Result<(), JobError> {
     let (kind, frame): (Type, _) = (child.call.output, &child.frame);
     let output = output.map_or(Json::Null, |output| (*output).clone());
@@ -248,7 +253,7 @@ pub(in crate::engine) fn restore(child: &Child, output: Option<Arc<Json>>) -> Re
         if let ValueError::Panicked { .. } = error {
             return JobError::of_value(error);
         }
-        let error = format!("the definition changed: what is on record no longer fits: {error}");
+        let error = format!("the definition changed: the recorded output no longer fits: {error}");
         JobError::terminal(error).with_type("DefinitionChanged")
     })?;
     kind.fill(&*frame.output, frame.row, value);

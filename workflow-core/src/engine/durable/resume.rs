@@ -1,4 +1,5 @@
-//! Takes runs up again: folds what is on record into the state that a run had.
+//! Resumes stored runs: finds abandoned ones, claims their leases, and folds their events into the
+//! state that they had.
 
 mod cancel;
 mod deaths;
@@ -29,12 +30,12 @@ pub use cancel::Cancellation;
 pub use error::ResumeError;
 use fold::{Restored, fold};
 
-/// Finds the workflow of a stored run, so that an engine can take the run up.
+/// Finds the workflow of a stored run, so that an engine can resume the run.
 ///
-/// Without one, an engine uses [`WorkflowSnapshot::workflow`], which knows what is registered and
-/// every [format](crate::registry::SourceFormat) that is linked. A host with workflows that are
-/// neither gives its engine one with [`EngineBuilder::resolver`](crate::EngineBuilder::resolver).
-/// Functions and closures are resolvers.
+/// By default, an engine uses [`WorkflowSnapshot::workflow`], which finds registered workflows and
+/// those of every linked [format](crate::registry::SourceFormat). A host with other workflows sets
+/// its own resolver with [`EngineBuilder::resolver`](crate::EngineBuilder::resolver). Functions and
+/// closures are resolvers.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -59,11 +60,11 @@ use fold::{Restored, fold};
 /// # }
 /// ```
 pub trait Resolve: Send + Sync {
-    /// The workflow of a run that began with this snapshot.
+    /// Returns the workflow of a run that started with this snapshot.
     ///
     /// # Errors
     ///
-    /// Fails when there is none. The run then stays as it is, and shows the reason.
+    /// Fails if there is none. The run then stays as it is, and shows the reason.
     fn resolve(&self, snapshot: &WorkflowSnapshot) -> Result<Arc<dyn Workflow>, LookupError>;
 }
 
@@ -76,45 +77,46 @@ where
     }
 }
 
-/// What [`Engine::recover`] did.
+/// The result of [`Engine::recover`].
 #[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct Recovery {
-    /// Runs that were taken up again, and go on in the background.
+    /// Runs that were resumed, and go on in the background.
     pub runs: Vec<RunHandle>,
-    /// Runs that were not, and why. They stay as they are, for an engine that can.
+    /// Runs that could not be resumed, and why. They stay as they are, for an engine that can
+    /// resume them.
     pub refused: Vec<(RunId, ResumeError)>,
-    /// Runs that other engines hold. If one of these has died, its runs can be recovered once
-    /// their lease has expired: after [`HeldLeases::expires_in`], all of them.
+    /// Runs that other engines hold. If one of these engines has died, its runs can be recovered
+    /// once their lease has expired, at the latest after [`HeldLeases::expires_in`].
     pub held: HeldLeases,
 }
 
-/// How many runs, or events, are read at once.
+/// The number of runs, or events, that are read at once.
 const PAGE: usize = 1000;
 
-/// Of the time in which runs of a dead engine are taken over, a twentieth passes between two
-/// looks, within these bounds.
+/// The bounds of the pause between two searches for abandoned runs, which is a twentieth of the
+/// lease.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(20);
 const LONGEST_PAUSE: Duration = Duration::from_millis(200);
 
 impl Engine {
-    /// Takes up every run of the engine's store that has not ended and that no living engine
-    /// drives.
+    /// Resumes every unfinished run of the engine's store that no living engine drives.
     pub(crate) async fn recover_with(&self, find: &dyn Resolve) -> Result<Recovery, StoreError> {
         let mut recovery = Recovery::default();
         let Some(store) = self.store() else { return Ok(recovery) };
-        // Before the orphans: a run whose lease expires meanwhile is among one of them.
+        // Before the abandoned runs, so that a run whose lease expires meanwhile is in at least one
+        // of the two lists.
         recovery.held = self.held_by_others(store).await?;
         let mut after = None;
         loop {
-            let orphans = store.abandoned(after, PAGE).await?;
-            let Some(last) = orphans.last() else { return Ok(recovery) };
+            let abandoned = store.abandoned(after, PAGE).await?;
+            let Some(last) = abandoned.last() else { return Ok(recovery) };
             after = Some(last.id);
-            self.take_up(orphans, find, &mut recovery).await?;
+            self.resume_abandoned(abandoned, find, &mut recovery).await?;
         }
     }
 
-    /// The leases of other engines.
+    /// Returns the leases that other engines hold.
     async fn held_by_others(&self, store: &Arc<dyn Store>) -> Result<HeldLeases, StoreError> {
         let held = store.held().await?;
         let own = self.0.lease_renewer.as_ref().map_or(0, |lease_renewer| lease_renewer.held());
@@ -124,7 +126,7 @@ impl Engine {
         }
     }
 
-    /// Waits between two looks for runs that nobody drives.
+    /// Waits between two searches for abandoned runs.
     pub(crate) async fn pause(&self) {
         let lease = self
             .0
@@ -136,9 +138,9 @@ impl Engine {
         self.sleep(pause).await;
     }
 
-    async fn take_up(
+    async fn resume_abandoned(
         &self,
-        orphans: Vec<StoredRun>,
+        abandoned: Vec<StoredRun>,
         find: &dyn Resolve,
         recovery: &mut Recovery,
     ) -> Result<(), StoreError> {
@@ -148,22 +150,23 @@ impl Engine {
             return Ok(());
         }
         let mut known = HashMap::new();
-        let here: Vec<RunId> = orphans.iter().map(|stored| stored.id).collect();
-        for stored in orphans {
+        let candidates: Vec<RunId> = abandoned.iter().map(|stored| stored.id).collect();
+        for stored in abandoned {
             let id = stored.id;
             if stored.workflow.is_external() {
                 continue;
             }
-            // An engine that was slow goes on with what nobody has taken from it.
+            // An engine that was slow goes on with runs that nobody has taken over.
             if lease_renewer.find(id).is_some_and(|active| !active.is_lost()) {
                 continue;
             }
-            match know(&stored, find).and_then(|what| self.fitting(what)) {
+            match load_workflow(&stored, find).and_then(|what| self.check_requirements(what)) {
                 Ok(what) => drop(known.insert(id, (stored, what))),
-                // Whoever drives the outer run takes it up, with what it has from there.
+                // The engine that drives the outer run resumes it, with what it inherits from
+                // there.
                 Err(_)
                     if stored.parent.as_ref().is_some_and(|outer| {
-                        here.contains(&outer.run) || lease_renewer.find(outer.run).is_some()
+                        candidates.contains(&outer.run) || lease_renewer.find(outer.run).is_some()
                     }) => {}
                 Err(error) => {
                     self.refuse(&stored, &error).await?;
@@ -188,7 +191,7 @@ impl Engine {
         Ok(())
     }
 
-    /// Puts a run that this engine has claimed into the state that it had. It is not driven yet.
+    /// Restores a run that this engine has claimed. The run is not driven yet.
     async fn resume(
         &self,
         what: Runnable,
@@ -196,11 +199,11 @@ impl Engine {
         stored: &StoredRun,
     ) -> Result<Arc<ActiveRun>, ResumeError> {
         let Some(store) = self.store() else { return Err(ResumeError::NoStore) };
-        let events = on_record(&**store, lease.run).await?;
+        let events = read_events(&**store, lease.run).await?;
         let after_crash = is_after_crash(stored);
         let recorder = Recorder::resumed(store.clone(), lease, events.len(), after_crash);
         let active = self.restore(what, lease.run, &events, Some(recorder), after_crash)?;
-        tracing::info!(parent: &active.span, events = events.len(), "run taken up");
+        tracing::info!(parent: &active.span, events = events.len(), "run resumed");
         let has_started =
             events.iter().any(|event| matches!(event.kind, EventKind::RunStarted { .. }));
         let (again, how) = match (has_started, after_crash) {
@@ -209,21 +212,21 @@ impl Engine {
             (true, true) => (EntryKind::RunResumed, AFTER_CRASH),
         };
         active.change(|state, _| state.note(again, u32::MAX, how));
-        // What is sent from now on reaches the run; what was sent before is read after.
-        active.hold_on(lease);
+        // New messages reach the run from now on. Earlier ones are read after this.
+        active.hold_lease(lease);
         let messages = store.messages(lease.run).await?;
         messages.into_iter().for_each(|message| active.receive(message));
         Ok(active)
     }
 
-    /// The workflow again, if the limits and the state exist that its jobs ask for.
-    fn fitting(&self, what: Runnable) -> Result<Runnable, ResumeError> {
+    /// Checks that the engine has the limits and the state that the jobs need.
+    fn check_requirements(&self, what: Runnable) -> Result<Runnable, ResumeError> {
         self.check_limits(&what).map_err(|error| ResumeError::Limit(Box::new(error)))?;
         self.check_state(&what).map_err(|error| ResumeError::State(Box::new(error)))?;
         Ok(what)
     }
 
-    /// A run in the state that its events tell of.
+    /// Creates a run in the state that its events describe.
     fn restore(
         &self,
         what: Runnable,
@@ -234,7 +237,7 @@ impl Engine {
     ) -> Result<Arc<ActiveRun>, ResumeError> {
         let now = self.0.time.time_of_day();
         let began = events.first().map_or(now, |first| first.at);
-        // The clock may have been set back; what happens next comes after what is on record.
+        // The clock may have been set back, but new events come after those on record.
         let now = events.iter().map(|event| event.at).fold(now, SystemTime::max);
         let restored = fold(&what.plan.graph, id, events, began, now, after_crash)?;
         let Restored { scheduler, log, names, facts, replay, signals, outputs, deaths } = restored;
@@ -260,17 +263,17 @@ impl Engine {
     }
 }
 
-/// Whether the engine that drove the run last has not given it back.
+/// Whether the last engine that drove the run died without releasing it.
 fn is_after_crash(stored: &StoredRun) -> bool {
     stored.owner.is_some()
 }
 
-/// Finds the workflow of a run, and sees to it that it is what the run began with.
-fn know(stored: &StoredRun, find: &dyn Resolve) -> Result<Runnable, ResumeError> {
+/// Finds the workflow of a run, and checks that it is the one that the run started with.
+fn load_workflow(stored: &StoredRun, find: &dyn Resolve) -> Result<Runnable, ResumeError> {
     if let Some(crate::event::Blocked::Poisoned { job, deaths }) = &stored.blocked {
         return Err(ResumeError::Poisoned { job: job.clone(), deaths: deaths.clone() });
     }
-    // All of it is code of the host: looking up, reading the input, planning.
+    // Lookup, reading the input and planning are code of the host.
     guard::call(|| find_and_plan(stored, find))
         .unwrap_or_else(|panic| Err(ResumeError::Plan(PlanError::Panicked(panic))))
 }
@@ -292,13 +295,13 @@ fn find_and_plan(stored: &StoredRun, find: &dyn Resolve) -> Result<Runnable, Res
         return Err(ResumeError::Changed { workflow: snapshot.name.clone(), difference });
     }
     let user = stored.user.as_deref().map(Arc::from);
-    // What a file says, it says again.
+    // The setting of a file comes first.
     let runs_dir = workflow.runs_dir().or(stored.runs_dir.as_deref()).map(Arc::from);
     Ok(Runnable { workflow, plan, input, user, level: 1, outer: None, inherited: None, runs_dir })
 }
 
-/// All that is on record of a run.
-async fn on_record(store: &dyn Store, run: RunId) -> Result<Vec<Event>, StoreError> {
+/// Reads all events of a run.
+async fn read_events(store: &dyn Store, run: RunId) -> Result<Vec<Event>, StoreError> {
     let mut events = Vec::new();
     loop {
         let page = store.events(run, events.len() as u64, PAGE).await?;
@@ -310,7 +313,7 @@ async fn on_record(store: &dyn Store, run: RunId) -> Result<Vec<Event>, StoreErr
     }
 }
 
-/// Whether somebody has asked the run to stop.
+/// Whether the cancellation of the run was requested.
 async fn is_cancel_requested(store: &dyn Store, run: RunId) -> Result<bool, StoreError> {
     let messages = store.messages(run).await?;
     Ok(messages.iter().any(|message| message.kind == MessageKind::Cancel))

@@ -1,4 +1,5 @@
-//! What a store is told of a run before it begins.
+//! The first record of a run: a snapshot of its workflow, its input, and why it starts. Made before
+//! the store is asked, and without the store.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -6,7 +7,7 @@ use std::sync::Arc;
 use serde_json::json;
 
 use crate::engine::Shared;
-use crate::engine::request::{Runnable, Terms};
+use crate::engine::request::{Runnable, StoreOptions};
 use crate::guard;
 use crate::id::RunId;
 use crate::job::ValueLayout;
@@ -16,8 +17,8 @@ use crate::value::Type;
 use crate::workflow::{Plan, Workflow};
 
 impl WorkflowSnapshot {
-    /// A workflow as it is apart from any run. Where its graph depends on the input, or cannot be
-    /// drawn, the graph has no jobs and the fingerprint is empty.
+    /// Creates a snapshot of a workflow without a run. If the graph depends on the input or cannot
+    /// be built, it has no jobs and the fingerprint is empty.
     ///
     /// ```
     /// use workflow_core::prelude::*;
@@ -44,7 +45,7 @@ impl WorkflowSnapshot {
     }
 }
 
-/// A workflow as it is at the time of a run.
+/// Creates a snapshot of a workflow for a run.
 fn snapshot(workflow: &dyn Workflow, plan: &Plan) -> WorkflowSnapshot {
     let stored = plan.stored_graph();
     WorkflowSnapshot {
@@ -56,15 +57,16 @@ fn snapshot(workflow: &dyn Workflow, plan: &Plan) -> WorkflowSnapshot {
     }
 }
 
-/// What the store keeps of a run that begins now.
+/// Creates the record of a run that starts now.
 ///
 /// # Errors
 ///
-/// Fails when a value that the run makes or takes has no JSON form, so that a crash would lose it.
+/// Fails if an input or output of the run does not serialize to JSON, because a crash would lose
+/// it.
 pub(in crate::engine) fn new_run(
     engine: &Shared,
     what: &Runnable,
-    terms: Option<Box<Terms>>,
+    options: Option<Box<StoreOptions>>,
 ) -> Result<NewRun, RunError> {
     let (workflow, plan) = (&*what.workflow, &*what.plan);
     check_outputs(workflow, plan)?;
@@ -77,19 +79,19 @@ pub(in crate::engine) fn new_run(
         }
         _ => None,
     };
-    let terms = terms.map_or_else(Terms::default, |terms| *terms);
+    let options = options.map_or_else(StoreOptions::default, |options| *options);
     let created_at = engine.time.time_of_day();
     Ok(NewRun {
         id: RunId::made_at(created_at),
         workflow: snapshot(workflow, plan),
-        workflow_id: terms.workflow_id,
+        workflow_id: options.workflow_id,
         input,
-        trigger: terms.trigger,
-        idempotency_key: terms.idempotency_key,
-        parent: terms.parent,
+        trigger: options.trigger,
+        idempotency_key: options.idempotency_key,
+        parent: options.parent,
         user: what.user.as_deref().map(str::to_owned),
         runs_dir: match workflow.runs_dir() {
-            // The workflow has it on record.
+            // The workflow's source already has it.
             Some(_) => None,
             None => what.runs_dir.as_deref().map(Path::to_owned),
         },

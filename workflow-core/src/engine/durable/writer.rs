@@ -1,4 +1,5 @@
-//! Brings the events of a run to the engine's store, before anything can come of them.
+//! Writes the events of a run to the engine's store, in batches, and holds back their consequences
+//! until the store has them. Does not know what the events mean.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -18,61 +19,61 @@ use crate::scheduler::Cause;
 use crate::sparse_map::SparseMap;
 use crate::store::{BeginOutcome, Lease, NewRun, Store, StoreError};
 
-/// What has been brought to the store, what became of it, and what waits for it.
+/// The state of a run's record: what the store has, the batch that is being written, and what waits
+/// for it.
 pub(in crate::engine) struct Recorder {
     store: Arc<dyn Store>,
     place: Place,
-    /// How many events the store has.
+    /// The number of events that the store has.
     persisted: usize,
-    /// A batch is on its way.
+    /// Whether a batch is being written.
     busy: bool,
-    /// The batch waits to be offered again.
-    rests: bool,
+    /// Whether the batch waits for a retry.
+    retry_pending: bool,
     pub(in crate::engine) failed: Option<Arc<StoreError>>,
-    /// What may go on once the store has this many events.
+    /// Consequences that may follow once the store has this many events.
     held: VecDeque<(usize, Held)>,
-    /// Attempts that were held, and may begin.
+    /// Attempts that were held back and may start now.
     pub(in crate::engine) released: VecDeque<(u32, u32)>,
-    /// Attempts of jobs whose condition held before they were held.
-    pub(in crate::engine) judged: SparseMap<u32, u32>,
-    /// Attempts begin once the store has their beginnings: the process has died before, and if it
-    /// dies again, it is known what was in flight.
-    starts_first: bool,
+    /// Attempts that were held back after their condition held.
+    pub(in crate::engine) condition_held: SparseMap<u32, u32>,
+    /// Whether attempts start only once the store has their start. Set after a crash, so that a
+    /// second crash shows which jobs were in flight.
+    records_starts_first: bool,
 }
 
-/// Where the store has the run.
+/// Whether the store has the run.
 enum Place {
-    /// Nowhere yet: the first batch begins it.
+    /// Not yet: the first batch creates it.
     New(Arc<NewRun>),
     Begun(Lease),
 }
 
-/// What would come of events that the store does not have yet.
+/// A consequence of events that the store does not have yet.
 pub(in crate::engine) enum Held {
-    /// The attempt of a job begins.
+    /// An attempt of a job starts.
     Launch { job: u32, attempt: u32 },
-    /// A function learns what became of a job that it asked for.
+    /// A function gets the result of a job that it called.
     Tell(oneshot::Sender<Result<(), JobError>>, Result<(), JobError>),
-    /// A job learns of a signal.
+    /// A job gets a signal.
     Signal(oneshot::Sender<Json>, Json),
 }
 
-/// A batch that the store cannot take is offered again after this, then after twice the time, and
-/// so on.
+/// The delay before the first retry of a batch. It doubles with each retry.
 const FIRST_WAIT: Duration = Duration::from_millis(50);
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
 
-/// How long the first batch is offered. Nothing has been done yet, and somebody waits for the
-/// run to begin.
-const PATIENCE_AT_BEGIN: Duration = Duration::from_secs(1);
+/// The timeout of the first batch. Nothing has happened yet, and somebody waits for the run to
+/// start.
+const BEGIN_TIMEOUT: Duration = Duration::from_secs(1);
 
 impl Recorder {
-    /// Of a run that begins.
+    /// The record of a new run.
     pub(in crate::engine) fn new(store: Arc<dyn Store>, run: NewRun) -> Box<Self> {
         Self::at(store, Place::New(Arc::new(run)), 0, false)
     }
 
-    /// Of a run of which the store has this many events.
+    /// The record of a run of which the store has this many events.
     pub(in crate::engine) fn resumed(
         store: Arc<dyn Store>,
         lease: Lease,
@@ -82,25 +83,30 @@ impl Recorder {
         Self::at(store, Place::Begun(lease), persisted, after_crash)
     }
 
-    /// Boxed, because most runs have none: their state stays small.
-    fn at(store: Arc<dyn Store>, place: Place, persisted: usize, starts_first: bool) -> Box<Self> {
+    /// Boxed to keep the state of runs without a store small.
+    fn at(
+        store: Arc<dyn Store>,
+        place: Place,
+        persisted: usize,
+        records_starts_first: bool,
+    ) -> Box<Self> {
         let (held, released) = (VecDeque::new(), VecDeque::new());
-        let judged = SparseMap::new();
+        let condition_held = SparseMap::new();
         Box::new(Self {
             store,
             place,
-            persisted: persisted,
+            persisted,
             busy: false,
-            rests: false,
+            retry_pending: false,
             failed: None,
             held,
             released,
-            judged,
-            starts_first,
+            condition_held,
+            records_starts_first,
         })
     }
 
-    /// The lease under which the store has the run, once it has it.
+    /// The lease of the run, once the store has the run.
     pub(in crate::engine) fn lease(&self) -> Option<Lease> {
         match self.place {
             Place::New(_) => None,
@@ -108,9 +114,8 @@ impl Recorder {
         }
     }
 
-    /// Attempts that have not begun, because the store does not have what led to them, or because
-    /// nobody has begun them since.
-    pub(in crate::engine) fn unbegun(&self) -> impl Iterator<Item = u32> {
+    /// Jobs whose attempt has not started: it waits for the store, or for a worker after that.
+    pub(in crate::engine) fn unstarted(&self) -> impl Iterator<Item = u32> {
         let held = self.held.iter().filter_map(|(_, held)| match held {
             Held::Launch { job, .. } => Some(*job),
             _ => None,
@@ -118,12 +123,12 @@ impl Recorder {
         held.chain(self.released.iter().map(|(job, _)| *job))
     }
 
-    /// Whether anything waits for the store.
+    /// Whether a consequence waits for the store.
     pub(in crate::engine) fn holds_back(&self) -> bool {
         !self.held.is_empty()
     }
 
-    /// Whether the attempt has not begun, because the store does not have what led to it.
+    /// Whether the attempt has not started because it was held back.
     pub(in crate::engine) fn holds(&self, job: u32, attempt: u32) -> bool {
         let this = |held: &Held| matches!(held, Held::Launch { job: of, attempt: number } if (*of, *number) == (job, attempt));
         self.held.iter().any(|(_, held)| this(held)) || self.released.contains(&(job, attempt))
@@ -131,26 +136,26 @@ impl Recorder {
 }
 
 impl RunState {
-    /// Whether an attempt may begin before the store has its beginning.
+    /// Whether an attempt may start before the store has its start.
     pub(in crate::engine) fn may_begin_unrecorded(&self, run: &ActiveRun) -> bool {
-        run.engine.lease_renewer.as_ref().is_none_or(LeaseRenewer::is_certain)
-            && self.recorder.as_ref().is_none_or(|recorder| !recorder.starts_first)
+        run.engine.lease_renewer.as_ref().is_none_or(LeaseRenewer::is_lease_valid)
+            && self.recorder.as_ref().is_none_or(|recorder| !recorder.records_starts_first)
     }
 
-    /// How many events may be seen.
+    /// The number of events that subscribers may see.
     pub(in crate::engine) fn visible(&self) -> usize {
         self.recorder.as_ref().map_or(self.log.entries.len(), |recorder| recorder.persisted)
     }
 
-    /// Whether nothing is left to be brought to the store.
+    /// Whether the store has all events, or accepts no more.
     pub(in crate::engine) fn is_recorded(&self) -> bool {
         self.recorder.as_ref().is_none_or(|recorder| {
             recorder.failed.is_some() || recorder.persisted == self.log.entries.len()
         })
     }
 
-    /// Keeps something back until the store has all events up to now. Gives it back at once when
-    /// there is nothing to wait for.
+    /// Holds back a consequence until the store has all current events. Returns it if there is
+    /// nothing to wait for.
     pub(in crate::engine) fn hold(&mut self, held: Held) -> Option<Held> {
         let until = self.log.entries.len();
         match &mut self.recorder {
@@ -162,12 +167,12 @@ impl RunState {
         }
     }
 
-    /// Whether the store is at work on a batch.
+    /// Whether the store is working on a batch.
     pub(in crate::engine) fn is_recording(&self) -> bool {
-        self.recorder.as_ref().is_some_and(|recorder| recorder.busy && !recorder.rests)
+        self.recorder.as_ref().is_some_and(|recorder| recorder.busy && !recorder.retry_pending)
     }
 
-    /// Sends what has happened since the last batch on its way.
+    /// Starts to write the events since the last batch.
     pub(in crate::engine) fn record(&mut self, run: &Arc<ActiveRun>) {
         let until = self.log.entries.len();
         let Some(recorder) = &self.recorder else { return };
@@ -183,7 +188,7 @@ impl RunState {
             },
             events: events.collect(),
         };
-        let appended = offer(Arc::clone(run), Arc::clone(&recorder.store), batch);
+        let appended = write_with_retry(Arc::clone(run), Arc::clone(&recorder.store), batch);
         let work = Work::Record { appended, until };
         self.woken.push_back(Task::queued(Arc::downgrade(run), work));
         if let Some(recorder) = &mut self.recorder {
@@ -191,7 +196,7 @@ impl RunState {
         }
     }
 
-    /// The store has answered.
+    /// Handles the answer of the store.
     pub(in crate::engine) fn recorded(
         &mut self,
         run: &Arc<ActiveRun>,
@@ -204,7 +209,7 @@ impl RunState {
         match result {
             Ok(lease) => {
                 if let Place::New(_) = recorder.place {
-                    run.hold_on(lease);
+                    run.hold_lease(lease);
                 }
                 recorder.place = Place::Begun(lease);
                 recorder.persisted = until;
@@ -218,7 +223,7 @@ impl RunState {
         }
     }
 
-    /// The store does not keep the run any more: what it does is of no use.
+    /// Marks the run as lost and cancels it: the store does not accept its events any more.
     pub(in crate::engine) fn lost(&mut self, error: StoreError) {
         if let Some(recorder) = &mut self.recorder
             && recorder.failed.is_none()
@@ -228,13 +233,13 @@ impl RunState {
         }
     }
 
-    /// Whether the store does not keep the run any more: nothing may begin in it.
+    /// Whether the run is lost, so that nothing may start in it.
     pub(in crate::engine) fn is_lost(&self) -> bool {
         self.recorder.as_ref().is_some_and(|recorder| recorder.failed.is_some())
     }
 
-    /// Lets go on what waited for events that the store has now. In a run that is lost, nothing
-    /// learns of what the store does not have.
+    /// Releases the consequences of events that the store has now. In a lost run, nobody sees
+    /// events that the store does not have.
     pub(in crate::engine) fn release(&mut self, deferred: &mut Deferred) {
         let Some(recorder) = &mut self.recorder else { return };
         let lost = recorder.failed.is_some();
@@ -242,42 +247,45 @@ impl RunState {
             && let Some((_, held)) = recorder.held.pop_front()
         {
             match held {
-                // Those of a run that is lost are refused when their turn comes.
+                // In a lost run, they are refused when their turn comes.
                 Held::Launch { job, attempt } => recorder.released.push_back((job, attempt)),
                 Held::Tell(waiter, result) if lost => {
-                    deferred.hosts.extend(result.err().map(HostOwned::Error));
-                    deferred.tell.push((waiter, Err(gone())));
+                    deferred.host_owned.extend(result.err().map(HostOwned::Error));
+                    deferred.results.push((waiter, Err(store_lost())));
                 }
-                Held::Signal(receiver, _) if lost => deferred.hang_up.push(receiver),
-                Held::Tell(waiter, result) => deferred.tell.push((waiter, result)),
+                Held::Signal(receiver, _) if lost => deferred.unanswered.push(receiver),
+                Held::Tell(waiter, result) => deferred.results.push((waiter, result)),
                 Held::Signal(receiver, payload) => deferred.signal.push((receiver, payload)),
             }
         }
     }
 }
 
-fn gone() -> JobError {
-    JobError::of_kind(JobErrorKind::Cancelled, "the store does not keep the run any more")
+fn store_lost() -> JobError {
+    JobError::of_kind(
+        JobErrorKind::Cancelled,
+        "the store does not accept events of the run any more",
+    )
 }
 
 impl ActiveRun {
-    /// The batch that is on its way waits to be offered again, or does not.
-    fn set_store_rests(&self, rests: bool) {
+    /// Sets whether the current batch waits for a retry.
+    fn set_retry_pending(&self, retry_pending: bool) {
         if let Some(recorder) = &mut self.lock().recorder {
-            recorder.rests = rests;
+            recorder.retry_pending = retry_pending;
         }
     }
 }
 
-/// What is brought to the store at once.
+/// Events that are written to the store at once.
 struct Batch {
-    /// With what the run begins, or under which lease it goes on.
+    /// The record of a new run, or the lease of a run that the store has.
     begins: Result<Arc<NewRun>, Lease>,
     events: Vec<Event>,
 }
 
 impl Batch {
-    async fn bring(&self, store: &dyn Store) -> Result<Lease, StoreError> {
+    async fn write(&self, store: &dyn Store) -> Result<Lease, StoreError> {
         let new = match &self.begins {
             Ok(new) => new,
             Err(lease) => return store.append(lease, &self.events).await.map(|()| *lease),
@@ -290,31 +298,31 @@ impl Batch {
     }
 }
 
-/// Brings a batch to the store; one that is out of reach is asked again until patience ends.
-fn offer(
+/// Writes a batch to the store. Retries while the store is unreachable, until the timeout.
+fn write_with_retry(
     run: Arc<ActiveRun>,
     store: Arc<dyn Store>,
     batch: Batch,
 ) -> BoxFuture<'static, Result<Lease, StoreError>> {
     Box::pin(async move {
         let mut wait = FIRST_WAIT;
-        let mut patience =
-            if batch.begins.is_ok() { PATIENCE_AT_BEGIN } else { run.engine.store_timeout };
-        let mut is_told = false;
+        let mut timeout =
+            if batch.begins.is_ok() { BEGIN_TIMEOUT } else { run.engine.store_timeout };
+        let mut is_logged = false;
         loop {
-            match batch.bring(&*store).await {
-                Err(StoreError::Unavailable(error)) if patience > Duration::ZERO => {
-                    if !std::mem::replace(&mut is_told, true) {
-                        tracing::warn!(parent: &run.span, %error, "the store is out of reach; trying again");
+            match batch.write(&*store).await {
+                Err(StoreError::Unavailable(error)) if timeout > Duration::ZERO => {
+                    if !std::mem::replace(&mut is_logged, true) {
+                        tracing::warn!(parent: &run.span, %error, "the store is unreachable; retrying");
                     }
                 }
                 settled => return settled,
             }
-            let waited = wait.min(patience);
-            run.set_store_rests(true);
+            let waited = wait.min(timeout);
+            run.set_retry_pending(true);
             run.sleep(waited).await;
-            run.set_store_rests(false);
-            patience -= waited;
+            run.set_retry_pending(false);
+            timeout -= waited;
             wait = LONGEST_WAIT.min(wait * 2);
         }
     })

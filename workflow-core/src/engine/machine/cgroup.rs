@@ -1,18 +1,17 @@
-//! The memory that a control group leaves to this process: in a container less than the machine
-//! has.
+//! The memory limit of this process's control group, which in a container is below the machine's
+//! memory.
 //!
-//! A group is bound by its own limit and by those of all groups above it, of both versions
-//! (cgroups(7)). The limit on processors is no matter of this file: the standard library heeds it
-//! when it counts processors.
+//! A group is bound by its own limit and by those of all groups above it, in both versions
+//! (cgroups(7)). The standard library already respects the limit on processors.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// A version of control groups, as a mount tells of it, and the file that holds the limit.
+/// A version of control groups: how it is mounted, and the file with the limit.
 struct Version {
     /// The type of file system.
     mounted_as: &'static str,
-    /// What the mount's options name; empty where one mount is for all.
+    /// The controller in the mount's options. Empty if one mount serves all controllers.
     controller: &'static str,
     limit: &'static str,
 }
@@ -22,8 +21,8 @@ const VERSIONS: [Version; 2] = [
     Version { mounted_as: "cgroup", controller: "memory", limit: "memory.limit_in_bytes" },
 ];
 
-/// The least of the limits that are set, in bytes; `None` when there is none, or no control group.
-/// `root` is the folder in which `/proc` and the mounts are.
+/// Returns the smallest of the limits, in bytes. `None` without a limit or a control group. `root`
+/// is the folder with `/proc` and the mounts.
 pub(super) fn memory_limit(root: &Path) -> Option<u64> {
     let groups = fs::read_to_string(root.join("proc/self/cgroup")).ok()?;
     let mounts = fs::read_to_string(root.join("proc/self/mountinfo")).ok()?;
@@ -35,7 +34,7 @@ impl Version {
     fn limit(&self, root: &Path, groups: &str, mounts: &str) -> Option<u64> {
         let group = groups.lines().find_map(|line| self.group(line))?;
         let (top, mounted) = mounts.lines().find_map(|line| self.mount(line))?;
-        // Of a group outside of what is mounted, the mount is all that can be seen.
+        // For a group outside of the mount, only the mount itself is visible.
         let below = Path::new(group).strip_prefix(&top).unwrap_or(Path::new(""));
         let mounted = root.join(mounted.strip_prefix("/").unwrap_or(&mounted));
         let folders = below.ancestors().map(|folder| mounted.join(folder));
@@ -49,7 +48,7 @@ impl Version {
         controllers.split(',').any(|one| one == self.controller).then_some(path)
     }
 
-    /// The group that is mounted, and where, from a line of mountinfo (proc(5)).
+    /// The mounted group and its mount point, from a line of mountinfo (proc(5)).
     fn mount(&self, line: &str) -> Option<(PathBuf, PathBuf)> {
         let (mount, system) = line.split_once(" - ")?;
         let mut mount = mount.split(' ').skip(3);
@@ -61,13 +60,13 @@ impl Version {
         (kind == self.mounted_as && has).then(|| (unescaped(top), unescaped(at)))
     }
 
-    /// The limit of one group; `max`, for none, is no number.
+    /// The limit of one group. `max` means none and does not parse.
     fn own_limit(&self, folder: &Path) -> Option<u64> {
         fs::read_to_string(folder.join(self.limit)).ok()?.trim().parse().ok()
     }
 }
 
-/// A path in which mountinfo writes blanks and the like as `\040`.
+/// Decodes a path of mountinfo, which writes blanks and the like as `\040`.
 fn unescaped(path: &str) -> PathBuf {
     let mut text = String::with_capacity(path.len());
     let mut rest = path;
@@ -93,7 +92,7 @@ fn unescaped(path: &str) -> PathBuf {
 mod tests {
     use super::*;
 
-    /// A machine as the files say that tell of it.
+    /// A machine as its files describe it.
     struct Machine(PathBuf);
 
     impl Machine {

@@ -1,81 +1,82 @@
-//! Limits, who holds places of them, who waits, and who is next.
+//! A pool of limits: who holds places, who waits, and who is next.
 //!
-//! Plain data: no async code, clock, lock or I/O, and no knowledge of runs. A waiter is known by a
-//! key of the caller's. Every change is one call; after one that frees places, [`Pool::serve`] says
-//! who has them now.
+//! Plain data without async code, clock, lock or I/O, and without knowledge of runs. The caller
+//! identifies a waiter by a key. Every change is one call. After a call that frees places,
+//! [`Pool::serve`] returns who gets them.
 //!
 //! - **All or nothing.** A waiter gets the places of all its limits at once, and holds none before.
 //! - **Order.** Higher priority first, then first come, first served.
-//! - **Wide requests.** In that order, each waiter sets aside what it needs, limit by limit in a
-//!   fixed order ([`Tier`]), up to and including the first limit that has too little. Nobody behind
-//!   it gets what is set aside, or anything of that last limit. What it needs of later limits is
-//!   free for others, so that a job that waits for a database does not keep processors idle.
-//! - **Ageing.** Whoever has waited longest for a limit is passed over by at most [`PATIENCE`] others
-//!   of a higher priority. Then it is first, whatever its priority.
-//! - **Loans.** A holder lends what it holds to waiters that name it as a lender. What is lent is a
-//!   limit of its own, as large as what is held. A holder that leaves while places are on loan gives
-//!   these back when they return.
+//! - **Wide requests.** In that order, each waiter reserves what it needs, limit by limit in a
+//!   fixed order ([`Tier`]), up to and including the first limit that has too little. Waiters
+//!   behind it get nothing of what is reserved, and nothing of that last limit. Places of later
+//!   limits stay free for others, so that a job that waits for a database does not keep processors
+//!   idle.
+//! - **Ageing.** At most [`MAX_OVERTAKEN`] waiters of a higher priority overtake the one that has
+//!   waited longest for a limit. Then it is first, whatever its priority.
+//! - **Loans.** A holder lends its places to waiters that name it as a lender. The loan is a limit
+//!   of its own, as large as what the lender holds. If a lender leaves while places are on loan,
+//!   they are freed when the borrowers release them.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 
 use smallvec::SmallVec;
 
-/// How many of a higher priority may pass over the one that has waited longest for a limit.
-pub(super) const PATIENCE: u32 = 16;
+/// How many waiters of a higher priority may overtake the one that has waited longest for a limit.
+pub(super) const MAX_OVERTAKEN: u32 = 16;
 
 /// A limit of a pool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::engine) struct LimitId(u32);
 
-/// The claim of one waiter or holder, in the order of arrival. Used once, and never again.
+/// Identifies the claim of a waiter or holder, in the order of arrival. Never reused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::engine) struct Ticket {
     number: u64,
-    /// Where the claim is kept, as long as it lasts.
+    /// The index of the claim while it exists.
     slot: u32,
 }
 
-/// The order in which a waiter sets aside what it needs: the scarcest first.
+/// The order in which a waiter reserves what it needs: the scarcest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Tier {
-    /// Limits with names of their own.
+    /// Named limits of engines and workflows.
     Named,
-    /// What the machine has.
+    /// Limits of the machine.
     Machine,
-    /// How many jobs an engine runs at once.
+    /// The limit on all jobs of an engine.
     Total,
 }
 
-/// So much of a limit. Whoever needs more than there is gets all of it.
+/// An amount of a limit. More than the size of the limit means all of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Need {
     pub(super) limit: LimitId,
     pub(super) amount: usize,
 }
 
-/// What one waiter needs, in the order in which it sets it aside, and once for each limit.
+/// The needs of one waiter, in the order in which it reserves them, one for each limit.
 pub(super) type Needs = SmallVec<[Need; 2]>;
 
-/// Someone who waited, and has its places now.
+/// A waiter that gets its places now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::engine) struct Grant<K> {
     pub(in crate::engine) ticket: Ticket,
     pub(in crate::engine) key: K,
 }
 
-/// What came of a request for places.
+/// The result of a request for places.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Admission<K> {
     pub(super) ticket: Ticket,
-    /// It has its places; else it waits.
+    /// Whether it has its places. Otherwise it waits.
     pub(super) granted: bool,
-    /// Others who have theirs, of what was given back before.
+    /// Other waiters that get places which were freed before.
     pub(super) grants: Vec<Grant<K>>,
 }
 
-/// A lender holds some of the limit, and less than is needed: to wait for more while the lender
-/// waits for the borrower may be to wait for ever.
+/// A lender holds less of the limit than is needed. Waiting for more could be a deadlock, because
+/// the lender may wait for the borrower.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct LoanTooSmall {
     pub(super) limit: LimitId,
@@ -83,7 +84,7 @@ pub(super) struct LoanTooSmall {
     pub(super) wanted: usize,
 }
 
-/// How a limit is used.
+/// The usage of a limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Usage {
     pub(super) size: usize,
@@ -94,10 +95,10 @@ pub(super) struct Usage {
 /// Limits, holders and waiters.
 pub(super) struct Pool<K> {
     limits: Vec<Option<Limit>>,
-    /// Those who hold places or wait, each with its number.
+    /// Claims of holders and waiters, each with the number of its ticket.
     claims: Vec<(u64, Claim<K>)>,
     vacant: Vec<u32>,
-    /// Those who wait, by what they need.
+    /// Waiters in order, by what they need.
     lines: BTreeMap<Needs, BTreeSet<Turn>>,
     tickets: u64,
 }
@@ -106,17 +107,17 @@ struct Limit {
     size: usize,
     used: usize,
     tier: Tier,
-    /// Those who wait for it, by rank and age.
+    /// Waiters, by rank and age.
     waiting: BTreeMap<i64, BTreeSet<Ticket>>,
-    /// Of places on loan: where they come from.
+    /// For places on loan: where they come from.
     loan: Option<Loan>,
 }
 
 struct Loan {
     from: LimitId,
-    /// The limit that the lender, or its lender, took its places of.
+    /// The original limit, at the end of a chain of lenders.
     root: LimitId,
-    /// The lender has left. What comes back goes on to where it came from.
+    /// Whether the lender has left. Places that come back then return to `from`.
     is_over: bool,
 }
 
@@ -129,7 +130,7 @@ enum Claim<K> {
 struct Hold {
     need: Need,
     root: LimitId,
-    /// The limit that lends it to others, once it does.
+    /// The loan of these places, once they are lent.
     lent: Option<LimitId>,
 }
 
@@ -139,14 +140,14 @@ struct Waiter<K> {
     key: K,
     needs: Needs,
     rank: i64,
-    /// How many of a higher rank have passed over it while it was the oldest below them.
-    passed: u32,
+    /// How many waiters of a higher rank have overtaken it while it was the oldest below them.
+    overtaken: u32,
 }
 
-/// A place in the order: by rank, then by age.
+/// A position in the order: by rank, then by age.
 type Turn = (Reverse<i64>, Ticket);
 
-/// The rank of whoever was passed over too often.
+/// The rank of a waiter that was overtaken too often.
 const FIRST: i64 = i64::MAX;
 
 impl<K: Clone> Pool<K> {
@@ -165,7 +166,7 @@ impl<K: Clone> Pool<K> {
         self.insert(Limit::new(size, tier, None))
     }
 
-    /// Removes a limit that nobody holds or waits for.
+    /// Removes an idle limit.
     pub(super) fn remove(&mut self, limit: LimitId) {
         debug_assert!(self.limit(limit).is_idle(), "a limit is removed while it is in use");
         if self.limit(limit).is_idle() {
@@ -173,7 +174,7 @@ impl<K: Clone> Pool<K> {
         }
     }
 
-    /// Changes the size of a limit. Places in use stay in use. Of a larger one, somebody may be
+    /// Changes the size of a limit. Places in use stay in use. A larger limit can be
     /// [served](Self::serve).
     pub(super) fn resize(&mut self, limit: LimitId, size: usize) {
         self.limit_mut(limit).size = size;
@@ -184,12 +185,13 @@ impl<K: Clone> Pool<K> {
         Usage { size: *size, in_use: *used, waiting: waiting.values().map(BTreeSet::len).sum() }
     }
 
-    /// Takes places, all or none; without them, waits for them. A need that one of the `lenders`
-    /// can meet, the nearest first, is met by its places.
+    /// Acquires places, all or none, or starts to wait for them. If one of the `lenders` holds
+    /// places of a limit, the nearest first, they are borrowed.
     ///
     /// # Errors
     ///
-    /// Fails when the nearest lender of a limit holds less of it than is needed. Nothing is taken.
+    /// Fails if the nearest lender of a limit holds less of it than is needed. Nothing is acquired
+    /// then.
     pub(super) fn acquire(
         &mut self,
         key: K,
@@ -197,7 +199,7 @@ impl<K: Clone> Pool<K> {
         priority: i32,
         lenders: &[Ticket],
     ) -> Result<Admission<K>, LoanTooSmall> {
-        let needs = self.met_by(needs, lenders)?;
+        let needs = self.with_loans(needs, lenders)?;
         let ticket = self.ticket();
         let is_idle = |need: &Need| self.limit(need.limit).waiting.is_empty();
         if needs.iter().all(is_idle) && self.lacking(&needs, &[]).is_none() {
@@ -205,7 +207,7 @@ impl<K: Clone> Pool<K> {
             return Ok(Admission { ticket, granted: true, grants: Vec::new() });
         }
         let rank = i64::from(priority);
-        self.line_up(ticket, Waiter { key, needs: needs.clone(), rank, passed: 0 });
+        self.enqueue(ticket, Waiter { key, needs: needs.clone(), rank, overtaken: 0 });
         let limits = needs.iter().map(|need| need.limit).collect();
         let mut grants = self.serve(limits);
         let own = grants.iter().position(|grant| grant.ticket == ticket);
@@ -213,15 +215,14 @@ impl<K: Clone> Pool<K> {
         Ok(Admission { ticket, granted, grants })
     }
 
-    /// Ends a claim: who waits leaves the line, who holds places gives them back. A ticket that has
-    /// ended is passed over. Returns the limits of which somebody may be
-    /// [served](Self::serve): by whoever has released it, once what that led to is in line.
+    /// Ends a claim: frees its places, or stops waiting. Ignores a ticket that has ended before.
+    /// Returns the limits to [serve](Self::serve), once new waiters have been added.
     pub(super) fn release(&mut self, ticket: Ticket) -> Vec<LimitId> {
         let mut freed = Vec::new();
         match self.end(ticket) {
             Claim::None => {}
             Claim::Waits(waiter) => {
-                self.leave(ticket, &waiter);
+                self.remove_waiter(ticket, &waiter);
                 freed.extend(waiter.needs.iter().map(|need| need.limit));
             }
             Claim::Holds(holds) => {
@@ -231,25 +232,24 @@ impl<K: Clone> Pool<K> {
                 }
             }
         }
-        // One that was lent on may be gone by now, and whoever waited for it with it.
+        // A loan may have been removed by now, along with its waiters.
         let has_waiters = |limit: &Limit| !limit.waiting.is_empty();
         freed.retain(|limit| self.limits[limit.0 as usize].as_ref().is_some_and(has_waiters));
         freed
     }
 
-    /// Gives what is free of these limits, and of those that share a waiter with them, to those
-    /// whose turn it is.
+    /// Grants free places of these limits, and of limits that share a waiter with them, in order.
     pub(super) fn serve(&mut self, limits: Vec<LimitId>) -> Vec<Grant<K>> {
         let mut grants = Vec::new();
         if !limits.is_empty() {
             let lines = self.lines_that_share(limits);
-            // Who was passed over too often is first from now on, and those behind it are not.
+            // A waiter that was overtaken too often moves to the front, which changes the order.
             while self.serve_in_order(&lines, &mut grants) == Order::Changed {}
         }
         grants
     }
 
-    /// The lines of all who compete for these limits, directly or by way of others.
+    /// The lines of all waiters that compete for these limits, directly or through other limits.
     fn lines_that_share(&self, mut limits: Vec<LimitId>) -> Vec<Needs> {
         let mut others: Vec<&Needs> = self.lines.keys().collect();
         let mut lines = Vec::new();
@@ -276,22 +276,22 @@ impl<K: Clone> Pool<K> {
         };
         let mut heads: BinaryHeap<_> =
             (0..lines.len()).filter_map(|line| first(self, line)).collect();
-        let mut aside: SmallVec<[Need; 4]> = SmallVec::new();
-        let mut shut: SmallVec<[LimitId; 4]> = SmallVec::new();
+        let mut reserved: SmallVec<[Need; 4]> = SmallVec::new();
+        let mut blocked: SmallVec<[LimitId; 4]> = SmallVec::new();
         while let Some(Reverse(((_, ticket), line))) = heads.pop() {
             let needs = &lines[line];
-            if needs.iter().any(|need| shut.contains(&need.limit)) {
+            if needs.iter().any(|need| blocked.contains(&need.limit)) {
                 continue;
             }
-            if let Some(at) = self.lacking(needs, &aside) {
-                aside.extend(needs[..at].iter().copied());
-                shut.push(needs[at].limit);
+            if let Some(at) = self.lacking(needs, &reserved) {
+                reserved.extend(needs[..at].iter().copied());
+                blocked.push(needs[at].limit);
                 continue;
             }
-            let Some(waiter) = self.take_out(ticket) else { continue };
+            let Some(waiter) = self.dequeue(ticket) else { continue };
             self.take(ticket, needs);
             grants.push(Grant { ticket, key: waiter.key });
-            if self.pass_over(ticket, waiter.rank, needs) == Order::Changed {
+            if self.count_overtaken(ticket, waiter.rank, needs) == Order::Changed {
                 return Order::Changed;
             }
             heads.extend(first(self, line));
@@ -299,8 +299,9 @@ impl<K: Clone> Pool<K> {
         Order::Same
     }
 
-    /// Counts a grant against those who have waited longest for the same limits, at lower ranks.
-    fn pass_over(&mut self, granted: Ticket, rank: i64, needs: &Needs) -> Order {
+    /// Counts a grant as overtaking those who have waited longest for the same limits at lower
+    /// ranks.
+    fn count_overtaken(&mut self, granted: Ticket, rank: i64, needs: &Needs) -> Order {
         let mut order = Order::Same;
         if rank == FIRST {
             return order;
@@ -310,24 +311,24 @@ impl<K: Clone> Pool<K> {
             let oldest = lower.filter_map(|(_, tickets)| tickets.first()).min().copied();
             let Some(oldest) = oldest.filter(|oldest| *oldest < granted) else { continue };
             let Some(Claim::Waits(waiter)) = self.claim_mut(oldest) else { continue };
-            waiter.passed += 1;
-            if waiter.passed >= PATIENCE
-                && let Some(waiter) = self.take_out(oldest)
+            waiter.overtaken += 1;
+            if waiter.overtaken >= MAX_OVERTAKEN
+                && let Some(waiter) = self.dequeue(oldest)
             {
-                self.line_up(oldest, Waiter { rank: FIRST, ..waiter });
+                self.enqueue(oldest, Waiter { rank: FIRST, ..waiter });
                 order = Order::Changed;
             }
         }
         order
     }
 
-    /// Which of the needs is the first that cannot be met, if something is set aside.
-    fn lacking(&self, needs: &Needs, aside: &[Need]) -> Option<usize> {
+    /// Returns the index of the first need that cannot be met, given what is reserved.
+    fn lacking(&self, needs: &Needs, reserved: &[Need]) -> Option<usize> {
         needs.iter().position(|need| {
             let limit = self.limit(need.limit);
-            let set_aside = aside.iter().filter(|other| other.limit == need.limit);
-            let set_aside: usize = set_aside.map(|other| limit.fitting(other.amount)).sum();
-            limit.used + set_aside + limit.fitting(need.amount) > limit.size
+            let reserved_here = reserved.iter().filter(|other| other.limit == need.limit);
+            let reserved_here: usize = reserved_here.map(|other| limit.fitting(other.amount)).sum();
+            limit.used + reserved_here + limit.fitting(need.amount) > limit.size
         })
     }
 
@@ -343,7 +344,7 @@ impl<K: Clone> Pool<K> {
         self.claims[ticket.slot as usize].1 = Claim::Holds(holds);
     }
 
-    fn line_up(&mut self, ticket: Ticket, waiter: Waiter<K>) {
+    fn enqueue(&mut self, ticket: Ticket, waiter: Waiter<K>) {
         for need in &waiter.needs {
             let waiting = &mut self.limit_mut(need.limit).waiting;
             waiting.entry(waiter.rank).or_default().insert(ticket);
@@ -353,12 +354,12 @@ impl<K: Clone> Pool<K> {
         self.claims[ticket.slot as usize].1 = Claim::Waits(waiter);
     }
 
-    /// Takes a waiter out of the line, whose claim goes on.
-    fn take_out(&mut self, ticket: Ticket) -> Option<Waiter<K>> {
+    /// Removes a waiter from its line, but keeps its claim.
+    fn dequeue(&mut self, ticket: Ticket) -> Option<Waiter<K>> {
         let claim = self.claim_mut(ticket)?;
         match std::mem::replace(claim, Claim::None) {
             Claim::Waits(waiter) => {
-                self.leave(ticket, &waiter);
+                self.remove_waiter(ticket, &waiter);
                 Some(waiter)
             }
             other => {
@@ -368,7 +369,7 @@ impl<K: Clone> Pool<K> {
         }
     }
 
-    fn leave(&mut self, ticket: Ticket, waiter: &Waiter<K>) {
+    fn remove_waiter(&mut self, ticket: Ticket, waiter: &Waiter<K>) {
         if let Some(line) = self.lines.get_mut(&waiter.needs) {
             line.remove(&(Reverse(waiter.rank), ticket));
             if line.is_empty() {
@@ -386,7 +387,7 @@ impl<K: Clone> Pool<K> {
         }
     }
 
-    /// A ticket for a new claim.
+    /// Returns a ticket for a new claim.
     fn ticket(&mut self) -> Ticket {
         self.tickets += 1;
         let number = self.tickets;
@@ -398,7 +399,7 @@ impl<K: Clone> Pool<K> {
         Ticket { number, slot }
     }
 
-    /// The claim of a ticket that has not ended.
+    /// Returns the claim of a ticket, unless it has ended.
     fn claim_mut(&mut self, ticket: Ticket) -> Option<&mut Claim<K>> {
         let (number, claim) = &mut self.claims[ticket.slot as usize];
         (*number == ticket.number).then_some(claim)
@@ -419,9 +420,9 @@ impl<K: Clone> Pool<K> {
         }
     }
 
-    /// Returns the limit that has more free places now.
+    /// Frees places, and returns the limit that has more free places now.
     fn give_back(&mut self, Need { mut limit, amount }: Need) -> LimitId {
-        // Places on loan whose lender has left go on to where they came from.
+        // Places on loan whose lender has left return to where they came from.
         loop {
             let it = self.limit_mut(limit);
             it.used -= amount;
@@ -458,8 +459,8 @@ impl<K: Clone> Pool<K> {
 
 /// Loans.
 impl<K: Clone> Pool<K> {
-    /// The needs in order, each turned to the places of a lender where there is one.
-    fn met_by(&mut self, needs: &[Need], lenders: &[Ticket]) -> Result<Needs, LoanTooSmall> {
+    /// Returns the needs in order, with loans in place of limits where there is a lender.
+    fn with_loans(&mut self, needs: &[Need], lenders: &[Ticket]) -> Result<Needs, LoanTooSmall> {
         let mut met = Needs::new();
         for need in needs.iter().filter(|need| need.amount > 0) {
             let wanted = self.limit(need.limit).fitting(need.amount);
@@ -472,7 +473,7 @@ impl<K: Clone> Pool<K> {
             };
             met.push(Need { limit, amount: need.amount });
         }
-        // A limit that is named twice is counted once, for the larger amount.
+        // A limit that is named twice counts once, with the larger amount.
         if met.len() > 1 {
             self.sort(&mut met);
             met.dedup_by_key(|need| need.limit);
@@ -486,7 +487,8 @@ impl<K: Clone> Pool<K> {
         });
     }
 
-    /// The nearest of the lenders that holds some of the limit, where, and how much.
+    /// Returns the nearest lender that holds some of the limit, the index of the hold, and the
+    /// amount.
     fn lender(&mut self, limit: LimitId, lenders: &[Ticket]) -> Option<(Ticket, usize, usize)> {
         lenders.iter().find_map(|lender| {
             let holds = self.holds(*lender)?;
@@ -495,7 +497,7 @@ impl<K: Clone> Pool<K> {
         })
     }
 
-    /// The limit that lends what is held here.
+    /// Returns the loan of what is held here, and creates it first if needed.
     fn lend(&mut self, lender: Ticket, at: usize) -> LimitId {
         let lent = self.holds(lender).map(|holds| (holds[at].need, holds[at].root, holds[at].lent));
         let (Need { limit, amount }, root) = match lent {
@@ -512,8 +514,8 @@ impl<K: Clone> Pool<K> {
         lent
     }
 
-    /// The lender leaves: whoever waits for its places now waits for those of its limit, and may be
-    /// served of what it needs. Returns how much is on loan still.
+    /// Ends a loan whose lender leaves: its waiters now wait for the limit that it came from.
+    /// Returns how much is still on loan.
     fn end_loan(&mut self, lent: LimitId, freed: &mut Vec<LimitId>) -> usize {
         let limit = self.limit_mut(lent);
         let on_loan = limit.used;
@@ -522,12 +524,12 @@ impl<K: Clone> Pool<K> {
         loan.is_over = true;
         let from = self.source(lent);
         for ticket in waiting {
-            if let Some(mut waiter) = self.take_out(ticket) {
+            if let Some(mut waiter) = self.dequeue(ticket) {
                 let turned = waiter.needs.iter_mut().filter(|need| need.limit == lent);
                 turned.for_each(|need| need.limit = from);
                 self.sort(&mut waiter.needs);
                 freed.extend(waiter.needs.iter().map(|need| need.limit));
-                self.line_up(ticket, waiter);
+                self.enqueue(ticket, waiter);
             }
         }
         if on_loan == 0 {
@@ -536,7 +538,7 @@ impl<K: Clone> Pool<K> {
         on_loan
     }
 
-    /// Where places come from whose lenders have left.
+    /// Returns the limit that the places of a chain of ended loans come from.
     fn source(&self, mut limit: LimitId) -> LimitId {
         while let Some(loan) = self.limit(limit).loan.as_ref().filter(|loan| loan.is_over) {
             limit = loan.from;
@@ -545,7 +547,7 @@ impl<K: Clone> Pool<K> {
     }
 }
 
-/// Whether the order of those who wait has changed while they were served.
+/// Whether serving has changed the order of the waiters.
 #[derive(PartialEq, Eq)]
 enum Order {
     Same,
@@ -557,7 +559,7 @@ impl Limit {
         Self { size, used: 0, tier, waiting: BTreeMap::new(), loan }
     }
 
-    /// So much of the amount as there can be.
+    /// The amount, capped at the size.
     fn fitting(&self, amount: usize) -> usize {
         amount.min(self.size)
     }

@@ -1,36 +1,36 @@
-//! What the calling thread is needed for, and so whether it may block.
+//! Finds out whether the calling thread may block, from what else it is needed for.
 
 use std::cell::Cell;
 
-/// The thread that asks to wait for a run.
+/// The kind of thread that wants to wait for a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::engine) enum Caller {
-    /// Nothing else is to be done on it.
+    /// Not needed for anything else.
     Free,
-    /// It drives runs for those who started them: one of the library's pool.
+    /// A thread of the library's pool, which drives runs in the background.
     Pool,
-    /// It is inside of an executor that goes on without it, but will not be entered again.
+    /// Inside of an executor that goes on without it, but must not be entered again.
     Entered,
-    /// It polls the tasks of a tokio runtime, which has other threads for that. Some tasks wait
-    /// for this one nevertheless.
+    /// A worker of a multi-thread tokio runtime. Other workers go on, but some tasks wait for this
+    /// one.
     Worker,
-    /// It drives a tokio runtime that has no other thread.
+    /// The only thread that drives a tokio runtime.
     #[cfg_attr(not(feature = "tokio"), expect(dead_code, reason = "only tokio is asked"))]
     Only,
 }
 
 thread_local! {
-    /// The thread is polling a driver which tokio does not make yield.
+    /// Whether the thread is polling a driver, which has no budget.
     static DRIVING: Cell<bool> = const { Cell::new(false) };
     static IN_POOL: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Notes that the calling thread polls a driver.
+/// Marks the calling thread as polling a driver, until the guard is dropped.
 pub(super) fn driving() -> Driving {
     Driving { outer: DRIVING.replace(true) }
 }
 
-/// Polls a driver until it is dropped.
+/// The guard of [`driving`].
 pub(super) struct Driving {
     outer: bool,
 }
@@ -41,13 +41,13 @@ impl Drop for Driving {
     }
 }
 
-/// Notes that the calling thread is one of the pool.
+/// Marks the calling thread as one of the pool.
 pub(super) fn join_pool() {
     IN_POOL.set(true);
 }
 
 impl Caller {
-    /// The calling thread.
+    /// Returns the kind of the calling thread.
     pub(in crate::engine) fn here() -> Self {
         #[cfg(feature = "tokio")]
         if let Ok(handle) = tokio::runtime::Handle::try_current()
@@ -56,7 +56,7 @@ impl Caller {
             return match (handle.runtime_flavor(), tokio::task::try_id()) {
                 (tokio::runtime::RuntimeFlavor::CurrentThread, _) => Self::Only,
                 (_, Some(_)) => Self::Worker,
-                // The future that `block_on` was called with: the workers do without this thread.
+                // The thread that called `block_on`. The workers go on without it.
                 (_, None) => Self::Entered,
             };
         }
@@ -70,9 +70,9 @@ impl Caller {
     }
 }
 
-/// Whether tokio limits what the calling thread does in one turn. It does so wherever it polls
-/// futures, and neither on its threads for blocking functions nor on threads that only hold a
-/// handle. This is the one way to tell these apart that is documented and does not panic.
+/// Whether the calling thread has a cooperative budget of tokio. Threads that poll futures have
+/// one. Threads for blocking functions, and threads that only hold a handle, have none. No other
+/// documented way tells these apart without a panic.
 #[cfg(feature = "tokio")]
 fn has_budget() -> bool {
     use std::task::{Context, Poll, Waker};
@@ -80,9 +80,9 @@ fn has_budget() -> bool {
     use tokio::task::coop::poll_proceed;
 
     let mut cx = Context::from_waker(Waker::noop());
-    // Dropped last, it sets the budget back to what it was.
+    // Dropped last, which restores the budget.
     let Poll::Ready(_before) = poll_proceed(&mut cx) else { return true };
-    for _ in 0..MOST_BUDGET {
+    for _ in 0..MAX_BUDGET {
         match poll_proceed(&mut cx) {
             Poll::Pending => return true,
             Poll::Ready(spent) => spent.made_progress(),
@@ -91,9 +91,9 @@ fn has_budget() -> bool {
     false
 }
 
-/// No budget is larger: tokio counts it in a byte.
+/// The largest budget, because tokio counts it in a byte.
 #[cfg(feature = "tokio")]
-const MOST_BUDGET: u32 = 256;
+const MAX_BUDGET: u32 = 256;
 
 #[cfg(all(test, feature = "tokio"))]
 mod tests {

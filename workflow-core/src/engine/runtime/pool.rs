@@ -1,7 +1,7 @@
-//! Threads that drive runs which were started outside of tokio.
+//! A thread pool for runs that were started outside of tokio.
 //!
-//! Unlike those of `futures`, they do not count as entered: a job that is polled here may call an
-//! executor of its own, as it may where the run is waited for.
+//! Unlike the pool of `futures`, its threads do not count as inside of an executor, so that a job
+//! that is polled here may call an executor of its own.
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -11,7 +11,7 @@ use std::task::{Context, Poll, Wake, Waker};
 
 use futures::future::BoxFuture;
 
-/// Drives a future on the pool; without a single thread, on the caller's.
+/// Runs a future on the pool. If the pool has no thread, runs it on the calling thread.
 pub(super) fn spawn(future: BoxFuture<'static, ()>) {
     match pool() {
         Some(pool) => {
@@ -29,14 +29,14 @@ struct Pool {
 
 struct Task {
     pool: &'static Pool,
-    /// Gone once it has ended.
+    /// `None` once it has ended.
     future: Mutex<Option<BoxFuture<'static, ()>>>,
     state: AtomicU8,
 }
 
-/// Nothing to do until a wake.
+/// Waits for a wake.
 const IDLE: u8 = 0;
-/// In line, or ended.
+/// Queued, or ended.
 const QUEUED: u8 = 1;
 /// Being polled.
 const POLLING: u8 = 2;
@@ -86,7 +86,7 @@ impl Task {
         let mut slot = lock(&self.future);
         let Some(future) = slot.as_mut() else { return };
         let poll = || future.as_mut().poll(&mut Context::from_waker(&waker));
-        // A panic ends the future, and not the thread that others need.
+        // A panic ends the future, but not the thread.
         if !matches!(catch_unwind(AssertUnwindSafe(poll)), Ok(Poll::Pending)) {
             self.state.store(QUEUED, Ordering::Release);
             let ended = slot.take();
@@ -161,7 +161,7 @@ mod tests {
                     done.send(()).expect("someone waits");
                     return Poll::Ready(());
                 }
-                // From here and, so that it may come while the task is polled, from elsewhere.
+                // Also from another thread, so that the wake may come while the task is polled.
                 if left % 10 == 0 {
                     std::thread::spawn(move || waker.wake());
                 } else {

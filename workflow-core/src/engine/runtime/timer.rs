@@ -1,7 +1,7 @@
-//! Timers that need no runtime: one thread wakes all who sleep.
+//! Timers without a runtime: one thread wakes all sleepers.
 //!
-//! Beside those of `futures-timer`, thousands of sleepers cost little: who goes to sleep wakes the
-//! thread only if nobody is to be woken earlier.
+//! Thousands of sleepers cost less than with `futures-timer`: a new sleeper wakes the thread only
+//! if it is the first to be woken.
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -17,10 +17,10 @@ static TIMERS: Mutex<Timers> =
 static EARLIER: Condvar = Condvar::new();
 
 struct Timers {
-    /// By the time at which they wake, and their number.
+    /// The wakers of sleepers, by wake time and number.
     sleepers: BTreeMap<Key, Waker>,
     count: u64,
-    /// The thread is there.
+    /// Whether the thread is running.
     started: bool,
 }
 
@@ -30,23 +30,23 @@ fn timers() -> MutexGuard<'static, Timers> {
     TIMERS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Ends after a time.
+/// A future that ends after a duration.
 pub(super) struct Sleep {
     until: Instant,
-    /// Present while it is among the sleepers.
+    /// The number among the sleepers, once polled.
     number: Option<u64>,
 }
 
 impl Sleep {
     pub(super) fn new(duration: Duration) -> Self {
         let now = Instant::now();
-        let until = now.checked_add(duration).unwrap_or_else(|| now + FAR);
+        let until = now.checked_add(duration).unwrap_or_else(|| now + LONGEST_SLEEP);
         Self { until, number: None }
     }
 }
 
-/// What counts as for ever: thirty years.
-const FAR: Duration = Duration::from_secs(30 * 365 * 24 * 3600);
+/// The longest sleep, thirty years.
+const LONGEST_SLEEP: Duration = Duration::from_secs(30 * 365 * 24 * 3600);
 
 impl Future for Sleep {
     type Output = ();
@@ -87,7 +87,7 @@ impl Drop for Sleep {
     fn drop(&mut self) {
         if let Some(number) = self.number {
             let waker = timers().sleepers.remove(&(self.until, number));
-            // Unlocked, because it may be the last owner of a task.
+            // Unlocked, because the waker may be the last reference to a task.
             drop(waker);
         }
     }
@@ -98,13 +98,13 @@ impl Timers {
         let thread = thread::Builder::new().name("workflow-timer".to_owned());
         match thread.spawn(wake_sleepers) {
             Ok(_) => self.started = true,
-            // Whoever is polled next tries again.
-            Err(error) => tracing::error!(%error, "who sleeps is not woken: no thread"),
+            // The next sleeper tries again.
+            Err(error) => tracing::error!(%error, "cannot start the timer thread"),
         }
     }
 }
 
-/// What the thread does.
+/// The loop of the thread.
 fn wake_sleepers() {
     let mut timers = timers();
     loop {
@@ -114,7 +114,7 @@ fn wake_sleepers() {
         if !due.is_empty() {
             drop(timers);
             for waker in due.into_values() {
-                // A waker may be the host's, and others have to be woken after it.
+                // A waker may be code of the host. If it panics, the others must still be woken.
                 let _ = catch_unwind(AssertUnwindSafe(|| waker.wake()));
             }
             timers = self::timers();
@@ -137,7 +137,7 @@ mod tests {
 
     use super::*;
 
-    /// Tells which sleeper was woken, and when.
+    /// Reports which sleeper was woken, and when.
     struct Tells(usize, mpsc::Sender<(usize, Instant)>);
 
     impl Wake for Tells {
@@ -146,18 +146,18 @@ mod tests {
         }
     }
 
-    /// Sleeps so many milliseconds each, and looks at the order in which they are woken.
+    /// Sleeps for these milliseconds each, and checks the order in which the sleepers are woken.
     fn wake_in_order(millis: &[u64]) {
         let (tell, told) = mpsc::channel();
-        let sleeps = millis.iter().enumerate().filter_map(|(which, millis)| {
+        let start_sleep = millis.iter().enumerate().filter_map(|(which, millis)| {
             let mut sleep = Box::pin(Sleep::new(Duration::from_millis(*millis)));
             let waker = Waker::from(Arc::new(Tells(which, tell.clone())));
             let polled = sleep.as_mut().poll(&mut Context::from_waker(&waker));
             polled.is_pending().then_some((which, sleep))
         });
-        let mut sleeps: Vec<_> = sleeps.collect();
-        sleeps.sort_by_key(|(_, sleep)| (sleep.until, sleep.number));
-        for (which, sleep) in &sleeps {
+        let mut start_sleep: Vec<_> = start_sleep.collect();
+        start_sleep.sort_by_key(|(_, sleep)| (sleep.until, sleep.number));
+        for (which, sleep) in &start_sleep {
             let (woken, at) = told.recv().expect("it is woken");
             assert_eq!(woken, *which);
             assert!(at >= sleep.until);

@@ -1,4 +1,4 @@
-//! The clock of a tokio runtime in which a test has paused time.
+//! The clock of a tokio runtime with paused time.
 
 use std::time::{Duration, Instant, SystemTime};
 
@@ -7,21 +7,21 @@ use tokio::runtime::{Handle, RuntimeFlavor};
 
 use crate::engine::clock::{Clock, SystemClock};
 
-/// A clock that stands still while there is something to do, and then goes to the next timer of
-/// its runtime. Begins with the machine's time.
+/// A clock that stands still while there is something to do, and then jumps to the next timer of
+/// its runtime. Starts with the machine's time.
 pub(super) struct TokioClock {
     handle: Handle,
     found: tokio::time::Instant,
-    /// What the machine said when the clock was found.
+    /// The machine's time when the clock was created.
     began: Duration,
     time_of_day: SystemTime,
 }
 
 impl TokioClock {
-    /// The clock of a runtime, if it is not the machine's: if time is, or once was, paused.
+    /// Returns the clock of a runtime whose time is or was paused.
     ///
-    /// Tokio has no question for that. But its clock is the machine's or differs from it, and only
-    /// a runtime with one thread can be paused.
+    /// Tokio has no function for that. But a paused clock differs from the machine's, and only a
+    /// runtime with one thread can be paused.
     pub(super) fn of_paused(handle: &Handle) -> Option<Self> {
         if handle.runtime_flavor() != RuntimeFlavor::CurrentThread {
             return None;

@@ -1,4 +1,4 @@
-//! The deadlines of a run: any number of them, and one timer for the next.
+//! The deadlines of a run: any number of them in a heap, and one timer for the next.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -15,15 +15,15 @@ pub(super) struct Alarms {
     deadlines: BinaryHeap<Reverse<(Duration, u64, Alert)>>,
     count: u64,
     next: Option<(Duration, Arc<Task>)>,
-    /// The clock's own sleep has panicked: the library's timer is waited for instead.
+    /// The clock's `sleep` has panicked, so the library's timer is used instead.
     broken: bool,
 }
 
-/// What a deadline is for.
+/// The purpose of a deadline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Alert {
     Scheduler(Timer),
-    /// A job that was asked to stop has had its time.
+    /// The grace period of a job is over.
     Grace {
         job: u32,
         attempt: u32,
@@ -32,7 +32,7 @@ pub(super) enum Alert {
 
 impl RunState {
     /// Sets a deadline.
-    pub(super) fn arm(
+    pub(super) fn set_deadline(
         &mut self,
         run: &Arc<ActiveRun>,
         alert: Alert,
@@ -46,7 +46,7 @@ impl RunState {
         self.set_alarm(run, deferred);
     }
 
-    /// Forgets all deadlines, and returns the timer for the next.
+    /// Removes all deadlines, and returns the timer for the next.
     pub(super) fn clear_alarms(&mut self) -> Option<Arc<Task>> {
         self.alarms.take()?.next.map(|(_, task)| task)
     }
@@ -56,7 +56,7 @@ impl RunState {
         next.is_some_and(|(_, next)| Arc::ptr_eq(next, task))
     }
 
-    /// Makes the timer go off at the earliest deadline.
+    /// Sets the timer to the earliest deadline.
     fn set_alarm(&mut self, run: &Arc<ActiveRun>, deferred: &mut Deferred) {
         let Some(alarms) = &mut self.alarms else { return };
         let Some(Reverse((at, ..))) = alarms.deadlines.peek() else { return };
@@ -72,34 +72,34 @@ impl RunState {
         }
     }
 
-    /// The timer went off, or was of no use: tells whoever is due.
+    /// Handles a timer that went off or panicked, and fires the deadlines that are due.
     pub(in crate::engine) fn alarm(
         &mut self,
         run: &Arc<ActiveRun>,
-        of_use: bool,
+        works: bool,
         deferred: &mut Deferred,
     ) {
         if let Some(alarms) = &mut self.alarms {
             alarms.next = None;
-            alarms.broken |= !of_use;
+            alarms.broken |= !works;
         }
-        self.tell_due(run, deferred);
+        self.fire_due(run, deferred);
         self.set_alarm(run, deferred);
     }
 
-    /// Whether a deadline has passed of which nobody was told.
+    /// Whether a deadline has passed that did not fire yet.
     pub(in crate::engine) fn is_due(&self, now: Duration) -> bool {
         self.next_deadline().is_some_and(|at| at <= now)
     }
 
-    /// Tells whoever is due.
-    pub(in crate::engine) fn tell_due(&mut self, run: &Arc<ActiveRun>, deferred: &mut Deferred) {
+    /// Fires the deadlines that are due.
+    pub(in crate::engine) fn fire_due(&mut self, run: &Arc<ActiveRun>, deferred: &mut Deferred) {
         let now = run.now();
         while self.is_due(now)
             && let Some(alarms) = &mut self.alarms
             && let Some(Reverse((_, _, alert))) = alarms.deadlines.pop()
         {
-            self.due(run, alert, deferred);
+            self.fire(run, alert, deferred);
         }
     }
 
@@ -108,17 +108,17 @@ impl RunState {
         Some(*at)
     }
 
-    /// Waits anew for the earliest deadline, on the timers that are there by now.
+    /// Sets the timer again, on the runtime that the run uses now.
     pub(in crate::engine) fn reset_alarm(&mut self, run: &Arc<ActiveRun>, deferred: &mut Deferred) {
         let next = self.alarms.as_mut().and_then(|alarms| alarms.next.take());
         deferred.drop.extend(next.map(|(_, task)| task));
         self.set_alarm(run, deferred);
     }
 
-    fn due(&mut self, run: &Arc<ActiveRun>, alert: Alert, deferred: &mut Deferred) {
+    fn fire(&mut self, run: &Arc<ActiveRun>, alert: Alert, deferred: &mut Deferred) {
         match alert {
             Alert::Scheduler(timer) => self.scheduler.timer(timer),
-            Alert::Grace { job, attempt } => self.grace_is_over(run, job, attempt, deferred),
+            Alert::Grace { job, attempt } => self.grace_period_over(run, job, attempt, deferred),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Does what the scheduler decided, short of calling anyone.
+//! Applies the effects of the scheduler to the run's state, without calling code of the host.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use crate::engine::durable::replay::Claim;
 use crate::engine::durable::writer::Held;
 
 impl RunState {
-    /// Does what the scheduler decided, short of calling anyone.
+    /// Applies the effects of the scheduler to the run's state, without calling code of the host.
     #[cold]
     pub(super) fn apply(&mut self, run: &Arc<ActiveRun>, effect: Effect, deferred: &mut Deferred) {
         match effect {
@@ -28,7 +28,7 @@ impl RunState {
                 self.facts.remove(&job);
                 if let Some(error) = self.errors.remove(&job) {
                     let failure = Failure::from(&error);
-                    deferred.hosts.push(HostOwned::Error(error));
+                    deferred.host_owned.push(HostOwned::Error(error));
                     self.notice(run, job, attempt, &failure, Then::RetryIn(delay), deferred);
                     let detail = EntryDetail::Error { error: failure, retry_in: Some(delay) };
                     self.note_with(EntryKind::AttemptFailed, job, attempt, detail);
@@ -40,12 +40,14 @@ impl RunState {
                 self.failed_with(job, error, deferred);
             }
             Effect::Fail { job, attempt } => {
-                self.note_bad_end(run, EntryKind::JobFailed, job, attempt, deferred);
+                self.note_failure(run, EntryKind::JobFailed, job, attempt, deferred);
             }
             Effect::Cancel { job, attempt } => {
-                self.note_bad_end(run, EntryKind::JobCancelled, job, attempt, deferred);
+                self.note_failure(run, EntryKind::JobCancelled, job, attempt, deferred);
             }
-            Effect::Arm { timer, after } => self.arm(run, Alert::Scheduler(timer), after, deferred),
+            Effect::Arm { timer, after } => {
+                self.set_deadline(run, Alert::Scheduler(timer), after, deferred)
+            }
             Effect::Interrupt { job, attempt, cause } => {
                 // In a run that is lost, it may have been refused already.
                 if self.scheduler.is_running(job, attempt) {
@@ -57,7 +59,7 @@ impl RunState {
         }
     }
 
-    fn note_bad_end(
+    fn note_failure(
         &mut self,
         run: &ActiveRun,
         what: EntryKind,
@@ -65,7 +67,7 @@ impl RunState {
         attempt: u32,
         deferred: &mut Deferred,
     ) {
-        // It may have stood in line.
+        // The job may still wait for places.
         self.give_back(job);
         let error = self.errors.remove(&job).unwrap_or_else(|| {
             JobError::of_kind(JobErrorKind::Cancelled, "stopped before it began")
@@ -74,10 +76,10 @@ impl RunState {
         let then = if what == EntryKind::JobFailed { Then::Failed } else { Then::Cancelled };
         self.notice(run, job, attempt, &failure, then, deferred);
         self.note_with(what, job, attempt, EntryDetail::Error { error: failure, retry_in: None });
-        self.tell(job, Err(error), deferred);
+        self.send_result(job, Err(error), deferred);
     }
 
-    /// Has the log of this program told of an attempt that failed, if anybody listens.
+    /// Defers a log message about a failed attempt, if a subscriber listens.
     fn notice(
         &self,
         run: &ActiveRun,
@@ -87,17 +89,17 @@ impl RunState {
         then: Then,
         deferred: &mut Deferred,
     ) {
-        // A run that its store does not keep ends with that.
+        // A lost run logs only that.
         let is_lost = self.recorder.as_ref().is_some_and(|recorder| recorder.failed.is_some());
         if is_lost || LevelFilter::current() < LevelFilter::WARN {
             return;
         }
         let job = self.names.get(&run.plan.graph, job).into_owned();
         let notice = Notice { job, attempt, error: failure.to_string(), then };
-        deferred.hosts.push(HostOwned::Notice(Box::new(notice)));
+        deferred.host_owned.push(HostOwned::Notice(Box::new(notice)));
     }
 
-    pub(in crate::engine) fn tell(
+    pub(in crate::engine) fn send_result(
         &mut self,
         job: u32,
         result: Result<(), JobError>,
@@ -108,14 +110,14 @@ impl RunState {
             if let Some((end, result)) = child.end.take().zip(untold.take())
                 && let Some(Held::Tell(end, result)) = self.hold(Held::Tell(end, result))
             {
-                deferred.tell.push((end, result));
+                deferred.results.push((end, result));
             }
-            deferred.hosts.push(HostOwned::Child(child));
+            deferred.host_owned.push(HostOwned::Child(child));
         }
-        deferred.hosts.extend(untold.and_then(Result::err).map(HostOwned::Error));
+        deferred.host_owned.extend(untold.and_then(Result::err).map(HostOwned::Error));
     }
 
-    /// Keeps what an attempt failed with until the scheduler has decided what follows.
+    /// Stores the error of an attempt until the scheduler has decided what follows.
     pub(in crate::engine) fn failed_with(
         &mut self,
         job: u32,
@@ -123,10 +125,10 @@ impl RunState {
         deferred: &mut Deferred,
     ) {
         let earlier = self.errors.insert(job, error);
-        deferred.hosts.extend(earlier.map(HostOwned::Error));
+        deferred.host_owned.extend(earlier.map(HostOwned::Error));
     }
 
-    /// Starts what takes the work of a job back.
+    /// Starts the compensation of a job.
     fn compensate(&mut self, run: &Arc<ActiveRun>, of: u32, deferred: &mut Deferred) {
         let Some(compensation) =
             run.plan.extras.get(&of).and_then(|extras| extras.compensation.as_ref())
@@ -153,7 +155,7 @@ impl RunState {
         }
     }
 
-    /// Adds a job that was started by another, and returns its number.
+    /// Adds a job that was started by another job, and returns its number.
     pub(in crate::engine) fn append(
         &mut self,
         parent: u32,
@@ -203,7 +205,7 @@ impl RunState {
         deferred.wake.extend(self.driver.take());
     }
 
-    /// The output of the job whose output is the workflow's, in a run that is kept.
+    /// The workflow's output, in a persisted run: the output of one of its jobs.
     fn output_on_record(&self, run: &ActiveRun) -> Option<Arc<Json>> {
         self.recorder.as_ref()?;
         let (source, _) = run.plan.output?;
@@ -212,7 +214,7 @@ impl RunState {
         self.log.output(self.log.entries.iter().rposition(is_its)?)
     }
 
-    /// Which job's failure failed the run, in words.
+    /// Names the job whose failure failed the run.
     fn first_failure(&self, run: &ActiveRun) -> String {
         let jobs = run.plan.graph.len() as u32;
         let bad = |what| matches!(what, EntryKind::JobFailed | EntryKind::JobCancelled);

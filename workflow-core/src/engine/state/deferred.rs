@@ -1,4 +1,4 @@
-//! What is to be done once the run's lock is released: wake, tell, drop, grant.
+//! Effects that are deferred until the run's lock is released: wakes, messages, drops, grants.
 
 use std::sync::Arc;
 use std::task::Waker;
@@ -16,45 +16,44 @@ use crate::job::JobError;
 
 type ChildEnd = Result<(), JobError>;
 
-/// What is the host's, so that nothing is done with it under the lock.
+/// Values of the host, which must not be used or dropped under the lock.
 pub(in crate::engine) enum HostOwned {
-    /// A job that was started by another, and of which nothing is wanted any more.
+    /// A job that was started by another job and is no longer needed.
     Child(Child),
-    /// An error that has been told, or that nobody asks for.
+    /// An error that was reported, or that nobody waits for.
     Error(JobError),
-    /// A job that is asked for again, and what is on record of its output.
+    /// A job that is called again after a resume, and its recorded output.
     Recorded(Child, Option<Arc<Json>>),
-    /// What the host's subscriber is to be told of an attempt.
+    /// A log message about an attempt.
     Notice(Box<Notice>),
 }
 
 #[derive(Default)]
 pub(in crate::engine) struct Deferred {
     pub(in crate::engine) wake: Vec<Waker>,
-    /// Requests to stop.
+    /// Cancellation tokens to set.
     pub(in crate::engine) stop: Vec<Arc<Token>>,
-    /// Tasks whose futures are to be dropped.
+    /// Tasks whose futures must be dropped.
     pub(in crate::engine) drop: Vec<Arc<Task>>,
-    /// What holds values or errors of the host, to be dropped or read.
-    pub(in crate::engine) hosts: Vec<HostOwned>,
-    /// Who waits for a child, and how it ended.
-    pub(in crate::engine) tell: Vec<(oneshot::Sender<ChildEnd>, ChildEnd)>,
-    /// Who waits for a signal, and what came with it.
+    /// Values of the host, to be dropped or read.
+    pub(in crate::engine) host_owned: Vec<HostOwned>,
+    /// Results of child jobs, and the jobs that wait for them.
+    pub(in crate::engine) results: Vec<(oneshot::Sender<ChildEnd>, ChildEnd)>,
+    /// Payloads of signals, and the jobs that wait for them.
     pub(in crate::engine) signal: Vec<(oneshot::Sender<Json>, Json)>,
-    /// Who waits for a signal in vain.
-    pub(in crate::engine) hang_up: Vec<oneshot::Sender<Json>>,
-    /// Places that jobs of other runs, or of this one, now have.
+    /// Jobs that wait for a signal that they will not get.
+    pub(in crate::engine) unanswered: Vec<oneshot::Sender<Json>>,
+    /// Places granted to jobs of this or other runs.
     pub(in crate::engine) grants: Vec<Grant>,
-    /// How many threads to start for the run.
+    /// The number of threads to start for the run.
     pub(in crate::engine) threads: usize,
     /// Whether to wake a thread of the run.
-    pub(in crate::engine) ring: bool,
+    pub(in crate::engine) notify_thread: bool,
     /// The run has ended.
     pub(in crate::engine) finished: bool,
 }
 
-/// How an attempt failed, for the log of this program. The subscriber is the host's, and so is not
-/// called under the lock.
+/// A log message about a failed attempt. Deferred because the subscriber is code of the host.
 pub(in crate::engine) struct Notice {
     pub(in crate::engine) job: String,
     pub(in crate::engine) attempt: u32,
@@ -62,7 +61,7 @@ pub(in crate::engine) struct Notice {
     pub(in crate::engine) then: Then,
 }
 
-/// What becomes of a job whose attempt failed.
+/// What follows for a job whose attempt failed.
 pub(in crate::engine) enum Then {
     RetryIn(Duration),
     Failed,
@@ -94,52 +93,52 @@ impl Deferred {
         self.wake.is_empty()
             && self.stop.is_empty()
             && self.drop.is_empty()
-            && self.hosts.is_empty()
-            && self.tell.is_empty()
+            && self.host_owned.is_empty()
+            && self.results.is_empty()
             && self.signal.is_empty()
-            && self.hang_up.is_empty()
+            && self.unanswered.is_empty()
             && self.grants.is_empty()
             && self.threads == 0
-            && !self.ring
+            && !self.notify_thread
             && !self.finished
     }
 
-    /// Tells whoever asked for a job what became of it, which has been decided already.
+    /// Sends a result that is known already to the job that waits for it.
     pub(in crate::engine) fn answer(&mut self, mut child: Child, result: ChildEnd) {
-        self.tell.extend(child.end.take().map(|end| (end, result)));
-        self.hosts.push(HostOwned::Child(child));
+        self.results.extend(child.end.take().map(|end| (end, result)));
+        self.host_owned.push(HostOwned::Child(child));
     }
 
-    /// Runs them. The run must not be locked.
+    /// Performs the deferred effects. The run must not be locked.
     ///
-    /// Wakers and destructors are the host's: one that panics keeps nothing else from being done.
+    /// Wakers and destructors are code of the host. If one panics, the rest is still performed.
     #[cold]
     pub(in crate::engine) fn run(&mut self, run: &Arc<ActiveRun>) {
         drain(&mut self.drop, |task| {
             let work = task.lock().take();
             discard(work);
         });
-        drain(&mut self.hosts, |own| match own {
+        drain(&mut self.host_owned, |own| match own {
             HostOwned::Child(child) => discard(child),
             HostOwned::Error(error) => discard(error),
             HostOwned::Notice(notice) => discard_after(|| notice.log(run)),
             HostOwned::Recorded(mut child, output) => {
                 let result = restore(&child, output);
-                self.tell.extend(child.end.take().map(|end| (end, result)));
+                self.results.extend(child.end.take().map(|end| (end, result)));
                 discard(child);
             }
         });
-        // Before anyone hears that the run has ended: threads of it may run on.
+        // Before the end of the run is published, because its threads may run on.
         drain(&mut self.stop, |token| token.set());
         if std::mem::take(&mut self.finished) {
             run.publish();
         }
-        // Whoever does not wait any more has dropped the other end.
-        drain(&mut self.tell, |(waiter, result)| discard_after(|| waiter.send(result)));
-        // As above; the signal is on record as received by that attempt.
+        // Sending fails if nobody waits any more.
+        drain(&mut self.results, |(waiter, result)| discard_after(|| waiter.send(result)));
+        // As above. The record already says that the attempt received the signal.
         drain(&mut self.signal, |(receiver, payload)| discard_after(|| receiver.send(payload)));
-        drain(&mut self.hang_up, discard);
-        if std::mem::take(&mut self.ring) {
+        drain(&mut self.unanswered, discard);
+        if std::mem::take(&mut self.notify_thread) {
             run.condvar.notify_one();
         }
         for _ in 0..std::mem::take(&mut self.threads) {
@@ -152,7 +151,7 @@ impl Deferred {
     }
 }
 
-/// Empties a list, which keeps its room. Most are empty, and those cost a comparison.
+/// Empties a list and keeps its capacity. Most lists are empty and cost one comparison.
 #[inline]
 fn drain<T>(list: &mut Vec<T>, act: impl FnMut(T)) {
     if !list.is_empty() {
@@ -160,7 +159,7 @@ fn drain<T>(list: &mut Vec<T>, act: impl FnMut(T)) {
     }
 }
 
-/// Wakes everyone, whatever an executor does that panics.
+/// Wakes all of them, even if one panics.
 pub(in crate::engine) fn wake_all(wakers: impl IntoIterator<Item = Waker>) {
     wakers.into_iter().for_each(wake);
 }
@@ -169,7 +168,7 @@ fn wake(waker: Waker) {
     discard_after(|| waker.wake());
 }
 
-/// Does something that calls wakers, and drops what comes of it.
+/// Calls code that may call wakers of the host, and drops its result.
 fn discard_after<T>(act: impl FnOnce() -> T) {
     if let Ok(left) = guard::call(act) {
         discard(left);

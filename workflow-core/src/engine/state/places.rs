@@ -1,7 +1,8 @@
-//! The places that jobs hold of limits, from when they ask for them until they end.
+//! The places of limits that jobs of the run hold or wait for.
 //!
-//! What a job holds is known by its ticket, and nothing is worked out anew when it is given back: a
-//! ticket is taken out of [`State::places`] once, by whatever ends the job first.
+//! A ticket stands for what a job holds. Whatever ends the job first removes the ticket from
+//! [`RunState::places`], so that places are released exactly once. Which jobs get places is decided
+//! by [`permits`].
 
 use std::sync::Arc;
 
@@ -10,16 +11,16 @@ use smallvec::SmallVec;
 use super::{ActiveRun, Deferred, Effect, End, JobError, JobFlags, LimitId, Role, RunState, Step};
 use crate::engine::permits::{self, Admitted, Inherited, Ticket};
 
-/// What a job holds, or waits for.
+/// The places that a job holds or waits for.
 pub(super) struct Place {
     ticket: Ticket,
     granted: bool,
 }
 
 impl RunState {
-    /// Whether the job has the places of all its limits. Else it waits for them, or has failed
-    /// because it can never have them.
-    pub(super) fn has_places(
+    /// Acquires the places of all limits of a job. Returns false if the job waits for them, or has
+    /// failed because it can never get them.
+    pub(super) fn acquire_places(
         &mut self,
         run: &Arc<ActiveRun>,
         job: u32,
@@ -54,8 +55,8 @@ impl RunState {
         }
     }
 
-    /// A job that waited has its places. One that does not wait for them any more has given them
-    /// back, or will when its end is noted.
+    /// Handles a grant to a job that waited. A job that no longer waits has released its places, or
+    /// will when its end is noted.
     fn granted(&mut self, job: u32, ticket: Ticket) {
         if let Some(place) = self.places.get_mut(&job)
             && place.ticket == ticket
@@ -65,26 +66,26 @@ impl RunState {
         }
     }
 
-    /// Gives back what the job holds, if anything, or takes it out of the line.
+    /// Releases the places that the job holds or waits for, if any.
     #[inline]
     pub(super) fn give_back(&mut self, job: u32) {
         if !self.places.is_empty()
             && let Some(place) = self.places.remove(&job)
         {
-            self.free(permits::release(place.ticket));
+            self.add_freed(permits::release(place.ticket));
         }
     }
 
-    fn free(&mut self, mut limits: Vec<LimitId>) {
+    fn add_freed(&mut self, mut limits: Vec<LimitId>) {
         if !limits.is_empty() {
             self.freed.filling().append(&mut limits);
         }
     }
 
-    /// Lets what has become ready stand in line, and then gives places that were given back to those
-    /// whose turn it is. A thread that does not ask the scheduler leaves it to the driver.
+    /// Lets jobs that have become ready request places, and then grants freed places in order. A
+    /// thread that does not use the scheduler leaves this to the driver.
     #[cold]
-    pub(super) fn line_up(
+    pub(super) fn launch_then_grant(
         &mut self,
         run: &Arc<ActiveRun>,
         role: Role,
@@ -105,34 +106,34 @@ impl RunState {
                 other => self.apply(run, other, deferred),
             }
         }
-        self.give_places(deferred);
+        self.grant_freed(deferred);
         step
     }
 
-    /// Gives places that were given back to those whose turn it is.
+    /// Grants freed places in order.
     #[cold]
-    pub(super) fn give_places(&mut self, deferred: &mut Deferred) {
+    pub(super) fn grant_freed(&mut self, deferred: &mut Deferred) {
         deferred.grants.extend(permits::serve(self.freed.take()));
     }
 
-    /// Gives back what all jobs hold, and takes them out of the line.
-    pub(super) fn give_all_back(&mut self, deferred: &mut Deferred) {
+    /// Releases the places that all jobs hold or wait for.
+    pub(super) fn release_all_places(&mut self, deferred: &mut Deferred) {
         let places = std::mem::take(&mut self.places);
         for place in places.values() {
-            self.free(permits::release(place.ticket));
+            self.add_freed(permits::release(place.ticket));
         }
         if !self.freed.is_empty() {
-            self.give_places(deferred);
+            self.grant_freed(deferred);
         }
     }
 
-    /// What the job and those that it is inside of hold, the nearest first.
+    /// The tickets of the job and of the jobs that it is inside of, the nearest first.
     pub(in crate::engine) fn lenders(&self, job: u32) -> Vec<Ticket> {
         let own = self.places.get(&job).map(|place| place.ticket);
         own.into_iter().chain(self.lenders_of(job, self.scheduler.flags(job))).collect()
     }
 
-    /// What those hold that a job of this run is inside of.
+    /// The tickets of the jobs that a job is inside of.
     fn lenders_of(&self, job: u32, flags: JobFlags) -> SmallVec<[Ticket; 2]> {
         let mut lenders = SmallVec::new();
         if !flags.intersects(JobFlags::CHILD) || self.places.is_empty() {
@@ -146,8 +147,8 @@ impl RunState {
         lenders
     }
 
-    /// Lets those who wait for places ask for them anew.
-    fn ask_anew(&mut self) {
+    /// Lets jobs that wait for places request them again.
+    fn request_places_again(&mut self) {
         let waiting = self.places.iter().filter(|(_, place)| !place.granted);
         let waiting: Vec<u32> = waiting.map(|(job, _)| *job).collect();
         for job in waiting.into_iter().rev() {
@@ -158,28 +159,28 @@ impl RunState {
 }
 
 impl ActiveRun {
-    /// A job that waited has its places now.
+    /// Handles a grant to a job that waited.
     pub(in crate::engine) fn granted(self: &Arc<Self>, job: u32, ticket: Ticket) {
         self.change(|state, _| state.granted(job, ticket));
     }
 
-    /// The run turns out to be inside of a job, whose places its jobs may borrow.
+    /// Sets the outer job of the run, whose places its jobs may borrow.
     pub(in crate::engine) fn inherit(self: &Arc<Self>, inherited: Arc<Inherited>) {
         if self.limits.inherit(inherited) {
-            self.change(|state, _| state.ask_anew());
+            self.change(|state, _| state.request_places_again());
         }
     }
 }
 
 impl Drop for ActiveRun {
-    /// A run that nobody drives to its end gives back what its jobs hold.
+    /// Releases the places of a run that nobody drives to its end.
     fn drop(&mut self) {
         let state = self.state_mut();
         if state.places.is_empty() && state.freed.is_empty() {
             return;
         }
         let mut deferred = Deferred::default();
-        state.give_all_back(&mut deferred);
+        state.release_all_places(&mut deferred);
         permits::deliver(deferred.grants);
     }
 }

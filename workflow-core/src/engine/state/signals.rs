@@ -1,4 +1,5 @@
-//! What outlives a crash besides jobs: sleeps, signals, and values under keys.
+//! Signals, durable sleeps and persisted values of a run. They outlive a crash like the outcomes of
+//! jobs.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -11,23 +12,23 @@ use super::{ActiveRun, Deferred, EntryDetail, EntryKind, RunState};
 use crate::engine::durable::writer::Held;
 use crate::sparse_map::SparseMap;
 
-/// What is on record ends on a day that can be written down: after a hundred years.
+/// The longest recorded sleep, a hundred years, so that its end is a date that can be written.
 const LONGEST_SLEEP: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 
-/// A run's signals and sleeps, and the values that its jobs kept.
+/// A run's signals and sleeps, and the values that its jobs persisted.
 #[derive(Default)]
 pub(in crate::engine) struct Signals {
-    /// Signals that nobody has received, oldest first.
+    /// Signals that no job has received yet, oldest first.
     waiting: Vec<Signal>,
-    /// Messages of the store that have come.
-    heard: BTreeSet<u64>,
+    /// Numbers of the store's messages that have arrived.
+    arrived: BTreeSet<u64>,
     /// Jobs that wait for a signal.
     receivers: Vec<Receiver>,
-    /// Jobs that sleep, and how often.
+    /// Jobs that sleep, with the number of their sleeps.
     sleepers: SparseMap<u32, usize>,
     values: SparseMap<String, Json>,
-    /// What attempts under way had received and slept before the run was taken up again.
-    past: Vec<(u32, u32, EntryDetail)>,
+    /// Recorded signals and sleeps of attempts that were running before the run was resumed.
+    replayable: Vec<(u32, u32, EntryDetail)>,
 }
 
 struct Signal {
@@ -44,27 +45,27 @@ struct Receiver {
 }
 
 impl Signals {
-    /// Whether a job waits for something that is not a job.
+    /// Whether a job waits for a signal or for a sleep to end.
     fn is_awaited_by(&self, job: u32) -> bool {
         self.sleepers.contains_key(&job)
             || self.receivers.iter().any(|it| it.job == job && !it.receive.is_canceled())
     }
 
-    /// What is on record: a sleep, a signal, or a value.
+    /// Restores a recorded sleep, signal or value.
     pub(in crate::engine) fn restore(&mut self, job: u32, attempt: u32, detail: EntryDetail) {
         match detail {
             EntryDetail::Kept { key, value } => drop(self.values.insert(key, value)),
             detail => {
                 if let EntryDetail::Signal { message: Some(number), .. } = detail {
-                    self.heard.insert(number);
+                    self.arrived.insert(number);
                 }
-                self.past.push((job, attempt, detail));
+                self.replayable.push((job, attempt, detail));
             }
         }
     }
 
-    /// Takes out the oldest signal that somebody waits for, and who has waited longest.
-    fn match_up(&mut self) -> Option<(Receiver, Signal)> {
+    /// Removes the oldest signal that a job waits for, and the job that has waited longest.
+    fn take_match(&mut self) -> Option<(Receiver, Signal)> {
         self.receivers.retain(|receiver| !receiver.receive.is_canceled());
         let Self { receivers, waiting, .. } = self;
         let of = |name: &str| receivers.iter().position(|receiver| receiver.name == name);
@@ -73,7 +74,7 @@ impl Signals {
         Some((receivers.remove(receiver), waiting.remove(signal)))
     }
 
-    /// Takes out what is on record of this attempt and like this.
+    /// Removes the first recorded entry of this attempt that matches.
     fn replay(
         &mut self,
         job: u32,
@@ -83,14 +84,14 @@ impl Signals {
         let same = |(of, number, detail): &(u32, u32, EntryDetail)| {
             (*of, *number) == (job, attempt) && like(detail)
         };
-        let at = self.past.iter().position(same)?;
-        Some(self.past.remove(at).2)
+        let at = self.replayable.iter().position(same)?;
+        Some(self.replayable.remove(at).2)
     }
 }
 
 impl RunState {
-    /// Notes that a function sleeps, and returns how long it still has to.
-    pub(in crate::engine) fn sleeps(
+    /// Records that a function sleeps, and returns the remaining time.
+    pub(in crate::engine) fn start_sleep(
         &mut self,
         job: u32,
         attempt: u32,
@@ -101,7 +102,7 @@ impl RunState {
         *self.signals().sleepers.entry(job).or_insert(0) += 1;
         let same = |detail: &EntryDetail| matches!(detail, EntryDetail::Sleep { duration: it, .. } if it.abs_diff(duration) < Duration::from_micros(1));
         if let Some(EntryDetail::Sleep { until, .. }) = self.signals().replay(job, attempt, same) {
-            // The clock may have been set back since: a sleep is no longer than it was to be.
+            // At most the full duration, because the clock may have been set back since.
             return until.duration_since(now).unwrap_or_default().min(duration);
         }
         let until = now.checked_add(duration).unwrap_or(now);
@@ -114,8 +115,8 @@ impl RunState {
         duration
     }
 
-    /// A sleep has ended, or is not awaited any more.
-    pub(in crate::engine) fn slept(&mut self, job: u32) {
+    /// Handles a sleep that has ended or was dropped.
+    pub(in crate::engine) fn end_sleep(&mut self, job: u32) {
         if let Some(count) = self.signals().sleepers.get_mut(&job) {
             *count -= 1;
             if *count == 0 {
@@ -124,8 +125,8 @@ impl RunState {
         }
     }
 
-    /// A job waits for a signal.
-    pub(in crate::engine) fn awaits(
+    /// Registers a job that waits for a signal.
+    pub(in crate::engine) fn await_signal(
         &mut self,
         job: u32,
         attempt: u32,
@@ -141,7 +142,7 @@ impl RunState {
         }
         let awaited = name.clone();
         self.signals().receivers.push(Receiver { job, attempt, name, receive });
-        self.hand_out(deferred);
+        self.deliver_signals(deferred);
         let waits = |it: &Receiver| (it.job, it.attempt, &it.name) == (job, attempt, &awaited);
         if self.signals().receivers.iter().any(waits) {
             self.note_with(EntryKind::SignalAwaited, job, attempt, EntryDetail::Awaited(awaited));
@@ -149,26 +150,26 @@ impl RunState {
         received
     }
 
-    /// A signal has come.
-    pub(in crate::engine) fn signalled(
+    /// Handles a signal that arrived.
+    pub(in crate::engine) fn receive_signal(
         &mut self,
         name: String,
         payload: Json,
         message: Option<u64>,
         deferred: &mut Deferred,
     ) {
-        if message.is_some_and(|number| !self.signals().heard.insert(number)) {
+        if message.is_some_and(|number| !self.signals().arrived.insert(number)) {
             return;
         }
         let waiting = &mut self.signals().waiting;
         let at = waiting.partition_point(|earlier| earlier.message <= message);
         waiting.insert(at, Signal { name, payload, message });
-        self.hand_out(deferred);
+        self.deliver_signals(deferred);
     }
 
-    /// Brings signals and those who wait for them together, each in order.
-    fn hand_out(&mut self, deferred: &mut Deferred) {
-        while let Some((receiver, signal)) = self.signals().match_up() {
+    /// Delivers signals to the jobs that wait for them, both in order.
+    fn deliver_signals(&mut self, deferred: &mut Deferred) {
+        while let Some((receiver, signal)) = self.signals().take_match() {
             let Receiver { job, attempt, receive, .. } = receiver;
             let Signal { name, payload, message } = signal;
             let detail = EntryDetail::Signal { name, payload: payload.clone(), message };
@@ -180,7 +181,7 @@ impl RunState {
         }
     }
 
-    /// Keeps a value under a key; false when the attempt has ended.
+    /// Persists a value under a key. Returns false if the attempt has ended.
     pub(in crate::engine) fn persist_value(
         &mut self,
         job: u32,
@@ -196,7 +197,7 @@ impl RunState {
         running
     }
 
-    /// The value that was kept under a key.
+    /// The persisted value of a key.
     pub(in crate::engine) fn persisted_value(&self, key: &str) -> Option<Json> {
         self.signals.as_ref()?.values.get(key).cloned()
     }
@@ -205,20 +206,20 @@ impl RunState {
         self.signals.get_or_insert_default()
     }
 
-    /// Whether a job waits for something that is not a job.
-    pub(in crate::engine) fn awaits_mail(&self, job: u32) -> bool {
+    /// Whether a job waits for a signal or for a sleep to end.
+    pub(in crate::engine) fn waits_for_signal_or_sleep(&self, job: u32) -> bool {
         self.signals.as_ref().is_some_and(|signals| signals.is_awaited_by(job))
     }
 }
 
 impl ActiveRun {
-    /// Brings a signal to the job that waits for it, or keeps it for one that will.
+    /// Delivers a signal to the job that waits for it, or stores it until one does.
     pub(in crate::engine) fn signal(
         self: &Arc<Self>,
         name: String,
         payload: Json,
         message: Option<u64>,
     ) {
-        self.change(|state, deferred| state.signalled(name, payload, message, deferred));
+        self.change(|state, deferred| state.receive_signal(name, payload, message, deferred));
     }
 }

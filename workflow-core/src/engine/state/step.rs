@@ -12,7 +12,7 @@ use crate::engine::state::Ended;
 use crate::engine::worker::monitor;
 
 impl RunState {
-    /// What to do next.
+    /// Decides the next step of a worker.
     #[inline]
     pub(in crate::engine) fn next_step(
         &mut self,
@@ -24,7 +24,7 @@ impl RunState {
             self.note_shutdown(run);
         }
         if !self.freed.is_empty()
-            && let Some(step) = self.line_up(run, role, deferred)
+            && let Some(step) = self.launch_then_grant(run, role, deferred)
         {
             return step;
         }
@@ -39,7 +39,7 @@ impl RunState {
             deferred.wake.extend(self.driver.take());
             return if self.published { Step::Over } else { Step::Wait };
         }
-        // Woken and ready take turns, so that neither starves.
+        // Woken tasks and ready jobs take turns, so that neither starves.
         self.turn = !self.turn;
         if self.turn
             && let Some(task) = self.woken.pop_front()
@@ -56,7 +56,7 @@ impl RunState {
                 Effect::Launch { job, attempt } => {
                     if let Some(step) = self.launch(run, role, job, attempt, deferred) {
                         if !self.freed.is_empty() {
-                            self.give_places(deferred);
+                            self.grant_freed(deferred);
                         }
                         return step;
                     }
@@ -65,7 +65,7 @@ impl RunState {
             }
         }
         if !self.freed.is_empty() {
-            self.give_places(deferred);
+            self.grant_freed(deferred);
         }
         if self.recorder.is_some() {
             self.record(run);
@@ -77,7 +77,7 @@ impl RunState {
         }
     }
 
-    /// The launch of an attempt, if the worker that asks may launch it now.
+    /// Launches an attempt, if the worker may do so now.
     #[inline]
     pub(super) fn launch(
         &mut self,
@@ -97,7 +97,7 @@ impl RunState {
         Some(Step::Launch { job, attempt, flags })
     }
 
-    /// Starts the clocks of an attempt before its body is called, which may take its time.
+    /// Starts the timeouts of an attempt before its body is called, which may take a while.
     #[cold]
     fn start_clocks(&mut self, run: &Arc<ActiveRun>, job: u32, deferred: &mut Deferred) {
         while let Some(effect) = self.scheduler.next_clock(job) {
@@ -105,7 +105,7 @@ impl RunState {
         }
     }
 
-    /// Whether the worker that asks may launch the job now.
+    /// Whether the worker may launch the job now.
     #[inline]
     fn admit(
         &mut self,
@@ -116,7 +116,8 @@ impl RunState {
         flags: JobFlags,
         deferred: &mut Deferred,
     ) -> bool {
-        if run.engine.limits.concern(flags) && !self.has_places(run, job, attempt, flags, deferred)
+        if run.engine.limits.apply_to(flags)
+            && !self.acquire_places(run, job, attempt, flags, deferred)
         {
             return false;
         }
@@ -125,7 +126,7 @@ impl RunState {
         }
         if role == Role::Driver && flags.intersects(JobFlags::BLOCKING) {
             self.blocking.push_back((job, attempt));
-            self.threads.call_for_one(deferred);
+            self.threads.request_one(deferred);
             return false;
         }
         if self.recorder.is_none() && !flags.intersects(JobFlags::CONDITIONAL) {
@@ -134,9 +135,9 @@ impl RunState {
         true
     }
 
-    /// Notes the beginning of an attempt in a run that is kept, and holds the attempt back until
-    /// the store has what led to it. Where another engine may have taken the run over, until the
-    /// store has the beginning itself: it refuses it then.
+    /// Notes the start of an attempt in a persisted run, and holds the attempt back until the store
+    /// has the events before it. If another engine may have taken over the run, holds it back until
+    /// the store has the start itself: the store then rejects it.
     fn may_begin(
         &mut self,
         run: &Arc<ActiveRun>,
@@ -149,27 +150,27 @@ impl RunState {
             self.refuse(run, job, attempt, deferred);
             return false;
         }
-        let noted = !flags.intersects(JobFlags::CONDITIONAL);
-        let certain = self.may_begin_unrecorded(run);
-        if noted && !certain {
+        let recorded_start = !flags.intersects(JobFlags::CONDITIONAL);
+        let lease_is_valid = self.may_begin_unrecorded(run);
+        if recorded_start && !lease_is_valid {
             self.note(EntryKind::JobStarted, job, attempt);
         }
         let held = self.hold(Held::Launch { job, attempt });
-        if noted && certain {
+        if recorded_start && lease_is_valid {
             self.note(EntryKind::JobStarted, job, attempt);
         }
         held.is_some()
     }
 
-    /// Whether the condition of an attempt held, which then waited for the store.
-    pub(in crate::engine) fn was_judged(&mut self, job: u32, attempt: u32) -> bool {
-        let judged = self.recorder.as_mut().map(|recorder| &mut recorder.judged);
-        judged.is_some_and(|judged| judged.remove(&job) == Some(attempt))
+    /// Whether the attempt waited for the store after its condition held. Asked once.
+    pub(in crate::engine) fn take_condition_held(&mut self, job: u32, attempt: u32) -> bool {
+        let condition_held = self.recorder.as_mut().map(|recorder| &mut recorder.condition_held);
+        condition_held.is_some_and(|condition_held| condition_held.remove(&job) == Some(attempt))
     }
 
-    /// The condition of a job held. True when it begins; where another engine may have taken the
-    /// run over, it begins once the store has its beginning.
-    pub(in crate::engine) fn holds_for(
+    /// Handles a condition that held. Returns true if the attempt starts now. If another engine may
+    /// have taken over the run, it starts once the store has its start.
+    pub(in crate::engine) fn condition_held(
         &mut self,
         run: &Arc<ActiveRun>,
         job: u32,
@@ -187,12 +188,13 @@ impl RunState {
             return true;
         }
         if let Some(recorder) = &mut self.recorder {
-            recorder.judged.insert(job, attempt);
+            recorder.condition_held.insert(job, attempt);
         }
         false
     }
 
-    /// The condition was asked, and the attempt counts as begun; not if it was given up meanwhile.
+    /// Notes the start of an attempt whose condition was evaluated. Returns false if it was given
+    /// up meanwhile.
     pub(in crate::engine) fn began(&mut self, job: u32, attempt: u32) -> bool {
         let runs = self.scheduler.is_running(job, attempt);
         if runs {
@@ -201,15 +203,20 @@ impl RunState {
         runs
     }
 
-    /// The condition of a job did not hold.
-    pub(in crate::engine) fn declined(&mut self, job: u32, attempt: u32, deferred: &mut Deferred) {
+    /// Handles a condition that did not hold.
+    pub(in crate::engine) fn condition_failed(
+        &mut self,
+        job: u32,
+        attempt: u32,
+        deferred: &mut Deferred,
+    ) {
         if self.scheduler.is_running(job, attempt) {
             self.close(job, deferred);
             self.scheduler.ended(job, attempt, End::Declined);
         }
     }
 
-    /// The next attempt that was held back and may begin.
+    /// The next attempt that was held back and may start now.
     fn next_released(
         &mut self,
         run: &Arc<ActiveRun>,
@@ -221,7 +228,7 @@ impl RunState {
                 return None;
             }
             let (job, attempt) = self.recorder.as_mut()?.released.pop_front()?;
-            // It may have been given up while it was held.
+            // It may have been given up meanwhile.
             if !self.scheduler.is_running(job, attempt) {
                 continue;
             }
@@ -232,7 +239,7 @@ impl RunState {
             let flags = self.scheduler.flags(job);
             if role == Role::Driver && flags.intersects(JobFlags::BLOCKING) {
                 self.blocking.push_back((job, attempt));
-                self.threads.call_for_one(deferred);
+                self.threads.request_one(deferred);
                 continue;
             }
             return Some(Step::Launch { job, attempt, flags });
@@ -247,14 +254,14 @@ impl RunState {
         while !self.holds_back_attempts()
             && let Some((job, attempt)) = self.blocking.pop_front()
         {
-            // It may have been given up while it waited for a thread.
+            // It may have been given up meanwhile.
             if self.scheduler.is_running(job, attempt) {
                 if self.is_lost() {
                     self.refuse(run, job, attempt, deferred);
                     continue;
                 }
-                let noted = self.recorder.is_some();
-                if !noted && !self.scheduler.flags(job).intersects(JobFlags::CONDITIONAL) {
+                let recorded_start = self.recorder.is_some();
+                if !recorded_start && !self.scheduler.flags(job).intersects(JobFlags::CONDITIONAL) {
                     self.note(EntryKind::JobStarted, job, attempt);
                 }
                 return Some((job, attempt));
@@ -263,7 +270,7 @@ impl RunState {
         None
     }
 
-    /// How much waits for a worker.
+    /// The amount of work that waits for a worker.
     #[inline]
     pub(in crate::engine) fn waiting(&self) -> usize {
         if self.holds_back_attempts() {
@@ -273,19 +280,19 @@ impl RunState {
         self.scheduler.backlog() + self.woken.len() + self.blocking.len() + released
     }
 
-    /// Whether attempts that the scheduler has launched are not to begin.
+    /// Whether attempts that the scheduler has launched must not start.
     #[inline]
     fn holds_back_attempts(&self) -> bool {
         self.shutdown == ShutdownPhase::Draining && !self.is_lost()
     }
 
-    /// Attempts that count as running and have not begun.
-    pub(in crate::engine) fn unbegun(&self) -> impl Iterator<Item = u32> {
-        let recorded = self.recorder.iter().flat_map(|recorder| recorder.unbegun());
+    /// Jobs whose attempt counts as running but has not started.
+    pub(in crate::engine) fn unstarted(&self) -> impl Iterator<Item = u32> {
+        let recorded = self.recorder.iter().flat_map(|recorder| recorder.unstarted());
         self.blocking.iter().map(|(job, _)| *job).chain(recorded)
     }
 
-    /// Whether a thread of this role would find something to do, or to end for.
+    /// Whether a thread of this role has something to do, or must end.
     pub(in crate::engine) fn has_work_for(&self, role: Role) -> bool {
         let work = match role {
             Role::BlockingThread if self.holds_back_attempts() => 0,
@@ -295,15 +302,15 @@ impl RunState {
         work > 0 || self.published
     }
 
-    /// After a step: wakes who listens and who may help. True when work waits.
+    /// Wakes subscribers and helper threads after a step. Returns true if work waits.
     #[inline]
     pub(in crate::engine) fn notify(
         &mut self,
         run: &Arc<ActiveRun>,
         deferred: &mut Deferred,
     ) -> bool {
-        if !self.listeners.is_empty() && self.visible() > self.heard {
-            self.heard = self.visible();
+        if !self.listeners.is_empty() && self.visible() > self.notified {
+            self.notified = self.visible();
             deferred.wake.append(&mut self.listeners);
         }
         if self.waiting() == 0 {
@@ -314,12 +321,12 @@ impl RunState {
             monitor::watch_blocking(run);
         }
         if self.threads.idle > 0 && self.threads.worthwhile {
-            deferred.ring = true;
+            deferred.notify_thread = true;
         }
         true
     }
 
-    /// Keeps work that waits; returns what is unwanted because it was given up meanwhile.
+    /// Stores work that waits. Returns work that was given up meanwhile.
     pub(in crate::engine) fn park(
         &mut self,
         run: &Arc<ActiveRun>,
@@ -341,12 +348,12 @@ impl RunState {
         }
         let rests = self.put_aside(task, work);
         if let Some((job, attempt)) = replaying.filter(|_| rests) {
-            self.fail_departed(run, job, attempt, deferred);
+            self.fail_diverged(run, job, attempt, deferred);
         }
         None
     }
 
-    /// An attempt ended. Ignored when it was given up before.
+    /// Handles the end of an attempt. Ignored if the attempt was given up before.
     #[inline]
     pub(in crate::engine) fn ended(
         &mut self,
@@ -356,14 +363,14 @@ impl RunState {
     ) {
         let Ended { job, attempt, result, output } = ended;
         if !self.scheduler.is_running(job, attempt) {
-            return deferred.hosts.extend(result.err().map(HostOwned::Error));
+            return deferred.host_owned.extend(result.err().map(HostOwned::Error));
         }
         self.close(job, deferred);
-        let departure = match result {
-            Ok(()) if self.replay.is_some() => self.departure(job, attempt),
+        let divergence = match result {
+            Ok(()) if self.replay.is_some() => self.divergence(job, attempt),
             _ => None,
         };
-        match departure.map_or(result, Err) {
+        match divergence.map_or(result, Err) {
             Ok(()) => {
                 match output {
                     None => self.note(EntryKind::JobCompleted, job, attempt),
@@ -378,14 +385,14 @@ impl RunState {
                     .flags(job)
                     .intersects(JobFlags::CHILD.union(JobFlags::COMPENSATION))
                 {
-                    self.tell(job, Ok(()), deferred);
+                    self.send_result(job, Ok(()), deferred);
                 }
             }
-            Err(error) => self.ended_badly(run, job, attempt, error, deferred),
+            Err(error) => self.ended_with_error(run, job, attempt, error, deferred),
         }
     }
 
-    /// Clears away what belongs to the attempt that has ended.
+    /// Removes the state of an attempt that has ended.
     #[inline]
     pub(in crate::engine) fn close(&mut self, job: u32, deferred: &mut Deferred) {
         self.steps += 1;
@@ -395,7 +402,7 @@ impl RunState {
             deferred.drop.push(task);
         }
         if self.scheduler.flags(job).intersects(JobFlags::WATCHES) {
-            // Whoever still looks at it was left behind by the attempt.
+            // Other holders of the token are leftovers of the attempt.
             let token = self.tokens.remove(&job);
             deferred.stop.extend(token.filter(|token| Arc::strong_count(token) > 1));
             self.graces.remove(&job);
@@ -404,7 +411,7 @@ impl RunState {
     }
 
     #[cold]
-    fn ended_badly(
+    fn ended_with_error(
         &mut self,
         run: &Arc<ActiveRun>,
         job: u32,
@@ -412,11 +419,11 @@ impl RunState {
         error: JobError,
         deferred: &mut Deferred,
     ) {
-        let (end, error) = match (self.scheduler.asked(job), error.kind()) {
+        let (end, error) = match (self.scheduler.stop_cause(job), error.kind()) {
             (Some(cause), _) => {
-                let said = error.chain();
-                deferred.hosts.push(HostOwned::Error(error));
-                (End::Cancelled, self.stopped(run, job, cause, Some(said)))
+                let detail_text = error.chain();
+                deferred.host_owned.push(HostOwned::Error(error));
+                (End::Cancelled, self.stopped(run, job, cause, Some(detail_text)))
             }
             (None, JobErrorKind::Cancelled) => (End::Cancelled, error),
             (None, _) if error.is_retryable() && !self.forbids_retry(job, &error) => {

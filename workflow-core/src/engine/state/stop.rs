@@ -1,4 +1,5 @@
-//! How an attempt is made to stop: dropped at once, or asked if it has a grace period.
+//! Stops attempts and runs. An attempt is dropped at once, or cancelled first if it has a grace
+//! period.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +11,7 @@ use super::{
 use crate::store::StoreError;
 
 impl RunState {
-    /// Asks an attempt to stop that has a grace period, and drops any other at once.
+    /// Cancels an attempt that has a grace period, and drops any other at once.
     pub(super) fn interrupt(
         &mut self,
         run: &Arc<ActiveRun>,
@@ -19,23 +20,23 @@ impl RunState {
         cause: Cause,
         deferred: &mut Deferred,
     ) {
-        // Also where the attempt is given up: its thread, and tasks of its own, may look at it.
+        // Also if the attempt is given up, because its thread and tasks that it spawned may use the
+        // token.
         if let Some(token) = self.tokens.get(&job) {
             deferred.stop.push(Arc::clone(token));
         }
         let grace = self.grace(run, job);
         if grace.is_zero() || self.has_not_begun(job, attempt) {
-            let said = self.has_thread(job, attempt).then(|| THREAD_RUNS_ON.to_owned());
-            return self.give_up(run, job, attempt, cause, said, deferred);
+            let detail_text = self.has_thread(job, attempt).then(|| THREAD_RUNS_ON.to_owned());
+            return self.give_up(run, job, attempt, cause, detail_text, deferred);
         }
-        // As long as it takes: what the job waits for has bounds of its own.
+        // No deadline for `Duration::MAX`: what the job waits for has bounds of its own.
         if grace < Duration::MAX {
-            self.arm(run, Alert::Grace { job, attempt }, grace, deferred);
+            self.set_deadline(run, Alert::Grace { job, attempt }, grace, deferred);
         }
     }
 
-    /// How long a job has to stop: what it asks for, or what its attempt has reserved, if that is
-    /// more.
+    /// The grace period of a job: its own, or what its attempt has reserved, whichever is longer.
     fn grace(&self, run: &ActiveRun, job: u32) -> Duration {
         let own = match self.scheduler.policy(job).and_then(|policy| policy.grace) {
             None => Duration::ZERO,
@@ -45,7 +46,7 @@ impl RunState {
         self.graces.get(&job).map_or(own, |reserved| own.max(*reserved))
     }
 
-    /// An attempt of a job with timeouts is about to leave its output.
+    /// Whether an attempt of a job with timeouts may store its output.
     pub(in crate::engine) fn deliver(&mut self, job: u32, attempt: u32) -> Delivery {
         if !self.scheduler.is_running(job, attempt) {
             return Delivery::Unwanted;
@@ -53,8 +54,8 @@ impl RunState {
         if self.scheduler.deliver(job) { Delivery::InTime } else { Delivery::Late }
     }
 
-    /// A job that was asked to stop has had its time to do so.
-    pub(super) fn grace_is_over(
+    /// Ends an attempt whose grace period is over.
+    pub(super) fn grace_period_over(
         &mut self,
         run: &Arc<ActiveRun>,
         job: u32,
@@ -64,29 +65,29 @@ impl RunState {
         if !self.scheduler.is_running(job, attempt) {
             return;
         }
-        if let Some(cause) = self.scheduler.asked(job) {
+        if let Some(cause) = self.scheduler.stop_cause(job) {
             let what =
                 if self.has_thread(job, attempt) { THREAD_RUNS_ON } else { "it was dropped" };
             let grace = self.grace(run, job);
-            let said = format!("it was asked to stop and did not within {grace:?}; {what}");
-            self.give_up(run, job, attempt, cause, Some(said), deferred);
+            let detail_text =
+                format!("it did not stop within its grace period of {grace:?}; {what}");
+            self.give_up(run, job, attempt, cause, Some(detail_text), deferred);
         }
     }
 
-    /// Whether the attempt occupies a thread that nothing can stop.
+    /// Whether the attempt occupies a thread, which nothing can stop.
     fn has_thread(&self, job: u32, attempt: u32) -> bool {
         self.scheduler.flags(job).intersects(JobFlags::BLOCKING)
             && !self.has_not_begun(job, attempt)
     }
 
-    /// Whether the attempt waits for a thread, or for the store.
+    /// Whether the attempt waits for a thread or for the store.
     fn has_not_begun(&self, job: u32, attempt: u32) -> bool {
         self.blocking.contains(&(job, attempt))
             || self.recorder.as_ref().is_some_and(|recorder| recorder.holds(job, attempt))
     }
 
-    /// Ends an attempt that has not begun, in a run that is lost: what it would do is another's
-    /// to do.
+    /// Ends an attempt that has not started, in a lost run: another engine runs the job.
     pub(super) fn refuse(
         &mut self,
         run: &Arc<ActiveRun>,
@@ -97,36 +98,40 @@ impl RunState {
         self.give_up(run, job, attempt, Cause::Cancelled, None, deferred);
     }
 
-    /// Ends an attempt from outside. A future is dropped; a thread is left to itself, and what
-    /// it returns is not taken.
+    /// Ends an attempt from outside. A future is dropped. A thread runs on, and its result is
+    /// discarded.
     fn give_up(
         &mut self,
         run: &Arc<ActiveRun>,
         job: u32,
         attempt: u32,
         cause: Cause,
-        said: Option<String>,
+        detail_text: Option<String>,
         deferred: &mut Deferred,
     ) {
         run.run_values.fence(job, attempt);
         self.close(job, deferred);
-        let error = self.stopped(run, job, cause, said);
+        let error = self.stopped(run, job, cause, detail_text);
         self.failed_with(job, error, deferred);
         self.scheduler.ended(job, attempt, End::Cancelled);
     }
 
-    /// What a job that was asked to stop fails with.
+    /// The error of a job that was stopped.
     pub(super) fn stopped(
         &self,
         run: &ActiveRun,
         job: u32,
         cause: Cause,
-        said: Option<String>,
+        detail_text: Option<String>,
     ) -> JobError {
-        let said = said.map(|said| format!(": {said}")).unwrap_or_default();
+        let detail_text =
+            detail_text.map(|detail_text| format!(": {detail_text}")).unwrap_or_default();
         let kind = match cause {
             Cause::Cancelled => {
-                return JobError::of_kind(JobErrorKind::Cancelled, format!("cancelled{said}"));
+                return JobError::of_kind(
+                    JobErrorKind::Cancelled,
+                    format!("cancelled{detail_text}"),
+                );
             }
             Cause::TimedOut(kind) => kind,
         };
@@ -134,16 +139,20 @@ impl RunState {
         let (limit, what) = match kind {
             TimeoutKind::StartToClose => (timeouts.start_to_close, "took longer than"),
             TimeoutKind::ScheduleToClose => (timeouts.schedule_to_close, "took longer than"),
-            TimeoutKind::Heartbeat => (timeouts.heartbeat, "gave no sign of life for"),
+            TimeoutKind::Heartbeat => (timeouts.heartbeat, "sent no heartbeat for"),
             TimeoutKind::Run => {
                 (run.plan.graph.settings.timeout, "was stopped: the run took longer than")
             }
         };
         let limit = limit.unwrap_or_default();
-        JobError::of_kind(JobErrorKind::TimedOut(kind), format!("{what} {limit:?} ({kind}){said}"))
+        JobError::of_kind(
+            JobErrorKind::TimedOut(kind),
+            format!("{what} {limit:?} ({kind}){detail_text}"),
+        )
     }
 
-    /// Fails the run, gives back what its jobs hold, and tells whoever waits for them.
+    /// Fails a run after a panic of the engine, without using the scheduler. Releases the places of
+    /// its jobs, and answers everyone who waits for them.
     pub(in crate::engine) fn collapse(
         &mut self,
         run: &Arc<ActiveRun>,
@@ -161,7 +170,7 @@ impl RunState {
             run.run_values.fence(job, attempt);
             self.close(job, deferred);
         }
-        self.give_all_back(deferred);
+        self.release_all_places(deferred);
         while let Some((_, child)) = self.children.pop_first() {
             let error = JobError::of_kind(JobErrorKind::Cancelled, reason.clone());
             deferred.answer(child, Err(error));
@@ -172,4 +181,4 @@ impl RunState {
     }
 }
 
-const THREAD_RUNS_ON: &str = "its thread runs on, and what it returns will not be taken";
+const THREAD_RUNS_ON: &str = "its thread runs on, and its result will be discarded";

@@ -1,7 +1,9 @@
-//! Runs whose driver is gone before their end: with the runtime that polled it, or by a panic.
+//! Runs that lose their driver before their end: their runtime was shut down, or the driver
+//! panicked.
 //!
-//! Nobody would wake their waiters, and their permits would be held for ever. So each is brought
-//! to an end, in a way that does not need what is gone.
+//! Without a driver nobody would wake their waiters, and their permits would stay taken. So each
+//! run is brought to an end on threads of the library. Knows nothing of the reasons for which a
+//! host shuts a runtime down.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,37 +19,37 @@ use crate::guard;
 use crate::run::RunError;
 use crate::store::StoreError;
 
-/// What became of the runtime that a run began on.
+/// What is lost of the runtime that a run started on.
 #[derive(Default)]
-pub(in crate::engine) struct Left {
-    /// The run does without it.
+pub(in crate::engine) struct RuntimeLoss {
+    /// The run no longer uses the runtime.
     runtime: AtomicBool,
-    /// It has dropped the run's driver.
+    /// The runtime dropped the run's driver.
     driver: AtomicBool,
 }
 
 static OWN: Runtime = Runtime::Own;
 
-/// Why a run is cancelled that no store keeps.
+/// The reason for cancelling a run without a store.
 const SHUT_DOWN: &str = "the runtime that drove it was shut down";
 
 impl ActiveRun {
-    /// Where tasks, blocking functions and timers of the run go.
+    /// The runtime for tasks, blocking functions and timers of the run.
     pub(in crate::engine) fn runtime(&self) -> &Runtime {
-        if self.left.runtime.load(Ordering::Relaxed) { &OWN } else { &self.runtime }
+        if self.runtime_loss.runtime.load(Ordering::Relaxed) { &OWN } else { &self.runtime }
     }
 
-    /// From now on the run uses threads and timers of the library.
+    /// Moves the run to threads and timers of the library.
     #[cold]
     pub(in crate::engine) fn leave_runtime(&self, why: &str) {
-        if !self.left.runtime.swap(true, Ordering::Relaxed) {
+        if !self.runtime_loss.runtime.swap(true, Ordering::Relaxed) {
             tracing::warn!(parent: &self.span, "the run leaves its runtime: {why}");
         }
     }
 
-    /// Does work for the run in the background, which is begun again on threads of the library if
-    /// the runtime drops it before its end.
-    pub(in crate::engine) fn spawn_to_its_end(self: &Arc<Self>, work: Work) {
+    /// Runs a background task for the run. If the runtime drops the task before its end, it starts
+    /// again on threads of the library.
+    pub(in crate::engine) fn spawn_restartable(self: &Arc<Self>, work: Work) {
         let mut unfinished = Unfinished { run: Some(Arc::clone(self)), work };
         self.runtime().spawn(async move {
             if let Some(run) = unfinished.run.clone() {
@@ -57,16 +59,15 @@ impl ActiveRun {
         });
     }
 
-    /// The driver was dropped before the end of the run. On threads of the library, the run is
-    /// driven on as one that was cancelled; its permits become free, and whoever waits for it is
-    /// told.
+    /// Handles a driver that was dropped before the end of the run. Cancels the run and drives it
+    /// on threads of the library, so that its permits become free and its waiters are woken.
     ///
-    /// A run that a store keeps is not cancelled: it stops as one that is lost does, nothing more
-    /// is recorded, and its lease is given back, so that an engine can go on with it at once.
+    /// A persisted run is not cancelled. It stops like a lost one: nothing more is recorded, and
+    /// its lease is released, so that another engine can resume it at once.
     #[cold]
     pub(in crate::engine) fn abandon(self: &Arc<Self>) {
         self.leave_runtime(SHUT_DOWN);
-        if self.left.driver.swap(true, Ordering::Relaxed) {
+        if self.runtime_loss.driver.swap(true, Ordering::Relaxed) {
             return self.collapse("its driver was dropped twice");
         }
         let stopped =
@@ -81,7 +82,7 @@ impl ActiveRun {
             if let Err(RunError::Abandoned { .. }) = run.until_published().await
                 && let Stopped::Held(error) = run.give_back().await
             {
-                tracing::warn!(parent: &run.span, %error, "the run's lease was not given back");
+                tracing::warn!(parent: &run.span, %error, "cannot release the run's lease");
             }
         });
     }
@@ -96,8 +97,8 @@ impl ActiveRun {
         state.reset_alarm(self, deferred);
     }
 
-    /// A thread that was asked for was dropped before it began; a thread of the library takes its
-    /// place.
+    /// Replaces a helper thread that the runtime dropped before it started by a thread of the
+    /// library.
     #[cold]
     pub(in crate::engine) fn start_own_thread(self: &Arc<Self>) {
         self.leave_runtime("its threads are gone");
@@ -108,13 +109,13 @@ impl ActiveRun {
         let run = Arc::clone(self);
         let thread = std::thread::Builder::new().name("workflow-job".to_owned());
         if thread.spawn(move || Helper::new(run).work()).is_err() {
-            tracing::warn!(parent: &self.span, "no thread could be started; jobs wait for one");
+            tracing::warn!(parent: &self.span, "cannot start a thread; blocking jobs wait for one");
             self.lock().threads.count -= 1;
         }
     }
 
-    /// Something panicked that is trusted not to: a clock, a subscriber of `tracing`, the engine.
-    /// The run fails, whatever state it is in.
+    /// Fails the run after a panic in trusted code: a clock, a subscriber of `tracing`, or the
+    /// engine.
     #[cold]
     pub(in crate::engine) fn collapse(self: &Arc<Self>, panic: &str) {
         let mut deferred = Deferred::default();
@@ -123,7 +124,7 @@ impl ActiveRun {
             state.collapse(self, panic, &mut deferred);
         }
         drop(state);
-        // Once more for what is left, when a subscriber of `tracing` panics at the first.
+        // Twice, because a subscriber of `tracing` may panic the first time.
         for _ in 0..2 {
             if guard::call(|| deferred.run(self)).is_ok() {
                 break;
@@ -134,7 +135,7 @@ impl ActiveRun {
 
 type Work = fn(Arc<ActiveRun>) -> BoxFuture<'static, ()>;
 
-/// Work for a run that has not come to its end.
+/// A background task that starts again if it is dropped before its end.
 struct Unfinished {
     run: Option<Arc<ActiveRun>>,
     work: Work,

@@ -1,4 +1,5 @@
-//! Makes a run go: takes a step, reports how it ended, takes the next.
+//! Drives a run: takes a step, executes it outside of the lock, reports how it ended, takes the
+//! next.
 
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -11,8 +12,8 @@ use super::monitor::{self, WatchGuard};
 use super::nesting::{self, Inside};
 use super::task::{Attempt, Task, Work};
 use crate::engine::active::ActiveRun;
-use crate::engine::clock::{TURNS_AT_REST, in_function};
-use crate::engine::runtime::{Caller, go_round};
+use crate::engine::clock::{IDLE_TURNS, in_function};
+use crate::engine::runtime::{Caller, yield_once};
 use crate::engine::shutdown::ShutdownPhase;
 use crate::engine::state::{Deferred, Ended, Role, Step, wake_all};
 use crate::guard::{self, discard};
@@ -20,37 +21,37 @@ use crate::job::{AttemptIo, JobError, JobFlags, Started};
 use crate::run::{Report, RunError};
 use crate::store::StoreError;
 
-/// After so many steps the driver lets others have their turn.
+/// The number of steps after which a driver yields to its executor.
 const STEPS_PER_TURN: usize = 256;
 
-/// How long a thread without work stays.
+/// The time after which a thread without work ends.
 const IDLE_TIMEOUT: Duration = Duration::from_millis(20);
 
 /// Drives one run to its end.
 ///
-/// Nothing that panics inside of it gets out: code of the host is called behind a guard of its
-/// own, and the run ends with an error when anything else panics.
+/// No panic leaves it: code of the host is called behind a guard of its own, and if anything else
+/// panics, the run ends with an error.
 pub(in crate::engine) struct Driver {
     /// Taken only to be dropped.
     run: Option<Arc<ActiveRun>>,
     worker: Worker,
 }
 
-/// A driver that nobody awaits. Dropped before the end, with the runtime that polled it, it has
-/// the run brought to its end elsewhere.
+/// A driver that nobody awaits. If its runtime drops it before the end, the run is
+/// [abandoned](ActiveRun::abandon) and ends elsewhere.
 pub(in crate::engine) struct Background(Driver);
 
-/// What a driver works with.
+/// A thread of control in a run: what a driver and a helper thread have in common.
 struct Worker {
     role: Role,
-    /// How the previous step ended, not yet reported.
+    /// The end of the previous step, not yet reported.
     ended: Option<Ended>,
     deferred: Deferred,
-    /// Stands ready for the next job that is polled in place.
+    /// Reused for the next job that is polled in place.
     spare: Option<(Arc<Task>, Waker)>,
-    /// Has the run watched while this thread drives it and work waits.
+    /// Keeps the monitor watching the run while this thread drives it and work waits.
     watched: Option<WatchGuard>,
-    /// Other drivers of the run, which are woken at its end; of one that has taken their place.
+    /// If this driver displaces others: those others, which are woken at its end.
     displaced: Option<Vec<Waker>>,
 }
 
@@ -59,7 +60,7 @@ impl Driver {
         Self { run: Some(run), worker: Worker::new(role) }
     }
 
-    /// One that takes the place of the driver that the run has.
+    /// Creates a driver that takes the place of the current one.
     fn displacing(run: Arc<ActiveRun>) -> Self {
         let mut driver = Self::new(run, Role::Driver);
         driver.worker.displaced = Some(Vec::new());
@@ -69,17 +70,16 @@ impl Driver {
 
 /// Waits for the end of a run on the calling thread.
 ///
-/// A job that is polled and waits takes a thread away from its executor, perhaps the last one that
-/// could drive the other run; so it drives that run itself, as it would one that it waits for
-/// without starting it.
+/// A job that blocks here takes a thread away from its executor, perhaps the last one that could
+/// drive the other run. So it drives that run itself.
 ///
 /// # Errors
 ///
-/// Fails when the run did, and on the thread that drives a current-thread runtime.
+/// Fails if the run fails, and on the thread that drives a current-thread runtime.
 pub(in crate::engine) fn wait(run: &Arc<ActiveRun>) -> Result<Report, RunError> {
     match Caller::here() {
         Caller::Only => return Err(RunError::WouldBlock),
-        // What the run spawns on a worker that waits, no other worker would take.
+        // No other worker would take a task that the run spawns on a waiting worker.
         Caller::Worker if run.runtime().is_current() => {
             let driver = Driver::displacing(Arc::clone(run));
             run.runtime().spawn_blocking(move || pollster::block_on(driver));
@@ -97,7 +97,7 @@ impl Background {
         Self(Driver::new(run, Role::Driver))
     }
 
-    /// One that may block.
+    /// Creates a driver that may block.
     pub(in crate::engine) fn blocking(run: Arc<ActiveRun>) -> Self {
         Self(Driver::new(run, Role::Thread))
     }
@@ -109,11 +109,12 @@ impl Worker {
         Self { role, ended: None, deferred, spare: None, watched: None, displaced: None }
     }
 
-    /// Reports what ended and finds out what is next: the one time that a step takes the lock.
+    /// Reports the end of the last step and returns the next one. Each step takes the lock only
+    /// here.
     #[inline]
     fn advance(&mut self, run: &Arc<ActiveRun>, waker: Option<&Waker>) -> Step {
         let mut state = run.lock();
-        // When nothing has happened yet, the run has just begun.
+        // Without any step, the run has just started, and the clock is at its start.
         let happened = self.ended.is_some() || state.steps > 0;
         if happened && run.reads_clock(state.steps) {
             state.read_at = run.read_clock();
@@ -134,10 +135,10 @@ impl Worker {
             state.enter(run);
         }
         if state.shutdown == ShutdownPhase::Draining {
-            state.tell_drained(&mut self.deferred);
+            state.wake_drained(&mut self.deferred);
         }
-        if state.turns_at_rest > 0 && !matches!(step, Step::Wait) {
-            state.turns_at_rest = 0;
+        if state.idle_turns > 0 && !matches!(step, Step::Wait) {
+            state.idle_turns = 0;
         }
         drop(state);
         if waiting && self.watched.is_none() {
@@ -151,31 +152,31 @@ impl Worker {
         if over { Step::Over } else { step }
     }
 
-    /// Another driver of the run was to be woken.
+    /// Keeps or wakes the waker of another driver, whose place this one took.
     #[cold]
     fn displace(&mut self, other: Waker) {
         match &mut self.displaced {
             Some(displaced) => displaced.push(other),
-            // It took this one's place before, and does so again.
+            // That driver took this one's place before, and does so again.
             None => self.deferred.wake.push(other),
         }
     }
 
-    /// There is nothing to do: tells a clock that waits for that, once the executor has gone round
-    /// a few times without bringing anything up.
+    /// Counts idle turns, and notifies a manual clock once the executor has gone round often enough
+    /// without any work.
     #[cold]
-    fn rest(run: &ActiveRun, cx: &mut Context<'_>) {
+    fn idle(run: &ActiveRun, cx: &mut Context<'_>) {
         let mut state = run.lock();
-        if state.turns_at_rest == TURNS_AT_REST {
+        if state.idle_turns == IDLE_TURNS {
             return;
         }
-        state.turns_at_rest += 1;
-        let rests = state.turns_at_rest == TURNS_AT_REST;
+        state.idle_turns += 1;
+        let rests = state.idle_turns == IDLE_TURNS;
         drop(state);
         if rests {
-            run.stir_clock();
+            run.notify_clock();
         } else {
-            go_round(cx);
+            yield_once(cx);
         }
     }
 
@@ -210,21 +211,21 @@ impl Worker {
         }
     }
 
-    /// Whether the job is to run; if not, that is reported.
+    /// Whether the job may run. If not, reports that.
     fn condition_holds(&mut self, run: &Arc<ActiveRun>, job: u32, attempt: u32) -> bool {
         let extras = run.plan.extras.get(&job);
         let Some(condition) = extras.and_then(|extras| extras.condition.as_ref()) else {
             return true;
         };
-        if run.is_persisted() && run.lock().was_judged(job, attempt) {
+        if run.is_persisted() && run.lock().take_condition_held(job, attempt) {
             return true;
         }
         let io = AttemptIo::graph(Arc::clone(&run.run_values), job, attempt);
         let verdict = guard::call(|| (condition.0)(&io)).map_err(JobError::panicked);
         let mut state = run.lock();
         match verdict.and_then(|verdict| verdict) {
-            Ok(true) => return state.holds_for(run, job, attempt, &mut self.deferred),
-            Ok(false) => state.declined(job, attempt, &mut self.deferred),
+            Ok(true) => return state.condition_held(run, job, attempt, &mut self.deferred),
+            Ok(false) => state.condition_failed(job, attempt, &mut self.deferred),
             Err(error) => {
                 state.began(job, attempt);
                 drop(state);
@@ -234,8 +235,7 @@ impl Worker {
         false
     }
 
-    /// Calls a body, which polls its future once, if it is one; only if that waits does it
-    /// become a task.
+    /// Calls a body and polls its future once. A future that waits becomes a task.
     #[inline]
     fn start(
         &mut self,
@@ -279,15 +279,15 @@ impl Worker {
             run.enter_blocking(-1);
         }
         log_completed(&span, &result);
-        // With this task and its waker alone there is nobody who could still wake it.
+        // Two references are this task and its waker. With more, somebody could still wake it.
         if Arc::strong_count(task) > 2 {
             self.spare = None;
         }
         self.end(run, job, attempt, result);
     }
 
-    /// Notes how an attempt ended, and in a run that is kept what it left. From here on nothing
-    /// of an error calls code of the host.
+    /// Notes how an attempt ended, with its output if the run is persisted. From here on, errors no
+    /// longer call code of the host.
     #[inline]
     fn end(&mut self, run: &ActiveRun, job: u32, attempt: u32, mut result: Result<(), JobError>) {
         let mut output = None;
@@ -297,7 +297,7 @@ impl Worker {
                 Err(error) => result = Err(error),
             }
         }
-        let result = result.map_err(|error| nesting::pass_on(error.written_down()));
+        let result = result.map_err(|error| nesting::propagate(error.written_down()));
         self.ended = Some(Ended { job, attempt, result, output });
     }
 
@@ -355,14 +355,13 @@ impl Worker {
     }
 }
 
-/// Puts work aside that waits; drops it if it was given up while it was polled.
+/// Stores work that waits, or drops it if it was given up while it was polled.
 fn park(run: &Arc<ActiveRun>, task: Arc<Task>, work: Work, deferred: &mut Deferred) {
     let unwanted = run.lock().park(run, task, work, deferred);
     discard(unwanted);
 }
 
-/// Tells the log of this program that an attempt completed. Of one that failed it is told with what
-/// follows.
+/// Logs that an attempt completed. Failures are logged later, with their consequence.
 #[inline]
 fn log_completed(span: &tracing::Span, result: &Result<(), JobError>) {
     if !span.is_disabled() && result.is_ok() {
@@ -370,10 +369,10 @@ fn log_completed(span: &tracing::Span, result: &Result<(), JobError>) {
     }
 }
 
-/// Runs code of users inside its span; a panic becomes an error.
+/// Runs code of the host inside its span. A panic becomes an error.
 #[inline]
 fn guard(span: &tracing::Span, mut code: impl FnMut()) -> Result<(), JobError> {
-    // What crosses the guard is one pointer: anything larger would be copied on the way.
+    // One pointer crosses the guard. Anything larger would be copied.
     let code = &mut code;
     let guarded = if span.is_disabled() {
         catch_unwind(AssertUnwindSafe(code))
@@ -384,14 +383,14 @@ fn guard(span: &tracing::Span, mut code: impl FnMut()) -> Result<(), JobError> {
 }
 
 impl Worker {
-    /// Drives the run until there is nothing to do, or others are to have their turn.
+    /// Drives the run until there is nothing to do, or until it is time to yield.
     fn turn(&mut self, run: &Arc<ActiveRun>, cx: &mut Context<'_>) -> Poll<()> {
         let mut polled = None;
         for _ in 0..STEPS_PER_TURN {
             match self.advance(run, Some(cx.waker())) {
                 Step::Wait => {
                     if run.manual_clock().is_some() {
-                        Self::rest(run, cx);
+                        Self::idle(run, cx);
                     }
                     polled = Some(Poll::Pending);
                 }
@@ -413,7 +412,7 @@ impl Worker {
         loop {
             match self.advance(run, None) {
                 Step::Over => break,
-                Step::Wait if !await_bell(run) => break,
+                Step::Wait if !wait_for_work(run) => break,
                 step => self.execute(run, step),
             }
         }
@@ -439,7 +438,7 @@ impl Future for Driver {
 impl Drop for Driver {
     fn drop(&mut self) {
         wake_all(self.worker.displaced.take().into_iter().flatten());
-        // What is dropped with the last hold on a run is the host's: its workflow, its clock.
+        // The last reference to a run drops values of the host: its workflow, its clock.
         discard(self.run.take());
     }
 }
@@ -462,7 +461,7 @@ impl Drop for Background {
     }
 }
 
-/// A thread that works for a run beside its driver, from the moment on at which it is asked for.
+/// A thread that works for a run beside its driver, from the moment it is requested.
 pub(in crate::engine) struct Helper(Option<Arc<ActiveRun>>);
 
 impl Helper {
@@ -479,22 +478,22 @@ impl Helper {
         }
         drop(inside);
         run.lock().threads.count -= 1;
-        run.stir_clock();
+        run.notify_clock();
         discard(run);
     }
 }
 
 impl Drop for Helper {
     fn drop(&mut self) {
-        // Its runtime was shut down before it began.
+        // The runtime was shut down before the thread started.
         if let Some(run) = self.0.take() {
             run.start_own_thread();
         }
     }
 }
 
-/// Waits for work; false when none came.
-fn await_bell(run: &Arc<ActiveRun>) -> bool {
+/// Waits for work. Returns false on a timeout.
+fn wait_for_work(run: &Arc<ActiveRun>) -> bool {
     let mut state = run.lock();
     if state.has_work_for(run.thread_role()) {
         return true;
@@ -502,7 +501,7 @@ fn await_bell(run: &Arc<ActiveRun>) -> bool {
     state.threads.idle += 1;
     if run.manual_clock().is_some() {
         drop(state);
-        run.stir_clock();
+        run.notify_clock();
         state = run.lock();
         if state.has_work_for(run.thread_role()) {
             state.threads.idle -= 1;

@@ -1,8 +1,9 @@
-//! Watches busy runs, and sends a thread where work piles up behind something slow.
+//! Watches busy runs, and starts threads where work piles up behind something slow.
 //!
-//! Workers take no time and wake nobody: most runs are over before a second thread could have
-//! begun. Instead, a thread that drives a run with work waiting says so in its [`Lamp`], and a
-//! single thread looks at the lamps a few thousand times a second, and sleeps when all are out.
+//! Workers spend no time on this: most runs are over before a second thread could start. A thread
+//! that drives a run with waiting work names the run in its [`Watchdog`]. One monitor thread checks
+//! all watchdogs a few thousand times a second, and sleeps while none names a run. The monitor does
+//! not know what the work is.
 
 use std::cell::OnceCell;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,31 +14,31 @@ use std::time::Duration;
 use crate::engine::active::ActiveRun;
 use crate::engine::state::{Deferred, Role, RunState};
 
-/// The time between two looks.
+/// The time between two checks.
 const TICK: Duration = Duration::from_micros(200);
 
-/// A run that makes more steps than this in a tick is better off with a single thread: handing
-/// a job over costs more than to do it.
+/// A run that makes more steps than this in a tick is faster with a single thread: handing over a
+/// job costs more than running it.
 const BUSY_STEPS: u64 = 300;
 
-/// The looks without anything to see after which a run is left alone, and the thread sleeps.
-const PATIENCE: u32 = 50;
+/// The number of checks without any watched run after which the monitor sleeps.
+const IDLE_TICKS: u32 = 50;
 
-/// Says which run a thread is driving, while that has work waiting.
+/// The run that a thread is driving, while that run has waiting work.
 #[derive(Default)]
 struct Watchdog(Mutex<Weak<ActiveRun>>);
 
-/// Keeps a watchdog lit.
+/// Keeps a run in the thread's watchdog until it is dropped.
 pub(in crate::engine) struct WatchGuard {
     watchdog: Arc<Watchdog>,
-    /// The run that the thread was driving when it began to drive this one inside a job.
+    /// The run that the thread was driving before, if a job of that run drives this one.
     outer: Weak<ActiveRun>,
 }
 
 #[derive(Default)]
 struct Watch {
     watchdogs: Vec<Weak<Watchdog>>,
-    /// Runs whose jobs wait for threads, whoever drives them.
+    /// Runs whose jobs wait for threads, whichever thread drives them.
     runs: Vec<Weak<ActiveRun>>,
 }
 
@@ -52,7 +53,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Has a run watched for as long as the calling thread drives it.
+/// Watches a run for as long as the calling thread drives it.
 pub(in crate::engine) fn watch(run: &Arc<ActiveRun>) -> WatchGuard {
     let watchdog = WATCHDOG.with(|watchdog| {
         let new = || {
@@ -64,7 +65,7 @@ pub(in crate::engine) fn watch(run: &Arc<ActiveRun>) -> WatchGuard {
     });
     let outer = std::mem::replace(&mut *lock(&watchdog.0), Arc::downgrade(run));
     wake();
-    WatchGuard { watchdog: watchdog, outer }
+    WatchGuard { watchdog, outer }
 }
 
 impl Drop for WatchGuard {
@@ -73,18 +74,18 @@ impl Drop for WatchGuard {
     }
 }
 
-/// Has a run watched for as long as jobs of it wait for threads.
+/// Watches a run for as long as its jobs wait for threads.
 pub(in crate::engine) fn watch_blocking(run: &Arc<ActiveRun>) {
     lock(&WATCH).runs.push(Arc::downgrade(run));
     wake();
 }
 
-/// Sees to it that someone watches.
+/// Starts or wakes the monitor thread.
 fn wake() {
     static THREAD: OnceLock<Option<Thread>> = OnceLock::new();
     let thread = THREAD.get_or_init(|| {
-        let started = thread::Builder::new().name("workflow-monitor".to_owned()).spawn(look_on);
-        // Without a thread to watch, runs go on; slow jobs just get no help.
+        let started = thread::Builder::new().name("workflow-monitor".to_owned()).spawn(run_monitor);
+        // Without a monitor, runs go on, but slow jobs get no help.
         started.ok().map(|handle| handle.thread().clone())
     });
     if ASLEEP.load(Ordering::SeqCst)
@@ -95,19 +96,19 @@ fn wake() {
     }
 }
 
-fn look_on() {
+fn run_monitor() {
     let mut quiet = 0;
     loop {
         thread::park_timeout(TICK);
-        if look_around() {
+        if check_all() {
             quiet = 0;
         } else {
             quiet += 1;
         }
-        if quiet > PATIENCE {
+        if quiet > IDLE_TICKS {
             ASLEEP.store(true, Ordering::SeqCst);
-            // Once more, for who came before the sleep was announced.
-            while !look_around() && ASLEEP.load(Ordering::SeqCst) {
+            // Again, for a run that was added before the sleep was announced.
+            while !check_all() && ASLEEP.load(Ordering::SeqCst) {
                 thread::park();
             }
             ASLEEP.store(false, Ordering::SeqCst);
@@ -116,33 +117,33 @@ fn look_on() {
     }
 }
 
-/// Looks at every run that is to be watched; false when there is none.
-fn look_around() -> bool {
+/// Checks every watched run. Returns false if there is none.
+fn check_all() -> bool {
     let mut watch = lock(&WATCH);
-    let mut lit = Vec::new();
+    let mut driven = Vec::new();
     watch.watchdogs.retain(|watchdog| {
         let watchdog = watchdog.upgrade();
-        lit.extend(watchdog.as_ref().and_then(|watchdog| lock(&watchdog.0).upgrade()));
+        driven.extend(watchdog.as_ref().and_then(|watchdog| lock(&watchdog.0).upgrade()));
         watchdog.is_some()
     });
     let runs = std::mem::take(&mut watch.runs);
     drop(watch);
-    let watching = !lit.is_empty() || !runs.is_empty();
-    for run in lit {
-        look_at(&run);
+    let watching = !driven.is_empty() || !runs.is_empty();
+    for run in driven {
+        check(&run);
     }
-    let still = runs.into_iter().filter(|run| run.upgrade().is_some_and(|run| look_at(&run)));
+    let still = runs.into_iter().filter(|run| run.upgrade().is_some_and(|run| check(&run)));
     let mut still: Vec<_> = still.collect();
     lock(&WATCH).runs.append(&mut still);
     watching
 }
 
-/// Looks at one run; false when nothing of it waits for a thread any more.
-fn look_at(run: &Arc<ActiveRun>) -> bool {
+/// Checks one run. Returns false if none of its jobs waits for a thread any more.
+fn check(run: &Arc<ActiveRun>) -> bool {
     let Some(mut state) = run.try_lock() else { return true };
     let progress = state.steps - state.seen_steps;
     state.seen_steps = state.steps;
-    // One slow tick may be the driver's thread that had to wait for a core; two are the jobs.
+    // In one slow tick, the driver's thread may have waited for a core. Two in a row are slow jobs.
     let slow = progress < BUSY_STEPS;
     state.threads.worthwhile = slow && (state.threads.was_slow || !state.blocking.is_empty());
     state.threads.was_slow = slow;
@@ -160,10 +161,10 @@ fn look_at(run: &Arc<ActiveRun>) -> bool {
     state.watched
 }
 
-/// How many more threads the run should have.
+/// The number of threads to add to the run.
 fn wanted(run: &ActiveRun, state: &RunState, progress: u64) -> usize {
     if !state.blocking.is_empty() {
-        // As many again as there are, so that many long waits soon overlap.
+        // Doubles the threads, so that many long waits soon overlap.
         return state.blocking.len().min(state.threads.count.max(1));
     }
     if run.thread_role() == Role::BlockingThread {
@@ -171,7 +172,7 @@ fn wanted(run: &ActiveRun, state: &RunState, progress: u64) -> usize {
     }
     let busy = state.threads.count - state.threads.blocked.min(state.threads.count);
     let threads = run.engine.threads;
-    // Beside the driver; one more than there are cores when nothing moves at all.
+    // Beside the driver. One more thread than cores if nothing moves at all.
     let room = if progress == 0 { threads } else { threads - 1 };
     state.waiting().min(room.saturating_sub(busy)).min(1)
 }

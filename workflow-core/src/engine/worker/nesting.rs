@@ -1,5 +1,5 @@
-//! How deep runs are inside of each other: a run that is awaited by a job, or that is the job, is
-//! one level deeper than the job's run. Workflows that call each other without end come to an end.
+//! The nesting level of runs. A run that a job awaits, or a child workflow, is one level deeper
+//! than the job's run. A bound on the levels ends workflows that call each other without end.
 
 use std::cell::Cell;
 
@@ -8,41 +8,41 @@ use crate::guard::discard;
 use crate::job::{JobContext, JobError};
 use crate::run::{Report, RunError};
 
-/// So many runs may be inside of each other.
-pub(in crate::engine) const MOST_LEVELS: u32 = 100;
+/// The largest nesting level.
+pub(in crate::engine) const MAX_LEVELS: u32 = 100;
 
-/// By what an error that stems from the bound is known on its way out.
+/// The type of an error that stems from the bound, on its way out.
 const ERROR_TYPE: &str = "NestedTooDeep";
 
-/// Of a chain in which no workflow comes twice, so many are named.
-const MOST_NAMES: usize = 10;
+/// The number of workflows that an error names, if none is in the chain twice.
+const MAX_NAMES: usize = 10;
 
 thread_local! {
     static PLACE: Cell<Place> = const { Cell::new(Place { level: 0, polling: false }) };
 }
 
-/// What the thread is doing.
+/// The run that a thread is working for.
 #[derive(Clone, Copy)]
 struct Place {
-    /// The level of the run that it is driving; 0 for none.
+    /// The level of that run; 0 for none.
     level: u32,
-    /// It belongs to an executor, and not to the run.
+    /// The thread belongs to an executor, and not to the run.
     polling: bool,
 }
 
-/// Notes which run the calling thread is driving.
+/// Marks the calling thread as working for a run, until it is dropped.
 pub(in crate::engine) struct Inside {
     outer: Place,
 }
 
 impl Inside {
-    /// A thread of an executor, which polls the run.
+    /// Marks a thread of an executor, which polls the run.
     #[inline]
     pub(in crate::engine) fn polling(run: &ActiveRun) -> Self {
         Self { outer: PLACE.replace(Place { level: run.level, polling: true }) }
     }
 
-    /// A thread of the run, which may block.
+    /// Marks a thread of the run, which may block.
     pub(in crate::engine) fn helping(run: &ActiveRun) -> Self {
         Self { outer: PLACE.replace(Place { level: run.level, polling: false }) }
     }
@@ -55,26 +55,26 @@ impl Drop for Inside {
     }
 }
 
-/// Whether the calling thread is polling a run for an executor, which has a thread less for as
-/// long as it blocks.
+/// Whether the calling thread is polling a run for an executor, which would lose this thread if it
+/// blocks.
 pub(in crate::engine) fn is_polling() -> bool {
     PLACE.get().polling
 }
 
-/// The level of a run that begins now: inside of `outer`, if that is given, and where it is
-/// `awaited` inside of the run that the calling thread is driving.
+/// Returns the level of a run that starts now: below `outer`, if that is given, and if it is
+/// `awaited`, below the run that the calling thread is driving.
 ///
 /// # Errors
 ///
-/// Fails when the run would be too deep.
+/// Fails if the level would exceed the bound.
 pub(in crate::engine) fn level_of(
     workflow: &dyn Fn() -> String,
     outer: Option<&JobContext>,
     awaited: bool,
 ) -> Result<u32, RunError> {
-    let around = if awaited { PLACE.get().level } else { 0 };
-    let level = outer.map_or(0, JobContext::level).max(around) + 1;
-    if level <= MOST_LEVELS {
+    let surrounding = if awaited { PLACE.get().level } else { 0 };
+    let level = outer.map_or(0, JobContext::level).max(surrounding) + 1;
+    if level <= MAX_LEVELS {
         return Ok(level);
     }
     let workflow = workflow();
@@ -83,11 +83,11 @@ pub(in crate::engine) fn level_of(
     Err(RunError::NestedTooDeep { workflow, chain })
 }
 
-/// Which workflow called which, from the outside in, as far as that repeats itself. `callers` has
-/// the innermost first.
+/// The chain of calls up to the first repetition, from the outside in. `callers` has the innermost
+/// first.
 fn chain(workflow: &str, callers: &[String]) -> String {
     let cycle = callers.iter().position(|caller| caller == workflow).map(|at| at + 1);
-    let shown = cycle.unwrap_or_else(|| callers.len().min(MOST_NAMES));
+    let shown = cycle.unwrap_or_else(|| callers.len().min(MAX_NAMES));
     let cut = cycle.is_none() && shown < callers.len();
     let mut names: Vec<String> = cut.then(|| "..".to_owned()).into_iter().collect();
     names.extend(callers[..shown].iter().rev().map(|caller| format!("`{caller}`")));
@@ -95,12 +95,12 @@ fn chain(workflow: &str, callers: &[String]) -> String {
     names.join(" -> ")
 }
 
-/// On its way out, from level to level, an error that stems from the bound stays what it is:
-/// another attempt meets it again, and the innermost text names the cause.
-pub(in crate::engine) fn pass_on(error: JobError) -> JobError {
+/// Keeps an error that stems from the bound as it is on its way out, from level to level: a retry
+/// cannot help, and the innermost text names the cause.
+pub(in crate::engine) fn propagate(error: JobError) -> JobError {
     let message = match error.downcast_ref::<RunError>() {
         Some(error @ RunError::NestedTooDeep { .. }) => error.to_string(),
-        Some(RunError::Failed(report)) => match message_of(report) {
+        Some(RunError::Failed(report)) => match nesting_message(report) {
             Some(message) => message,
             None => return error,
         },
@@ -110,7 +110,7 @@ pub(in crate::engine) fn pass_on(error: JobError) -> JobError {
     JobError::terminal(message).with_type(ERROR_TYPE)
 }
 
-fn message_of(report: &Report) -> Option<String> {
+fn nesting_message(report: &Report) -> Option<String> {
     let mut failures = report.failures();
     failures.find(|failure| failure.error_type == ERROR_TYPE).map(|failure| failure.message.clone())
 }

@@ -1,7 +1,7 @@
-//! Something that waits: the future of an attempt, or the alarm of a run.
+//! Tasks: work of a run that waits to be woken, such as the future of an attempt or a timer.
 //!
-//! A job is polled once in place, with a waker that is used again for the next job when nobody
-//! has kept it. Only a future that is not ready becomes a task of its own.
+//! A job is polled once in place, with a waker that is reused for the next job unless somebody
+//! holds it. Only a future that is not ready becomes a task. Tasks do not know how their work ends.
 
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -13,19 +13,19 @@ use crate::engine::active::ActiveRun;
 use crate::job::BodyFuture;
 use crate::store::{Lease, StoreError};
 
-/// What a task waits for.
+/// The work of a task.
 pub(in crate::engine) enum Work {
     Attempt(Attempt),
     /// The next deadline of the run.
     Alarm(BoxFuture<'static, ()>),
-    /// The store, which is to keep the events up to this number.
+    /// A write to the store of the events up to this number.
     Record {
         appended: BoxFuture<'static, Result<Lease, StoreError>>,
         until: usize,
     },
 }
 
-/// One attempt of a job under way.
+/// A running attempt of a job.
 pub(in crate::engine) struct Attempt {
     pub(in crate::engine) job: u32,
     pub(in crate::engine) attempt: u32,
@@ -40,9 +40,9 @@ pub(in crate::engine) struct Task {
     work: Mutex<Option<Work>>,
 }
 
-/// Nothing to do until a wake.
+/// Waits for a wake.
 const IDLE: u8 = 0;
-/// In the line of tasks to poll.
+/// Queued to be polled.
 const QUEUED: u8 = 1;
 /// Being polled.
 const POLLING: u8 = 2;
@@ -50,12 +50,12 @@ const POLLING: u8 = 2;
 const WOKEN: u8 = 3;
 
 impl Task {
-    /// A task whose future is being polled in place.
+    /// Creates a task whose future is being polled in place.
     pub(in crate::engine) fn polling(run: Weak<ActiveRun>) -> Arc<Self> {
         Arc::new(Self { run, state: AtomicU8::new(POLLING), work: Mutex::new(None) })
     }
 
-    /// A task that stands in line for its first poll.
+    /// Creates a task that is queued for its first poll.
     pub(in crate::engine) fn queued(run: Weak<ActiveRun>, work: Work) -> Arc<Self> {
         Arc::new(Self { run, state: AtomicU8::new(QUEUED), work: Mutex::new(Some(work)) })
     }
@@ -64,19 +64,19 @@ impl Task {
         self.work.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes the work out of a task that was in line, to poll it.
+    /// Takes the work out of a queued task, to poll it.
     pub(in crate::engine) fn take(&self) -> Option<Work> {
         self.state.store(POLLING, Ordering::Release);
         self.lock().take()
     }
 
-    /// Puts work back that is not ready. True when it was woken meanwhile, and stands in line.
+    /// Puts back work that is not ready. Returns true if it was woken meanwhile and must be queued.
     pub(in crate::engine) fn put_back(&self, work: Work) -> bool {
         *self.lock() = Some(work);
         self.rest()
     }
 
-    /// Ends a poll. True when the task was woken meanwhile, and stands in line.
+    /// Ends a poll. Returns true if the task was woken meanwhile and must be queued.
     fn rest(&self) -> bool {
         let idle = self.state.compare_exchange(POLLING, IDLE, Ordering::AcqRel, Ordering::Acquire);
         if idle.is_err() {

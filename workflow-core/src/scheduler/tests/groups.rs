@@ -1,4 +1,4 @@
-//! Groups beside the full set of edges: one must do what the other does, effect by effect.
+//! Groups compared with the full set of edges: both must have the same effects in the same order.
 
 use super::*;
 
@@ -42,7 +42,7 @@ fn twins(Grouped { plan, groups }: &Grouped) -> [Arc<Graph>; 2] {
     [with_groups, build(&full)]
 }
 
-/// Two runs that are told the same, and must answer the same.
+/// Two runs that get the same events, and must have the same effects.
 struct Twins {
     runs: [Scheduler; 2],
     running: Vec<(u32, u32)>,
@@ -65,7 +65,7 @@ impl Twins {
         }
     }
 
-    /// Asks both the same.
+    /// Takes the next effect of both.
     fn both<T: PartialEq + std::fmt::Debug>(&mut self, ask: impl Fn(&mut Scheduler) -> T) -> T {
         let [groups, full] = self.runs.each_mut().map(ask);
         assert_eq!(groups, full, "with groups, and with full edges");
@@ -115,8 +115,8 @@ impl Twins {
         }
     }
 
-    /// Does what else may come to pass: no place for a job, a job that starts another, a job that
-    /// is cancelled alone.
+    /// Other random events: a job without a place, a job that starts another, a job that is
+    /// cancelled alone.
     fn disturb(&mut self, index: usize) {
         self.hold = index.is_multiple_of(16);
         let Some((job, _)) = self.running.get(index / 16 % self.running.len().max(1)).copied()

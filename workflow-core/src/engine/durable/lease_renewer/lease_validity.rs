@@ -1,22 +1,23 @@
-//! Until when it is certain that no other engine drives the runs of this one.
+//! The time until which an engine can be certain that no other engine drives its runs.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
-/// Until when it is certain that no other engine drives the runs of this one. A process that was
-/// stopped, or was slow, finds out here before it asks its store.
+/// The time until which an engine can be certain that no other engine drives its runs. A process
+/// that was paused or slow learns here that it may have lost its runs, before it asks the store.
+/// Knows times only, and neither runs nor the store.
 #[derive(Default)]
 pub(super) struct LeaseValidity(Mutex<Leases>);
 
 #[derive(Default)]
 struct Leases {
-    /// What the store has last said: that the engine is alive.
+    /// The latest renewal that the store confirmed.
     alive: Option<Granted>,
     certain: Option<Granted>,
 }
 
-/// A moment, by both clocks of the machine. The monotonic one stands still while the machine
-/// sleeps, and the time of day may be set; leases are judged by either.
+/// A moment by both clocks of the machine. The monotonic clock stands still while the machine is
+/// suspended, and the time of day may be set. A lease must be valid by both.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Moment {
     monotonic: Instant,
@@ -29,7 +30,7 @@ impl Moment {
     }
 }
 
-/// A lease as the store has it.
+/// A lease that the store has confirmed.
 #[derive(Debug, Clone, Copy)]
 struct Granted {
     asked: Moment,
@@ -37,8 +38,8 @@ struct Granted {
 }
 
 impl Granted {
-    /// Whether the lease is not over by either clock. A time of day before the one at which it was
-    /// asked for proves nothing.
+    /// Whether the lease is valid by both clocks. If the time of day is before that of the request,
+    /// nothing is certain.
     fn holds(&self, now: Moment) -> bool {
         let passed = now.time_of_day.duration_since(self.asked.time_of_day);
         now.monotonic.saturating_duration_since(self.asked.monotonic) < self.lifetime
@@ -47,7 +48,7 @@ impl Granted {
 }
 
 impl LeaseValidity {
-    /// The store has said, to a request of this moment, that the engine is alive.
+    /// Records that the store confirmed a request of this moment.
     pub(super) fn renewed(&self, asked: Moment, lifetime: Duration) {
         let mut leases = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         leases.renewed(Granted { asked, lifetime }, Moment::now());
@@ -60,8 +61,8 @@ impl LeaseValidity {
 }
 
 impl Leases {
-    /// That the engine is alive is certain when it was alive until now: what others began to take
-    /// over in a gap may come to light after the answer.
+    /// The lease is certain if it was valid without a gap. Otherwise another engine may have
+    /// started to take over in the gap, which may show only after the answer.
     fn renewed(&mut self, granted: Granted, now: Moment) {
         let without_gap = self.alive.is_some_and(|lease| lease.holds(now));
         self.alive = Some(granted);
@@ -94,7 +95,7 @@ mod tests {
         }
     }
 
-    /// A lease that was renewed twice.
+    /// A lease that is certain because it was renewed twice.
     fn certain() -> (Leases, Moment) {
         let (mut leases, now) = (Leases::default(), Moment::now());
         leases.renew(now);

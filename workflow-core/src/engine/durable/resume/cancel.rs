@@ -1,4 +1,5 @@
-//! Ends, blocks and unblocks runs that nobody drives.
+//! Cancels, blocks and unblocks runs that no engine drives. What it appends is decided here and not
+//! by the scheduler, which knows active runs only.
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
@@ -6,28 +7,28 @@ use std::sync::Arc;
 use futures::future::BoxFuture;
 
 use super::Resolve;
-use super::{ResumeError, RunHandle, is_cancel_requested, know, on_record};
+use super::{ResumeError, RunHandle, is_cancel_requested, load_workflow, read_events};
 use crate::engine::{Engine, LookupError};
 use crate::event::{Blocked, Event, EventKind, Status};
 use crate::id::RunId;
 use crate::store::{Lease, MessageKind, Store, StoreError, StoredRun, WorkflowSnapshot};
 use crate::workflow::Workflow;
 
-/// What became of a request to cancel a run.
+/// The result of a request to cancel a run.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Cancellation {
-    /// The run has ended: cancelled.
+    /// The run was cancelled and has ended.
     Ended,
-    /// This engine ends the run. Jobs that always run, such as clean-up, may still do so.
+    /// This engine is ending the run. Jobs that always run, such as clean-up, may still run.
     Ending(RunHandle),
-    /// Another engine holds the run's lease and was asked to end it. If that engine has died, the
-    /// next one that looks at the run ends it.
+    /// Another engine holds the run's lease and was asked to cancel it. If that engine has died,
+    /// the next engine that recovers the run cancels it.
     Requested,
 }
 
 impl Engine {
-    /// Cancels a run on record, whoever drives it.
+    /// Cancels a stored run, whichever engine drives it.
     pub(crate) fn cancel_with<'a>(
         &'a self,
         run: RunId,
@@ -48,7 +49,7 @@ impl Engine {
                 store.send(run, MessageKind::Cancel).await?;
                 return Ok(Cancellation::Requested);
             };
-            if let Ok(what) = know(&stored, find)
+            if let Ok(what) = load_workflow(&stored, find)
                 && let Ok(active) = self.resume(what, lease, &stored).await
             {
                 active.cancel();
@@ -60,7 +61,7 @@ impl Engine {
         })
     }
 
-    /// Ends a run that no program can go on with, and the runs inside of it.
+    /// Cancels a run that no program can resume, and the runs inside of it.
     async fn end_cancelled(
         &self,
         store: &dyn Store,
@@ -69,17 +70,17 @@ impl Engine {
     ) -> Result<(), StoreError> {
         let run = lease.run;
         let stored = store.run(run).await?.ok_or(StoreError::NoRun { run })?;
-        let events = on_record(store, run).await?;
+        let events = read_events(store, run).await?;
         let at = self.0.time.time_of_day();
-        let ends = ends(&stored, &events).into_iter();
-        let ends: Vec<Event> = (events.len() as u64..)
-            .zip(ends)
+        let closing_events = closing_events(&stored, &events).into_iter();
+        let closing_events: Vec<Event> = (events.len() as u64..)
+            .zip(closing_events)
             .map(|(sequence, kind)| Event::new(sequence, at, kind))
             .collect();
-        store.append(&lease, &ends).await?;
+        store.append(&lease, &closing_events).await?;
         for child in store.children(run).await? {
             match self.cancel_with(child, find).await {
-                // It has ended by itself.
+                // The child may have ended by itself.
                 Ok(_) | Err(StoreError::Ended { .. }) => {}
                 Err(error) => return Err(error),
             }
@@ -87,12 +88,12 @@ impl Engine {
         Ok(())
     }
 
-    /// Lets engines take up a run again that is [blocked](Blocked). Deaths of its process before
-    /// now are no longer counted.
+    /// Unblocks a [blocked](Blocked) run, so that engines may resume it. Earlier deaths of its
+    /// process no longer count.
     ///
     /// # Errors
     ///
-    /// Fails when the engine has no store, when the store has no such run, and when the run is not
+    /// Fails if the engine has no store, if the store has no such run, or if the run is not
     /// blocked.
     pub async fn unblock(&self, run: RunId) -> Result<(), StoreError> {
         let lease_renewer = self.0.lease_renewer.as_ref().ok_or_else(no_store)?;
@@ -107,8 +108,8 @@ impl Engine {
         store.release(&[lease]).await
     }
 
-    /// Records why a run is not taken up, unless it says so already; ends it instead if somebody
-    /// has asked for that.
+    /// Records why a run cannot be resumed, unless that is recorded already. Cancels the run
+    /// instead if that was requested.
     pub(super) async fn refuse(
         &self,
         stored: &StoredRun,
@@ -123,18 +124,18 @@ impl Engine {
         }
         let [lease] = store.claim(lease_renewer.owner(), &[run]).await?[..] else { return Ok(()) };
         if is_cancel_requested(&**store, run).await? {
-            return self.end_cancelled(&**store, lease, &nowhere).await;
+            return self.end_cancelled(&**store, lease, &no_workflow).await;
         }
         self.append_one(&**store, lease, EventKind::RunBlocked { blocked }).await?;
         store.release(&[lease]).await?;
-        // Who asked meanwhile has left a message, because the run was held.
+        // A request that came meanwhile has left a message, because the run was held.
         if is_cancel_requested(&**store, run).await? {
-            self.cancel_with(run, &nowhere).await?;
+            self.cancel_with(run, &no_workflow).await?;
         }
         Ok(())
     }
 
-    /// Gives back a run that was claimed and cannot be taken up, which says why from now on.
+    /// Releases a run that was claimed and cannot be resumed, and records the reason.
     pub(super) async fn give_back(
         &self,
         lease: Lease,
@@ -148,7 +149,7 @@ impl Engine {
         store.release(&[lease]).await
     }
 
-    /// Appends to a run that is not driven.
+    /// Appends an event to a run that is not driven.
     async fn append_one(
         &self,
         store: &dyn Store,
@@ -162,8 +163,8 @@ impl Engine {
     }
 }
 
-/// What a run shows when it is refused with this error. A run that has not started is left for the
-/// program that knows its workflow, and has the state that its jobs take.
+/// Returns the reason to record for this error. A run that has not started is left to a program
+/// that has its workflow and the state of its jobs.
 fn blocked_by(stored: &StoredRun, error: &ResumeError) -> Option<Blocked> {
     match error {
         ResumeError::Lookup(_) | ResumeError::State(_) if stored.status != Status::Running => None,
@@ -175,13 +176,13 @@ fn no_store() -> StoreError {
     StoreError::Unusable(Box::new(ResumeError::NoStore))
 }
 
-/// Finds no workflow: the run is to be ended, not to go on.
-fn nowhere(_: &WorkflowSnapshot) -> Result<Arc<dyn Workflow>, LookupError> {
+/// A resolver without workflows, to end a run instead of resuming it.
+fn no_workflow(_: &WorkflowSnapshot) -> Result<Arc<dyn Workflow>, LookupError> {
     Err("the run is being cancelled".into())
 }
 
-/// The last events of a run that is cancelled without being driven.
-fn ends(stored: &StoredRun, events: &[Event]) -> Vec<EventKind> {
+/// Returns the closing events of a run that is cancelled without being driven.
+fn closing_events(stored: &StoredRun, events: &[Event]) -> Vec<EventKind> {
     let mut started = BTreeMap::new();
     let mut ended = HashSet::new();
     let mut is_requested = false;
@@ -203,8 +204,8 @@ fn ends(stored: &StoredRun, events: &[Event]) -> Vec<EventKind> {
     }
     let nodes = stored.workflow.graph["nodes"].as_array().into_iter().flatten();
     let jobs = nodes.filter_map(|node| node["id"].as_str());
-    let open = jobs.filter(|job| !ended.contains(job) && !started.contains_key(job));
-    let skipped = open.map(|job| EventKind::JobSkipped {
+    let unstarted = jobs.filter(|job| !ended.contains(job) && !started.contains_key(job));
+    let skipped = unstarted.map(|job| EventKind::JobSkipped {
         job: job.to_owned(),
         reason: "the run was cancelled".to_owned(),
     });

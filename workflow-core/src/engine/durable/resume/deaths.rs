@@ -1,52 +1,53 @@
-//! Finds the job that kills its host: it was in flight each time that the process died.
+//! Finds poisoned runs: the job that was in flight each time that the run's process died. A fold
+//! over events. It does not know what follows.
 
 use std::collections::{HashMap, HashSet};
 use std::time::SystemTime;
 
 use crate::event::{Death, Event, EventKind, InFlight, JobOrigin};
 
-/// The deaths of a run's processes in a row, by the jobs that were in flight. A fold over the
-/// events of the run, in order.
+/// The consecutive deaths of a run's process, by the jobs that were in flight.
 #[derive(Default)]
 pub(super) struct Deaths {
     in_flight: InFlight,
-    in_a_row: HashMap<String, Vec<Death>>,
-    /// Whether attempts begin only once this is on record; so it is after a crash.
+    consecutive: HashMap<String, Vec<Death>>,
+    /// Whether attempts start only once their start is on record, as after a crash.
     are_starts_recorded: bool,
     unrecorded: Option<Unrecorded>,
     last_event_at: Option<SystemTime>,
 }
 
-/// A death at which jobs may have been in flight whose start is not on record. Who had started
-/// them starts them again: what each starts first, before it learns anything new, may have been in
+/// A death at which jobs without a recorded start may have been in flight. Their starters start
+/// them again: the jobs that a starter starts before it learns anything new may have been in
 /// flight.
 struct Unrecorded {
     found_at: SystemTime,
-    /// The jobs that are on record as under way then.
+    /// The jobs that were running then by the record.
     recorded: HashSet<String>,
-    /// Who could start jobs then and has learned nothing since: jobs by their names, and the run.
+    /// The starters that could start jobs then and have learned nothing since: jobs by name, and
+    /// `None` for the run.
     starters: HashSet<Option<String>>,
 }
 
 impl Deaths {
-    /// Takes in an event. `ready` are the jobs that could begin before it.
+    /// Applies an event. `ready` are the jobs that could start before it.
     pub(super) fn apply<'a>(&mut self, event: &Event, ready: impl Iterator<Item = &'a str>) {
         match &event.kind {
             EventKind::RunResumed { after_crash: true } => self.died(event.at, ready),
             EventKind::RunResumed { after_crash: false } => {
-                self.in_a_row.clear();
+                self.consecutive.clear();
                 self.unrecorded = None;
                 self.are_starts_recorded = false;
             }
             EventKind::RunUnblocked => {
-                self.in_a_row.clear();
+                self.consecutive.clear();
                 self.unrecorded = None;
             }
             EventKind::JobStarted { job, attempt, origin } => {
                 self.suspect(job, *attempt, origin.as_deref().and_then(JobOrigin::starter));
             }
             EventKind::JobCompleted { job, .. } | EventKind::JobFailed { job, .. } => {
-                self.in_a_row.remove(job);
+                self.consecutive.remove(job);
             }
             _ => {}
         }
@@ -55,7 +56,7 @@ impl Deaths {
         self.last_event_at = Some(event.at);
     }
 
-    /// The process is dead, as was found at `found_at`.
+    /// Records a death of the process that was noticed at `found_at`.
     pub(super) fn died<'a>(&mut self, found_at: SystemTime, ready: impl Iterator<Item = &'a str>) {
         let at = self.last_event_at.unwrap_or(found_at);
         let working = self.in_flight.working(at);
@@ -69,25 +70,25 @@ impl Deaths {
             let starters = jobs.chain([None]).collect();
             self.unrecorded = Some(Unrecorded { found_at, recorded, starters });
         }
-        self.in_a_row.retain(|job, _| suspects.contains_key(job));
+        self.consecutive.retain(|job, _| suspects.contains_key(job));
         for (job, attempt) in suspects {
-            self.in_a_row.entry(job).or_default().push(Death { attempt, found_at });
+            self.consecutive.entry(job).or_default().push(Death { attempt, found_at });
         }
         self.are_starts_recorded = true;
     }
 
-    /// A job begins that may have been in flight before, without being on record.
+    /// Counts the death for a job that starts, if it may have been in flight without a record.
     fn suspect(&mut self, job: &str, attempt: u32, starter: Option<&str>) {
         let Some(Unrecorded { found_at, recorded, starters }) = &self.unrecorded else { return };
         if recorded.contains(job) || !starters.contains(&starter.map(str::to_owned)) {
             return;
         }
         let death = Death { attempt, found_at: *found_at };
-        self.in_a_row.entry(job.to_owned()).or_insert_with(|| vec![death]);
+        self.consecutive.entry(job.to_owned()).or_insert_with(|| vec![death]);
     }
 
-    /// Something happens that was not on record when the process died. What starts because of it
-    /// was not in flight then.
+    /// Removes starters that learn something new: a job that starts because of that was not in
+    /// flight.
     fn learn(&mut self, kind: &EventKind) {
         let Some(Unrecorded { starters, .. }) = &mut self.unrecorded else { return };
         match kind {
@@ -105,11 +106,11 @@ impl Deaths {
         }
     }
 
-    /// The job that was in flight in this many deaths in a row, or more.
+    /// Returns the job that was in flight in at least this many consecutive deaths.
     pub(super) fn poisoned(self, limit: usize) -> Option<(String, Vec<Death>)> {
-        let mut in_a_row: Vec<_> = self.in_a_row.into_iter().collect();
-        in_a_row.retain(|(_, deaths)| deaths.len() >= limit);
-        in_a_row.into_iter().min_by(|(one, _), (other, _)| one.cmp(other))
+        let mut consecutive: Vec<_> = self.consecutive.into_iter().collect();
+        consecutive.retain(|(_, deaths)| deaths.len() >= limit);
+        consecutive.into_iter().min_by(|(one, _), (other, _)| one.cmp(other))
     }
 }
 

@@ -1,4 +1,4 @@
-//! Why a run cannot be taken up again.
+//! The error of a run that cannot be resumed.
 
 use serde_json::Value as Json;
 
@@ -9,7 +9,7 @@ use crate::store::StoreError;
 use crate::value::ValueError;
 use crate::workflow::PlanError;
 
-/// Why a run on record is not taken up again. It stays as it is.
+/// The reason why a stored run cannot be resumed. The run stays as it is.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ResumeError {
@@ -19,49 +19,49 @@ pub enum ResumeError {
     /// The store cannot be read.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The workflow is not to be had.
+    /// The workflow was not found.
     #[error("{0}")]
     Lookup(LookupError),
-    /// The workflow cannot be planned any more.
+    /// The workflow can no longer be planned.
     #[error(transparent)]
     Plan(PlanError),
-    /// The workflow takes another input by now.
-    #[error("the definition changed: the input on record does not fit any more: {0}")]
+    /// The workflow's input type changed.
+    #[error("the definition changed: the recorded input no longer fits: {0}")]
     Input(ValueError),
-    /// The workflow has another graph by now.
+    /// The workflow's graph changed.
     #[error(
         "the definition of `{workflow}` changed: {difference}; finish the run with a program that \
-         has the definition it began with, or cancel it"
+         has the definition it started with, or cancel it"
     )]
     Changed {
         /// The workflow's name.
         workflow: String,
-        /// The first difference, in words.
+        /// The first difference, as text.
         difference: String,
     },
     /// A job names a limit that neither the engine nor the workflow has.
     #[error("{0}")]
     Limit(Box<RunError>),
-    /// A job takes state that the engine does not have.
+    /// The engine has no value for the state of a job.
     #[error("{0}")]
     State(Box<RunError>),
-    /// A job leaves another output by now.
-    #[error("the definition changed: what job `{job}` left does not fit any more: {error}")]
+    /// A job's output type changed.
+    #[error("the definition changed: the recorded output of job `{job}` no longer fits: {error}")]
     Output {
         /// The job's name.
         job: String,
         /// What is wrong.
         error: ValueError,
     },
-    /// A job was in flight each time that the run's process died.
+    /// The same job was in flight each time that the run's process died.
     #[error("the run is blocked: {}", poisoned(job, deaths))]
     Poisoned {
         /// The job's name.
         job: String,
-        /// The deaths in a row, oldest first.
+        /// The consecutive deaths, oldest first.
         deaths: Vec<Death>,
     },
-    /// The record tells of something that cannot be.
+    /// The record is inconsistent.
     #[error("the record is damaged: event {sequence} {problem}")]
     Damaged {
         /// The event's place in the run.
@@ -72,7 +72,8 @@ pub enum ResumeError {
 }
 
 impl ResumeError {
-    /// Why the run shows as blocked, if the error is about the run and not about the engine.
+    /// Returns the reason for which the run is shown as blocked, if the error concerns the run and
+    /// not the engine.
     pub fn blocked(&self) -> Option<Blocked> {
         let changed = |difference: String| Some(Blocked::DefinitionChanged { difference });
         match self {
@@ -101,13 +102,12 @@ fn poisoned(job: &str, deaths: &[Death]) -> String {
     format!("{blocked}; {}", blocked.cure())
 }
 
-/// The first difference between the graph on record and the one that there is now, in words.
+/// Describes the first difference between the recorded graph and the current one.
 pub(super) fn difference(before: &Json, now: &Json) -> String {
     let nodes = |graph: &Json| list(graph, "nodes", |node| node["id"].as_str().map(quoted));
     let edges = |graph: &Json| {
         list(graph, "edges", |edge| {
-            let (source, target) = (edge["source"].as_str()?, edge["target"].as_str()?);
-            Some(format!("`{target}` waits for `{source}`"))
+            Some((edge["source"].as_str()?.to_owned(), edge["target"].as_str()?.to_owned()))
         })
     };
     let (old, new) = (nodes(before), nodes(now));
@@ -118,12 +118,12 @@ pub(super) fn difference(before: &Json, now: &Json) -> String {
         return format!("job {job} is new");
     }
     let (old, new) = (edges(before), edges(now));
-    if let Some(edge) = old.iter().find(|edge| !new.contains(edge)) {
-        return format!("{edge} no more");
+    if let Some((source, target)) = old.iter().find(|edge| !new.contains(edge)) {
+        return format!("job `{target}` no longer waits for `{source}`");
     }
     match new.iter().find(|edge| !old.contains(edge)) {
-        Some(edge) => format!("{edge} now"),
-        None => "a trigger rule, a condition, a group or the rule for failures".to_owned(),
+        Some((source, target)) => format!("job `{target}` now waits for `{source}`"),
+        None => "a trigger rule, a condition, a group or `on_failure` is different".to_owned(),
     }
 }
 
@@ -131,6 +131,6 @@ fn quoted(name: &str) -> String {
     format!("`{name}`")
 }
 
-fn list(graph: &Json, key: &str, item: impl Fn(&Json) -> Option<String>) -> Vec<String> {
+fn list<T>(graph: &Json, key: &str, item: impl Fn(&Json) -> Option<T>) -> Vec<T> {
     graph[key].as_array().into_iter().flatten().filter_map(item).collect()
 }

@@ -1,4 +1,5 @@
-//! From the events on record to the state that a run had.
+//! Folds the recorded events of a run into the state that it had. Reads and decides nothing: the
+//! scheduler is told what happened.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -17,7 +18,7 @@ use crate::id::RunId;
 use crate::run::{Annotations, CalledJob, ChildName, JobNames};
 use crate::scheduler::{Cause, Effect, Phase, Recorded, Scheduler};
 
-/// The state that a run had.
+/// The restored state of a run.
 pub(super) struct Restored {
     pub(super) scheduler: Scheduler,
     pub(super) log: Log,
@@ -25,9 +26,9 @@ pub(super) struct Restored {
     pub(super) facts: Annotations,
     pub(super) replay: Replay,
     pub(super) signals: Signals,
-    /// What jobs of the graph had left.
+    /// Outputs of jobs of the graph.
     pub(super) outputs: Vec<(u32, Arc<Json>)>,
-    /// The processes that died with the run.
+    /// The deaths of the run's process.
     pub(super) deaths: Deaths,
 }
 
@@ -35,19 +36,18 @@ struct Fold<'a> {
     graph: &'a Graph,
     numbers: HashMap<String, u32>,
     state: Restored,
-    /// What is left to do of what the events have led to.
+    /// Effects of the events that are still to be performed.
     effects: Vec<Effect>,
-    /// By job: whether an end of it is on record.
+    /// Jobs whose end is on record.
     ended: HashMap<u32, ()>,
     now: SystemTime,
 }
 
-/// Folds the events of a run, which have all that happened in it up to `now`. `after_crash` says
-/// that its latest process died.
+/// Folds all events of a run up to `now`. With `after_crash`, the run's last process died.
 ///
 /// # Errors
 ///
-/// Fails when the events do not belong to the graph.
+/// Fails if the events do not belong to the graph.
 pub(super) fn fold(
     graph: &Arc<Graph>,
     run: RunId,
@@ -83,19 +83,19 @@ pub(super) fn fold(
         deaths.died(now, ready(graph, scheduler));
     }
     let Fold { mut state, effects, ended, .. } = fold;
-    let left = effects.into_iter().filter(|effect| !is_on_record(effect, &ended));
-    state.scheduler.resume(left.collect());
+    let remaining = effects.into_iter().filter(|effect| !is_on_record(effect, &ended));
+    state.scheduler.resume(remaining.collect());
     state.replay.finish();
     Ok(state)
 }
 
-/// The jobs of the graph that wait for nothing but a worker.
+/// The jobs of the graph that wait only for a worker.
 fn ready<'a>(graph: &'a Graph, scheduler: &'a Scheduler) -> impl Iterator<Item = &'a str> {
     let jobs = graph.job_names().zip(0..);
     jobs.filter(|(_, job)| scheduler.phase(*job) == Phase::Ready).map(|(name, _)| name)
 }
 
-/// Whether the effect notes an end that is on record already.
+/// Whether the effect would record an end that is on record already.
 fn is_on_record(effect: &Effect, ended: &HashMap<u32, ()>) -> bool {
     match effect {
         Effect::Skip { job, .. }
@@ -113,7 +113,7 @@ impl Fold<'_> {
         let damaged = |problem: String| ResumeError::Damaged { sequence, problem };
         if sequence != self.state.log.entries.len() as u64 {
             let wanted = self.state.log.entries.len();
-            return Err(damaged(format!("stands where event {wanted} must be")));
+            return Err(damaged(format!("is where event {wanted} must be")));
         }
         let number = match (event.kind.job(), &event.kind) {
             (None, _) => u32::MAX,
@@ -129,7 +129,7 @@ impl Fold<'_> {
         Ok(())
     }
 
-    /// Takes out what the latest event led to. Timers have run since.
+    /// Takes the effects of the latest event. Timers are shortened by the time since.
     fn take_effects(&mut self, at: SystemTime) {
         let elapsed = self.now.duration_since(at).unwrap_or_default();
         for effect in self.state.scheduler.take_effects() {
@@ -147,10 +147,10 @@ impl Fold<'_> {
         number.ok_or_else(|| format!("names a job `{job}` that the run does not have"))
     }
 
-    /// The number of a job that was started by another.
+    /// Returns the number of a job that was started by another job.
     fn child(&mut self, job: &str, attempt: u32, origin: &JobOrigin) -> Result<u32, String> {
         if let Some(known) = self.numbers.get(job).copied() {
-            // Another attempt of a map starts its elements anew, under the same names.
+            // Each attempt of a map starts its elements again, under the same names.
             if let JobOrigin::Element { of, index } = origin {
                 let parent = self.number(of)?;
                 let name = ChildName::Element { parent, index: *index };
@@ -184,22 +184,22 @@ impl Fold<'_> {
     }
 
     fn note(&mut self, event: &Event, job: u32) {
-        let at = since(self.state.log.began, event.at);
-        let Some(told) = ReplayedEvent::of(&event.kind) else { return };
-        if let Some(facts) = told.facts.filter(|facts| !facts.is_empty()) {
+        let at = nanos_between(self.state.log.began, event.at);
+        let Some(replayed) = ReplayedEvent::of(&event.kind) else { return };
+        if let Some(facts) = replayed.facts.filter(|facts| !facts.is_empty()) {
             self.state.facts.insert(job, facts);
         }
-        if let Some(recorded) = told.recorded {
+        if let Some(recorded) = replayed.recorded {
             self.record(job, recorded, &event.kind, event.at);
         }
         if matches!(event.kind, EventKind::CancelRequested) {
             self.state.scheduler.cancel(Cause::Cancelled);
         }
-        let entry = Entry::new(told.what, job, told.attempt, at);
-        match told.detail {
+        let entry = Entry::new(replayed.what, job, replayed.attempt, at);
+        match replayed.detail {
             Some(detail) => {
                 if is_signal(&detail) {
-                    self.state.signals.restore(job, told.attempt, detail.clone());
+                    self.state.signals.restore(job, replayed.attempt, detail.clone());
                 }
                 self.state.log.push_with(entry, detail);
             }
@@ -207,7 +207,8 @@ impl Fold<'_> {
         }
     }
 
-    /// Tells the scheduler, or keeps for whoever will ask for the job again.
+    /// Restores the job in the scheduler, or records its history for the job that will call it
+    /// again.
     fn record(&mut self, job: u32, recorded: Recorded, kind: &EventKind, at: SystemTime) {
         if let Recorded::Started { attempt } = recorded {
             self.state.replay.begin(job, attempt);
@@ -222,23 +223,23 @@ impl Fold<'_> {
             return;
         }
         let elapsed = self.now.duration_since(at).unwrap_or_default();
-        let past = self.state.replay.pasts.entry(job).or_default();
-        past.recorded = Some(match recorded {
+        let history = self.state.replay.histories.entry(job).or_default();
+        history.recorded = Some(match recorded {
             Recorded::Retried { attempt, delay } => {
                 Recorded::Retried { attempt, delay: delay.saturating_sub(elapsed) }
             }
             other => other,
         });
         match kind {
-            EventKind::JobCompleted { output, .. } => past.output.clone_from(output),
-            EventKind::JobFailed { error, .. } => past.error = Some(error.clone()),
+            EventKind::JobCompleted { output, .. } => history.output.clone_from(output),
+            EventKind::JobFailed { error, .. } => history.error = Some(error.clone()),
             _ => {}
         }
     }
 }
 
 /// Nanoseconds from one time to another.
-fn since(from: SystemTime, to: SystemTime) -> i64 {
+fn nanos_between(from: SystemTime, to: SystemTime) -> i64 {
     let nanos = |span: Duration| i64::try_from(span.as_nanos()).unwrap_or(i64::MAX);
     to.duration_since(from).map_or_else(|before| -nanos(before.duration()), nanos)
 }
@@ -250,7 +251,7 @@ fn is_signal(detail: &EntryDetail) -> bool {
     )
 }
 
-/// What an event says, in the words of the log and of the scheduler.
+/// An event in the types of the log and of the scheduler.
 struct ReplayedEvent {
     what: EntryKind,
     attempt: u32,
@@ -261,7 +262,7 @@ struct ReplayedEvent {
 
 impl ReplayedEvent {
     fn of(kind: &EventKind) -> Option<Self> {
-        let told =
+        let replayed =
             |what, attempt| Self { what, attempt, detail: None, recorded: None, facts: None };
         let error = |error: &crate::event::Failure, retry_in: Option<Duration>| {
             Some(EntryDetail::Error { error: error.clone(), retry_in })
@@ -269,73 +270,73 @@ impl ReplayedEvent {
         Some(match kind {
             EventKind::RunStarted { repeats } => {
                 let detail = repeats.map(EntryDetail::Repeats);
-                Self { detail, ..told(EntryKind::RunStarted, 0) }
+                Self { detail, ..replayed(EntryKind::RunStarted, 0) }
             }
             EventKind::RunResumed { after_crash } => {
-                told(EntryKind::RunResumed, if *after_crash { AFTER_CRASH } else { 0 })
+                replayed(EntryKind::RunResumed, if *after_crash { AFTER_CRASH } else { 0 })
             }
             EventKind::RunBlocked { blocked } => {
                 let detail = Some(EntryDetail::Blocked(blocked.clone()));
-                Self { detail, ..told(EntryKind::RunBlocked, 0) }
+                Self { detail, ..replayed(EntryKind::RunBlocked, 0) }
             }
-            EventKind::RunUnblocked => told(EntryKind::RunUnblocked, 0),
-            EventKind::CancelRequested => told(EntryKind::CancelRequested, 0),
-            EventKind::RunCancelled => told(EntryKind::RunCancelled, 0),
+            EventKind::RunUnblocked => replayed(EntryKind::RunUnblocked, 0),
+            EventKind::CancelRequested => replayed(EntryKind::CancelRequested, 0),
+            EventKind::RunCancelled => replayed(EntryKind::RunCancelled, 0),
             EventKind::RunCompleted { output } => {
                 let detail = output.clone().map(EntryDetail::Output);
-                Self { detail, ..told(EntryKind::RunCompleted, 0) }
+                Self { detail, ..replayed(EntryKind::RunCompleted, 0) }
             }
             EventKind::RunFailed { reason } => {
                 let detail = Some(EntryDetail::Reason(reason.clone()));
-                Self { detail, ..told(EntryKind::RunFailed, 0) }
+                Self { detail, ..replayed(EntryKind::RunFailed, 0) }
             }
             EventKind::JobStarted { attempt, .. } => {
                 let recorded = Some(Recorded::Started { attempt: *attempt });
-                Self { recorded, ..told(EntryKind::JobStarted, *attempt) }
+                Self { recorded, ..replayed(EntryKind::JobStarted, *attempt) }
             }
             EventKind::AttemptFailed { attempt, error: failure, retry_in, .. } => {
                 let (attempt, delay) = (*attempt, *retry_in);
                 let recorded = Some(Recorded::Retried { attempt, delay });
                 let detail = error(failure, Some(delay));
-                Self { recorded, detail, ..told(EntryKind::AttemptFailed, attempt) }
+                Self { recorded, detail, ..replayed(EntryKind::AttemptFailed, attempt) }
             }
             EventKind::JobCompleted { attempt, output, facts, .. } => Self {
                 detail: output.clone().map(EntryDetail::Output),
                 recorded: Some(Recorded::Completed),
                 facts: Some(facts.clone()),
-                ..told(EntryKind::JobCompleted, *attempt)
+                ..replayed(EntryKind::JobCompleted, *attempt)
             },
             EventKind::JobFailed { attempt, error: failure, facts, .. } => Self {
                 detail: error(failure, None),
                 recorded: Some(Recorded::Failed { attempt: *attempt }),
                 facts: Some(facts.clone()),
-                ..told(EntryKind::JobFailed, *attempt)
+                ..replayed(EntryKind::JobFailed, *attempt)
             },
             EventKind::JobSkipped { reason, .. } => Self {
                 detail: Some(EntryDetail::Reason(reason.clone())),
                 recorded: Some(Recorded::Skipped),
-                ..told(EntryKind::JobSkipped, 0)
+                ..replayed(EntryKind::JobSkipped, 0)
             },
             EventKind::JobCancelled { attempt, .. } => Self {
                 recorded: Some(Recorded::Cancelled { attempt: *attempt }),
-                ..told(EntryKind::JobCancelled, *attempt)
+                ..replayed(EntryKind::JobCancelled, *attempt)
             },
             EventKind::SleepStarted { attempt, duration, until, .. } => {
                 let detail = EntryDetail::Sleep { duration: *duration, until: *until };
-                Self { detail: Some(detail), ..told(EntryKind::SleepStarted, *attempt) }
+                Self { detail: Some(detail), ..replayed(EntryKind::SleepStarted, *attempt) }
             }
             EventKind::SignalAwaited { attempt, signal, .. } => {
                 let detail = Some(EntryDetail::Awaited(signal.clone()));
-                Self { detail, ..told(EntryKind::SignalAwaited, *attempt) }
+                Self { detail, ..replayed(EntryKind::SignalAwaited, *attempt) }
             }
             EventKind::SignalReceived { attempt, signal, payload, message, .. } => {
                 let (name, payload) = (signal.clone(), payload.clone());
                 let detail = EntryDetail::Signal { name, payload, message: *message };
-                Self { detail: Some(detail), ..told(EntryKind::SignalReceived, *attempt) }
+                Self { detail: Some(detail), ..replayed(EntryKind::SignalReceived, *attempt) }
             }
             EventKind::ValueKept { key, value, .. } => {
                 let detail = EntryDetail::Kept { key: key.clone(), value: value.clone() };
-                Self { detail: Some(detail), ..told(EntryKind::ValueKept, 0) }
+                Self { detail: Some(detail), ..replayed(EntryKind::ValueKept, 0) }
             }
             // Not recorded.
             EventKind::JobOutput { .. } | EventKind::OutputSkipped { .. } => return None,

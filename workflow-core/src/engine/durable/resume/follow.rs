@@ -1,4 +1,4 @@
-//! Follows a run on record, whoever drives it: to its end, or event by event.
+//! Follows a stored run, whichever engine drives it: to its end, or event by event.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures::stream::{self, Stream, StreamExt as _};
 
 use super::Resolve;
-use super::{PAGE, ResumeError, RunHandle, Runnable, know, on_record};
+use super::{PAGE, ResumeError, RunHandle, Runnable, load_workflow, read_events};
 use crate::engine::Engine;
 use crate::engine::active::ActiveRun;
 use crate::engine::permits::Inherited;
@@ -16,12 +16,12 @@ use crate::id::RunId;
 use crate::run::{Report, RunError};
 use crate::store::{StoreError, StoredRun};
 
-/// How often a run that another process drives is looked at.
-const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// The pause between two checks of a run that another process drives.
+const POLL_INTERVAL: Duration = Duration::from_millis(100);
 
 impl Engine {
-    /// Waits for the end of a run on record, whoever drives it, and returns its report. Takes the
-    /// run up when nobody does.
+    /// Waits for the end of a stored run, whichever engine drives it, and returns its report.
+    /// Resumes the run if no engine drives it.
     pub(crate) async fn follow_with(
         &self,
         run: RunId,
@@ -30,7 +30,7 @@ impl Engine {
         self.follow_inside(run, find, None).await
     }
 
-    /// [Follows](Self::follow_with) a run that has this from the job that it is inside of.
+    /// [Follows](Self::follow_with) a child run, with what it inherits from its outer job.
     pub(in crate::engine) async fn follow_inside(
         &self,
         run: RunId,
@@ -38,18 +38,18 @@ impl Engine {
         inherited: Option<Arc<Inherited>>,
     ) -> Result<Report, RunError> {
         loop {
-            if let Some(active) = self.find_or_take(run, find, inherited.clone()).await? {
+            if let Some(active) = self.find_or_claim(run, find, inherited.clone()).await? {
                 match active.until_end().await {
-                    // Another engine drives it by now, or may.
+                    // Another engine may drive it by now.
                     Err(error) if error.is_left_to_others() => {}
                     ended => return ended,
                 }
             }
-            self.look_later().await;
+            self.pause_poll().await;
         }
     }
 
-    /// The events of a run on record, whoever drives it, as they come. Waits on the executor that
+    /// Streams the events of a stored run, whichever engine drives it. Waits on the executor that
     /// polls the stream.
     pub(in crate::engine) fn events(self, run: RunId) -> impl Stream<Item = Event> + use<> {
         let read = move |(from, is_over): (u64, bool)| {
@@ -65,23 +65,23 @@ impl Engine {
                         }
                         Ok(_) => {}
                         Err(error) => {
-                            tracing::warn!(%run, %error, "events could not be read");
+                            tracing::warn!(%run, %error, "cannot read events");
                         }
                     }
-                    engine.look_later().await;
+                    engine.pause_poll().await;
                 }
             }
         };
         stream::unfold((0, false), read).flatten()
     }
 
-    /// Waits between two looks at a run that another process drives.
-    async fn look_later(&self) {
-        self.0.time.sleep(&Runtime::current(), LOOK_EVERY).await;
+    /// Waits between two checks of a run that another process drives.
+    async fn pause_poll(&self) {
+        self.0.time.sleep(&Runtime::current(), POLL_INTERVAL).await;
     }
 
-    /// The run, if this engine drives it or nobody does, or if it has ended.
-    async fn find_or_take(
+    /// Returns the run if this engine drives it or can claim it, or if it has ended.
+    async fn find_or_claim(
         &self,
         run: RunId,
         find: &dyn Resolve,
@@ -101,8 +101,8 @@ impl Engine {
         let stored = store.run(run).await.map_err(failed)?;
         let stored = stored.ok_or_else(|| failed(StoreError::NoRun { run }))?;
         if stored.status.is_final() {
-            let known = know(&stored, find).map_err(refused)?;
-            let events = on_record(&**store, run).await.map_err(failed)?;
+            let known = load_workflow(&stored, find).map_err(refused)?;
+            let events = read_events(&**store, run).await.map_err(failed)?;
             let over = self.restore(known, run, &events, None, false).map_err(refused)?;
             over.publish();
             return Ok(Some(over));
@@ -111,16 +111,16 @@ impl Engine {
             let error = Arc::new(StoreError::ShutDown { run });
             return Err(RunError::of_store(&stored.workflow.name, run, error));
         }
-        let known = know(&stored, find).map_err(refused)?;
-        let known = self.fitting(Runnable { inherited, ..known }).map_err(refused)?;
-        match self.take_one(&stored, known).await.map_err(refused)? {
+        let known = load_workflow(&stored, find).map_err(refused)?;
+        let known = self.check_requirements(Runnable { inherited, ..known }).map_err(refused)?;
+        match self.claim_one(&stored, known).await.map_err(refused)? {
             Some(RunHandle(taken)) => Ok(Some(taken)),
             None => Ok(None),
         }
     }
 
-    /// Takes a run up, if nobody drives it.
-    async fn take_one(
+    /// Claims and resumes a run, if no engine drives it.
+    async fn claim_one(
         &self,
         stored: &StoredRun,
         what: Runnable,

@@ -2,7 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// A pool with limits of these sizes, all with names of their own.
+/// A pool with named limits of these sizes.
 fn pool(sizes: &[usize]) -> (Pool<u32>, Vec<LimitId>) {
     let mut pool = Pool::new();
     let limits = sizes.iter().map(|size| pool.add(*size, Tier::Named)).collect();
@@ -13,7 +13,7 @@ fn need(limit: LimitId, amount: usize) -> Need {
     Need { limit, amount }
 }
 
-/// Asks for so much of one limit; the ticket, and whether there were places.
+/// Requests an amount of one limit. Returns the ticket, and whether it was granted.
 fn ask(pool: &mut Pool<u32>, key: u32, limit: LimitId, amount: usize) -> (Ticket, bool) {
     ranked(pool, key, &[need(limit, amount)], 0)
 }
@@ -24,7 +24,7 @@ fn ranked(pool: &mut Pool<u32>, key: u32, needs: &[Need], priority: i32) -> (Tic
     (admission.ticket, admission.granted)
 }
 
-/// Ends a claim, and tells who has places then.
+/// Ends a claim, and returns the keys of those who get places.
 fn end(pool: &mut Pool<u32>, ticket: Ticket) -> Vec<u32> {
     let freed = pool.release(ticket);
     pool.serve(freed).into_iter().map(|grant| grant.key).collect()
@@ -97,7 +97,7 @@ fn who_waits_for_one_limit_leaves_the_later_ones_to_others() {
     let one = ask(&mut pool, 2, cpu, 1);
     let other = ask(&mut pool, 3, cpu, 1);
     assert!(one.1 && other.1, "the processors are not kept for who waits for the database");
-    // Now the database is there, and is kept until there is a processor.
+    // Now the database is free, and reserved until a processor is free.
     assert_eq!(end(&mut pool, holder), [0; 0]);
     assert!(!ask(&mut pool, 4, db, 1).1);
     assert!(!ask(&mut pool, 5, cpu, 1).1);
@@ -121,8 +121,8 @@ fn nobody_is_passed_over_for_ever() {
         (held, _) = (grants[0].ticket, order.push(grants[0].key));
     }
     let places = [1, 2].map(|key| order.iter().position(|it| *it == key));
-    let patience = PATIENCE as usize;
-    assert_eq!(places, [Some(patience), Some(2 * patience + 1)], "{low:?}");
+    let max_overtaken = MAX_OVERTAKEN as usize;
+    assert_eq!(places, [Some(max_overtaken), Some(2 * max_overtaken + 1)], "{low:?}");
 }
 
 #[test]
@@ -160,7 +160,7 @@ fn a_lender_that_leaves_gives_back_what_returns_later() {
     let two = borrow(&mut pool, 3, &lenders);
     let late = borrow(&mut pool, 4, &lenders);
     assert!(one.granted && inner.granted && two.granted && !late.granted);
-    // The one that waits for a loan waits for the limit now, where a place is free.
+    // The waiter for a loan now waits for the limit, which has a free place.
     assert_eq!(end(&mut pool, parent), [4]);
     assert_eq!(pool.usage(limits[0]).in_use, 3);
     end(&mut pool, one.ticket);
@@ -192,7 +192,7 @@ fn a_claim_ends_once() {
     assert_eq!(pool.usage(limits[0]), Usage { size: 2, in_use: 0, waiting: 0 });
 }
 
-/// What may happen to a pool, in any order.
+/// A random operation on a pool.
 #[derive(Debug, Clone)]
 enum Step {
     Ask { needs: Vec<(usize, usize)>, priority: i32, inside_of: Option<usize> },
@@ -226,15 +226,19 @@ fn holders(pool: &Pool<u32>) -> impl Iterator<Item = (Ticket, &Holds)> {
     })
 }
 
-/// Who is served next, found the slow way: everybody is looked at in order, again for each grant.
+/// The expected order of service, found the slow way: checks all waiters in order, again for each
+/// grant.
 fn served_by_the_book(pool: &Pool<u32>) -> Vec<Ticket> {
     struct Claim {
         rank: i64,
-        passed: u32,
+        overtaken: u32,
         needs: Needs,
     }
-    let claim =
-        |it: &Waiter<u32>| Claim { rank: it.rank, passed: it.passed, needs: it.needs.clone() };
+    let claim = |it: &Waiter<u32>| Claim {
+        rank: it.rank,
+        overtaken: it.overtaken,
+        needs: it.needs.clone(),
+    };
     let mut waiting: BTreeMap<Ticket, Claim> =
         waiters(pool).map(|(ticket, waiter)| (ticket, claim(waiter))).collect();
     let mut used: BTreeMap<LimitId, usize> = BTreeMap::new();
@@ -245,23 +249,23 @@ fn served_by_the_book(pool: &Pool<u32>) -> Vec<Ticket> {
         let mut order: Vec<_> =
             waiting.iter().map(|(ticket, it)| (Reverse(it.rank), *ticket)).collect();
         order.sort_unstable();
-        let mut aside: BTreeMap<LimitId, usize> = BTreeMap::new();
-        let mut shut: BTreeSet<LimitId> = BTreeSet::new();
+        let mut reserved: BTreeMap<LimitId, usize> = BTreeMap::new();
+        let mut blocked: BTreeSet<LimitId> = BTreeSet::new();
         for (Reverse(rank), ticket) in order {
             let needs = waiting[&ticket].needs.clone();
-            if needs.iter().any(|need| shut.contains(&need.limit)) {
+            if needs.iter().any(|need| blocked.contains(&need.limit)) {
                 continue;
             }
             let amount = |need: &Need| pool.limit(need.limit).fitting(need.amount);
             let lacking = needs.iter().position(|need| {
-                let set_aside = aside.get(&need.limit).copied().unwrap_or(0);
-                used[&need.limit] + set_aside + amount(need) > pool.limit(need.limit).size
+                let reserved_here = reserved.get(&need.limit).copied().unwrap_or(0);
+                used[&need.limit] + reserved_here + amount(need) > pool.limit(need.limit).size
             });
             if let Some(at) = lacking {
                 needs[..at].iter().for_each(|need| {
-                    *aside.entry(need.limit).or_insert(0) += amount(need);
+                    *reserved.entry(need.limit).or_insert(0) += amount(need);
                 });
-                shut.insert(needs[at].limit);
+                blocked.insert(needs[at].limit);
                 continue;
             }
             served.push(ticket);
@@ -274,8 +278,8 @@ fn served_by_the_book(pool: &Pool<u32>) -> Vec<Ticket> {
                         && it.needs.iter().any(|it| it.limit == need.limit)
                 });
                 if let Some((_, it)) = oldest.filter(|(older, _)| **older < ticket) {
-                    it.passed += 1;
-                    if it.passed >= PATIENCE {
+                    it.overtaken += 1;
+                    if it.overtaken >= MAX_OVERTAKEN {
                         it.rank = FIRST;
                     }
                 }
@@ -286,7 +290,7 @@ fn served_by_the_book(pool: &Pool<u32>) -> Vec<Ticket> {
     }
 }
 
-/// What must hold of a pool at any time.
+/// Asserts the invariants of a pool.
 fn check(pool: &Pool<u32>, largest: &[usize]) {
     for (at, limit) in pool.limits.iter().enumerate() {
         let Some(limit) = limit else { continue };
@@ -325,9 +329,9 @@ struct Trial {
     limits: Vec<LimitId>,
     /// The largest size that each limit had.
     largest: Vec<usize>,
-    /// Claims that have not ended, each with those that it is inside of.
+    /// Claims that have not ended, each with its outer claims.
     claims: Vec<(Ticket, Vec<Ticket>)>,
-    /// Limits of which nobody was served since they were freed.
+    /// Limits that were freed and not served yet.
     freed: Vec<LimitId>,
 }
 
@@ -400,7 +404,7 @@ impl Trial {
         check(&self.pool, &self.largest);
     }
 
-    /// Nobody holds or waits for anything.
+    /// Asserts that nobody holds or waits for anything.
     fn assert_idle(&self) {
         assert_eq!((holders(&self.pool).count(), waiters(&self.pool).count()), (0, 0));
         assert_eq!(self.pool.limits.iter().flatten().count(), self.limits.len(), "no loan is left");
@@ -414,7 +418,7 @@ impl Trial {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 600, ..ProptestConfig::default() })]
 
-    /// However claims come, are lent, pass and end: the rules of the order are kept, and at the end
+    /// Whatever the order of requests, loans and ends: service follows the rules, and in the end
     /// all places are free.
     #[test]
     fn all_places_are_free_in_the_end(steps in steps(), order in any::<u64>()) {
@@ -428,14 +432,13 @@ proptest! {
         trial.assert_idle();
     }
 
-    /// Whoever waits has its places some day, if those who hold places leave one day: nobody has to
-    /// give up.
+    /// If every holder ends some day, every waiter gets its places some day.
     #[test]
     fn everybody_is_served(steps in steps()) {
         let mut trial = Trial::new();
         steps.into_iter().for_each(|step| trial.step(step));
         trial.serve();
-        // Those inside leave before those that they are inside of, as jobs do.
+        // Inner claims end before their outer claims, as jobs do.
         while let Some(ticket) = holders(&trial.pool).map(|(ticket, _)| ticket).max() {
             trial.release(ticket);
             trial.serve();
@@ -444,7 +447,8 @@ proptest! {
         trial.assert_idle();
     }
 
-    /// However many of a higher priority come, the oldest is passed over a stated number of times.
+    /// However many requests of a higher priority come, the oldest is overtaken a bounded number of
+    /// times.
     #[test]
     fn the_oldest_is_passed_over_so_often_and_no_more(
         size in 1_usize..4,
@@ -455,12 +459,12 @@ proptest! {
         let mut held = vec![ask(&mut pool, 0, limits[0], size).0];
         let (low, granted) = ranked(&mut pool, 1, &[need(limits[0], amount)], -5);
         prop_assert!(!granted);
-        let mut passed = 0;
+        let mut overtaken = 0;
         for (amount, priority, leaves) in arrivals {
             let needs = [need(limits[0], amount)];
             let admission = pool.acquire(2, &needs, priority, &[]).expect("nobody lends anything");
             if admission.granted {
-                passed += 1;
+                overtaken += 1;
                 held.push(admission.ticket);
             }
             let leaves = held.swap_remove(leaves % held.len());
@@ -468,15 +472,15 @@ proptest! {
             let grants = pool.serve(freed);
             held.extend(grants.iter().map(|grant| grant.ticket));
             if let Some(at) = grants.iter().position(|grant| grant.ticket == low) {
-                passed += at;
+                overtaken += at;
                 break;
             }
-            passed += grants.len();
+            overtaken += grants.len();
             if held.is_empty() {
                 break;
             }
         }
-        prop_assert!(passed <= PATIENCE as usize, "passed over {passed} times");
+        prop_assert!(overtaken <= MAX_OVERTAKEN as usize, "overtaken over {overtaken} times");
         prop_assert!(held.contains(&low));
     }
 }

@@ -1,5 +1,5 @@
-//! Runs that begin and change hands: what is sent to them meanwhile is not lost, who follows them
-//! goes on, and who drives them says that it is alive.
+//! Runs that start or move to another engine: messages that are sent meanwhile are not lost,
+//! followers go on, and the driving engine renews its leases.
 
 use std::sync::atomic::Ordering;
 use std::time::Instant;
@@ -28,7 +28,7 @@ fn until(what: &str, is_so: impl Fn() -> bool) {
     }
 }
 
-/// Sends both kinds of messages, one to each run, and waits until `reader` was given them.
+/// Sends both kinds of messages, one to each run, and waits until `reader` has received them.
 fn send(store: &MemoryStore, reader: &Gated, signalled: RunId, cancelled: RunId) {
     let before = reader.delivered.load(Ordering::SeqCst);
     let signal = MessageKind::Signal { name: "go".to_owned(), payload: 7.into() };
@@ -37,7 +37,7 @@ fn send(store: &MemoryStore, reader: &Gated, signalled: RunId, cancelled: RunId)
     until("the delivery", || reader.delivered.load(Ordering::SeqCst) >= before + 2);
 }
 
-/// What became of the runs that were sent to.
+/// The results of the runs that got the messages.
 fn check(signalled: &RunHandle, cancelled: &RunHandle) {
     assert_eq!(signalled.wait().expect("it completes").output::<u32>(), Ok(7));
     let ended = cancelled.wait();
@@ -53,7 +53,7 @@ fn messages_to_runs_that_begin_are_not_lost() {
     let start = || engine.run("hands: waits").start().expect("it starts");
     let (signalled, cancelled) = (start(), start());
     until("the beginning", || store.runs().len() == 2);
-    // The store has the runs; their engine does not know yet.
+    // The store has the runs, but their engine does not know yet.
     send(&store, &gated, signalled.id(), cancelled.id());
     gated.begun.open();
     check(&signalled, &cancelled);
@@ -77,7 +77,7 @@ fn messages_to_runs_that_change_hands_are_not_lost() {
     let owned =
         |run| block_on(store.run(run)).is_ok_and(|run| run.is_some_and(|it| it.owner.is_some()));
     until("the claim", || owned(signalled) && owned(cancelled));
-    // The store has the engine as their owner; it does not know yet.
+    // In the store the engine owns the runs, but it does not know yet.
     send(&store, &gated, signalled, cancelled);
     gated.claimed.open();
     let recovery = recovering.join().expect("no panic");
@@ -90,7 +90,7 @@ fn messages_to_runs_that_change_hands_are_not_lost() {
 #[test]
 fn messages_of_the_dead_reach_their_successors() {
     let store = Arc::new(MemoryStore::new());
-    // Its store takes the beginning, and then nothing more: what it hears dies with it.
+    // Its store takes the start and then nothing more: messages that it receives die with it.
     let run = engine_for(1, &store).run("hands: waits").start().expect("it starts");
     until("the beginning", || only(&store).is_some());
     let signal = MessageKind::Signal { name: "go".to_owned(), payload: 7.into() };
@@ -111,7 +111,7 @@ fn who_follows_goes_on_with_the_successor() {
     let (run, follower) = (first.id(), Gated::over(&store));
     let owner = || block_on(store.run(run)).ok().flatten().and_then(|run| run.owner);
     let before = owner();
-    // It takes the run up, as the owner counts as dead, and then counts as dead itself.
+    // It resumes the run, whose owner counts as dead, and then counts as dead itself.
     let following = std::thread::spawn({
         let engine = engine(&follower, Duration::ZERO);
         move || block_on(engine.follow(run))
@@ -137,7 +137,7 @@ fn who_takes_a_run_up_to_follow_it_keeps_it() {
         let engine = engine(&gated, Duration::from_secs(3));
         move || block_on(engine.follow(run))
     });
-    // Of a short lease, too, it is heard again and again.
+    // A short lease is renewed again and again, too.
     let renewals = || {
         let renewed = gated.renewed.lock().expect("no panic");
         renewed.iter().filter(|leases| leases.iter().any(|lease| lease.run == run)).count()
@@ -159,7 +159,7 @@ fn a_short_lease_is_renewed_in_time() {
         let run = engine(&gated, lease).run("hands: waits").start().expect("it starts");
         let began = Instant::now();
         until("the renewals", || gated.renewed.lock().expect("no panic").len() >= 6);
-        // Not as fast as it can.
+        // But not as fast as possible.
         assert!(began.elapsed() >= lease, "{:?} for {lease:?}", began.elapsed());
         block_on(run.signal("go", 7)).expect("kept");
         run.wait().expect("it completes");
