@@ -1,7 +1,7 @@
-//! JSON text from outside, read without losing a digit of it.
+//! Lossless reading of JSON text from outside.
 //!
 //! `serde_json` reads an integer of more than 64 bits as the nearest float, and a float that is too
-//! small as 0. Both are errors here. Knows texts and numbers; refuses to know what they are for.
+//! small as 0. Both are errors here. This module knows text and numbers, and not what they are for.
 
 use std::ops::{ControlFlow, Range};
 
@@ -10,30 +10,35 @@ use serde_json::{Number, Value as Json};
 
 use crate::bounds::{self, TooLarge};
 
-/// Why a JSON text is not read.
+/// The error of reading a JSON text.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum JsonError {
-    /// It is no JSON, or no JSON of the wanted type.
+    /// The text is not valid JSON, or does not fit the wanted type.
     #[error("{0}")]
-    Syntax(serde_json::Error),
-    /// Its lists and maps are nested too deeply.
+    Syntax(SyntaxError),
+    /// Arrays and objects are nested too deeply.
     #[error("{0}")]
     TooLarge(TooLarge),
-    /// It holds a number that would become another one.
+    /// The text contains a number that would change.
     #[error("{0}")]
     Number(LostNumber),
 }
 
-/// A number that no 64 bits hold, and its place.
+/// A JSON text that cannot be parsed, or does not fit the wanted type.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct SyntaxError(serde_json::Error);
+
+/// A number that does not fit 64 bits, and its place.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{}the number {} {}; {CURE}", place(path), number.chars().take(40).collect::<String>(), reason)]
 pub struct LostNumber {
-    /// Its place, such as `input.rows[2]`; empty for a text that is only this number.
+    /// The path of the number, such as `input.rows[2]`; empty if the text is only this number.
     pub path: String,
-    /// The number as it is written.
+    /// The number as written.
     pub number: String,
-    /// Why it is not kept: "has more than 64 bits".
+    /// Why it would change, such as "has more than 64 bits".
     pub reason: &'static str,
 }
 
@@ -41,10 +46,10 @@ fn place(path: &str) -> String {
     if path.is_empty() { String::new() } else { format!("`{path}`: ") }
 }
 
-/// What to do about a number that would become another one.
+/// What to do about a number that would change.
 const CURE: &str = "write it as text, in quotes";
 
-/// Reads JSON whose numbers are all kept: integers of 64 bits, and floats.
+/// Reads JSON without changing a number: integers have at most 64 bits, and floats are exact.
 ///
 /// ```
 /// use workflow_core::json;
@@ -62,30 +67,31 @@ const CURE: &str = "write it as text, in quotes";
 ///
 /// # Errors
 ///
-/// Fails as [`check`] does, and when the text is no JSON of the wanted type.
+/// Fails as [`check`] does, when the text is not valid JSON, and when it does not fit the wanted
+/// type.
 pub fn read<T: DeserializeOwned>(text: &str) -> Result<T, JsonError> {
     check(text)?;
-    serde_json::from_str(text).map_err(JsonError::Syntax)
+    serde_json::from_str(text).map_err(|error| JsonError::Syntax(SyntaxError(error)))
 }
 
-/// Checks a JSON text before it is read by other means. A text that is no JSON passes: whoever
-/// reads it finds that.
+/// Checks a JSON text that another parser is going to read. Invalid JSON passes, because that
+/// parser reports it.
 ///
 /// # Errors
 ///
-/// Fails when lists and maps are nested more than [`bounds::NESTING`] levels deep, and as
+/// Fails when arrays and objects are nested more than [`bounds::NESTING`] levels deep, and as
 /// [`check_numbers`] does.
 pub fn check(text: &str) -> Result<(), JsonError> {
     bounds::json(text).map_err(JsonError::TooLarge)?;
     check_numbers(text).map_err(JsonError::Number)
 }
 
-/// Checks the numbers of a JSON text. A text that is no JSON passes.
+/// Checks the numbers of a JSON text. Invalid JSON passes.
 ///
 /// # Errors
 ///
-/// Fails for a number that would become another one: an integer of more than 64 bits, and a number
-/// that is too large, too small, or has too many digits before its point for a 64-bit float.
+/// Fails for a number that would change: an integer of more than 64 bits, or a number that is too
+/// large or too small for a 64-bit float or has too many digits before its decimal point.
 pub fn check_numbers(text: &str) -> Result<(), LostNumber> {
     let mut lost = None;
     each_number(text, |place, open| {
@@ -100,11 +106,11 @@ pub fn check_numbers(text: &str) -> Result<(), LostNumber> {
     }
 }
 
-/// Reads JSON that is on record already, whoever wrote it: a number that no 64 bits hold is text,
-/// in all of its digits.
+/// Reads stored JSON, which must not fail: a number that does not fit 64 bits becomes a string with
+/// all of its digits.
 ///
-/// Databases write floats in their own way, so that an integer of more than 64 bits may be a float:
-/// one whose shortest form has the same digits is read as a number.
+/// Databases may write a float as an integer of more than 64 bits. It is read as a number if the
+/// shortest form of the float has the same digits.
 ///
 /// ```
 /// use serde_json::json;
@@ -112,13 +118,13 @@ pub fn check_numbers(text: &str) -> Result<(), LostNumber> {
 ///
 /// let row = json::read_recorded(r#"{"n": 18446744073709551616, "f": 100000000000000000000}"#)?;
 /// assert_eq!(row, json!({"n": "18446744073709551616", "f": 1e20}));
-/// # Ok::<(), serde_json::Error>(())
+/// # Ok::<(), json::SyntaxError>(())
 /// ```
 ///
 /// # Errors
 ///
-/// Fails when it is no JSON.
-pub fn read_recorded(text: &str) -> Result<Json, serde_json::Error> {
+/// Fails when the text is not valid JSON.
+pub fn read_recorded(text: &str) -> Result<Json, SyntaxError> {
     let mut lost = Vec::new();
     each_number(text, |place, _| {
         let written = &text[place.clone()];
@@ -128,7 +134,7 @@ pub fn read_recorded(text: &str) -> Result<Json, serde_json::Error> {
         ControlFlow::Continue(())
     });
     if lost.is_empty() {
-        return serde_json::from_str(text);
+        return serde_json::from_str(text).map_err(SyntaxError);
     }
     let mut quoted = String::with_capacity(text.len() + 2 * lost.len());
     let mut end = 0;
@@ -140,19 +146,19 @@ pub fn read_recorded(text: &str) -> Result<Json, serde_json::Error> {
         end = place.end;
     }
     quoted.push_str(&text[end..]);
-    serde_json::from_str(&quoted)
+    serde_json::from_str(&quoted).map_err(SyntaxError)
 }
 
-/// Whether a text of digits is what the shortest form of a float stands for.
+/// Returns whether a string of digits is the shortest form of a float.
 fn is_shortest_float(written: &str) -> bool {
     written.parse::<f64>().is_ok_and(|float| float.is_finite() && float.to_string() == written)
 }
 
-/// The decimal number that a text writes.
+/// Parses a decimal number.
 ///
 /// # Errors
 ///
-/// Fails with the reason when no 64 bits hold it.
+/// Fails with the reason when the number does not fit 64 bits.
 pub fn number(text: &str) -> Result<Number, &'static str> {
     let integer = text.parse::<u64>().map(Number::from);
     if let Ok(integer) = integer.or_else(|_| text.parse::<i64>().map(Number::from)) {
@@ -162,7 +168,7 @@ pub fn number(text: &str) -> Result<Number, &'static str> {
     if digits.bytes().all(|byte| byte.is_ascii_digit()) {
         return Err("has more than 64 bits");
     }
-    let float: f64 = text.parse().map_err(|_| "is none")?;
+    let float: f64 = text.parse().map_err(|_| "is not a number")?;
     let mantissa = digits.split(['e', 'E']).next().unwrap_or_default();
     let whole = mantissa.split('.').next().unwrap_or_default().trim_start_matches('0');
     let keeps_whole = || format!("{:.0}", float.abs().trunc()) == whole;
@@ -170,23 +176,23 @@ pub fn number(text: &str) -> Result<Number, &'static str> {
         return Err("is too small for a 64-bit float");
     }
     if float.abs() >= EXACT_FLOATS && mantissa.len() == digits.len() && !keeps_whole() {
-        return Err("has more digits than a 64-bit float keeps");
+        return Err("has more digits than a 64-bit float can hold");
     }
     Number::from_f64(float).ok_or("is too large for a 64-bit float")
 }
 
-/// A float holds every integer up to here: 2^53.
+/// The largest integer up to which a float holds every integer: 2^53.
 const EXACT_FLOATS: f64 = 9_007_199_254_740_992.0;
 
-/// A list or an object that is open where a text is looked at.
+/// An array or object that is open at the current position of the text.
 enum Open<'t> {
-    /// At the item of this index.
+    /// At the element of this index.
     List(usize),
-    /// At the entry of this key, which is still in its quotes.
+    /// At the entry of this key, which still has its quotes.
     Object(&'t str),
 }
 
-/// Shows each number of a JSON text, with where it is. The text may be no JSON.
+/// Calls `show` with the range and the path of each number of a text, which may be invalid JSON.
 fn each_number<'t>(
     text: &'t str,
     mut show: impl FnMut(Range<usize>, &[Open<'t>]) -> ControlFlow<()>,
@@ -228,7 +234,7 @@ fn each_number<'t>(
     }
 }
 
-/// Where a string ends, past its quote.
+/// Returns the end of a string, after its closing quote.
 fn end_of_string(bytes: &[u8], start: usize) -> usize {
     let mut at = start;
     while let Some(byte) = bytes.get(at) {
@@ -300,8 +306,8 @@ mod tests {
             ("-1.5E+400", "is too large for a 64-bit float"),
             ("1e-400", "is too small for a 64-bit float"),
             ("0.001e-400", "is too small for a 64-bit float"),
-            ("99999999999999999999.5", "has more digits than a 64-bit float keeps"),
-            ("-9007199254740993.25", "has more digits than a 64-bit float keeps"),
+            ("99999999999999999999.5", "has more digits than a 64-bit float can hold"),
+            ("-9007199254740993.25", "has more digits than a 64-bit float can hold"),
         ] {
             let cure = "write it as text, in quotes";
             assert_eq!(wrong(number), format!("the number {number} {reason}; {cure}"));

@@ -39,7 +39,7 @@ pub enum OutputsError {
     #[error(
         "$WORKFLOW_OUTPUT begins with `{{` but is not a JSON object; write one object and nothing else"
     )]
-    Json(#[source] serde_json::Error),
+    Json(#[source] json::SyntaxError),
     /// Its JSON is nested too deeply, or has a number that would lose digits.
     #[error("invalid $WORKFLOW_OUTPUT: {0}")]
     Value(JsonError),
