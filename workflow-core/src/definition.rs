@@ -1,7 +1,7 @@
-//! Plain data that describes a workflow: what a file parses into, and what a program builds when
-//! it does not know the jobs at compile time.
+//! Workflow definitions as plain data, for files and for programs that do not know the jobs at
+//! compile time.
 //!
-//! Proves nothing; [`Graph::compile`](crate::Graph::compile) does.
+//! A definition is not validated; [`Graph::compile`](crate::Graph::compile) does that.
 
 mod metadata;
 
@@ -31,26 +31,27 @@ pub use metadata::{Metadata, MetadataError};
 pub struct Definition {
     /// The workflow's name.
     pub name: WorkflowName,
-    /// What is said about the workflow.
+    /// The metadata.
     #[serde(default)]
     pub metadata: Metadata,
     /// The jobs, in any order.
     pub jobs: Vec<JobDefinition>,
-    /// Groups of jobs that others wait for as a whole, each as the numbers that its jobs have in
-    /// `jobs`, from 0. Jobs name groups by their numbers in
+    /// Groups of jobs that other jobs wait for, each as a list of indices into `jobs`.
+    ///
+    /// Jobs refer to groups by their indices in
     /// [`depends_on_groups`](JobDefinition::depends_on_groups).
     ///
-    /// A group means what the full set of edges means, at less cost: when a thousand jobs wait
-    /// for a thousand others, it takes two thousand numbers instead of a million names.
+    /// A group has the same effect as all the edges, at less cost: when a thousand jobs wait for a
+    /// thousand others, it takes two thousand indices instead of a million names.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub groups: Vec<Vec<u32>>,
     /// What a run does when a job fails for good.
     #[serde(default)]
     pub on_failure: OnFailure,
-    /// How many jobs of a run may run at once. Default: no limit.
+    /// The number of jobs of a run that may run at once. Default: no limit.
     #[serde(default)]
     pub max_parallel: Option<usize>,
-    /// The longest that a run may take. Default: no limit.
+    /// The timeout of a run. Default: no limit.
     #[serde(default)]
     pub timeout: Option<Duration>,
 }
@@ -62,23 +63,23 @@ pub struct Definition {
 pub struct JobDefinition {
     /// The job's name, unique in the definition.
     pub name: JobName,
-    /// The jobs that it waits for, by name.
+    /// The names of the jobs that it waits for.
     #[serde(default)]
     pub depends_on: Vec<String>,
-    /// The groups whose jobs it waits for, by their numbers in [`Definition::groups`], from 0.
+    /// The groups whose jobs it waits for, as indices into [`Definition::groups`].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub depends_on_groups: Vec<u32>,
-    /// What must have become of them.
+    /// When the job starts, depending on how its dependencies ended.
     #[serde(default)]
     pub trigger: TriggerRule,
 }
 
 impl Definition {
-    /// A workflow without jobs.
+    /// Creates a workflow without jobs.
     ///
     /// # Errors
     ///
-    /// Fails when the name is ill-formed.
+    /// Fails when the name is invalid.
     pub fn new(name: &str) -> Result<Self, NameError> {
         Ok(Self {
             name: name.parse()?,
@@ -95,7 +96,7 @@ impl Definition {
     ///
     /// # Errors
     ///
-    /// Fails when the name is ill-formed. Names that no job has are found by
+    /// Fails when the name is invalid. Unknown names in `depends_on` are found by
     /// [`Graph::compile`](crate::Graph::compile).
     pub fn job<'a>(
         mut self,

@@ -1,8 +1,7 @@
-//! What happened in a run: the one vocabulary that streams, reports and stores share.
+//! Events of a run: the one vocabulary that streams, reports and stores share.
 //!
-//! A run notes every happening in its [`Log`], sixteen bytes each; an [`Event`] is what a reader
-//! gets to see of one. What jobs print passes by: it is an event to those who watch, and is not
-//! recorded.
+//! A run records what happens in its [`Log`], in entries of sixteen bytes; readers see an entry as
+//! an [`Event`]. The output of jobs is sent to subscribers as events, but is not recorded.
 
 mod failure;
 mod in_flight;
@@ -29,26 +28,27 @@ pub use status::{Status, TransitionError};
 pub(crate) use time::{format_time, rfc3339, seconds};
 pub use view::{AttemptView, JobCounts, JobView, RunView};
 
-/// Something that happened in a run.
+/// An event of a run.
 ///
-/// Serialises as one flat object: `{"sequence": 3, "at": "2026-01-02T03:04:05Z", "event":
+/// Serializes as one flat object: `{"sequence": 3, "at": "2026-01-02T03:04:05Z", "event":
 /// "job_started", "job": "load", "attempt": 1}`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Event {
-    /// The event's place in its run: 0, 1, 2, and so on without a gap. An event that is not
-    /// [recorded](EventKind::is_recorded) has the number of the recorded one that it follows: who
-    /// has seen it goes on with the number after.
+    /// The sequence number of the event in its run: 0, 1, 2, and so on without a gap.
+    ///
+    /// An event that is not [recorded](EventKind::is_recorded) has the number of the recorded event
+    /// before it.
     pub sequence: u64,
-    /// When it happened.
+    /// The time of the event.
     #[serde(with = "rfc3339")]
     pub at: SystemTime,
-    /// What happened.
+    /// The kind of the event, with its details.
     #[serde(flatten)]
     pub kind: EventKind,
 }
 
-/// What can happen in a run.
+/// The kind of an event.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event")]
 #[non_exhaustive]
@@ -56,52 +56,50 @@ pub enum EventKind {
     /// The run began.
     #[serde(rename = "run_started")]
     RunStarted {
-        /// The run that this one repeats.
+        /// The run that this one retries.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         repeats: Option<RunId>,
     },
-    /// The run was taken up again from its record: by another process, or after a crash.
+    /// The run was resumed from the store, by another process or after a crash.
     #[serde(rename = "run_resumed")]
     RunResumed {
-        /// The engine that drove the run had not given it back: its process died, or was
+        /// Whether the previous engine did not release the run: its process died, or was
         /// unreachable for longer than its lease.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         after_crash: bool,
     },
-    /// An engine refused to take the run up again. The run stays as it is until the cause is
-    /// gone, or somebody cancels it.
+    /// An engine could not resume the run. The run is blocked until the cause is removed or the run
+    /// is cancelled.
     #[serde(rename = "run_blocked")]
     RunBlocked {
-        /// Why.
+        /// The cause.
         #[serde(flatten)]
         blocked: Blocked,
     },
-    /// Somebody unblocked the run: engines may take it up again.
+    /// The run was unblocked: engines may resume it.
     #[serde(rename = "run_unblocked")]
     RunUnblocked,
-    /// An attempt of a job began. The same attempt may begin again in a run that was taken up
-    /// again.
+    /// An attempt of a job started. The same attempt may start again in a resumed run.
     #[serde(rename = "job_started")]
     JobStarted {
         /// The job's name.
         job: String,
-        /// Which attempt, from 1.
+        /// The number of the attempt, from 1.
         attempt: u32,
-        /// Who started it, when the graph does not have it. Only in the events of runs that a
-        /// store keeps.
+        /// The origin of a job that is not in the graph. Only in events of persisted runs.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         origin: Option<Box<JobOrigin>>,
     },
-    /// An attempt failed, and another will follow.
+    /// An attempt failed, and the job will be retried.
     #[serde(rename = "attempt_failed")]
     AttemptFailed {
         /// The job's name.
         job: String,
-        /// Which attempt, from 1.
+        /// The number of the attempt, from 1.
         attempt: u32,
-        /// What it failed with.
+        /// The error.
         error: Failure,
-        /// How long the job waits before the next attempt.
+        /// The delay before the next attempt.
         #[serde(with = "seconds")]
         retry_in: Duration,
     },
@@ -110,12 +108,12 @@ pub enum EventKind {
     JobCompleted {
         /// The job's name.
         job: String,
-        /// In which attempt, from 1.
+        /// The number of the attempt, from 1.
         attempt: u32,
-        /// Its output. Only in the events of runs that a store keeps.
+        /// The output. Only in events of persisted runs.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         output: Option<Arc<Json>>,
-        /// What it noted about the attempt.
+        /// The annotations of the attempt.
         #[serde(default, skip_serializing_if = "Map::is_empty")]
         facts: Map<String, Json>,
     },
@@ -124,70 +122,70 @@ pub enum EventKind {
     JobFailed {
         /// The job's name.
         job: String,
-        /// In which attempt, from 1.
+        /// The number of the attempt, from 1.
         attempt: u32,
-        /// What it failed with.
+        /// The error.
         error: Failure,
-        /// What it noted about the attempt.
+        /// The annotations of the attempt.
         #[serde(default, skip_serializing_if = "Map::is_empty")]
         facts: Map<String, Json>,
     },
-    /// A job will not run.
+    /// A job was skipped.
     #[serde(rename = "job_skipped")]
     JobSkipped {
         /// The job's name.
         job: String,
-        /// Why, in words.
+        /// The reason, as text.
         reason: String,
     },
-    /// A job was stopped because its run, or the job that waited for it, was cancelled.
+    /// A job was cancelled because its run, or the job that started it, was cancelled.
     #[serde(rename = "job_cancelled")]
     JobCancelled {
         /// The job's name.
         job: String,
-        /// In which attempt, from 1.
+        /// The number of the attempt, from 1.
         attempt: u32,
     },
-    /// A function began to sleep, until a time that a crash does not move.
+    /// A function started to sleep, until a time that a crash does not change.
     #[serde(rename = "sleep_started")]
     SleepStarted {
         /// The job's name.
         job: String,
-        /// Which attempt, from 1.
+        /// The number of the attempt, from 1.
         attempt: u32,
-        /// For how long.
+        /// The duration of the sleep.
         #[serde(with = "seconds")]
         duration: Duration,
-        /// When it ends.
+        /// The end of the sleep.
         #[serde(with = "rfc3339")]
         until: SystemTime,
     },
-    /// A job began to wait for a signal.
+    /// A job started to wait for a signal.
     #[serde(rename = "signal_awaited")]
     SignalAwaited {
         /// The job's name.
         job: String,
-        /// Which attempt, from 1.
+        /// The number of the attempt, from 1.
         attempt: u32,
         /// The signal's name.
         signal: String,
     },
-    /// A job received a signal that it waited for.
+    /// A job received a signal.
     #[serde(rename = "signal_received")]
     SignalReceived {
         /// The job's name.
         job: String,
-        /// Which attempt, from 1.
+        /// The number of the attempt, from 1.
         attempt: u32,
         /// The signal's name.
         signal: String,
-        /// What came with it; null for nothing.
+        /// The payload; null if none was sent.
         payload: Json,
-        /// The number of the signal in the store; none, when it came without a store.
+        /// The number of the signal's message in the store; `None` without a store.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         message: Option<u64>,
     },
-    /// A job kept a value under a key, for those after it.
+    /// A job persisted a value under a key, for later jobs.
     #[serde(rename = "value_kept")]
     ValueKept {
         /// The job's name.
@@ -197,47 +195,47 @@ pub enum EventKind {
         /// The value.
         value: Json,
     },
-    /// A job printed something. Not recorded: seen by those who watch the run meanwhile.
+    /// A job printed something. Not recorded: only current subscribers receive it.
     ///
-    /// Of a command it is one record of the run's log: whole lines, as many as were read at once.
-    /// The end of a line is not waited for when the line is longer than 8 KiB, when it takes more
-    /// than a second or two, or when the command has ended.
+    /// For a command, an event is one record of the run's log: the whole lines that were read at
+    /// once. An incomplete line is sent if it is longer than 8 KiB, if its end takes more than a
+    /// second or two, or if the command has ended.
     #[serde(rename = "job_output")]
     JobOutput {
         /// The job's name.
         job: String,
-        /// In which attempt, from 1.
+        /// The number of the attempt, from 1.
         attempt: u32,
-        /// Where it was printed.
+        /// The stream to which it was printed.
         stream: OutputStream,
-        /// What was printed, line breaks included. Bytes of a command that are no UTF-8 are
-        /// U+FFFD here; the log has them as they were.
+        /// The text, including line breaks. U+FFFD replaces bytes of a command that are not UTF-8;
+        /// the log has the original bytes.
         text: String,
-        /// Where the run's log has it; `None` when no log is kept.
+        /// The place of the text in the run's log; `None` without a log.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         log: Option<LogPlace>,
     },
-    /// Jobs printed more than this subscriber has read in time, and the run holds it no longer.
-    /// Not recorded. What commands printed is in the run's log.
+    /// The subscriber was too slow and missed output of jobs. Not recorded. The run's log, if there
+    /// is one, has the missing output.
     #[serde(rename = "output_skipped")]
     OutputSkipped {
-        /// How many bytes this subscriber has missed, since the output that it read last.
+        /// The number of bytes that the subscriber missed since the last output that it read.
         bytes: u64,
     },
-    /// Someone asked the run to stop.
+    /// Cancellation of the run was requested.
     #[serde(rename = "cancel_requested")]
     CancelRequested,
-    /// Every job completed or was skipped by a condition.
+    /// The run completed: every job completed or was skipped by a condition.
     #[serde(rename = "run_completed")]
     RunCompleted {
-        /// The workflow's output. Only in the events of runs that a store keeps.
+        /// The workflow's output. Only in events of persisted runs.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         output: Option<Arc<Json>>,
     },
-    /// A job failed for good, or the run took too long.
+    /// The run failed: a job failed for good, or the run timed out.
     #[serde(rename = "run_failed")]
     RunFailed {
-        /// Why, in words.
+        /// The reason, as text.
         reason: String,
     },
     /// The run was cancelled.
@@ -246,12 +244,12 @@ pub enum EventKind {
 }
 
 impl Event {
-    /// An event for the record of a run that no engine drives. Engines make their own.
+    /// Creates an event of a run that no engine runs. Engines create their own events.
     pub fn new(sequence: u64, at: SystemTime, kind: EventKind) -> Self {
         Self { sequence, at, kind }
     }
 
-    /// The run that a run repeats, where this is the event that it began with.
+    /// The run that this run retries, if this is its `RunStarted` event of a retry.
     pub fn repeats(&self) -> Option<RunId> {
         match self.kind {
             EventKind::RunStarted { repeats } => repeats,
@@ -295,18 +293,17 @@ impl EventKind {
         }
     }
 
-    /// Whether the event is part of the run's record, which reports and stores have. What is not
-    /// reaches only those who watch the run.
+    /// Whether reports and stores record the event. Other events reach only subscribers of the run.
     pub fn is_recorded(&self) -> bool {
         !matches!(self, Self::JobOutput { .. } | Self::OutputSkipped { .. })
     }
 
-    /// Whether nothing follows this event.
+    /// Whether this is the last event of a run.
     pub fn is_last(&self) -> bool {
         self.run_status().is_some_and(Status::is_final)
     }
 
-    /// Where the run stands from this event on, if the event says so.
+    /// The status of the run after this event, if the event changes it.
     pub fn run_status(&self) -> Option<Status> {
         match self {
             Self::RunStarted { .. } | Self::RunResumed { .. } => Some(Status::Running),
@@ -323,7 +320,7 @@ impl std::fmt::Display for EventKind {
         match self {
             Self::RunStarted { repeats: None } => f.write_str("run started"),
             Self::RunStarted { repeats: Some(run) } => {
-                write!(f, "run started, which repeats run {run}")
+                write!(f, "run started as a retry of run {run}")
             }
             Self::RunResumed { after_crash: false } => f.write_str("run resumed"),
             Self::RunResumed { after_crash: true } => f.write_str("run resumed after a crash"),
@@ -332,7 +329,7 @@ impl std::fmt::Display for EventKind {
             Self::JobStarted { job, attempt: 1, .. } => write!(f, "{job} started"),
             Self::JobStarted { job, attempt, .. } => write!(f, "{job} started, attempt {attempt}"),
             Self::AttemptFailed { job, attempt, error, retry_in } => {
-                write!(f, "{job} failed in attempt {attempt}, again in {retry_in:.1?}: {error:#}")
+                write!(f, "{job} failed in attempt {attempt}, retry in {retry_in:.1?}: {error:#}")
             }
             Self::JobCompleted { job, .. } => write!(f, "{job} completed"),
             Self::JobFailed { job, error, .. } => write!(f, "{job} failed: {error:#}"),
@@ -341,12 +338,16 @@ impl std::fmt::Display for EventKind {
             Self::SleepStarted { job, duration, .. } => {
                 write!(f, "{job} sleeps for {duration:.1?}")
             }
-            Self::SignalAwaited { job, signal, .. } => write!(f, "{job} waits for `{signal}`"),
-            Self::SignalReceived { job, signal, .. } => write!(f, "{job} received `{signal}`"),
-            Self::ValueKept { job, key, .. } => write!(f, "{job} kept `{key}`"),
+            Self::SignalAwaited { job, signal, .. } => {
+                write!(f, "{job} waits for signal `{signal}`")
+            }
+            Self::SignalReceived { job, signal, .. } => {
+                write!(f, "{job} received signal `{signal}`")
+            }
+            Self::ValueKept { job, key, .. } => write!(f, "{job} persisted value `{key}`"),
             Self::JobOutput { job, text, .. } => write!(f, "{job} | {}", text.trim_end()),
             Self::OutputSkipped { bytes } => write!(f, "{bytes} bytes of output skipped"),
-            Self::CancelRequested => f.write_str("cancel requested"),
+            Self::CancelRequested => f.write_str("cancellation requested"),
             Self::RunCompleted { .. } => f.write_str("run completed"),
             Self::RunFailed { reason } => write!(f, "run failed: {reason}"),
             Self::RunCancelled => f.write_str("run cancelled"),
@@ -354,41 +355,41 @@ impl std::fmt::Display for EventKind {
     }
 }
 
-/// Which job started another, and what for: how a run that is taken up again tells what it is
-/// asked for from what it has on record.
+/// The origin of a job that is not in the graph: which job started it, and for what. A resumed run
+/// uses it to match replayed calls with recorded jobs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum JobOrigin {
-    /// A function ran a job with `ctx.run`.
+    /// A function called a job with `ctx.run`.
     #[serde(rename = "called")]
     Called {
-        /// The job whose function it is.
+        /// The job of the function.
         by: String,
-        /// In which of its attempts, from 1.
+        /// The number of its attempt, from 1.
         attempt: u32,
-        /// What it called: the job's name before a number was added to it.
+        /// The name of the called job, without the number that makes it unique.
         job: String,
-        /// With which input.
+        /// The input.
         input: Json,
     },
-    /// A map runs a job for an element of its list.
+    /// A map started a job for an element of its list.
     #[serde(rename = "element")]
     Element {
         /// The map's name.
         of: String,
-        /// The element's place in the list, from 0.
+        /// The index of the element, from 0.
         index: u32,
     },
-    /// The work of a job is taken back.
+    /// The job compensates the work of another.
     #[serde(rename = "undo")]
     Compensation {
-        /// The job's name.
+        /// The name of the compensated job.
         of: String,
     },
 }
 
 impl JobOrigin {
-    /// The job that started the other, or whose work the other takes back.
+    /// The job that started the other job, or whose work the other job compensates.
     pub fn parent(&self) -> &str {
         match self {
             Self::Called { by, .. } => by,
@@ -396,7 +397,7 @@ impl JobOrigin {
         }
     }
 
-    /// The job under way that started this one. What takes work back is started by the run.
+    /// The running job that started this one; `None` for compensations, which the run starts.
     pub(crate) fn starter(&self) -> Option<&str> {
         match self {
             Self::Element { of, .. } => Some(of),

@@ -1,4 +1,4 @@
-//! Names and ids. Knows nothing of what they name.
+//! Names and IDs. Knows nothing about the things they name.
 
 use std::borrow::{Borrow, Cow};
 use std::fmt;
@@ -10,11 +10,11 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde::{Deserialize, Serialize};
 use unicode_normalization::{UnicodeNormalization as _, is_nfc};
 
-/// Why a text cannot be a name.
+/// The reason why a string is not a valid name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum NameError {
-    /// The name is the empty string.
+    /// The name is empty.
     #[error("a name is empty; give it 1 to {MAX_NAME} characters")]
     Empty,
     /// The name has more than 200 characters.
@@ -22,25 +22,25 @@ pub enum NameError {
     TooLong {
         /// The first 24 characters.
         start: String,
-        /// How many characters there are.
+        /// The number of characters.
         length: usize,
     },
-    /// The name starts or ends with white space, which no one sees in a list.
+    /// The name starts or ends with white space, which is invisible in a list.
     #[error("the name {0:?} starts or ends with white space; remove it")]
     Padded(String),
-    /// The name has a line break or another control character in it.
-    #[error("the name {0:?} holds a control character; use printable text")]
+    /// The name contains a line break or another control character.
+    #[error("the name {0:?} contains a control character; use printable text")]
     Control(String),
 }
 
 /// The longest name, in characters.
 const MAX_NAME: usize = 200;
 
-/// Whether a text can be a name.
+/// Checks that a string is a valid name.
 ///
 /// # Errors
 ///
-/// Fails when the text is empty, too long, padded, or holds control characters.
+/// Fails when the string is empty, too long, padded, or contains control characters.
 pub(crate) fn check_name(name: &str) -> Result<(), NameError> {
     if is_plain(name) {
         return Ok(());
@@ -61,7 +61,7 @@ pub(crate) fn check_name(name: &str) -> Result<(), NameError> {
     Ok(())
 }
 
-/// Whether a name is well-formed at first sight, as most are.
+/// Returns whether a name is obviously valid, as most are.
 fn is_plain(name: &str) -> bool {
     let name = name.as_bytes();
     let ends = [name.first(), name.last()];
@@ -70,8 +70,8 @@ fn is_plain(name: &str) -> bool {
         && name.iter().all(|byte| (b' '..=b'~').contains(byte))
 }
 
-/// The form of a name under which workflows are known: Unicode NFC, in which a letter with its
-/// accent is the same text however it was typed.
+/// Normalizes a name to Unicode NFC, the form in which workflow names are compared: a letter with
+/// an accent is the same text however it was typed.
 pub fn normalize_name(name: &str) -> Cow<'_, str> {
     if is_nfc(name) { Cow::Borrowed(name) } else { Cow::Owned(name.nfc().collect()) }
 }
@@ -94,11 +94,11 @@ macro_rules! name_type {
         pub struct $name(Cow<'static, str>);
 
         impl $name {
-            /// Checks the text and takes it as a name.
+            /// Creates a name from a string.
             ///
             /// # Errors
             ///
-            /// Fails when the text is empty, too long, padded, or holds control characters.
+            /// Fails when the string is empty, too long, padded, or contains control characters.
             pub fn new(name: impl Into<Cow<'static, str>>) -> Result<Self, NameError> {
                 let name = $form(name.into());
                 check_name(&name)?;
@@ -172,35 +172,35 @@ macro_rules! name_type {
 }
 
 name_type! {
-    /// The name of a workflow, unique among the workflows of a registry. Two spellings of a name
-    /// that differ in their Unicode form only are one name: see [`normalize_name`].
+    /// The name of a workflow, unique among the workflows of a registry. Two spellings that differ
+    /// only in their Unicode form are the same name: see [`normalize_name`].
     WorkflowName, normalized
 }
 
 name_type! {
-    /// The name of a job, unique inside its workflow; also the name under which a `#[job]`
-    /// function is registered.
+    /// The name of a job, unique in its workflow; also the name under which a `#[job]` function is
+    /// registered.
     JobName, unchanged
 }
 
-/// Identifies one run: a UUID of version 7, so that ids sort by the time of their making.
+/// The ID of a run: a UUID of version 7, so that IDs sort by creation time.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct RunId(uuid::Uuid);
 
 impl RunId {
-    /// Makes an id that no other run has.
+    /// Creates a unique ID.
     pub fn random() -> Self {
         Self::made_at(SystemTime::now())
     }
 
-    /// An id that no other run has, and that sorts by this time.
+    /// Creates a unique ID that sorts by this time.
     pub(crate) fn made_at(now: SystemTime) -> Self {
         static SEED: LazyLock<u128> = LazyLock::new(|| uuid::Uuid::new_v4().as_u128());
         static COUNT: AtomicU32 = AtomicU32::new(0);
 
-        // RFC 9562, 6.2: the time in nanoseconds (method 3), then a counter (method 1) that
-        // starts at random, then chance. One call of the system's generator for each process.
+        // RFC 9562, 6.2: the time in nanoseconds (method 3), then a counter (method 1) that starts
+        // at a random number. One call of the system's generator for each process.
         let now = now.duration_since(UNIX_EPOCH).unwrap_or_default();
         let fraction = (now.subsec_nanos() % 1_000_000) as u128 * 4096 / 1_000_000;
         let count = (COUNT.fetch_add(1, Ordering::Relaxed) as u128) << 30;
@@ -209,12 +209,12 @@ impl RunId {
         Self(uuid::Uuid::from_u128(bits))
     }
 
-    /// The id's 128 bits, for stores that keep them as such.
+    /// The 128 bits of the ID, for stores that have a column type for them.
     pub fn to_u128(self) -> u128 {
         self.0.as_u128()
     }
 
-    /// The id with these 128 bits.
+    /// Creates an ID from its 128 bits.
     pub fn from_u128(bits: u128) -> Self {
         Self(uuid::Uuid::from_u128(bits))
     }
@@ -232,9 +232,9 @@ impl fmt::Debug for RunId {
     }
 }
 
-/// A text that is no run id.
+/// The error for a string that is not a run ID.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no run id; a run id is a UUID such as 01980000-0000-7000-8000-000000000000")]
+#[error("invalid run ID `{0}`; a run ID is a UUID such as 01980000-0000-7000-8000-000000000000")]
 pub struct RunIdError(String);
 
 impl FromStr for RunId {
@@ -245,7 +245,7 @@ impl FromStr for RunId {
     }
 }
 
-/// The candidate that is nearest to `wanted`, when one is near enough to be meant.
+/// Returns the candidate most similar to `wanted`, if one is similar enough to be meant.
 pub fn nearest<'a>(wanted: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     candidates
         .into_iter()
@@ -255,13 +255,13 @@ pub fn nearest<'a>(wanted: &str, candidates: impl IntoIterator<Item = &'a str>) 
         .map(|(_, candidate)| candidate)
 }
 
-/// From 0 for nothing in common to 1 for the same.
+/// Returns the similarity, from 0 for nothing in common to 1 for equal.
 fn likeness(wanted: &str, candidate: &str) -> f64 {
-    // In short names Jaro and Winkler do not see that two letters have changed places.
+    // Jaro-Winkler misses two swapped letters in short names.
     if is_swapped(wanted, candidate) { 0.9 } else { strsim::jaro_winkler(wanted, candidate) }
 }
 
-/// Whether one is the other with two neighbouring letters the other way round.
+/// Returns whether two neighbouring letters are swapped, and nothing else differs.
 fn is_swapped(one: &str, other: &str) -> bool {
     let letters = one.chars().zip(other.chars()).enumerate();
     let mut different = letters.filter(|(_, (left, right))| left != right);
@@ -304,7 +304,7 @@ mod tests {
         assert_eq!(WorkflowName::new("cafe\u{301}"), Ok(composed));
         assert_eq!(normalize_name("cafe\u{301}"), "caf\u{e9}");
         assert!(matches!(normalize_name("caf\u{e9}"), Cow::Borrowed(_)));
-        // What counts is the length of the name, not of how it was typed.
+        // The length counts after normalization.
         assert!(WorkflowName::new("e\u{301}".repeat(200)).is_ok());
     }
 

@@ -1,7 +1,8 @@
-//! One unit of work: what it is given, what it may fail with, and how a call of it is written down.
+//! Jobs, the units of work: their inputs, outputs, errors and options, and calls of them.
 //!
-//! A job is described by a [`Call`]: a body, the values that it reads, and its options. The body
-//! sees the run through a [`AttemptIo`] alone. Knows nothing of graphs, schedulers or engines.
+//! A [`Call`] describes a job: a body, the values that it reads, and its options. The body accesses
+//! the run only through an [`AttemptIo`]. This module knows nothing about graphs, schedulers or
+//! engines.
 
 mod attempt_io;
 mod bind;
@@ -56,24 +57,24 @@ pub(crate) use token::Token;
 pub use workflow_context::WorkflowContext;
 pub(crate) use workflow_context::{ChildHandle, NewChild};
 
-/// A job that is a value: a unit of work with a name, an input, an output, and state of its own.
+/// A job that is a value with its own state: a client, a pool, a setting.
 ///
-/// Most jobs are functions with `#[job]` on them; implement this for work that needs a client, a
-/// pool or a setting at hand, and add it to a flow with [`call_job`], which shows an example.
+/// Most jobs are functions with `#[job]`. Implement this trait for work that needs state, and add
+/// it to a flow with [`call_job`], which shows an example.
 #[async_trait]
 pub trait Job: Send + Sync + 'static {
-    /// What the job reads.
+    /// The type of the input.
     type Input: Serialize + Send + Sync + 'static;
-    /// What the job makes. It has a JSON form, which is what a store keeps of it.
+    /// The type of the output. A store persists its JSON form.
     type Output: Serialize + DeserializeOwned + Send + Sync + 'static;
 
-    /// The name that its jobs carry, unless they are given another.
+    /// The default name of its jobs.
     fn name(&self) -> &'static str;
 
-    /// Does the work of one attempt.
+    /// Runs one attempt.
     ///
     /// # Errors
     ///
-    /// Fails with whatever stopped it; the retry policy of the job decides what follows.
+    /// Fails with any error; the job's retry policy decides whether it is retried.
     async fn run(&self, ctx: &JobContext, input: &Self::Input) -> Result<Self::Output, JobError>;
 }

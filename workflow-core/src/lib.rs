@@ -1,5 +1,5 @@
-//! Annotate a function, and it is a workflow: found by name at run time, run as a graph of typed
-//! jobs in this process, under any executor or none.
+//! An embeddable workflow engine: annotate a function, and it is a workflow that is found by name
+//! at run time and runs as a graph of typed jobs in this process, on any async executor or none.
 //!
 //! ```
 //! use workflow_core::prelude::*;
@@ -31,18 +31,20 @@
 //!
 //! - [`register_workflow`] and [`job`](macro@job): what can be annotated, and with what
 //! - [`registry`]: finding and running workflows by name
-//! - [`Flow`], [`Call`], [`Each`], [`map`]: drawing graphs; [`WorkflowContext`]: running jobs as
-//!   a function goes
-//! - [`Engine`], [`RunRequest`], [`Run`], [`Report`]: limits, stores and clocks; running, watching,
-//!   stopping; what came of it
-//! - [`JobError`], [`RetryPolicy`], [`TriggerRule`]: failure and what follows
+//! - [`Flow`], [`Call`], [`Each`], [`map`]: drawing graphs; [`WorkflowContext`]: running jobs from
+//!   a function with loops and branches
+//! - [`Engine`], [`RunRequest`], [`Run`], [`Report`]: limits, stores and clocks; running, watching
+//!   and stopping runs; their results
+//! - [`JobError`], [`RetryPolicy`], [`TriggerRule`]: failures, retries and what runs after a
+//!   failure
 //!
 //! # Features
 //!
-//! - `tokio` (default): uses the tokio runtime that the caller is in for tasks, blocking functions
-//!   and timers. Without it, or outside of a runtime, the library uses threads of its own.
-//! - `schedule`: runs registered workflows by their schedules (`Engine::run_schedules`).
-//! - `schema`: offers the JSON Schema of inputs and outputs that implement `schemars::JsonSchema`.
+//! - `tokio` (default): uses the caller's tokio runtime for tasks, blocking functions and timers.
+//!   Without the feature, or outside of a runtime, the library uses its own threads.
+//! - `schedule`: runs registered workflows on their schedules (`Engine::run_schedules`).
+//! - `schema`: provides the JSON Schema of inputs and outputs that implement
+//!   `schemars::JsonSchema`.
 
 extern crate self as workflow_core;
 
@@ -106,7 +108,7 @@ pub use value::{Type, ValueError, ValueOperation};
 pub use workflow::{Flow, FunctionWorkflow, OutputOf, Plan, PlanError, Workflow};
 pub use workflow_macros::{job, register_workflow};
 
-/// What a host that declares and runs workflows needs.
+/// The names that a program needs to declare and run workflows.
 pub mod prelude {
     pub use crate::{
         Call, Each, Engine, Flow, Handle, Job, JobContext, JobError, Report, RetryPolicy, Run,
@@ -115,7 +117,7 @@ pub mod prelude {
     pub use workflow_macros::{job, register_workflow};
 }
 
-/// A host of an older edition.
+/// A doctest in an older edition: the macros work there, too.
 ///
 /// ```edition2021
 /// use workflow_core::prelude::*;

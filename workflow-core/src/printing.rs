@@ -1,12 +1,12 @@
-//! `println!` and its kin, for functions that jobs call.
+//! `println!`, `print!`, `eprintln!` and `eprint!`, for functions that jobs call.
 //!
-//! Inside of functions with `#[job]` or `#[register_workflow]`, `println!`, `print!`, `eprintln!` and
-//! `eprint!` are these macros: what they print is what the job prints. Those who watch the run see
-//! it, and the log of the run keeps it, where the run has one
-//! ([`runs_dir`](crate::EngineBuilder::runs_dir)). It also goes to the standard output or error of the
-//! process, unless the engine [captures](crate::EngineBuilder::capture_output) that.
+//! Inside of functions with `#[job]` or `#[register_workflow]`, `println!`, `print!`, `eprintln!`
+//! and `eprint!` are these macros, which add their text to the output of the job. Subscribers of
+//! the run see it, and the log of the run saves it if there is one
+//! ([`runs_dir`](crate::EngineBuilder::runs_dir)). The text also goes to the standard output or
+//! error of the process, unless the engine [captures](crate::EngineBuilder::capture_output) it.
 //!
-//! Other functions import them; outside of jobs, they are the standard ones.
+//! Other functions import them. Outside of jobs they do what the standard macros do.
 //!
 //! ```
 //! use futures::executor::block_on_stream;
@@ -14,14 +14,14 @@
 //! use workflow_core::prelude::*;
 //! use workflow_core::printing::println;
 //!
-//! fn tell(number: u32) {
+//! fn log(number: u32) {
 //!     println!("counted {number}");
 //! }
 //!
 //! #[job]
 //! fn count() -> u32 {
 //!     println!("counting"); // needs no import
-//!     tell(7);
+//!     log(7);
 //!     7
 //! }
 //!
@@ -40,10 +40,10 @@
 //! # Ok::<(), RunError>(())
 //! ```
 //!
-//! The job is known by the thread that works for it. What is printed from threads or tasks that a job
-//! spawned goes to the process alone; [`JobContext::print`](crate::JobContext::print) works there, too.
-//! What other crates print with the standard macros is not seen: the standard library has one output
-//! for the whole process.
+//! The macros find the job by the thread that runs it. Text printed by threads or tasks that a job
+//! spawned goes to the process only; use [`JobContext::print`](crate::JobContext::print) there. The
+//! engine does not see what other crates print with the standard macros, because the standard
+//! library has one output for the whole process.
 
 pub use crate::{
     __eprint as eprint, __eprintln as eprintln, __print as print, __println as println,

@@ -1,4 +1,4 @@
-//! What the macros write into hosts. Not for use by hand, and not stable.
+//! Support for code that the macros generate. Not for use by hand, and not stable.
 //!
 //! A host may have types of any name, so generated code reaches everything here by its full path,
 //! and imports traits without their names (`as _`).
@@ -20,17 +20,17 @@ pub use crate::run_log::OutputStream;
 pub use crate::value::Type;
 pub use crate::workflow::{Flow, OutputOf};
 
-/// Asks the compiler about a type. Works for concrete types only, which is what macros have.
+/// Queries the compiler about a type. Works for concrete types only, which is what macros have.
 ///
-/// What a type *is* stands in constants: an inherent one where the type has a certain form, which
-/// the compiler prefers to that of a trait for all types. What a type *can do* is found by method
-/// resolution: the more it can do, the fewer references it takes to find the method. That
+/// Constants tell what a type *is*: the compiler prefers an inherent constant, which exists for
+/// types of a certain form, to the constant of a trait for all types. Method resolution tells what
+/// a type *can do*: the more it can do, the fewer references it takes to find the method. That
 /// technique is David Tolnay's "autoref specialization"
 /// (<https://github.com/dtolnay/case-studies/tree/master/autoref-specialization>).
 pub struct Probe<T: ?Sized>(PhantomData<fn() -> *const T>);
 
 impl<T: ?Sized> Probe<T> {
-    /// A probe for `T`.
+    /// Creates a probe for `T`.
     #[expect(clippy::new_without_default, reason = "made by macros alone")]
     pub const fn new() -> Self {
         Self(PhantomData)
@@ -42,11 +42,11 @@ impl<T, E> Probe<Result<T, E>> {
     pub const FALLIBLE: bool = true;
 }
 
-/// What holds for a type of which nothing else is known.
+/// The answers for a type about which nothing else is known.
 pub trait AnyType {
-    /// The type is no `Result`.
+    /// The type is not a `Result`.
     const FALLIBLE: bool = false;
-    /// The type is no `Handle`.
+    /// The type is not a `Handle`.
     const HANDLE: bool = false;
     /// The type may be an input.
     const MISREAD: Option<&'static str> = None;
@@ -67,29 +67,31 @@ impl<T> Probe<Handle<T>> {
 macro_rules! misread {
     ($($kind:ty: $text:literal;)*) => {$(
         impl Probe<$kind> {
-            /// What to write, since the macros know this parameter by its name.
+            /// What to write instead, because the macros recognize this parameter by its name.
             pub const MISREAD: Option<&'static str> = Some($text);
         }
     )*};
 }
 
 misread! {
-    JobContext: "the context of a job is known by its name; write the type as `JobContext`";
+    JobContext:
+        "the macros recognize the context of a job by its name; write the type as `JobContext`";
     WorkflowContext:
-        "the context of a workflow is known by its name; write the type as `WorkflowContext`";
+        "the macros recognize the context of a workflow by its name; write the type as \
+         `WorkflowContext`";
     Flow: "a function that draws a graph takes `flow: &mut Flow` first, with the type written so";
 }
 
 impl<T> Probe<Each<'_, T>> {
-    /// What to write, since the macros know this parameter by its name.
+    /// What to write instead, because the macros recognize this parameter by its name.
     pub const MISREAD: Option<&'static str> =
-        Some("a list of inputs is known by its name; write the type as `Each<'_, T>`");
+        Some("the macros recognize a list of inputs by its name; write the type as `Each<'_, T>`");
 }
 
 impl<T: ?Sized> Probe<State<T>> {
-    /// What to write, since the macros know this parameter by its name.
+    /// What to write instead, because the macros recognize this parameter by its name.
     pub const MISREAD: Option<&'static str> =
-        Some("application state is known by its name; write the type as `State<T>`");
+        Some("the macros recognize application state by its name; write the type as `State<T>`");
 }
 
 macro_rules! probe {
@@ -121,18 +123,18 @@ macro_rules! probe {
 }
 
 probe!(CanClone, CannotClone, probe_clone, "clones", [Clone], with_clone);
-probe!(CanWrite, CannotWrite, probe_write, "serialises", [serde::Serialize], with_serialize);
+probe!(CanWrite, CannotWrite, probe_write, "serializes", [serde::Serialize], with_serialize);
 probe!(
     CanRead,
     CannotRead,
     probe_read,
-    "deserialises",
+    "deserializes",
     [serde::de::DeserializeOwned],
     with_deserialize
 );
 
-/// The type is a reference, which deserialises from text that lives for ever and from no other.
-/// Method resolution is blind to lifetimes and would take it for one that deserialises.
+/// The type is a reference, which deserializes from `'static` text only. Method resolution ignores
+/// lifetimes and would treat it as a type that deserializes.
 pub trait Borrows {
     /// Adds nothing.
     fn probe_read(&self, kind: Type) -> Type;
@@ -144,7 +146,7 @@ impl<T: ?Sized> Borrows for &&Probe<&'static T> {
     }
 }
 
-/// The type has a JSON Schema, as far as the feature `schema` is on.
+/// The type has a JSON Schema, if the feature `schema` is enabled.
 pub trait HasSchema {
     /// Adds the schema.
     fn probe_schema(&self, kind: Type) -> Type;
@@ -169,7 +171,8 @@ impl<T> LacksSchema for Probe<T> {
     }
 }
 
-/// The traits that find out what a type can do, without names that could hide those of a host.
+/// The traits that find out what a type can do, imported without names that could hide those of a
+/// host.
 pub mod nameless {
     pub use super::{
         Borrows as _, CanClone as _, CanRead as _, CanWrite as _, CannotClone as _,
@@ -177,7 +180,7 @@ pub mod nameless {
     };
 }
 
-/// Everything that is known of a type, as [`Type`] has it.
+/// Returns the [`Type`] of a type, with everything that the compiler knows about it.
 #[macro_export]
 #[doc(hidden)]
 macro_rules! __type_of {

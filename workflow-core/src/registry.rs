@@ -1,10 +1,10 @@
-//! Every workflow and job that is linked into this program, by name.
+//! The registry of the workflows and jobs of this program, by name.
 //!
-//! Attributes submit entries at link time; they are indexed once, at the first use, and then
-//! found in constant time. Programs can add workflows at run time with [`register`].
+//! The attributes submit entries at link time. They are indexed at the first use and then found in
+//! constant time. Programs can add workflows at run time with [`register`].
 //!
-//! A crate that a program depends on but never mentions is dropped by the linker, and its
-//! registrations with it: `use that_crate as _;` keeps them.
+//! The linker drops a crate that a program depends on but never mentions, and its registrations
+//! with it. Add `use that_crate as _;` to prevent that.
 
 mod by_value;
 mod entry;
@@ -24,7 +24,7 @@ pub use index::{Entry, RegistryError};
 pub use inventory;
 pub use listing::{Jobs, Listing};
 
-/// A run of the workflow of this name, on the program's engine.
+/// Requests a run of the workflow of this name, on the program's engine.
 ///
 /// Await it, or call [`wait`](RunRequest::wait) or [`start`](RunRequest::start).
 ///
@@ -44,17 +44,17 @@ pub fn run(name: &str) -> RunRequest {
     engine().run(name)
 }
 
-/// The workflow of this name.
-///
+/// Returns the workflow of this name.
+
 /// # Errors
 ///
-/// Fails when there is none, with the nearest name; and when the registry is not sound, because
-/// two workflows have one name or a name is ill-formed.
+/// Fails when there is none; the error suggests the most similar name. Also fails when the registry
+/// is invalid, because two workflows have the same name or a name is invalid.
 pub fn get(name: &str) -> Result<Entry, RegistryError> {
     index::get(name)
 }
 
-/// All workflows, sorted by name, to be filtered.
+/// Lists all workflows, sorted by name. The list can be filtered.
 ///
 /// ```
 /// use workflow_core::prelude::*;
@@ -72,27 +72,27 @@ pub fn get(name: &str) -> Result<Entry, RegistryError> {
 ///
 /// # Errors
 ///
-/// Fails when the registry is not sound.
+/// Fails when the registry is invalid.
 pub fn list() -> Result<Listing, RegistryError> {
     index::all().map(Listing::new)
 }
 
-/// The job of this name.
-///
+/// Returns the job of this name.
+
 /// # Errors
 ///
-/// Fails when there is none, with the nearest name; and when two jobs have that name.
+/// Fails when there is none, with the most similar name, and when two jobs have this name.
 pub fn job(name: &str) -> Result<&'static JobEntry, RegistryError> {
     index::job(name)
 }
 
-/// All jobs, sorted by name. Names are unique only where a job is looked up by name, so one may
-/// come up twice.
+/// Lists all jobs, sorted by name. Only jobs that are looked up by name need unique names, so a
+/// name may appear twice.
 pub fn jobs() -> Jobs {
     Jobs::new()
 }
 
-/// Adds a workflow at run time.
+/// Registers a workflow at run time.
 ///
 /// # Errors
 ///
@@ -102,7 +102,7 @@ pub fn register(workflow: impl Workflow) -> Result<Entry, RegistryError> {
     index::add(Arc::new(workflow), Location::caller())
 }
 
-/// The engine that [`run`] uses: the one given to [`set_engine`], or one without limits.
+/// Returns the engine that [`run`] uses: the one passed to [`set_engine`], or a default one.
 pub fn engine() -> &'static Engine {
     ENGINE.get_or_init(Engine::default)
 }
@@ -111,18 +111,19 @@ pub fn engine() -> &'static Engine {
 ///
 /// # Errors
 ///
-/// Fails, and gives the engine back, when one has been set or used already.
+/// Returns the engine if one has been set or used already.
 pub fn set_engine(engine: Engine) -> Result<(), Engine> {
     ENGINE.set(engine)
 }
 
 static ENGINE: OnceLock<Engine> = OnceLock::new();
 
-/// A workflow as a job of another: its input goes in, and its output comes out, by way of JSON.
-/// It is a run of its own on the same engine; cancelling the job cancels it.
+/// Creates a job that runs a workflow as a child workflow.
 ///
-/// A graph can also be drawn into another without a run of its own: call the function that draws
-/// it with the outer `Flow`.
+/// Input and output are converted through JSON. The child is a separate run on the same engine;
+/// cancelling the job cancels it.
+///
+/// To draw a graph into another without a separate run, call its function with the outer `Flow`.
 ///
 /// ```
 /// use workflow_core::prelude::*;

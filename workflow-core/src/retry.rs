@@ -1,4 +1,5 @@
-//! How long to wait before the next attempt. Pure arithmetic; reads no clock, rolls no dice.
+//! Retry policies: how often a job is retried, and with which backoff. Pure arithmetic, without a
+//! clock or a random number generator.
 //!
 //! Names and defaults are those of Temporal's retry policies
 //! (<https://docs.temporal.io/encyclopedia/retry-policies>), plus `jitter`.
@@ -7,7 +8,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// When and how often a failed job is tried again.
+/// A retry policy: how often, and after which delays, a failed job is retried.
 ///
 /// ```
 /// use std::time::Duration;
@@ -16,25 +17,25 @@ use serde::{Deserialize, Serialize};
 /// let policy = RetryPolicy::attempts(3).initial_interval(Duration::from_millis(200)).jitter(0.0);
 /// assert_eq!(policy.delay(1, 0.0), Some(Duration::from_millis(200)));
 /// assert_eq!(policy.delay(2, 0.0), Some(Duration::from_millis(400)));
-/// assert_eq!(policy.delay(3, 0.0), None); // three attempts were made
+/// assert_eq!(policy.delay(3, 0.0), None); // the third attempt was the last
 /// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct RetryPolicy {
-    /// The wait after the first failed attempt. Default: 1 s.
+    /// The delay after the first failed attempt. Default: 1 s.
     pub initial_interval: Duration,
-    /// What each wait is multiplied by to give the next. Default: 2.0; at least 1.
+    /// The factor by which the delay grows with each attempt. Default: 2.0; at least 1.
     pub backoff_coefficient: f64,
-    /// The longest wait. Default: 100 times the initial interval.
+    /// The longest delay. Default: 100 times the initial interval.
     pub maximum_interval: Option<Duration>,
-    /// How many attempts there may be; 0 means without limit. Default: 1.
+    /// The largest number of attempts; 0 means no limit. Default: 1.
     pub maximum_attempts: u32,
-    /// The share of a wait, 0.0 to 1.0, that chance may take off, so that jobs which failed
-    /// together do not return together. Default: 0.2.
+    /// The share of a delay, 0.0 to 1.0, that may be subtracted at random, so that jobs that failed
+    /// together are not retried together. Default: 0.2.
     pub jitter: f64,
-    /// Error types that end the job at once: the full path of a Rust type, its last segment, or
-    /// the label given with `JobError::with_type`.
+    /// Error types that are not retried: the full path of a Rust type, its last segment, or the
+    /// name given with `JobError::with_type`.
     pub non_retryable_errors: Vec<String>,
 }
 
@@ -52,49 +53,49 @@ impl Default for RetryPolicy {
 }
 
 impl RetryPolicy {
-    /// The default policy with this many attempts; 0 means without limit.
+    /// Creates the default policy with this many attempts; 0 means no limit.
     pub fn attempts(maximum_attempts: u32) -> Self {
         Self { maximum_attempts, ..Self::default() }
     }
 
-    /// Sets the wait after the first failed attempt.
+    /// Sets the delay after the first failed attempt.
     #[must_use]
     pub fn initial_interval(mut self, interval: Duration) -> Self {
         self.initial_interval = interval;
         self
     }
 
-    /// Sets what each wait is multiplied by; values below 1 count as 1.
+    /// Sets the factor by which the delay grows with each attempt; values below 1 count as 1.
     #[must_use]
     pub fn backoff_coefficient(mut self, coefficient: f64) -> Self {
         self.backoff_coefficient = coefficient;
         self
     }
 
-    /// Sets the longest wait.
+    /// Sets the longest delay.
     #[must_use]
     pub fn maximum_interval(mut self, interval: Duration) -> Self {
         self.maximum_interval = Some(interval);
         self
     }
 
-    /// Sets the share of a wait that chance may take off.
+    /// Sets the share of a delay that may be subtracted at random.
     #[must_use]
     pub fn jitter(mut self, share: f64) -> Self {
         self.jitter = share;
         self
     }
 
-    /// Adds an error type that ends the job at once.
+    /// Adds an error type that is not retried.
     #[must_use]
     pub fn non_retryable(mut self, error_type: impl Into<String>) -> Self {
         self.non_retryable_errors.push(error_type.into());
         self
     }
 
-    /// The wait after attempt number `attempt` (from 1) failed; `None` when it was the last.
+    /// Returns the delay after attempt number `attempt` (from 1) failed; `None` if it was the last.
     ///
-    /// `chance` is a number from 0.0 to 1.0 that decides how much of the jitter is taken off.
+    /// `chance` is a random number from 0.0 to 1.0: the share of the jitter to subtract.
     pub fn delay(&self, attempt: u32, chance: f64) -> Option<Duration> {
         if self.maximum_attempts != 0 && attempt >= self.maximum_attempts {
             return None;
@@ -103,12 +104,12 @@ impl RetryPolicy {
         let factor = self.backoff_coefficient.max(1.0).powf(exponent);
         let ceiling =
             self.maximum_interval.unwrap_or_else(|| self.initial_interval.saturating_mul(100));
-        let wait = (self.initial_interval.as_secs_f64() * factor).min(ceiling.as_secs_f64());
-        let kept = 1.0 - self.jitter.clamp(0.0, 1.0) * chance.clamp(0.0, 1.0);
-        Some(Duration::try_from_secs_f64(wait * kept).unwrap_or(ceiling))
+        let delay = (self.initial_interval.as_secs_f64() * factor).min(ceiling.as_secs_f64());
+        let share = 1.0 - self.jitter.clamp(0.0, 1.0) * chance.clamp(0.0, 1.0);
+        Some(Duration::try_from_secs_f64(delay * share).unwrap_or(ceiling))
     }
 
-    /// Whether the policy forbids another attempt after an error of this type.
+    /// Returns whether the policy forbids another attempt after an error of this type.
     pub(crate) fn forbids(&self, error_type: &str) -> bool {
         let short = error_type.rsplit("::").next().unwrap_or(error_type);
         self.non_retryable_errors.iter().any(|listed| listed == error_type || listed == short)

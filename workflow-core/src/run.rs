@@ -1,4 +1,4 @@
-//! One execution of a workflow, as its owner sees it.
+//! Runs of workflows: trait [`Run`], its errors, and the [`Report`].
 
 mod job;
 mod output;
@@ -23,11 +23,11 @@ pub use output::OutputError;
 pub(crate) use report::Record;
 pub use report::Report;
 
-/// Why a run did not begin, or did not end well.
+/// The error of a run that could not begin, failed, or was cancelled.
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum RunError {
-    /// The workflow is not to be had, with the registry's reason.
+    /// The workflow was not found.
     #[error("{0}")]
     Registry(Box<dyn std::error::Error + Send + Sync>),
     /// The workflow cannot be planned.
@@ -35,15 +35,15 @@ pub enum RunError {
     Plan {
         /// The workflow's name.
         workflow: String,
-        /// What is wrong with it.
+        /// The error.
         error: crate::workflow::PlanError,
     },
-    /// The surroundings lack what a run of the workflow needs.
+    /// The environment lacks something that a run of the workflow needs.
     #[error("workflow `{workflow}`: {reason}")]
     NotReady {
         /// The workflow's name.
         workflow: String,
-        /// What is missing, and the cure.
+        /// What is missing, and how to fix it.
         reason: String,
     },
     /// The input does not fit the workflow.
@@ -51,7 +51,7 @@ pub enum RunError {
     Input {
         /// The workflow's name.
         workflow: String,
-        /// What is wrong with it.
+        /// The error.
         error: InputError,
     },
     /// A job names a limit that neither the engine nor the workflow has.
@@ -59,28 +59,28 @@ pub enum RunError {
         "workflow `{workflow}`: job `{job}` names the limit `{limit}`, which neither the engine nor \
          the workflow has; add `.limit(\"{limit}\", n)` to the engine's builder, or \
          `flow.limit(\"{limit}\", n)` to the workflow{}",
-        also(known)
+        known_limits(known)
     )]
     UnknownLimit {
         /// The workflow's name.
         workflow: String,
         /// The job's name.
         job: String,
-        /// The limit that it names.
+        /// The unknown limit.
         limit: String,
-        /// The limits that there are.
+        /// The known limits.
         known: Vec<String>,
     },
-    /// A job takes [state](crate::State) that the engine was not given.
+    /// A job takes [state](crate::State) that the engine does not have.
     #[error("workflow `{workflow}`: {}", crate::job::missing_state(job, state, known))]
     MissingState {
-        /// The workflow's name; of an inner one where that has the job.
+        /// The name of the workflow, which may be a child workflow.
         workflow: String,
         /// The job's name.
         job: String,
-        /// The type that the engine was not given.
+        /// The missing type.
         state: &'static str,
-        /// The types that it was given.
+        /// The types of the engine's state.
         known: Vec<&'static str>,
     },
     /// The engine's [lease](crate::EngineBuilder::lease) is too long.
@@ -95,22 +95,22 @@ pub enum RunError {
         workflow: String,
         /// The engine's lease.
         lease: Duration,
-        /// The longest that is possible.
+        /// The longest possible lease.
         longest: Duration,
     },
-    /// A job failed for good, or the run took too long.
+    /// The run failed: a job failed for good, or the run timed out.
     #[error("run {} of `{}` failed: {}", .0.id(), .0.workflow(), .0.reason().unwrap_or_default())]
     Failed(Report),
     /// The run was cancelled.
     #[error(
         "run {} of `{}` was cancelled: {}{}",
-        .0.id(), .0.workflow(), because(.0), .0.progress()
+        .0.id(), .0.workflow(), cancel_reason(.0), .0.progress()
     )]
     Cancelled(Report),
-    /// What a job leaves has no JSON form, and the engine has a store.
+    /// The output of a job cannot be persisted, because its type has no JSON form.
     #[error(
-        "workflow `{workflow}`: job `{job}` leaves a `{}`, which a store cannot keep; derive \
-         `serde::Serialize` and `serde::Deserialize` for it",
+        "workflow `{workflow}`: the output of job `{job}` is a `{}`, which a store cannot \
+         persist; derive `serde::Serialize` and `serde::Deserialize` for it",
         short(type_name)
     )]
     Unkeepable {
@@ -121,9 +121,9 @@ pub enum RunError {
         /// The type of its output.
         type_name: &'static str,
     },
-    /// The idempotency key began a run of another workflow, or with another input.
+    /// The idempotency key belongs to a run of another workflow, or with another input.
     #[error(
-        "workflow `{workflow}`: idempotency key `{key}` was used before, for run {run} \
+        "workflow `{workflow}`: idempotency key `{key}` was already used for run {run} \
          {difference}; use a new key for a different request"
     )]
     KeyConflict {
@@ -131,22 +131,22 @@ pub enum RunError {
         workflow: String,
         /// The key.
         key: String,
-        /// The run that it began.
+        /// The run that it belongs to.
         run: RunId,
         /// How that run differs: `of workflow ..`, or `with another input`.
         difference: String,
     },
-    /// The text that was given as an idempotency key cannot be one.
-    #[error("workflow `{workflow}`: the idempotency key cannot be used: {error}")]
+    /// The idempotency key is invalid.
+    #[error("workflow `{workflow}`: invalid idempotency key: {error}")]
     InvalidKey {
         /// The workflow's name.
         workflow: String,
-        /// What is wrong with it.
+        /// The reason.
         error: KeyError,
     },
-    /// The workflow was taken out of use in the engine's store.
+    /// The workflow is not active in the engine's store.
     #[error(
-        "workflow `{workflow}` is not active, so no run of it begins; activate workflow {id} first"
+        "workflow `{workflow}` is not active, so it cannot be run; activate workflow {id} first"
     )]
     NotActive {
         /// The workflow's name.
@@ -154,58 +154,56 @@ pub enum RunError {
         /// Its number in the store.
         id: i64,
     },
-    /// The engine was [shut down](crate::Engine::shutdown) before the run began, or before it ended.
+    /// The engine was [shut down](crate::Engine::shutdown) before the run ended.
     #[error("workflow `{workflow}`: {}", shut_down(run))]
     ShutDown {
         /// The workflow's name.
         workflow: String,
-        /// The run that was given back to its store; `None` when it had not begun.
+        /// The run that was released; `None` if it had not begun.
         run: Option<RunId>,
     },
-    /// `wait` was called on a thread that must not block: the run, or what its jobs wait
-    /// for, may need it.
+    /// `wait` was called on a thread that must not block, because the run may need it.
     #[error(
-        "`wait` would block a thread that drives the async runtime; await it instead (of a run that \
-         has begun, its `outcome()`), or call `wait` on a thread that may block, such as that of \
+        "`wait` would block a thread of the async runtime; await the request instead (or \
+         `outcome()` of a run that has begun), or call `wait` on a thread that may block, as in \
          `tokio::task::spawn_blocking`"
     )]
     WouldBlock,
-    /// A run on record cannot be looked at or taken up.
+    /// A stored run cannot be read or resumed.
     #[error("run {run}: {error}")]
     Resume {
-        /// The run's id.
+        /// The run's ID.
         run: RunId,
-        /// Why not.
+        /// The reason.
         error: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// The workflow would run too deep inside of others: workflows that call each other without
-    /// end come to an end here.
+    /// Child workflows are nested too deeply, as when workflows call each other endlessly.
     #[error(
-        "workflow `{workflow}` was not run: 100 runs are inside of each other already, which is the \
-         most ({chain}); let one of these workflows end without calling another"
+        "workflow `{workflow}` cannot be run: 100 runs are nested already, which is the limit \
+         ({chain}); end one of these workflows without calling another"
     )]
     NestedTooDeep {
         /// The workflow's name.
         workflow: String,
-        /// Which workflow calls which, from the outside in, as far as that repeats itself.
+        /// The chain of calls, from the outermost workflow on, up to the first repetition.
         chain: String,
     },
-    /// The runtime that drove the run was shut down before its end, and a store has the run: it
-    /// was stopped, and goes on where an engine takes it up.
+    /// The async runtime of a persisted run was shut down before the run ended. The run was
+    /// stopped, and an engine can resume it.
     #[error(
-        "run {run} was stopped, because the runtime that drove it was shut down; it is saved, and \
-         `Engine::recover` or `Engine::serve` goes on with it"
+        "run {run} was stopped because its async runtime was shut down; it is saved, and \
+         `Engine::recover` or `Engine::serve` will resume it"
     )]
     Abandoned {
-        /// The run's id.
+        /// The run's ID.
         run: RunId,
     },
-    /// The store did not take the run's events.
-    #[error("the store did not keep the events of run {run}, which was stopped: {error}")]
+    /// The store could not persist the run's events.
+    #[error("run {run} was stopped because the store could not persist its events: {error}")]
     Store {
-        /// The run's id.
+        /// The run's ID.
         run: RunId,
-        /// What the store said.
+        /// The store's error.
         error: Arc<StoreError>,
     },
 }
@@ -213,14 +211,14 @@ pub enum RunError {
 fn shut_down(run: &Option<RunId>) -> String {
     match run {
         Some(run) => format!(
-            "run {run} was stopped, because its engine was shut down; it goes on when an engine \
-             takes it up"
+            "run {run} was stopped because its engine was shut down; it continues when an engine \
+             resumes it"
         ),
-        None => "the engine takes no runs, because it was shut down".to_owned(),
+        None => "the engine starts no more runs because it was shut down".to_owned(),
     }
 }
 
-fn because(report: &Report) -> String {
+fn cancel_reason(report: &Report) -> String {
     report.reason().map(|reason| format!("{reason}; ")).unwrap_or_default()
 }
 
@@ -228,19 +226,19 @@ fn days(time: &Duration) -> u64 {
     time.as_secs() / (24 * 3600)
 }
 
-fn also(known: &[String]) -> String {
+fn known_limits(known: &[String]) -> String {
     if known.is_empty() { String::new() } else { format!(" (known limits: {})", known.join(", ")) }
 }
 
 impl fmt::Debug for RunError {
-    /// The same as `Display`, so that an error which leaves `main` reads well.
+    /// The same as `Display`, so that an error returned from `main` is readable.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }
 }
 
 impl RunError {
-    /// What a store's error means for the run of a workflow.
+    /// Converts a store's error into the error of a run.
     pub(crate) fn of_store(workflow: &str, run: RunId, error: Arc<StoreError>) -> Self {
         match &*error {
             StoreError::KeyConflict { key, run, difference } => Self::KeyConflict {
@@ -263,7 +261,7 @@ impl RunError {
         }
     }
 
-    /// The run that began before under the idempotency key of this one.
+    /// The existing run with the same idempotency key.
     pub(crate) fn existing(&self) -> Option<RunId> {
         match self {
             Self::Store { run, error } => match **error {
@@ -274,7 +272,7 @@ impl RunError {
         }
     }
 
-    /// Whether the run goes on where another engine, or this one, takes it up.
+    /// Whether an engine can still resume the run.
     pub(crate) fn is_left_to_others(&self) -> bool {
         match self {
             Self::Abandoned { .. } => true,
@@ -285,7 +283,7 @@ impl RunError {
         }
     }
 
-    /// The report of a run that began, moved out.
+    /// Converts into the report of a run that failed or was cancelled.
     pub fn into_report(self) -> Option<Report> {
         match self {
             Self::Failed(report) | Self::Cancelled(report) => Some(report),
@@ -293,7 +291,7 @@ impl RunError {
         }
     }
 
-    /// The report of a run that began.
+    /// The report of a run that failed or was cancelled.
     pub fn report(&self) -> Option<&Report> {
         match self {
             Self::Failed(report) | Self::Cancelled(report) => Some(report),
@@ -302,81 +300,81 @@ impl RunError {
     }
 }
 
-/// Why an input does not fit a workflow.
+/// The reason why an input does not fit a workflow.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum InputError {
-    /// The workflow needs one.
-    #[error("it needs an input of type `{}`; give one with `.input(..)`", short(wanted))]
+    /// The workflow needs an input.
+    #[error("it needs an input of type `{}`; pass one with `.input(..)`", short(wanted))]
     Missing {
-        /// The type that it needs.
+        /// The type of the workflow's input.
         wanted: &'static str,
     },
-    /// The workflow takes none.
-    #[error("it takes no input, but one was given; leave `.input(..)` away")]
+    /// The workflow takes no input.
+    #[error("it takes no input, but one was given; remove `.input(..)`")]
     Unwanted,
-    /// The input has another type or shape.
-    #[error("its input is wrong: {}{}", .0, by_value(.0))]
+    /// The input has the wrong type or shape.
+    #[error("invalid input: {}{}", .0, by_value(.0))]
     Shape(crate::value::ValueError),
-    /// The value given with `input_value` is of another type.
+    /// The value passed with `input_value` has the wrong type.
     #[error(
         "its input is of type `{}`, but a `{}` was given",
         short_unlike(wanted, found),
         short_unlike(found, wanted)
     )]
     Type {
-        /// The type that it needs.
+        /// The type of the workflow's input.
         wanted: &'static str,
-        /// The type that was given.
+        /// The type of the value.
         found: &'static str,
     },
 }
 
-/// The other way to give an input, where JSON is none.
+/// A hint to the other way to pass an input, for types without a JSON form.
 fn by_value(error: &crate::value::ValueError) -> &'static str {
     match error {
-        crate::value::ValueError::Opaque { .. } => ", or give it with `.input_value(..)`",
+        crate::value::ValueError::Opaque { .. } => ", or pass it with `.input_value(..)`",
         _ => "",
     }
 }
 
-/// A run that has begun, wherever it is driven.
+/// A run that has begun, on any engine.
 #[async_trait]
 pub trait Run: Send + Sync {
-    /// The run's id.
+    /// The run's ID.
     fn id(&self) -> RunId;
 
     /// The name of the workflow.
     fn workflow(&self) -> &str;
 
-    /// Where the run stands.
+    /// The status of the run.
     fn status(&self) -> Status;
 
-    /// Asks the run to stop. Jobs are asked first, and dropped after a grace period; no more are
-    /// started. Does nothing when the run has ended.
+    /// Cancels the run: starts no more jobs, cancels the running ones, and drops them after their
+    /// grace period. Does nothing if the run has ended.
     fn cancel(&self);
 
-    /// What happened so far, and then what happens, up to the last event: without a gap and
-    /// without a repeat, whenever it is called.
+    /// Returns all events of the run, past and future, up to the last one: without gaps or
+    /// duplicates, whenever it is called.
     ///
-    /// In its place among that is what jobs print, which is not
-    /// [recorded](crate::EventKind::is_recorded): a subscriber gets the latest that the run still
-    /// holds, and what comes after. One that reads too slowly holds nobody up, and is told how
-    /// much it has missed.
+    /// The stream includes the output of jobs, which is not
+    /// [recorded](crate::EventKind::is_recorded): a subscriber receives the latest output that the
+    /// run still buffers, and all later output. A slow subscriber does not slow the run down; it
+    /// receives an event with the number of bytes that it missed.
     fn events(&self) -> BoxStream<'static, Event>;
 
-    /// Waits for the run to end. Where a thread may block, [`RunHandle::wait`](crate::RunHandle::wait)
-    /// does the same.
+    /// Waits for the run to end. On a thread that may block, use
+    /// [`RunHandle::wait`](crate::RunHandle::wait).
     ///
     /// # Errors
     ///
     /// Fails when the run failed or was cancelled; the error holds the report.
     async fn outcome(&self) -> Result<Report, RunError>;
 
-    /// The output as JSON, once the run has completed; `None` before.
+    /// The output as JSON; `None` until the run has completed.
     ///
     /// # Errors
     ///
-    /// Fails when the workflow has no output, or one without a JSON form.
+    /// Fails when the workflow has no output, or its output has no JSON form.
     fn output(&self) -> Option<Result<serde_json::Value, OutputError>>;
 }

@@ -1,5 +1,4 @@
-//! Where runs are kept: what a run was begun with, its events, who drives it, and what others
-//! sent it.
+//! Persistence of runs: their inputs, events, owners and messages.
 
 mod error;
 mod key;
@@ -23,9 +22,9 @@ pub use record::{
     WorkflowSnapshot,
 };
 
-/// What an engine takes for a store: a [`Store`], or an `Arc` of one that others hold too.
+/// A store for an engine: a [`Store`], or an `Arc` of one.
 pub trait IntoStore {
-    /// The store.
+    /// Converts into a shared store.
     fn into_store(self) -> Arc<dyn Store>;
 }
 
@@ -47,52 +46,54 @@ impl IntoStore for Arc<dyn Store> {
     }
 }
 
-/// Keeps runs. An engine with a store appends what happened before anything outside of the run
-/// can come of it, and takes a run up again from what the store has.
+/// A store that persists runs. An engine appends each event before the event has an effect outside
+/// of the run, and resumes runs from the store.
 ///
-/// A run that is driven has one owner. The owner proves it with a [`Lease`], whose number grows
-/// each time the run changes hands: what is appended under an older lease is refused. An owner
-/// that has not [renewed](Store::renew) in time counts as dead, and its runs are there for
-/// others to [claim](Store::claim).
+/// A running run has one owner, an engine with a [`Lease`]. The lease's token grows each time the
+/// run changes owners, and the store rejects events under an older lease. An owner that does not
+/// [renew](Store::renew) its leases in time counts as dead, and other engines may
+/// [claim](Store::claim) its runs.
 ///
-/// Futures of a store may be awaited on any executor and on none.
+/// The futures of a store may be awaited on any executor, or on none.
 #[async_trait]
 pub trait Store: Send + Sync + 'static {
-    /// Begins a run with its first events, all or nothing; or finds the one that began under the
-    /// same idempotency key in the same [scope](NewRun::key_scope), and then changes nothing.
+    /// Begins a run with its first events, all or nothing.
+    ///
+    /// If a run with the same idempotency key exists in the same [scope](NewRun::key_scope),
+    /// returns that run and changes nothing.
     ///
     /// # Errors
     ///
-    /// Fails when the run is not kept, when there is one with this id already, and when the key
-    /// began a different run.
+    /// Fails when the run cannot be persisted, when a run with this ID exists already, and when the
+    /// key belongs to a different run.
     async fn begin(&self, run: NewRun, events: Vec<Event>) -> Result<BeginOutcome, StoreError>;
 
-    /// Adds events to a run, all or none. Their sequence numbers follow those that are there. What
-    /// the last event says of the run's status is the run's status from then on.
+    /// Appends events to a run, all or none. Their sequence numbers must follow those of the stored
+    /// events. The events also update the run's status.
     ///
     /// # Errors
     ///
-    /// Fails when the events are not kept: [`StoreError::LeaseLost`] when the run has another
-    /// owner by now, and [`StoreError::Gap`] when the events do not follow.
+    /// Fails when the events cannot be persisted: with [`StoreError::LeaseLost`] when the run has
+    /// another owner by now, and with [`StoreError::Gap`] when the sequence numbers do not follow.
     async fn append(&self, lease: &Lease, events: &[Event]) -> Result<(), StoreError>;
 
-    /// At most `limit` events of a run whose sequence number is `from` or more, in order; empty
-    /// when there is no such run.
+    /// Returns at most `limit` events of a run from sequence number `from` on, in order; empty if
+    /// there is no such run.
     ///
     /// # Errors
     ///
     /// Fails when the store cannot be read.
     async fn events(&self, run: RunId, from: u64, limit: usize) -> Result<Vec<Event>, StoreError>;
 
-    /// A run; `None` when there is none with this id.
+    /// Returns a run; `None` if there is no run with this ID.
     ///
     /// # Errors
     ///
     /// Fails when the store cannot be read.
     async fn run(&self, run: RunId) -> Result<Option<StoredRun>, StoreError>;
 
-    /// At most `limit` runs that have not ended and that nobody drives, oldest first, from the
-    /// one after `after` on: their owners are dead, or they never had one.
+    /// Returns at most `limit` abandoned runs after the run `after`, oldest first: runs that have
+    /// not ended and whose owner is dead, or that never had one.
     ///
     /// # Errors
     ///
@@ -103,60 +104,59 @@ pub trait Store: Send + Sync + 'static {
         limit: usize,
     ) -> Result<Vec<StoredRun>, StoreError>;
 
-    /// Makes `owner` the owner of those of the runs that have not ended and that nobody drives,
-    /// and returns its leases.
+    /// Makes `owner` the owner of those of the runs that are abandoned, and returns the leases.
     ///
     /// # Errors
     ///
-    /// Fails when the store cannot be changed; then no run has changed hands.
+    /// Fails when the store cannot be changed; then no run has changed owners.
     async fn claim(&self, owner: Owner, runs: &[RunId]) -> Result<Vec<Lease>, StoreError>;
 
-    /// Gives runs back, for others to claim at once. Leases that were lost are passed over.
+    /// Releases leases, so that other engines can claim the runs at once. Lost leases are ignored.
     ///
     /// # Errors
     ///
     /// Fails when the store cannot be changed.
     async fn release(&self, leases: &[Lease]) -> Result<(), StoreError>;
 
-    /// Says that the owner is alive, and returns those of its leases that it has lost.
+    /// Renews the owner's leases, and returns those that it has lost.
     ///
     /// # Errors
     ///
     /// Fails when the store cannot be changed.
     async fn renew(&self, owner: Owner, leases: &[Lease]) -> Result<Vec<Lease>, StoreError>;
 
-    /// How many runs that have not ended are held by engines that count as alive, and for how long
-    /// at most if nothing more is heard of those.
+    /// Returns how many unfinished runs have a live owner, and when the last of their leases
+    /// expires if it is not renewed.
     ///
     /// # Errors
     ///
     /// Fails when the store cannot be read.
     async fn held(&self) -> Result<HeldLeases, StoreError>;
 
-    /// The runs that jobs of this run began and that have not ended, oldest first.
+    /// Returns the unfinished child runs of this run, oldest first.
     ///
     /// # Errors
     ///
     /// Fails when the store cannot be read.
     async fn children(&self, run: RunId) -> Result<Vec<RunId>, StoreError>;
 
-    /// Leaves a message for a run, whoever drives it, and returns its number, which is larger
-    /// than that of every message before it.
+    /// Sends a message to a run, whichever engine owns it, and returns the message's number, which
+    /// is larger than those of all earlier messages.
     ///
     /// # Errors
     ///
-    /// Fails when there is no such run, when it has ended, or when the message is not kept.
+    /// Fails when there is no such run, when it has ended, or when the message cannot be persisted.
     async fn send(&self, run: RunId, message: MessageKind) -> Result<u64, StoreError>;
 
-    /// The messages with a number above `after` for runs that this owner drives, in order. None
-    /// may appear later with a number below one that was seen.
+    /// Returns the messages with a number above `after` for runs of this owner, in order. A message
+    /// must not appear after one with a larger number was returned.
     ///
     /// # Errors
     ///
     /// Fails when the store cannot be read.
     async fn inbox(&self, owner: OwnerId, after: u64) -> Result<Vec<Message>, StoreError>;
 
-    /// All messages for a run, in order.
+    /// Returns all messages for a run, in order.
     ///
     /// # Errors
     ///

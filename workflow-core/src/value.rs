@@ -1,7 +1,8 @@
-//! What passes between jobs: typed in memory, JSON at the edges.
+//! Values that pass between jobs: typed in memory, JSON at the edges.
 //!
-//! A run keeps one [`Column`] per output type, with a write-once slot per job: a value is made
-//! where it will be read, and read by reference. Knows nothing of jobs or of order.
+//! A run has one [`Column`] per output type, with a write-once slot per job: a value is stored
+//! where it will be read, and is read by reference. This module knows nothing about jobs or their
+//! order.
 
 mod column;
 mod exact;
@@ -16,21 +17,21 @@ pub(crate) use column::{ChildOutputs, Column};
 
 use crate::guard;
 
-/// A value whose type has been set aside.
+/// A type-erased value.
 pub(crate) type Boxed = Box<dyn Any + Send + Sync>;
 
-/// Why a value could not cross the border between its type and JSON.
+/// The error of converting a value to or from JSON.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ValueError {
     /// The JSON does not have the shape of the type.
     #[error("`{}` cannot be read from this JSON{}: {reason}", short(type_name), place(path))]
     Shape {
-        /// The Rust type that was wanted.
+        /// The Rust type to read.
         type_name: &'static str,
-        /// Where in the JSON, `.` being the whole of it.
+        /// The path in the JSON; `.` is the whole value.
         path: String,
-        /// What is wrong there.
+        /// What is wrong at this path.
         reason: String,
     },
     /// The value could not be written as JSON.
@@ -41,22 +42,22 @@ pub enum ValueError {
         /// What went wrong.
         reason: String,
     },
-    /// The value changes when its JSON is read and written again.
+    /// The value changes in a round trip through JSON.
     #[error(
-        "`{}` changes when its JSON is read again{}: {reason}; make `Serialize` and `Deserialize` \
-         agree",
+        "`{}` does not survive a round trip through JSON{}: {reason}; make `Serialize` and \
+         `Deserialize` agree",
         short(type_name),
         place(path)
     )]
     Unstable {
         /// The Rust type of the value.
         type_name: &'static str,
-        /// Where in the JSON, `.` being the whole of it.
+        /// The path in the JSON; `.` is the whole value.
         path: Box<str>,
-        /// What happened there.
+        /// What differs at this path.
         reason: Box<str>,
     },
-    /// The type has no form in JSON.
+    /// The type implements no conversion to or from JSON.
     #[error(
         "`{}` has no JSON form; derive `serde::Serialize` and `serde::Deserialize` for it",
         short(type_name)
@@ -70,22 +71,22 @@ pub enum ValueError {
     Panicked {
         /// The Rust type of the value.
         type_name: &'static str,
-        /// What was done with it.
+        /// The operation that panicked.
         operation: ValueOperation,
-        /// What the panic said.
+        /// The panic message.
         message: String,
     },
 }
 
-/// What is done with a value by code of its own type.
+/// An operation on a value that calls code of the value's type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ValueOperation {
-    /// It is read from JSON.
+    /// Reading it from JSON.
     Read,
-    /// It is written as JSON.
+    /// Writing it as JSON.
     Write,
-    /// It is cloned.
+    /// Cloning it.
     Clone,
 }
 
@@ -99,13 +100,13 @@ impl fmt::Display for ValueOperation {
     }
 }
 
-/// A type's name without the paths of modules: `Vec<String>`.
+/// Returns a type's name without module paths, such as `Vec<String>`.
 pub fn short(type_name: &str) -> String {
     let mut short = String::with_capacity(type_name.len());
     let mut word = 0;
     for character in type_name.chars() {
         match character {
-            // What was written since the last word began was the path of a module.
+            // The word written so far was a module path.
             ':' => short.truncate(word),
             '_' => short.push('_'),
             other => {
@@ -119,7 +120,7 @@ pub fn short(type_name: &str) -> String {
     short
 }
 
-/// A type's short name, or the whole of it where the other type's short name is the same.
+/// Returns a type's short name, or the full path if the other type has the same short name.
 pub(crate) fn short_unlike(type_name: &str, other: &str) -> String {
     let short_name = short(type_name);
     if short_name == short(other) { type_name.to_owned() } else { short_name }
@@ -129,12 +130,13 @@ fn place(path: &str) -> String {
     if path == "." { String::new() } else { format!(" at `{path}`") }
 }
 
-/// What is known of a type at run time: its name, and how its values are copied and written.
+/// A description of a Rust type at run time: its name, and how its values are cloned and converted
+/// to JSON.
 ///
-/// The macros fill in what the type can do; [`Type::opaque`] fits every type.
+/// The macros add the operations that the type supports. [`Type::opaque`] works for every type.
 #[derive(Clone, Copy)]
 pub struct Type {
-    // By reference, because each job is drawn with a type of its own.
+    // By reference, because every job of a graph holds a `Type`.
     vtable: &'static TypeVtable,
     clone: Option<&'static TypeOperation<Copying>>,
     to_json: Option<&'static TypeOperation<ToJson>>,
@@ -142,16 +144,16 @@ pub struct Type {
     schema: Option<fn() -> Json>,
 }
 
-/// What can be done with the values of every type.
+/// Operations that every type supports.
 struct TypeVtable {
     id: fn() -> TypeId,
     name: fn() -> &'static str,
     column: fn(usize) -> Boxed,
     outputs: fn(usize) -> Boxed,
     slot: fn(&(dyn Any + Send + Sync), usize) -> Option<&(dyn Any + Send + Sync)>,
-    /// Fills a slot of a column, or a place of an outputs.
+    /// Fills a slot of a column, or a place of child outputs.
     fill: fn(&dyn Any, usize, Boxed),
-    /// Shows what is in a place of an outputs.
+    /// Shows the value in a place of child outputs.
     peek: Peek,
 }
 
@@ -182,7 +184,7 @@ fn fill<T: Send + Sync + 'static>(place: &dyn Any, row: usize, value: Boxed) {
     }
 }
 
-/// What can be done with the values of some types, and then with lists of them as well.
+/// An operation that some types support, and then lists of them as well.
 struct TypeOperation<F: 'static> {
     one: F,
     list: Option<&'static Self>,
@@ -212,7 +214,7 @@ where
 }
 
 impl Type {
-    /// The type, without copying and without JSON.
+    /// Describes `T` without cloning and without JSON.
     pub const fn opaque<T: Send + Sync + 'static>() -> Self {
         Self {
             vtable: TypeVtable::of::<T>(),
@@ -223,7 +225,7 @@ impl Type {
         }
     }
 
-    /// The same type, whose values can be copied.
+    /// Adds that values can be cloned.
     #[must_use]
     pub const fn with_clone<T: Clone + Send + Sync + 'static>(mut self) -> Self {
         self.clone = Some(
@@ -237,7 +239,7 @@ impl Type {
         self
     }
 
-    /// The same type, whose values can be written as JSON.
+    /// Adds that values can be written as JSON.
     #[must_use]
     pub const fn with_serialize<T: serde::Serialize + 'static>(mut self) -> Self {
         self.to_json = Some(
@@ -251,7 +253,7 @@ impl Type {
         self
     }
 
-    /// The same type, whose values can be read from JSON.
+    /// Adds that values can be read from JSON.
     #[must_use]
     pub const fn with_deserialize<T>(mut self) -> Self
     where
@@ -268,40 +270,40 @@ impl Type {
         self
     }
 
-    /// The same type, with the JSON Schema that `schema` makes.
+    /// Adds the JSON Schema that `schema` returns.
     #[must_use]
     pub const fn with_schema(mut self, schema: fn() -> Json) -> Self {
         self.schema = Some(schema);
         self
     }
 
-    /// The type of lists of this type `T`, which can do what this type can.
+    /// Describes `Vec<T>` for this type `T`, with the same operations.
     pub(crate) fn list<T: Send + Sync + 'static>(self) -> Self {
         Self {
             vtable: TypeVtable::of::<Vec<T>>(),
-            clone: self.clone.and_then(|skill| skill.list),
-            to_json: self.to_json.and_then(|skill| skill.list),
-            from_json: self.from_json.and_then(|skill| skill.list),
+            clone: self.clone.and_then(|operation| operation.list),
+            to_json: self.to_json.and_then(|operation| operation.list),
+            from_json: self.from_json.and_then(|operation| operation.list),
             schema: None,
         }
     }
 
-    /// The type's name as Rust writes it, for people to read.
+    /// The type's full Rust name, for people to read.
     pub fn name(&self) -> &'static str {
         (self.vtable.name)()
     }
 
-    /// Whether this is the type `T`.
+    /// Returns whether this is the type `T`.
     pub fn is<T: 'static>(&self) -> bool {
         (self.vtable.id)() == TypeId::of::<T>()
     }
 
-    /// Whether the value is of this type.
+    /// Returns whether the value is of this type.
     pub(crate) fn holds(&self, value: &dyn Any) -> bool {
         (self.vtable.id)() == value.type_id()
     }
 
-    /// The JSON Schema of the type, if it offers one.
+    /// The JSON Schema of the type, if it has one.
     pub fn schema(&self) -> Option<Json> {
         self.schema.map(|schema| schema())
     }
@@ -310,10 +312,10 @@ impl Type {
     ///
     /// # Errors
     ///
-    /// Fails when the JSON has another shape, or when the type has no JSON form.
+    /// Fails when the JSON does not have the shape of the type, or when the type has no JSON form.
     pub fn read(&self, json: Json) -> Result<Boxed, ValueError> {
         match self.from_json {
-            Some(skill) => (skill.one)(json),
+            Some(operation) => (operation.one)(json),
             None if self.is::<()>() => boxed_from::<()>(json),
             None => Err(ValueError::Opaque { type_name: self.name() }),
         }
@@ -323,10 +325,10 @@ impl Type {
     ///
     /// # Errors
     ///
-    /// Fails when the value does not serialise, or when the type has no JSON form.
+    /// Fails when the value does not serialize, or when the type has no JSON form.
     pub fn write(&self, value: &dyn Any) -> Result<Json, ValueError> {
         match self.to_json {
-            Some(skill) => (skill.one)(value),
+            Some(operation) => (operation.one)(value),
             None if self.is::<()>() => Ok(Json::Null),
             None => Err(ValueError::Opaque { type_name: self.name() }),
         }
@@ -336,19 +338,19 @@ impl Type {
         std::ptr::eq(self.vtable, other.vtable) || (self.vtable.id)() == (other.vtable.id)()
     }
 
-    /// A copy of the value; `None` when values of this type cannot be copied.
+    /// Clones the value; `None` when the type does not implement `Clone`.
     ///
     /// # Errors
     ///
     /// Fails when the value's `Clone` panics.
     pub(crate) fn duplicate(&self, value: &dyn Any) -> Result<Option<Boxed>, ValueError> {
-        let Some(skill) = self.clone else { return Ok(None) };
+        let Some(operation) = self.clone else { return Ok(None) };
         let panicked = |message| ValueError::Panicked {
             type_name: self.name(),
             operation: ValueOperation::Clone,
             message,
         };
-        guard::call(|| (skill.one)(value)).map_err(panicked)
+        guard::call(|| (operation.one)(value)).map_err(panicked)
     }
 
     pub(crate) fn column(&self, rows: usize) -> Boxed {
@@ -359,12 +361,12 @@ impl Type {
         (self.vtable.outputs)(rows)
     }
 
-    /// Fills a slot of a column of this type, or a place of an outputs.
+    /// Fills a slot of a column of this type, or a place of child outputs.
     pub(crate) fn fill(&self, place: &dyn Any, row: usize, value: Boxed) {
         (self.vtable.fill)(place, row, value);
     }
 
-    /// What is in a place of an outputs of this type, as JSON; `None` when it is empty.
+    /// Writes the value in a place of child outputs as JSON; `None` when the place is empty.
     pub(crate) fn write_from(
         &self,
         outputs: &dyn Any,
@@ -375,11 +377,12 @@ impl Type {
         json
     }
 
-    /// Sees to it that a value of this type which was written as `json` can be had again.
+    /// Checks that a value of this type survives a round trip: that `json` can be read, and is
+    /// written the same again.
     ///
     /// # Errors
     ///
-    /// Fails when the JSON cannot be read, or when what is read is written differently.
+    /// Fails when the JSON cannot be read, or when the value that was read is written differently.
     pub(crate) fn check_stable(&self, json: &Json) -> Result<(), ValueError> {
         if self.is_plain() {
             return Ok(());
@@ -397,12 +400,14 @@ impl Type {
         guard::discard(read);
         match exact::difference(json, &written?) {
             None => Ok(()),
-            Some(path) => Err(unstable(path, "it is written differently then".to_owned())),
+            Some(path) => {
+                Err(unstable(path, "it is written differently the second time".to_owned()))
+            }
         }
     }
 
-    /// Whether values of the type are had again from their JSON as they were, because no code but that
-    /// of serde writes and reads them.
+    /// Returns whether serde's own code alone reads and writes the type, so that its values always
+    /// survive a round trip.
     fn is_plain(&self) -> bool {
         self.is::<u64>()
             || self.is::<i64>()
@@ -414,7 +419,7 @@ impl Type {
             || self.is::<()>()
     }
 
-    /// Whether values of the type can be written as JSON and read again.
+    /// Returns whether values of the type can be written as JSON and read again.
     pub(crate) fn is_serializable(&self) -> bool {
         self.is::<()>() || (self.to_json.is_some() && self.from_json.is_some())
     }
@@ -428,7 +433,7 @@ impl Type {
     }
 }
 
-/// The type's name without the paths of modules: `Vec<String>`.
+/// The type's name without module paths, such as `Vec<String>`.
 impl fmt::Display for Type {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&short(self.name()))
@@ -445,7 +450,7 @@ impl fmt::Debug for Type {
 ///
 /// # Errors
 ///
-/// Fails with the place in the JSON that does not fit the type.
+/// Fails with the path in the JSON that does not fit the type.
 pub(crate) fn from_json<T: serde::de::DeserializeOwned>(json: Json) -> Result<T, ValueError> {
     let type_name = std::any::type_name::<T>();
     let read = guard::call(|| serde_path_to_error::deserialize(json));
@@ -462,8 +467,8 @@ pub(crate) fn from_json<T: serde::de::DeserializeOwned>(json: Json) -> Result<T,
 ///
 /// # Errors
 ///
-/// Fails when the value's own `Serialize` does, and with what JSON would change: a map whose keys
-/// are no strings, a number that is not finite, nesting more than 120 deep.
+/// Fails when the value's own `Serialize` does, and for values that JSON would change: a map whose
+/// keys are not strings, a number that is not finite, nesting of more than 120 levels.
 pub(crate) fn to_json<T: serde::Serialize>(value: &T) -> Result<Json, ValueError> {
     let type_name = std::any::type_name::<T>();
     let panicked =
@@ -499,7 +504,7 @@ mod tests {
     #[test]
     fn a_shape_error_names_the_path() {
         let error =
-            from_json::<Vec<Vec<u8>>>(json!([[1], [2, "x"]])).expect_err("a string is no u8");
+            from_json::<Vec<Vec<u8>>>(json!([[1], [2, "x"]])).expect_err("a string is not a u8");
         assert!(error.to_string().contains("`[1][1]`"), "{error}");
     }
 

@@ -1,4 +1,4 @@
-//! A host without a prelude, in which other things have the names of crates and macros.
+//! A host without a prelude, in which other items have the names of crates and macros.
 
 #![no_implicit_prelude]
 #![deny(warnings)]
@@ -30,7 +30,7 @@ macro_rules! file {
     };
 }
 
-/// Patterns in generated code must not be taken for these.
+/// Patterns in generated code must not resolve to these.
 #[expect(non_upper_case_globals, dead_code, reason = "the names of patterns")]
 mod constants {
     pub(crate) const scope: () = ();
@@ -48,7 +48,7 @@ mod constants {
 #[expect(unused_imports, reason = "generated code must not find them")]
 use constants::{body, call, context, flow, input, input_0, inputs, output, scope, value_0};
 
-/// A method of everything, whose name is that of methods in generated code.
+/// A method of every type with the name of a method in generated code.
 #[expect(dead_code, reason = "generated code must not call them")]
 pub(crate) trait Everything: ::std::marker::Sized {
     fn put(self) {}

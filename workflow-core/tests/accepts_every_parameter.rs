@@ -1,4 +1,4 @@
-//! Every kind of parameter, and every way to give one.
+//! Every kind of parameter, and every way to pass one.
 
 #![deny(warnings)]
 

@@ -1,4 +1,4 @@
-//! A function is fallible when what it returns is a `Result`, however that is written.
+//! A function is fallible if its return type is a `Result`, however the type is written.
 
 #![deny(warnings)]
 
@@ -60,7 +60,7 @@ fn by_another_crate(number: &u64) -> anyhow::Result<u64> {
     anyhow::bail!("the disk is full, {number} times")
 }
 
-/// An output like any other: nobody has to fail with it.
+/// A host type named `Result`, which is an output like any other.
 mod own {
     use workflow_core::prelude::*;
 
@@ -100,7 +100,7 @@ fn nested() -> Fallible<Result<u64, String>> {
     Ok(Err("is a value".to_owned()))
 }
 
-/// The types of calls and handles are those of the values inside.
+/// Calls and handles have the types of the values inside.
 fn types(flow: &mut Flow) {
     let failed: Handle<u64> = flow.job(by_default());
     let _: Handle<Vec<u64>> = flow.job(by_name());

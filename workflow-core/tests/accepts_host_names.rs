@@ -1,4 +1,4 @@
-//! A host may call its types what it likes: generated code captures none of them.
+//! Types of a host may have any name: generated code captures none of them.
 
 #![deny(warnings)]
 #![allow(clippy::allow_attributes, reason = "the macro makes types of which only some need it")]

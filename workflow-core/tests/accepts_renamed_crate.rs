@@ -1,4 +1,4 @@
-//! The crate under another path.
+//! The library under another crate name.
 
 mod facade {
     pub(crate) mod inner {
@@ -6,7 +6,7 @@ mod facade {
     }
 }
 
-// Nothing may lean on the real name.
+// Generated code must not use the real name.
 mod workflow_core {}
 
 use facade::inner::engine::prelude::{Each, Flow, Handle, JobError, job, register_workflow};

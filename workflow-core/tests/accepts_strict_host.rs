@@ -1,4 +1,4 @@
-//! Hosts may be as strict as they like.
+//! A host with strict lints.
 
 #![forbid(unsafe_code)]
 #![deny(warnings, missing_docs, missing_debug_implementations, unreachable_pub, unused)]
@@ -34,7 +34,7 @@ pub fn count(
 ///
 /// # Errors
 ///
-/// Fails when one is not wanted.
+/// Fails on request.
 #[register_workflow(name = "strict", description = "A workflow", tags = ["demo",], version = "1",)]
 pub fn strict(flow: &mut Flow) -> Result<Handle<usize>, JobError> {
     let orders = flow.job(orders());

@@ -1,4 +1,4 @@
-//! The text of every error, as the person on call reads it: what is wrong, where, and the cure.
+//! The text of every error: what failed, where, and how to fix it.
 
 #[path = "support/broken_store.rs"]
 mod broken_store;
@@ -36,7 +36,7 @@ fn run<D: OutputOf>(
     Engine::default().run(workflow(draw)).wait()
 }
 
-/// The error's text, with a placeholder for the run's id.
+/// The error's text, with a placeholder for the run's ID.
 fn text(error: &RunError) -> String {
     let id = match error {
         RunError::Store { run, .. } => Some(*run),
@@ -72,20 +72,20 @@ fn names() {
     assert_snapshot!(wrong(String::new()), @"a name is empty; give it 1 to 200 characters");
     assert_snapshot!(wrong("x".repeat(201)), @"the name `xxxxxxxxxxxxxxxxxxxxxxxx...` has 201 characters; the limit is 200");
     assert_snapshot!(wrong(" nightly".to_owned()), @r#"the name " nightly" starts or ends with white space; remove it"#);
-    assert_snapshot!(wrong("night\nly".to_owned()), @r#"the name "night\nly" holds a control character; use printable text"#);
+    assert_snapshot!(wrong("night\nly".to_owned()), @r#"the name "night\nly" contains a control character; use printable text"#);
     assert_eq!(JobName::new("").expect_err("no name"), NameError::Empty);
 }
 
 #[test]
 fn run_ids() {
     let error: RunIdError = "0198".parse::<RunId>().expect_err("no id");
-    assert_snapshot!(error, @"`0198` is no run id; a run id is a UUID such as 01980000-0000-7000-8000-000000000000");
+    assert_snapshot!(error, @"invalid run ID `0198`; a run ID is a UUID such as 01980000-0000-7000-8000-000000000000");
 }
 
 #[test]
 fn metadata() {
     let wrong = |text: &str| text.parse::<Metadata>().expect_err("no metadata");
-    assert_snapshot!(wrong("{ \"owner\": web }"), @"metadata is no JSON: expected value at line 1 column 12");
+    assert_snapshot!(wrong("{ \"owner\": web }"), @"metadata is not valid JSON: expected value at line 1 column 12");
     assert_snapshot!(wrong("[1]"), @r#"metadata is a list; it must be a JSON object such as { "owner": "web" }"#);
     assert_snapshot!(wrong("\"{}\""), @r#"metadata is a string; it must be a JSON object such as { "owner": "web" }"#);
     assert_snapshot!(wrong("{ \"owner\": 3 }"), @"metadata `owner` is a number; it must be a string");
@@ -98,7 +98,7 @@ fn metadata() {
     );
 }
 
-/// A definition of jobs and what each waits for.
+/// A definition of jobs, each with its dependencies.
 fn definition<const N: usize>(jobs: [(&str, &[&str]); N]) -> Definition {
     let empty = Definition::new("nightly").expect("a name");
     jobs.into_iter().fold(empty, |definition, (name, depends_on)| {
@@ -144,16 +144,16 @@ fn definitions_that_are_no_graph() {
     let zero = drawn(|flow| {
         flow.job(one().name("load").heartbeat(Duration::ZERO));
     });
-    assert_snapshot!(zero, @"the timeout `heartbeat` of job `load` is 0, which lets nothing run; set more than 0, or remove it");
+    assert_snapshot!(zero, @"the timeout `heartbeat` of job `load` is 0, so nothing could run; set it above 0, or remove it");
     let zero = drawn(|flow| {
         flow.job(one().compensate(|_| one().start_to_close(Duration::ZERO)));
     });
-    assert_snapshot!(zero, @"the timeout `start_to_close` of job `one` is 0, which lets nothing run; set more than 0, or remove it");
+    assert_snapshot!(zero, @"the timeout `start_to_close` of job `one` is 0, so nothing could run; set it above 0, or remove it");
     let zero = drawn(|flow| {
         flow.timeout(Duration::ZERO);
         flow.job(one());
     });
-    assert_snapshot!(zero, @"the timeout of the run is 0, which lets nothing run; set more than 0, or remove it");
+    assert_snapshot!(zero, @"the timeout of the run is 0, so nothing could run; set it above 0, or remove it");
     assert_snapshot!(GraphError::TooLarge, @"the graph is too large: at most 2147483647 jobs and 4294967295 edges");
 }
 
@@ -170,7 +170,7 @@ fn flows_that_are_no_graph() {
         flow.job(one().name("load"));
     };
     assert_snapshot!(wrong(&twice), @"two jobs are named `load`; give one of them another name");
-    assert_snapshot!(wrong(&|flow| { flow.job(one().name("load\n")); }), @r#"invalid job name: the name "load\n" holds a control character; use printable text"#);
+    assert_snapshot!(wrong(&|flow| { flow.job(one().name("load\n")); }), @r#"invalid job name: the name "load\n" contains a control character; use printable text"#);
     let foreign = |flow: &mut Flow| {
         let elsewhere = Flow::new().job(one());
         flow.job(increment(elsewhere));
@@ -212,16 +212,16 @@ fn workflows_that_cannot_be_drawn() {
         text(&error)
     };
     let fails = workflow(|_| "x".parse::<u8>().map(drop).map_err(JobError::from));
-    assert_snapshot!(wrong(fails), @"workflow `nightly`: the workflow could not be drawn: invalid digit found in string");
-    assert_snapshot!(wrong(workflow(|_| -> () { panic!("no table `prices`") })), @"workflow `nightly`: the workflow could not be drawn: it panicked: no table `prices`");
-    assert_snapshot!(wrong(workflow(|_| -> () { std::panic::panic_any(7) })), @"workflow `nightly`: the workflow could not be drawn: it panicked: a panic without a text");
+    assert_snapshot!(wrong(fails), @"workflow `nightly`: the workflow's graph could not be drawn: invalid digit found in string");
+    assert_snapshot!(wrong(workflow(|_| -> () { panic!("no table `prices`") })), @"workflow `nightly`: the workflow's graph could not be drawn: its function panicked: no table `prices`");
+    assert_snapshot!(wrong(workflow(|_| -> () { std::panic::panic_any(7) })), @"workflow `nightly`: the workflow's graph could not be drawn: its function panicked: a panic without a text");
 
     let per_input = FunctionWorkflow::per_input("nightly", |_, _: &u32| ());
     let per_input: Arc<dyn Workflow> = Arc::new(per_input.expect("a name"));
     let missing = per_input.plan(None).expect_err("it needs an input");
-    assert_snapshot!(missing, @"the workflow could not be drawn: the workflow's graph depends on its input, and there is none");
+    assert_snapshot!(missing, @"the workflow's graph could not be drawn: the workflow's graph depends on its input, and there is none");
     let other = per_input.plan(Some(&"text")).expect_err("it needs a number");
-    assert_snapshot!(other, @"the workflow could not be drawn: the input has another type than the workflow's");
+    assert_snapshot!(other, @"the workflow's graph could not be drawn: the input has another type than the workflow's");
 }
 
 #[test]
@@ -292,7 +292,7 @@ fn runs_that_are_cancelled() {
 fn stores() {
     let engine = Engine::builder().store(Broken("no route to host `db-1`")).build();
     let error = engine.run(workflow(|flow| flow.job(one()))).wait().expect_err("nothing is kept");
-    assert_snapshot!(text(&error), @"the store did not keep the events of run [run], which was stopped: no route to host `db-1`");
+    assert_snapshot!(text(&error), @"run [run] was stopped because the store could not persist its events: no route to host `db-1`");
 
     let store = Arc::new(MemoryStore::new());
     let engine = Engine::builder().store(store.clone()).build();
@@ -300,10 +300,10 @@ fn stores() {
     let run = report.id();
     let text = |error: StoreError| error.to_string().replace(&run.to_string(), "[run]");
     let gap = StoreError::Gap { run, wanted: 0, found: 2 };
-    assert_snapshot!(text(gap), @"run [run]: event 2 was appended where event 0 must follow");
+    assert_snapshot!(text(gap), @"run [run]: event 2 was appended, but event 0 must be next");
     let stranger = Lease { run, owner: OwnerId::random(), token: 1 };
     let lost = block_on(store.append(&stranger, &[])).expect_err("it is not theirs");
-    assert_snapshot!(text(lost), @"run [run] is driven by another process, which took it over; this one has let go of it");
+    assert_snapshot!(text(lost), @"lost the lease on run [run]: another process has taken it over");
     let ended = block_on(store.send(run, MessageKind::Cancel)).expect_err("it has ended");
     assert_snapshot!(text(ended), @"run [run] has ended (completed)");
     let unknown = block_on(store.send(RunId::from_u128(7), MessageKind::Cancel));
@@ -317,7 +317,7 @@ fn stores() {
     let other = FunctionWorkflow::new("weekly", |flow: &mut Flow| flow.job(one())).expect("a name");
     let other = engine.run(other).idempotency_key("monday").wait().expect_err("there is one");
     let other = other.to_string().replace(&first.to_string(), "[run]");
-    assert_snapshot!(other, @"workflow `weekly`: idempotency key `monday` was used before, for run [run] of workflow `nightly`; use a new key for a different request");
+    assert_snapshot!(other, @"workflow `weekly`: idempotency key `monday` was already used for run [run] of workflow `nightly`; use a new key for a different request");
 
     struct Opaque;
     #[job]
@@ -326,7 +326,7 @@ fn stores() {
     }
     let opaque = workflow(|flow| _ = flow.job(hides().name("secret")));
     let unkeepable = engine.run(opaque).wait().expect_err("it cannot be kept");
-    assert_snapshot!(unkeepable.to_string(), @"workflow `nightly`: job `secret` leaves a `Arc<Opaque>`, which a store cannot keep; derive `serde::Serialize` and `serde::Deserialize` for it");
+    assert_snapshot!(unkeepable.to_string(), @"workflow `nightly`: the output of job `secret` is a `Arc<Opaque>`, which a store cannot persist; derive `serde::Serialize` and `serde::Deserialize` for it");
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -375,16 +375,16 @@ fn inputs() {
         text(&error)
     };
     let json = |text: &str| serde_json::from_str::<serde_json::Value>(text).expect("is JSON");
-    assert_snapshot!(wrong(registry::run("errors: price")), @"workflow `errors: price`: it needs an input of type `Order`; give one with `.input(..)`");
-    assert_snapshot!(wrong(registry::run("errors: no input").input(3)), @"workflow `errors: no input`: it takes no input, but one was given; leave `.input(..)` away");
-    assert_snapshot!(wrong(registry::run("errors: price").input("tea")), @r#"workflow `errors: price`: its input is wrong: `Order` cannot be read from this JSON: invalid type: string "tea", expected struct Order"#);
+    assert_snapshot!(wrong(registry::run("errors: price")), @"workflow `errors: price`: it needs an input of type `Order`; pass one with `.input(..)`");
+    assert_snapshot!(wrong(registry::run("errors: no input").input(3)), @"workflow `errors: no input`: it takes no input, but one was given; remove `.input(..)`");
+    assert_snapshot!(wrong(registry::run("errors: price").input("tea")), @r#"workflow `errors: price`: invalid input: `Order` cannot be read from this JSON: invalid type: string "tea", expected struct Order"#);
     let orders = json(r#"[{ "item": "tea", "price": 3 }, { "item": "cake", "price": "4" }]"#);
-    assert_snapshot!(wrong(registry::run("errors: prices").input(orders)), @r#"workflow `errors: prices`: its input is wrong: `Vec<Order>` cannot be read from this JSON at `[1].price`: invalid type: string "4", expected u32"#);
-    assert_snapshot!(wrong(registry::run("errors: price").input(json(r#"{ "item": "tea" }"#))), @"workflow `errors: price`: its input is wrong: `Order` cannot be read from this JSON: missing field `price`");
+    assert_snapshot!(wrong(registry::run("errors: prices").input(orders)), @r#"workflow `errors: prices`: invalid input: `Vec<Order>` cannot be read from this JSON at `[1].price`: invalid type: string "4", expected u32"#);
+    assert_snapshot!(wrong(registry::run("errors: price").input(json(r#"{ "item": "tea" }"#))), @"workflow `errors: price`: invalid input: `Order` cannot be read from this JSON: missing field `price`");
     assert_snapshot!(wrong(registry::run("errors: price").input_value(3_u64)), @"workflow `errors: price`: its input is of type `Order`, but a `u64` was given");
-    assert_snapshot!(wrong(registry::run("errors: unlock").input(3)), @"workflow `errors: unlock`: its input is wrong: `Secret` has no JSON form; derive `serde::Serialize` and `serde::Deserialize` for it, or give it with `.input_value(..)`");
+    assert_snapshot!(wrong(registry::run("errors: unlock").input(3)), @"workflow `errors: unlock`: invalid input: `Secret` has no JSON form; derive `serde::Serialize` and `serde::Deserialize` for it, or pass it with `.input_value(..)`");
     let keys = HashMap::from([((1, 2), 3)]);
-    assert_snapshot!(wrong(registry::run("errors: price").input(keys)), @"workflow `errors: price`: its input is wrong: `HashMap<(i32, i32), i32>` cannot be written as JSON: key must be a string");
+    assert_snapshot!(wrong(registry::run("errors: price").input(keys)), @"workflow `errors: price`: invalid input: `HashMap<(i32, i32), i32>` cannot be written as JSON: key must be a string");
 }
 
 #[job(inline)]
@@ -398,7 +398,7 @@ fn secret() -> Secret {
     Secret(7)
 }
 
-/// Neither clones nor has a JSON form, but claims in its type to be read back.
+/// Has neither `Clone` nor a JSON form, but implements `Deserialize`.
 #[derive(Debug, Deserialize)]
 struct Ticket(#[expect(dead_code, reason = "only its type matters")] u32);
 
@@ -416,15 +416,15 @@ fn outputs() {
     assert_snapshot!(none.output::<u32>().expect_err("no output"), @"workflow `nightly` has no output; return a `Handle` from the function that draws it");
     assert_snapshot!(none.output_of::<u32>("ones").expect_err("no such job"), @"workflow `nightly` has no job named `ones` (did you mean `one`?)");
     assert_snapshot!(none.output_of::<u32>("zzz").expect_err("no such job"), @"workflow `nightly` has no job named `zzz`");
-    assert_snapshot!(none.output_of::<u64>("one").expect_err("of another type"), @"the output of job `one` of workflow `nightly` is of type `u32`, not `u64`; read it as the type that it is");
+    assert_snapshot!(none.output_of::<u64>("one").expect_err("of another type"), @"the output of job `one` of workflow `nightly` is of type `u32`, not `u64`; read it as its own type");
 
     let report = run(|flow| {
         let number = flow.job(one());
         flow.job(increment(number).when(number, |number| *number > 1))
     });
     let skipped = report.expect("a condition is no failure");
-    assert_snapshot!(skipped.output::<u32>().expect_err("it was skipped"), @"workflow `nightly` left no output, because job `increment`, which makes it, did not complete (skipped)");
-    assert_snapshot!(skipped.output_of::<u32>("increment").expect_err("it was skipped"), @"workflow `nightly` left no output, because job `increment`, which makes it, did not complete (skipped)");
+    assert_snapshot!(skipped.output::<u32>().expect_err("it was skipped"), @"workflow `nightly` has no output, because job `increment`, which produces it, did not complete (skipped)");
+    assert_snapshot!(skipped.output_of::<u32>("increment").expect_err("it was skipped"), @"workflow `nightly` has no output, because job `increment`, which produces it, did not complete (skipped)");
 
     let report = run(|flow| flow.job(orders())).expect("it completes");
     assert_snapshot!(report.output::<u32>().expect_err("a list"), @"the output of workflow `nightly` is of type `Vec<Order>`, not `u32`: `u32` cannot be read from this JSON: invalid type: sequence, expected u32");
@@ -442,27 +442,27 @@ fn outputs() {
         }
     }
     assert_snapshot!(report.output::<Vec<other::Order>>().expect_err("of one name"), @"the output of workflow `nightly` is of type `alloc::vec::Vec<errors::Order>`, not `alloc::vec::Vec<errors::outputs::other::Order>`: `Vec<Order>` cannot be read from this JSON at `[0]`: missing field `id`");
-    assert_snapshot!(report.output_ref::<Vec<u32>>().expect_err("of another type"), @"the output of workflow `nightly` is of type `Vec<Order>`, not `Vec<u32>`; read it as the type that it is, or convert it with `output`");
+    assert_snapshot!(report.output_ref::<Vec<u32>>().expect_err("of another type"), @"the output of workflow `nightly` is of type `Vec<Order>`, not `Vec<u32>`; read it as its own type, or convert it with `output`");
 
     let report = run(|flow| flow.job(secret())).expect("it completes");
     assert_snapshot!(report.output::<u32>().expect_err("opaque"), @"the output of workflow `nightly` is of type `Secret`, not `u32`: `Secret` has no JSON form; derive `serde::Serialize` and `serde::Deserialize` for it");
     assert_snapshot!(report.output_json().expect_err("opaque"), @"the output of workflow `nightly`: `Secret` has no JSON form; derive `serde::Serialize` and `serde::Deserialize` for it");
 
     let report = run(|flow| flow.job(ticket())).expect("it completes");
-    assert_snapshot!(report.output::<Ticket>().expect_err("no copy"), @"the output of workflow `nightly` is a `Ticket`, which neither clones nor has a JSON form; read it in place with `output_ref`");
+    assert_snapshot!(report.output::<Ticket>().expect_err("no copy"), @"the output of workflow `nightly` is a `Ticket`, which neither implements `Clone` nor has a JSON form; read it by reference with `output_ref`");
 }
 
 #[test]
 fn registry_lookups() {
     let wrong = |error: RegistryError| error.to_string();
     let unknown = wrong(registry::get("errors: prise").expect_err("no such workflow"));
-    assert_snapshot!(unknown, @"no workflow is named `errors: prise` (did you mean `errors: prices`?); 4 workflows are registered, and one in a crate that nothing mentions is dropped by the linker: `use that_crate as _;` keeps it");
+    assert_snapshot!(unknown, @"no workflow is named `errors: prise` (did you mean `errors: prices`?); 4 workflows are registered, without those in crates that nothing mentions, which the linker drops: add `use that_crate as _;`");
     let unknown = wrong(registry::get("zzz").expect_err("no such workflow"));
-    assert_snapshot!(unknown, @"no workflow is named `zzz`; 4 workflows are registered, and one in a crate that nothing mentions is dropped by the linker: `use that_crate as _;` keeps it");
+    assert_snapshot!(unknown, @"no workflow is named `zzz`; 4 workflows are registered, without those in crates that nothing mentions, which the linker drops: add `use that_crate as _;`");
     let jobs = registry::jobs().len();
     let unknown = wrong(registry::job("incremend").err().expect("no such job"));
     let count = format!("{jobs} jobs");
-    assert_snapshot!(unknown.replace(&count, "[count] jobs"), @"no job is named `incremend` (did you mean `increment`?); [count] jobs are registered, and one in a crate that nothing mentions is dropped by the linker: `use that_crate as _;` keeps it");
+    assert_snapshot!(unknown.replace(&count, "[count] jobs"), @"no job is named `incremend` (did you mean `increment`?); [count] jobs are registered, without those in crates that nothing mentions, which the linker drops: add `use that_crate as _;`");
 }
 
 #[test]
@@ -477,7 +477,7 @@ fn registries_that_are_not_sound() {
     assert_snapshot!(duplicate("workflow"), @"two workflows are named `nightly`: at shop/src/prices.rs:3:1 and at shop/src/sales.rs:30:5; rename one of them");
     assert_snapshot!(duplicate("job"), @"two jobs are named `nightly`: at shop/src/prices.rs:3:1 and at shop/src/sales.rs:30:5; rename one of them");
     let error = WorkflowName::new("nightly ").expect_err("no name");
-    assert_snapshot!(RegistryError::Name { location: place(3), error }, @r#"the workflow registered at shop/src/prices.rs:3:1 is not well named: the name "nightly " starts or ends with white space; remove it"#);
+    assert_snapshot!(RegistryError::Name { location: place(3), error }, @r#"invalid name of the workflow registered at shop/src/prices.rs:3:1: the name "nightly " starts or ends with white space; remove it"#);
     let error = "[]".parse::<Metadata>().expect_err("no metadata");
     let name = "nightly".to_owned();
     assert_snapshot!(RegistryError::Metadata { name, location: place(3), error }, @r#"workflow `nightly` at shop/src/prices.rs:3:1: metadata is a list; it must be a JSON object such as { "owner": "web" }"#);
@@ -517,7 +517,7 @@ fn job_errors_spell_out_their_causes() {
     assert_snapshot!(error, @"cannot read the table `prices`: row 3 is damaged: invalid digit found in string");
     assert_snapshot!(failure(&error), @"cannot read the table `prices`: row 3 is damaged: invalid digit found in string");
     assert_snapshot!(JobError::terminal(anyhow::Error::new(nested()).context("prices")), @"prices: cannot read the table `prices`: row 3 is damaged: invalid digit found in string");
-    // A message that holds its cause already does not say it twice.
+    // A cause that the message contains already is not repeated.
     let spelled = std::io::Error::other(nested());
     assert_snapshot!(JobError::from(spelled), @"cannot read the table `prices`: row 3 is damaged: invalid digit found in string");
     assert_snapshot!(failure(&JobError::of_kind(JobErrorKind::Panicked, "index 3 of 2")), @"panicked: index 3 of 2");
@@ -525,7 +525,7 @@ fn job_errors_spell_out_their_causes() {
 
 #[job(grace)]
 async fn deaf(ctx: &JobContext) {
-    // Not a sleep of the context, which would end early.
+    // Not the context's sleep, which would end early.
     let _asked = ctx.cancelled().await;
     std::future::pending().await
 }
@@ -569,7 +569,7 @@ fn jobs_that_take_too_long() {
     assert_snapshot!(failure(&error, "slow"), @"took longer than 90s (schedule_to_close)");
 }
 
-/// Says that it has begun, and blocks until the test is over.
+/// Reports its start, and blocks until the test is over.
 #[job]
 fn stuck(begun: &Begun, over: &Over) {
     if let Some(begun) = begun.lock().expect("no panic").take() {
@@ -619,11 +619,11 @@ fn calls_made_by_hand() {
         Call::<u32>::new("misplaced", Type::opaque::<u32>(), body, Inputs::new())
     };
     let error = run(move |flow| flow.job(misplaced())).expect_err("no place for a text");
-    assert_snapshot!(failure(&error, "misplaced"), @"the job has no place for an output of type `String`");
+    assert_snapshot!(failure(&error, "misplaced"), @"the job was not declared with the output type `String`");
     let empty = Body::inline(|_: &AttemptIo| Ok(()));
     let empty = Call::<u32>::new("empty", Type::opaque::<u32>(), empty, Inputs::new());
     let error = block_on(empty.run_detached()).expect_err("it leaves nothing");
-    assert_snapshot!(error, @"the job ended without leaving an output");
+    assert_snapshot!(error, @"the job ended without an output");
 }
 
 #[test]
@@ -634,7 +634,7 @@ fn jobs_outside_of_an_engine() {
     assert_snapshot!(error, @"job `increment` reads handles, whose values exist only in a run; add it with `flow.job(..)`");
     let ctx = WorkflowContext::detached();
     let error = block_on(ctx.run(|list| map(list, increment), vec![1])).expect_err("no engine");
-    assert_snapshot!(error, @"a map runs on an engine only, and this context has none");
+    assert_snapshot!(error, @"a map needs an engine; add it to a workflow");
     let call = |number| registry::call::<u32, u32>("errors: price", number);
     assert_snapshot!(block_on(ctx.run(call, 3)).expect_err("no engine"), @"a child workflow needs an engine, and this context has none");
     let handle = flow.job(one());
@@ -649,12 +649,12 @@ fn workflows_as_jobs() {
         flow.job(registry::call::<_, u32>("errors: prise", number))
     });
     let error = error.expect_err("no such workflow");
-    assert_snapshot!(text(&error), @"run [run] of `nightly` failed: job `errors: prise` failed: no workflow is named `errors: prise` (did you mean `errors: prices`?); 4 workflows are registered, and one in a crate that nothing mentions is dropped by the linker: `use that_crate as _;` keeps it");
+    assert_snapshot!(text(&error), @"run [run] of `nightly` failed: job `errors: prise` failed: no workflow is named `errors: prise` (did you mean `errors: prices`?); 4 workflows are registered, without those in crates that nothing mentions, which the linker drops: add `use that_crate as _;`");
     let error = run(|flow| {
         let number = flow.value(3_u32);
         flow.job(registry::call::<_, u32>("errors: price", number).name("call"))
     });
-    assert_snapshot!(text(&error.expect_err("of another shape")), @"run [run] of `nightly` failed: job `call` failed: workflow `errors: price`: its input is wrong: `Order` cannot be read from this JSON: invalid type: integer `3`, expected struct Order");
+    assert_snapshot!(text(&error.expect_err("of another shape")), @"run [run] of `nightly` failed: job `call` failed: workflow `errors: price`: invalid input: `Order` cannot be read from this JSON: invalid type: integer `3`, expected struct Order");
     let error = run(|flow| {
         let order = flow.job(orders());
         flow.job(registry::call::<_, String>("errors: prices", order).name("call"))

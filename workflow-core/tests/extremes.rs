@@ -1,4 +1,4 @@
-//! What no store can hold: values nested without end, and times beyond all calendars.
+//! Extreme values: endless nesting, and times that no calendar can represent.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use insta::assert_snapshot;
 use workflow_core::prelude::*;
 use workflow_core::{MemoryStore, RunError};
 
-/// Nested without end, by a type of the host.
+/// An endlessly nested type of the host.
 struct Nested(u32);
 
 impl serde::Serialize for Nested {
@@ -44,22 +44,22 @@ fn deeply_nested_values() {
         let error = registry::run("extremes: any").input(deep_list(deep)).wait();
         error.expect_err("it is nested too deeply").to_string()
     };
-    assert_snapshot!(refused(5_000), @"workflow `extremes: any`: its input is wrong: `Value` cannot be written as JSON: it is nested more than 120 deep; flatten it");
-    assert_snapshot!(refused(121), @"workflow `extremes: any`: its input is wrong: `Value` cannot be written as JSON: it is nested more than 120 deep; flatten it");
+    assert_snapshot!(refused(5_000), @"workflow `extremes: any`: invalid input: `Value` cannot be written as JSON: it is nested more than 120 levels deep; flatten it");
+    assert_snapshot!(refused(121), @"workflow `extremes: any`: invalid input: `Value` cannot be written as JSON: it is nested more than 120 levels deep; flatten it");
     let own = registry::run("extremes: any").input(Nested(1_000_000)).wait();
-    assert_snapshot!(own.expect_err("it is nested too deeply").to_string(), @"workflow `extremes: any`: its input is wrong: `Nested` cannot be written as JSON: it is nested more than 120 deep; flatten it");
+    assert_snapshot!(own.expect_err("it is nested too deeply").to_string(), @"workflow `extremes: any`: invalid input: `Nested` cannot be written as JSON: it is nested more than 120 levels deep; flatten it");
     let report = registry::run("extremes: any").input(deep_list(120)).wait().expect("it completes");
     assert_eq!(report.output_json().expect("a value"), deep_list(120));
 
-    // A value that is handed over as it is need not have a JSON form, but its output must.
+    // A value passed with `input_value` need not have a JSON form, but an output read as JSON must.
     let report = registry::run("extremes: any").input_value(deep_list(500)).wait();
     let output = report.expect("it completes").output_json().expect_err("it has no JSON form");
-    assert_snapshot!(output.to_string(), @"the output of workflow `extremes: any`: `Value` cannot be written as JSON: it is nested more than 120 deep; flatten it");
+    assert_snapshot!(output.to_string(), @"the output of workflow `extremes: any`: `Value` cannot be written as JSON: it is nested more than 120 levels deep; flatten it");
     let engine = Engine::builder().store(MemoryStore::new()).build();
     let kept = engine.run("extremes: any").input_value(deep_list(500)).wait();
-    assert_snapshot!(kept.expect_err("it cannot be kept").to_string(), @"workflow `extremes: any`: its input is wrong: `Value` cannot be written as JSON: it is nested more than 120 deep; flatten it");
+    assert_snapshot!(kept.expect_err("it cannot be kept").to_string(), @"workflow `extremes: any`: invalid input: `Value` cannot be written as JSON: it is nested more than 120 levels deep; flatten it");
     let dug = registry::run("extremes: digs").wait().expect_err("it is nested too deeply");
-    assert_snapshot!(dug.report().and_then(Report::reason).expect("a reason"), @"job `extremes: digs` failed: `Nested` cannot be written as JSON: it is nested more than 120 deep; flatten it");
+    assert_snapshot!(dug.report().and_then(Report::reason).expect("a reason"), @"job `extremes: digs` failed: `Nested` cannot be written as JSON: it is nested more than 120 levels deep; flatten it");
 }
 
 #[test]
@@ -78,7 +78,7 @@ fn leases_that_do_not_end() {
     for lease in [Duration::ZERO, Duration::from_secs(365 * 24 * 3600)] {
         engine(lease).run("extremes: no input").wait().expect("it completes");
     }
-    // Nobody is asked for a lease without a store.
+    // Without a store there are no leases.
     let storeless = Engine::builder().lease(Duration::MAX).build();
     storeless.run("extremes: no input").wait().expect("it completes");
 }
@@ -89,7 +89,7 @@ async fn sleeps(ctx: WorkflowContext) -> Result<u32, JobError> {
     Ok(1)
 }
 
-/// Whoever sleeps for ever is not woken by a crash.
+/// A crash does not end an endless sleep.
 #[test]
 fn a_sleep_without_end() {
     let clock = workflow_core::ManualClock::new();

@@ -1,4 +1,4 @@
-//! What the attributes make of functions: plain calls, and what the registry is told.
+//! The attributes: plain calls of annotated functions, and their entries in the registry.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What jobs in Rust print, kept in the log of the run.
+//! Output of jobs in Rust, in the log of the run.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -31,7 +31,7 @@ impl Drop for Folder {
     }
 }
 
-/// What a log has, in the order in which it was printed.
+/// The text in a log, in the order of printing.
 fn lines(log: &Path) -> Vec<(String, u32, OutputStream, String)> {
     let records = RunLog::read_from(log, LogPosition::default()).expect("the log can be read");
     let line = |record: Result<workflow_core::LogRecord, _>| {
@@ -46,7 +46,7 @@ fn texts(log: &Path) -> Vec<String> {
     lines(log).into_iter().map(|(_, _, _, text)| text).collect()
 }
 
-/// An engine that keeps what jobs print in this folder, and does not print it.
+/// An engine that captures output and writes it to logs in this folder.
 fn engine(folder: &Folder) -> Engine {
     Engine::builder().runs_dir(&folder.0).capture_output(true).build()
 }
@@ -111,7 +111,7 @@ fn what_jobs_print_is_kept_by_job_and_attempt() {
         .chain([line("on_a_thread", 1, out, "blocking")])
         .collect();
     assert_eq!(lines(&log), wanted);
-    // Those who watch see the same, with the places in the log.
+    // Subscribers receive the same text, with its places in the log.
     let mut places = 0;
     let shown = events.into_iter().filter_map(|event| match event.kind {
         EventKind::JobOutput { job, attempt, stream, text, log } => {

@@ -1,4 +1,4 @@
-//! What the registry knows: workflows and jobs by name, with filters and facts, without running
+//! The registry: workflows and jobs by name, with filters and descriptions, without running
 //! anything.
 
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -23,7 +23,7 @@ fn load_sales(flow: &mut Flow, rows: Handle<Vec<u32>>) -> Handle<u64> {
     DRAWN.fetch_add(1, Ordering::SeqCst);
     flow.job(count(rows))
 }
-/// Where the attribute of `load_sales` begins.
+/// The location of the attribute of `load_sales`.
 const LINE: u32 = 12;
 
 #[register_workflow(name = "sales/audit", project = "web-shop", tags = ["nightly"])]
@@ -77,7 +77,7 @@ mod elsewhere {
 
 type Failed = Box<dyn std::error::Error>;
 
-/// The names of the linked workflows that are left; others may be registered meanwhile.
+/// The names of the listed workflows, without those that other tests register at run time.
 fn names(listing: registry::Listing) -> Vec<String> {
     let linked = listing.filter(|entry| !entry.name().starts_with("late"));
     linked.into_iter().map(|entry| entry.name().to_owned()).collect()
@@ -146,7 +146,7 @@ fn an_entry_tells_the_facts() -> Result<(), Failed> {
     Ok(())
 }
 
-/// Runs in a process of its own, so that no other test draws what this one counts.
+/// Runs in a separate process, so that no other test draws the graphs that this test counts.
 #[test]
 fn nothing_is_drawn_before_it_runs() -> Result<(), Failed> {
     const ALONE: &str = "REGISTRY_TEST_ALONE";
@@ -163,15 +163,15 @@ fn nothing_is_drawn_before_it_runs() -> Result<(), Failed> {
     }
     assert_eq!(DRAWN.load(Ordering::SeqCst), 0);
     let error = registry::run("broken").wait().expect_err("it cannot be drawn");
-    assert!(error.to_string().ends_with("it panicked: drawn for nothing"), "{error}");
+    assert!(error.to_string().ends_with("its function panicked: drawn for nothing"), "{error}");
     assert_eq!(DRAWN.load(Ordering::SeqCst), 1);
-    // Drawn once, whatever the input.
+    // Drawn once for all inputs.
     for rows in [vec![1], vec![1, 2]] {
         let counted: u64 = registry::run("sales/load").input(&rows).wait()?.output()?;
         assert_eq!(counted, rows.len() as u64);
     }
     assert_eq!(DRAWN.load(Ordering::SeqCst), 2);
-    // Drawn for every run.
+    // Drawn for each run.
     for people in [vec!["ada"], vec!["ada", "bob"]] {
         let counted: u64 = registry::run("hr/pay").input(&people).wait()?.output()?;
         assert_eq!(counted, people.len() as u64);
@@ -221,7 +221,7 @@ fn jobs_are_found_by_name() -> Result<(), Failed> {
     assert!(names.is_sorted());
     assert_eq!(registry::jobs().len(), names.len());
     assert_eq!(names.iter().filter(|name| **name == "twin").count(), 2);
-    // A workflow that is a function is no job.
+    // A function workflow is not a job.
     assert!(names.contains(&"add up") && names.contains(&"count"));
 
     let count = registry::job("count")?;

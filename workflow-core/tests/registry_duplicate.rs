@@ -1,5 +1,5 @@
-//! A program into which two workflows of one name are linked: its first use of the registry says
-//! so, and where they are.
+//! A program with two linked workflows of one name: its first use of the registry fails and names
+//! both places.
 
 use workflow_core::prelude::*;
 use workflow_core::registry::RegistryError;
@@ -38,7 +38,7 @@ fn every_use_names_both_places() {
     }
     let workflow = workflow_core::FunctionWorkflow::new("late", |_: &mut Flow| ()).expect("a name");
     assert_eq!(registry::register(workflow).expect_err("not sound").to_string(), wanted);
-    // The functions are still there.
+    // The functions can still be called.
     one();
     elsewhere::another();
     innocent();

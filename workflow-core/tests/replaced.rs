@@ -1,4 +1,4 @@
-//! Jobs that an engine calls a closure for.
+//! Jobs that an engine replaces by closures.
 
 use workflow_core::prelude::*;
 
@@ -50,7 +50,7 @@ fn fetches() -> workflow_core::EngineBuilder {
 
 #[test]
 fn a_closure_is_called_for_a_job_wherever_it_runs() {
-    // Nobody needs the state of a job that is replaced.
+    // A replaced job does not need its state.
     let function = fetches().build().run("replaced: function").wait().expect("it completes");
     assert_eq!(function.output::<String>(), Ok("teateatea".to_owned()));
     let report = fetches().build().run("replaced: graph").input("x").wait().expect("it completes");

@@ -1,4 +1,4 @@
-//! Registered workflows that run by their schedules.
+//! Registered workflows that run on their schedules.
 #![cfg(feature = "schedule")]
 
 use std::sync::Arc;
@@ -25,7 +25,7 @@ fn never() {}
 
 const HOUR: Duration = Duration::from_secs(3600);
 
-/// Lets three hours and a half pass from midnight of 1970-01-01 in UTC.
+/// Advances the clock by three and a half hours from 1970-01-01T00:00Z.
 async fn in_the_night(engines: &[Engine], clock: &ManualClock) {
     let scheduled = engines.iter().map(|engine| {
         let stop = clock.sleep(HOUR * 3 + HOUR / 2);

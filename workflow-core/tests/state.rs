@@ -1,4 +1,4 @@
-//! Application state: given to an engine, taken by jobs, and missed before a run begins.
+//! Application state: set on an engine, taken by jobs, and checked before a run begins.
 
 #[path = "support/cut_off.rs"]
 mod cut_off;
@@ -16,7 +16,7 @@ use workflow_core::{
     FunctionWorkflow, MemoryStore, ResumeError, RunId, Stall, Store as _, WorkflowSnapshot,
 };
 
-/// A pool that counts how often it was asked.
+/// A pool that counts its uses.
 struct Pool {
     name: &'static str,
     asked: AtomicU32,
@@ -80,14 +80,14 @@ fn jobs_take_state_in_any_position_and_no_engine_sees_that_of_another() {
         let report = engine.run("state: every position").input("tea").wait().expect("it completes");
         assert_eq!(report.output::<(String, u32)>(), Ok(said));
     }
-    // An engine made from another has its state; what is given again replaces it.
+    // An engine built from another inherits its state; setting a type again replaces it.
     let three = two.to_builder().state(Pool::new("three")).build();
     let report = three.run("state: every position").input("x").wait().expect("it completes");
     let (said, rate) = report.output::<(String, u32)>().expect("a pair");
     assert!(said.starts_with("> three: x") && rate == 2, "{said} {rate}");
 }
 
-/// What an engine without state says to a workflow, which it must not begin.
+/// The error of an engine without state, which must not begin the run.
 fn refused(engine: &Engine, name: &'static str) -> String {
     let store = Arc::new(MemoryStore::new());
     let error = engine.run(name).wait().expect_err("state is missing");
@@ -139,7 +139,7 @@ fn outer(flow: &mut Flow) -> Handle<String> {
     middle
 }
 
-/// Calls itself, which nobody follows for ever, unless a condition says no.
+/// Calls itself under a condition; the check of state must not recurse endlessly.
 #[register_workflow(name = "state: between")]
 fn between(flow: &mut Flow) -> Handle<String> {
     let nothing = flow.value(());
@@ -152,13 +152,13 @@ fn between(flow: &mut Flow) -> Handle<String> {
 #[test]
 fn missing_state_is_an_error_before_the_run_begins_wherever_a_job_takes_it() {
     let none = Engine::default();
-    assert_snapshot!(refused(&none, "state: graph"), @"workflow `state: graph`: job `ask` takes `State<Pool>`, which the engine was not given; add `.state(..)` with a `Pool` to `Engine::builder()`");
+    assert_snapshot!(refused(&none, "state: graph"), @"workflow `state: graph`: job `ask` takes `State<Pool>`, which the engine does not have; add `.state(..)` with a `Pool` to `Engine::builder()`");
     let other = Engine::builder().state(Rate(1)).state(Arc::new(Pool::new("shared"))).build();
-    assert_snapshot!(refused(&other, "state: graph"), @"workflow `state: graph`: job `ask` takes `State<Pool>`, which the engine was not given; add `.state(..)` with a `Pool` to `Engine::builder()` (the engine has: `Arc<Pool>`, `Rate`)");
-    assert_snapshot!(refused(&none, "state: mapped"), @"workflow `state: mapped`: job `asks` takes `State<Pool>`, which the engine was not given; add `.state(..)` with a `Pool` to `Engine::builder()`");
-    assert_snapshot!(refused(&none, "state: undone"), @"workflow `state: undone`: job `number` takes `State<Pool>`, which the engine was not given; add `.state(..)` with a `Pool` to `Engine::builder()`");
-    assert_snapshot!(refused(&none, "state: function"), @"workflow `state: function`: job `state: function` takes `State<Pool>`, which the engine was not given; add `.state(..)` with a `Pool` to `Engine::builder()`");
-    assert_snapshot!(refused(&none, "state: outer"), @"workflow `state: function`: job `state: function` takes `State<Pool>`, which the engine was not given; add `.state(..)` with a `Pool` to `Engine::builder()`");
+    assert_snapshot!(refused(&other, "state: graph"), @"workflow `state: graph`: job `ask` takes `State<Pool>`, which the engine does not have; add `.state(..)` with a `Pool` to `Engine::builder()` (the engine has: `Arc<Pool>`, `Rate`)");
+    assert_snapshot!(refused(&none, "state: mapped"), @"workflow `state: mapped`: job `asks` takes `State<Pool>`, which the engine does not have; add `.state(..)` with a `Pool` to `Engine::builder()`");
+    assert_snapshot!(refused(&none, "state: undone"), @"workflow `state: undone`: job `number` takes `State<Pool>`, which the engine does not have; add `.state(..)` with a `Pool` to `Engine::builder()`");
+    assert_snapshot!(refused(&none, "state: function"), @"workflow `state: function`: job `state: function` takes `State<Pool>`, which the engine does not have; add `.state(..)` with a `Pool` to `Engine::builder()`");
+    assert_snapshot!(refused(&none, "state: outer"), @"workflow `state: function`: job `state: function` takes `State<Pool>`, which the engine does not have; add `.state(..)` with a `Pool` to `Engine::builder()`");
     for (name, said) in [
         ("state: graph", "\"db: tea\""),
         ("state: mapped", "[\"db: tea\",\"db: cake\"]"),
@@ -233,7 +233,7 @@ fn a_job_that_is_a_value_asks_its_context() {
 #[test]
 fn outside_of_a_run_there_is_no_state_but_what_a_test_hands_over() {
     let error = block_on(both().run_detached()).expect_err("there is no engine").to_string();
-    assert_snapshot!(error, @"`State<Rate>` is there in jobs that an engine runs; outside of a run, call the function with `State::new(..)`: `job::call(state, ..)`");
+    assert_snapshot!(error, @"`State<Rate>` is available only in jobs that an engine runs; outside of a run, call the function with `State::new(..)`: `job::call(state, ..)`");
     let detached = WorkflowContext::detached();
     assert!(block_on(detached.run(first, "tea".to_owned())).is_err());
     let db = State::new(Pool::new("test"));
@@ -318,7 +318,7 @@ fn who_only_enqueues_a_run_needs_no_state() {
     let store = Arc::new(MemoryStore::new());
     let without = Engine::builder().store(store.clone()).build();
     let run = block_on(without.run("state: kept").enqueue()).expect("it is kept");
-    // An engine that cannot run it leaves it alone.
+    // An engine without the state does not resume it.
     let recovery = block_on(without.recover()).expect("memory can be read");
     assert!(matches!(recovery.refused[..], [(id, ResumeError::State(_))] if id == run));
     assert_eq!(block_on(store.events(run, 0, usize::MAX)).expect("readable"), []);

@@ -1,5 +1,5 @@
-//! What is stored does not depend on the names of Rust: every stored enum has codes of its own, and
-//! this is the table of them. A code that changes makes stored runs unreadable.
+//! Stored data does not depend on Rust names: every stored enum has stable codes, listed here.
+//! Changing a code makes stored runs unreadable.
 
 use std::fmt::Debug;
 
@@ -11,7 +11,7 @@ use workflow_core::run_log::OutputStream;
 use workflow_core::store::{MessageKind, Trigger};
 use workflow_core::{Blocked, EventKind, JobOrigin, Stall, Status, Waiting};
 
-/// Asserts that each code is read, and written again as it was.
+/// Asserts that each code is read, and written the same again.
 fn assert_codes<T: Serialize + DeserializeOwned + Debug>(codes: &[Value]) {
     for code in codes {
         let value: T = serde_json::from_value(code.clone())
@@ -125,7 +125,7 @@ const ORIGINS: [&str; 3] = [
 const MESSAGES: [&str; 2] =
     [r#"{"message": "cancel"}"#, r#"{"message": "signal", "name": "go", "payload": 1}"#];
 
-/// A derived code would follow the name of its variant.
+/// A derived code would change with the name of its variant.
 #[test]
 fn no_stored_enum_derives_its_codes_from_names() {
     let stored = [

@@ -1,4 +1,4 @@
-//! Runtimes of tokio as hosts and tests build them: with time paused, and without timers.
+//! Runtimes of tokio as hosts and tests build them: with paused time, and without timers.
 
 use std::sync::Once;
 use std::time::{Duration, Instant};
@@ -42,7 +42,7 @@ fn works() -> u32 {
     1
 }
 
-/// Fails when real time was waited for. Retries alone would take minutes.
+/// Fails if the test waited for real time: the retries alone would take minutes.
 struct NoTime(Instant);
 
 impl NoTime {
@@ -106,7 +106,7 @@ async fn time_may_be_paused_before_the_run_begins() {
     tokio::time::advance(seconds(5)).await;
     run().await.expect("it completes");
     tokio::time::resume();
-    // From now on the clock runs, ahead of the machine's.
+    // From now on the clock runs, ahead of the system's.
     let quick = workflow(|flow| flow.job(sleeps::draw(Duration::from_millis(5))));
     let report = Engine::default().run(quick).await.expect("it completes");
     assert!(report.duration() >= Duration::from_millis(5));
@@ -123,7 +123,7 @@ async fn a_clock_that_was_given_counts() {
     assert_eq!(began.elapsed(), Duration::ZERO);
 }
 
-/// As a host does that must not go on after a panic, and as `panic = "abort"` does.
+/// Aborts on a panic, as some hosts and `panic = "abort"` do.
 fn no_panic() {
     static HOOK: Once = Once::new();
     HOOK.call_once(|| {

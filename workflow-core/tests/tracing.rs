@@ -1,4 +1,4 @@
-//! The spans that a host which traces gets to see: one for a run, each job, each attempt.
+//! Tracing spans: one for each run, job and attempt.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -8,7 +8,7 @@ use tracing::{Event, Metadata, Subscriber};
 use workflow_core::prelude::*;
 use workflow_core::{FunctionWorkflow, ManualClock};
 
-/// Remembers the names of spans in the order in which they were made.
+/// Collects the names of spans in the order of their creation.
 #[derive(Clone, Default)]
 struct Spans(Arc<Mutex<Vec<&'static str>>>, Arc<AtomicU64>);
 

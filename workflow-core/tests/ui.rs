@@ -1,6 +1,6 @@
-//! What the compiler says to mistakes. What it must accept stands in the files `accepts_*.rs`: a
-//! case that must compile and run would have `trybuild` build every case by itself, one after the
-//! other, where cases that must fail are checked together.
+//! Compiler errors for mistakes. Valid code is tested in `accepts_*.rs`: a case that must compile
+//! and run would make `trybuild` build every case separately, while cases that must fail are
+//! checked together.
 
 #[test]
 fn mistakes_are_told_once_and_clearly() {

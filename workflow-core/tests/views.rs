@@ -1,4 +1,4 @@
-//! What graphs and runs look like: Mermaid, DOT, trees, tables and JSON, also of hostile names.
+//! Renderings of graphs and runs: Mermaid, DOT, trees, tables and JSON, also with hostile names.
 
 use std::time::Duration;
 
@@ -31,7 +31,7 @@ fn diamond(flow: &mut Flow) -> Handle<u32> {
     flow.job(load(sum).name("report"))
 }
 
-/// Names that mean something to whoever draws them.
+/// Names with a meaning in the formats.
 const HOSTILE: [&str; 9] = [
     r#""]; j0 --> j1"#,
     "<script>alert('x')</script>",
@@ -256,7 +256,7 @@ fn a_tree_of_several_roots() {
     ");
 }
 
-/// The names of a chain's jobs are `load`, `load_2`, and so on.
+/// The jobs of a chain are named `load`, `load_2`, and so on.
 fn chain(flow: &mut Flow, jobs: usize) -> Handle<u32> {
     let first = flow.job(load::draw(1));
     (1..jobs).fold(first, |last, _| flow.job(load(last)))
@@ -322,7 +322,7 @@ async fn flaky(ctx: &JobContext, bad: u32) -> Result<u32, JobError> {
     Ok(ctx.attempt())
 }
 
-/// Runs on a clock that jumps from one sleeper to the next.
+/// Runs on a clock that jumps from one sleep to the next.
 fn run<D: OutputOf>(
     draw: impl Fn(&mut Flow) -> D + Send + Sync + 'static,
 ) -> Result<Report, RunError> {
@@ -350,7 +350,7 @@ fn mixed() -> Report {
     error.expect_err("a job fails").into_report().expect("the run began")
 }
 
-/// The text with a placeholder for the run's id.
+/// The text with a placeholder for the run's ID.
 fn without_id(report: &Report, text: &str) -> String {
     text.replace(&report.id().to_string(), "[run]")
 }
@@ -374,7 +374,7 @@ fn a_report_is_a_table() {
       wait      completed         1       1.5s
       retried   completed         2       1.5s
       failed    failed            1    250.0ms  attempt 1: no route to host
-      unlikely  skipped           0          -  its condition does not hold
+      unlikely  skipped           0          -  its condition is false
       never     skipped           0          -  `failed` did not complete
     ");
 }
@@ -419,7 +419,7 @@ fn a_report_of_a_run_that_stopped() {
     nightly: prices failed in 250.0ms (run [run])
       job    status     attempts       time
       flaky  failed            1    250.0ms  attempt 1: no route to host
-      later  skipped           0          -  the run stopped at a failure
+      later  skipped           0          -  the run stopped after a failure
     ");
 }
 
@@ -521,7 +521,7 @@ fn a_report_is_json() {
           "started_at": null,
           "seconds": null,
           "error": null,
-          "skipped_because": "its condition does not hold"
+          "skipped_because": "its condition is false"
         },
         {
           "name": "never",
@@ -554,7 +554,7 @@ fn events_are_json() {
     {"sequence":7,"at":"1970-01-01T00:00:01.75Z","event":"job_skipped","job":"never","reason":"`failed` did not complete"}
     {"sequence":8,"at":"1970-01-01T00:00:02.75Z","event":"job_started","job":"retried","attempt":2}
     {"sequence":9,"at":"1970-01-01T00:00:03Z","event":"job_completed","job":"retried","attempt":2}
-    {"sequence":10,"at":"1970-01-01T00:00:03Z","event":"job_skipped","job":"unlikely","reason":"its condition does not hold"}
+    {"sequence":10,"at":"1970-01-01T00:00:03Z","event":"job_skipped","job":"unlikely","reason":"its condition is false"}
     {"sequence":11,"at":"1970-01-01T00:00:03Z","event":"run_failed","reason":"job `failed` failed: attempt 1: no route to host"}
     "#);
 }
@@ -569,12 +569,12 @@ fn events_are_lines() {
     wait completed
     retried started
     failed started
-    retried failed in attempt 1, again in 1.0s: attempt 1: no route to host
+    retried failed in attempt 1, retry in 1.0s: attempt 1: no route to host
     failed failed: attempt 1: no route to host
     never skipped: `failed` did not complete
     retried started, attempt 2
     retried completed
-    unlikely skipped: its condition does not hold
+    unlikely skipped: its condition is false
     run failed: job `failed` failed: attempt 1: no route to host
     ");
 }

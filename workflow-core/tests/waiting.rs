@@ -60,7 +60,7 @@ fn a_chain_of_blocking_jobs_stays_on_the_calling_thread() {
 /// One end of two channels.
 type End = Arc<Mutex<(mpsc::Sender<ThreadId>, mpsc::Receiver<ThreadId>)>>;
 
-/// Returns once another job is here as well, with that job's thread.
+/// Returns the thread of another job, once that job is here as well.
 #[job]
 fn meet(end: &End) -> Result<ThreadId, JobError> {
     let end = end.lock().expect("no panic");
@@ -137,7 +137,7 @@ fn outer_inline(number: u32) -> Result<u32, JobError> {
 
 #[job]
 async fn outer_async(number: u32) -> Result<u32, JobError> {
-    // Blocks whoever polls it, which is bad manners, and refused where nobody else would go on.
+    // Blocks the thread that polls it, and is refused where no other thread could continue the run.
     Ok(registry::run("waiting: inner").input(number).wait()?.output()?)
 }
 
@@ -164,10 +164,10 @@ async fn a_job_waits_for_a_run_on_the_only_thread() {
     let report = Engine::default().run(blocking.expect("a name")).await.expect("it completes");
     assert_eq!(report.output::<u32>(), Ok(20));
 
-    // The others are called on the thread that drives the runtime.
+    // The others are called on the runtime's own thread.
     let workflow = FunctionWorkflow::new("waiting", nested).expect("a name");
     let error = Engine::default().run(workflow).await.expect_err("it would block").to_string();
-    let refused = "job `outer_inline` failed: `wait` would block a thread that drives";
+    let refused = "job `outer_inline` failed: `wait` would block a thread of the";
     assert!(error.contains(refused), "{error}");
 }
 
@@ -196,7 +196,7 @@ fn runs_nest() {
     assert_eq!(report.output::<u32>(), Ok(20));
 }
 
-/// Runs on a thread whose stack is too small for what goes as deep as the graph.
+/// Runs on a thread whose stack is too small for recursion as deep as the graph.
 fn on_a_small_stack(test: impl FnOnce() + Send + 'static) {
     let thread = thread::Builder::new().stack_size(256 * 1024).spawn(test).expect("a thread");
     thread.join().expect("the test passes");

@@ -1,4 +1,4 @@
-//! What is said about a workflow: a JSON object with some well-known keys.
+//! Metadata of a workflow: a JSON object with some well-known keys.
 
 use std::fmt;
 
@@ -7,10 +7,12 @@ use serde_json::{Map, Value as Json};
 
 use crate::json;
 
-/// What is said about a workflow: one JSON object. The keys `description`, `owner`, `schedule`,
-/// `tags`, `project`, `domain` and `version` have a type; all others are free.
+/// The metadata of a workflow: a JSON object.
 ///
-/// A string that holds a JSON object is read as that object; it is always shown as an object.
+/// The keys `description`, `owner`, `schedule`, `tags`, `project`, `domain` and `version` have
+/// fixed types; all other keys are free.
+///
+/// A string that contains a JSON object is read as that object; it is always written as an object.
 ///
 /// ```
 /// use workflow_core::Metadata;
@@ -25,14 +27,14 @@ use crate::json;
 #[serde(transparent)]
 pub struct Metadata(Map<String, Json>);
 
-/// Why a text or a value cannot be metadata.
+/// The reason why a string or JSON value is not valid metadata.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum MetadataError {
-    /// The text is no JSON.
-    #[error("metadata is no JSON: {0}")]
+    /// The text is not valid JSON.
+    #[error("metadata is not valid JSON: {0}")]
     Syntax(String),
-    /// The JSON is something else than an object.
+    /// The JSON is not an object.
     #[error("metadata is {0}; it must be a JSON object such as {{ \"owner\": \"web\" }}")]
     NotAnObject(&'static str),
     /// A well-known key has a value of another type.
@@ -40,9 +42,9 @@ pub enum MetadataError {
     WrongType {
         /// The key.
         key: &'static str,
-        /// What its value is.
+        /// The type of its value.
         found: &'static str,
-        /// What its value must be.
+        /// The type that its value must have.
         wanted: &'static str,
     },
 }
@@ -51,11 +53,12 @@ pub enum MetadataError {
 const TEXTS: [&str; 6] = ["description", "owner", "schedule", "project", "domain", "version"];
 
 impl Metadata {
-    /// Takes a JSON object, or a string that holds one, as metadata.
+    /// Creates metadata from a JSON object, or from a string that contains one.
     ///
     /// # Errors
     ///
-    /// Fails when it is anything else, or when a well-known key has a value of another type.
+    /// Fails when the value is anything else, and when a well-known key has a value of another
+    /// type.
     pub fn new(json: Json) -> Result<Self, MetadataError> {
         let object = match json {
             Json::Object(object) => object,
@@ -86,13 +89,13 @@ impl Metadata {
         Ok(Self(object))
     }
 
-    /// The value of a key, whatever it is.
+    /// The value of a key.
     pub fn get(&self, key: &str) -> Option<&Json> {
         self.0.get(key)
     }
 
-    /// The value at a path of keys and list indices, parted by dots: `team.members.0`. A key
-    /// that itself holds dots is found when the whole path is that key.
+    /// The value at a path of keys and list indices, separated by dots, such as `team.members.0`. A
+    /// key that contains dots is found if the whole path is that key.
     pub fn at(&self, path: &str) -> Option<&Json> {
         if let Some(value) = self.0.get(path) {
             return Some(value);
@@ -115,27 +118,27 @@ impl Metadata {
         self.0.get(key)?.as_str()
     }
 
-    /// What the workflow is for.
+    /// The description.
     pub fn description(&self) -> Option<&str> {
         self.text("description")
     }
 
-    /// Who answers for the workflow; a label, not a permission.
+    /// The owner of the workflow; a label, not a permission.
     pub fn owner(&self) -> Option<&str> {
         self.text("owner")
     }
 
-    /// When the workflow is due, as a cron expression.
+    /// The schedule, as a cron expression.
     pub fn schedule(&self) -> Option<&str> {
         self.text("schedule")
     }
 
-    /// The time zone of the schedule, by its name in the IANA database; without one, UTC.
+    /// The time zone of the schedule, an IANA name; UTC if there is none.
     pub fn timezone(&self) -> Option<&str> {
         self.text("timezone")
     }
 
-    /// The group that the workflow belongs to.
+    /// The project that the workflow belongs to.
     pub fn project(&self) -> Option<&str> {
         self.text("project")
     }
@@ -173,7 +176,7 @@ impl std::str::FromStr for Metadata {
     fn from_str(text: &str) -> Result<Self, MetadataError> {
         let json = json::read(text).map_err(|error| MetadataError::Syntax(error.to_string()))?;
         match json {
-            // A string inside a string is no object: one level of quoting is read, not any number.
+            // Only one level of quoting is read: a string inside a string is not an object.
             Json::String(_) => Err(MetadataError::NotAnObject("a string")),
             json => Self::new(json),
         }
@@ -214,10 +217,10 @@ mod tests {
 
     #[test]
     fn wrong_shapes_are_named() {
-        let text = |json| Metadata::new(json).expect_err("is no metadata").to_string();
+        let text = |json| Metadata::new(json).expect_err("not valid metadata").to_string();
         assert!(text(json!([1])).contains("is a list"));
         assert!(text(json!("[1]")).contains("is a list"));
-        assert!(text(json!("{")).contains("no JSON"));
+        assert!(text(json!("{")).contains("not valid JSON"));
         assert!(text(json!({ "tags": "a" })).contains("`tags` is a string"));
         assert!(text(json!({ "tags": [1] })).contains("a list of strings"));
         assert!(text(json!({ "owner": 1 })).contains("`owner` is a number"));

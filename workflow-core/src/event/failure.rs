@@ -1,4 +1,4 @@
-//! What is left of an error once it is written down.
+//! Errors of attempts as plain data, and the one line of them that a list has room for.
 
 use std::borrow::Cow;
 
@@ -6,15 +6,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::job::{JobError, JobErrorKind, STDERR_FOLLOWS};
 
-/// Why an attempt failed: what is left of a [`JobError`] once it is written down.
+/// The error of an attempt as plain data, made from a [`JobError`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Failure {
-    /// In which way.
+    /// The way in which the attempt failed.
     pub kind: JobErrorKind,
-    /// The error and its causes, in words.
+    /// The text of the error and its causes.
     pub message: String,
-    /// The error's type.
+    /// The name of the error's type.
     pub error_type: String,
 }
 
@@ -35,7 +35,7 @@ impl Failure {
     }
 }
 
-/// The whole message; its decisive line with `{:#}`, where a table has one line for it.
+/// The whole message, or with `{:#}` its decisive line, for tables.
 impl std::fmt::Display for Failure {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         if self.kind == JobErrorKind::Panicked {
@@ -48,18 +48,18 @@ impl std::fmt::Display for Failure {
     }
 }
 
-/// The error again, as far as it was written down.
+/// Restores the error, without its original type and sources.
 impl From<Failure> for JobError {
     fn from(failure: Failure) -> Self {
         Self::of_kind(failure.kind, failure.message).with_type(failure.error_type)
     }
 }
 
-/// The decisive line of an error's text, for places that have room for one line.
+/// Returns the decisive line of an error's text, for places that have room for one line.
 ///
-/// Of a command it is the line of its stderr that names the error, or the last that says
-/// something; of anything else it is the first line. What comes before the command's own text, such
-/// as which job failed, stays.
+/// For a command, that is the line of its stderr that names the error, or else the last significant
+/// line; for anything else it is the first line. Text before the command's error, such as the name
+/// of the job, stays.
 ///
 /// ```
 /// let text = "job `load` failed: the command exited with code 1; the end of its stderr:\n\
@@ -69,16 +69,16 @@ impl From<Failure> for JobError {
 /// assert_eq!(line, "job `load` failed: ConnectionError: no route to host");
 /// ```
 pub fn decisive_line(text: &str) -> String {
-    let told = text.split_once(STDERR_FOLLOWS).and_then(|(before, stderr)| {
+    let line = text.split_once(STDERR_FOLLOWS).and_then(|(before, stderr)| {
         let (context, _) = before.split_once("the command ")?;
         Some(format!("{context}{}", decisive_of(stderr)?))
     });
-    told.unwrap_or_else(|| {
+    line.unwrap_or_else(|| {
         text.lines().find(|line| !line.trim().is_empty()).unwrap_or("").trim().to_owned()
     })
 }
 
-/// The line of what a program wrote to its stderr that says what went wrong.
+/// Returns the line of a program's stderr that names the error.
 fn decisive_of(stderr: &str) -> Option<Cow<'_, str>> {
     let lines: Vec<&str> =
         stderr.lines().map(str::trim_end).filter(|line| !line.is_empty()).collect();
@@ -94,14 +94,14 @@ fn decisive_of(stderr: &str) -> Option<Cow<'_, str>> {
         .or_else(|| lines.iter().rposition(|line| says_something(line)))
         .or_else(|| lines.len().checked_sub(1))?;
     let line = lines[at].trim();
-    // As a panic of Rust, and some exceptions: what went wrong follows.
+    // The message of a Rust panic and of some exceptions is on the next line.
     match lines.get(at + 1).filter(|_| line.ends_with(':')) {
         Some(next) => Some(Cow::Owned(format!("{line} {}", next.trim()))),
         None => Some(Cow::Borrowed(line)),
     }
 }
 
-/// Words by which programs name what went wrong.
+/// Words that mark a line as an error.
 const ERROR_WORDS: [&str; 5] = ["error", "exception", "fatal", "panicked", "denied"];
 
 #[cfg(test)]

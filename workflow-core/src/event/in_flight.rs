@@ -1,11 +1,11 @@
-//! Which attempts are under way, according to the events of a run, and what they wait for.
+//! The running attempts of a run, according to its events, and what they are waiting for.
 
 use std::collections::BTreeMap;
 use std::time::SystemTime;
 
 use super::{Event, EventKind, JobOrigin, Waiting};
 
-/// The attempts under way, by job. A fold over the events of a run, in order.
+/// The running attempts by job: a fold over the events of a run.
 #[derive(Debug, Default)]
 pub(crate) struct InFlight(BTreeMap<String, Attempt>);
 
@@ -14,9 +14,9 @@ pub(crate) struct Attempt {
     pub(crate) number: u32,
     /// The job that started this one.
     parent: Option<String>,
-    /// The signal that it waits for, and since when.
+    /// The signal that it is waiting for, and since when.
     signal: Option<(String, SystemTime)>,
-    /// When its latest sleep began, and ends.
+    /// The start and the end of its latest sleep.
     sleep: Option<(SystemTime, SystemTime)>,
 }
 
@@ -54,7 +54,7 @@ impl InFlight {
         }
     }
 
-    /// The jobs that wait for no job of their own.
+    /// The jobs without running children.
     fn leaves(&self) -> impl Iterator<Item = (&str, &Attempt)> {
         let jobs = self.0.iter().map(|(job, attempt)| (job.as_str(), attempt));
         jobs.filter(move |(job, _)| !self.is_parent(job))
@@ -64,28 +64,28 @@ impl InFlight {
         self.0.values().any(|attempt| attempt.parent.as_deref() == Some(job))
     }
 
-    /// The jobs that were doing something at this time, rather than wait.
+    /// The jobs that were working at this time, and not waiting.
     pub(crate) fn working(&self, at: SystemTime) -> impl Iterator<Item = (&str, &Attempt)> {
         self.leaves().filter(move |(job, attempt)| attempt.waiting(job, at).is_none())
     }
 
-    /// All jobs under way.
+    /// All running jobs.
     pub(crate) fn jobs(&self) -> impl Iterator<Item = &str> {
         self.0.keys().map(String::as_str)
     }
 
-    /// The jobs that were not waiting at this time, and so could start jobs of their own.
+    /// The jobs that were not waiting at this time, and so could start children.
     pub(crate) fn awake(&self, at: SystemTime) -> impl Iterator<Item = &str> {
         let awake = move |(job, attempt): &(&String, &Attempt)| attempt.waiting(job, at).is_none();
         self.0.iter().filter(awake).map(|(job, _)| job.as_str())
     }
 
-    /// The job that started this one, if it is under way.
+    /// The job that started this one, if both are running.
     pub(crate) fn starter(&self, job: &str) -> Option<&str> {
         self.0.get(job)?.parent.as_deref()
     }
 
-    /// What the run waits for at this time, if all of its jobs wait.
+    /// What the run is waiting for at this time, if all of its jobs are waiting.
     pub(crate) fn waiting(&self, at: SystemTime) -> Option<Waiting> {
         if self.working(at).next().is_some() {
             return None;
@@ -93,8 +93,8 @@ impl InFlight {
         self.all_waiting(at).next()
     }
 
-    /// The jobs that wait at this time, and for what: a job that waits for jobs of its own may wait
-    /// for a signal besides.
+    /// The jobs that are waiting at this time, and for what. A job with running children may also
+    /// be waiting for a signal.
     pub(crate) fn all_waiting(&self, at: SystemTime) -> impl Iterator<Item = Waiting> {
         self.0.iter().filter_map(move |(job, attempt)| match self.is_parent(job) {
             true => attempt.signal(job),

@@ -1,4 +1,4 @@
-//! The record of a run, compact: most runs are never looked at event by event.
+//! The compact record of a run: most runs are never read event by event.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -10,7 +10,7 @@ use crate::id::RunId;
 use crate::scheduler::SkipReason;
 use crate::sparse_map::SparseMap;
 
-/// What an entry says.
+/// The kind of an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum EntryKind {
@@ -34,13 +34,13 @@ pub(crate) enum EntryKind {
     SignalAwaited,
 }
 
-/// One happening.
+/// One entry of the log.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Entry {
-    /// Nanoseconds since the run began; less than 0 for what another run left, which this repeats.
+    /// Nanoseconds since the run began; negative for results of the run that this one retries.
     pub(crate) at: i64,
     pub(crate) job: u32,
-    /// The attempt in the low 24 bits, saturating; what happened in the high 8.
+    /// The attempt in the low 24 bits, saturating; the kind in the high 8.
     packed: u32,
 }
 
@@ -69,8 +69,8 @@ const ENTRY_KINDS: [EntryKind; 18] = [
 
 impl Entry {
     #[inline]
-    pub(crate) fn new(what: EntryKind, job: u32, attempt: u32, at: i64) -> Self {
-        Self { at, job, packed: attempt.min(ATTEMPT) | (what as u32) << 24 }
+    pub(crate) fn new(kind: EntryKind, job: u32, attempt: u32, at: i64) -> Self {
+        Self { at, job, packed: attempt.min(ATTEMPT) | (kind as u32) << 24 }
     }
 
     pub(crate) fn kind(&self) -> EntryKind {
@@ -82,11 +82,10 @@ impl Entry {
     }
 }
 
-/// Stands in place of the attempt in an entry of [`What::RunResumed`], when the run was taken up
-/// after a crash.
+/// The attempt number in an entry [`EntryKind::RunResumed`] if the run was resumed after a crash.
 pub(crate) const AFTER_CRASH: u32 = 1;
 
-/// What only some entries carry.
+/// Details that only some entries have.
 #[derive(Debug, Clone)]
 pub(crate) enum EntryDetail {
     Error {
@@ -95,7 +94,7 @@ pub(crate) enum EntryDetail {
     },
     Skip(SkipReason),
     Reason(String),
-    /// Of a job or of the run, where a store keeps it.
+    /// The output of a job or of the run, if the run is persisted.
     Output(Arc<Json>),
     Sleep {
         duration: Duration,
@@ -115,16 +114,16 @@ pub(crate) enum EntryDetail {
     Repeats(RunId),
 }
 
-/// What the log's numbers of jobs stand for.
+/// A lookup of the jobs that the log refers to by number.
 pub(crate) trait JobLookup {
     fn name(&self, job: u32) -> String;
-    /// Who started a job that the graph does not have, as far as a store is to know.
+    /// The origin of a job that is not in the graph, in persisted runs.
     fn origin(&self, job: u32) -> Option<Box<JobOrigin>>;
-    /// What the job noted about its latest attempt.
+    /// The annotations of the job's latest attempt.
     fn facts(&self, job: u32) -> Map<String, Json>;
 }
 
-/// The happenings of a run, in order.
+/// The entries of a run, in order.
 #[derive(Debug)]
 pub(crate) struct Log {
     pub(crate) began: SystemTime,
@@ -166,12 +165,12 @@ impl Log {
         }
     }
 
-    /// When the entry was made.
+    /// The time of the entry.
     pub(crate) fn time(&self, entry: &Entry) -> SystemTime {
         self.time_at(entry.at)
     }
 
-    /// The time so many nanoseconds after the run began.
+    /// The time this many nanoseconds after the run began.
     pub(crate) fn time_at(&self, nanos: i64) -> SystemTime {
         let span = Duration::from_nanos(nanos.unsigned_abs());
         let time =
@@ -235,12 +234,12 @@ impl Log {
     fn error(&self, index: usize) -> Failure {
         self.failure(index).cloned().unwrap_or_else(|| Failure {
             kind: crate::job::JobErrorKind::Cancelled,
-            message: "stopped before it began".to_owned(),
+            message: "stopped before it started".to_owned(),
             error_type: String::new(),
         })
     }
 
-    /// The output that the entry tells of.
+    /// The output in the entry.
     pub(crate) fn output(&self, index: usize) -> Option<Arc<Json>> {
         match self.detail(index) {
             Some(EntryDetail::Output(output)) => Some(Arc::clone(output)),
@@ -255,7 +254,7 @@ impl Log {
         }
     }
 
-    /// Why a job was skipped, in words.
+    /// The reason why a job was skipped, as text.
     pub(crate) fn skip_reason(&self, index: usize, lookup: &dyn JobLookup) -> String {
         match self.detail(index) {
             Some(EntryDetail::Reason(reason)) => reason.clone(),
@@ -263,19 +262,17 @@ impl Log {
                 format!("`{}` did not complete", lookup.name(*job))
             }
             Some(EntryDetail::Skip(SkipReason::Upstream(None))) => {
-                "nothing that it waits for failed".to_owned()
+                "none of its dependencies failed".to_owned()
             }
-            Some(EntryDetail::Skip(SkipReason::Condition)) => {
-                "its condition does not hold".to_owned()
-            }
+            Some(EntryDetail::Skip(SkipReason::Condition)) => "its condition is false".to_owned(),
             Some(EntryDetail::Skip(SkipReason::Cancelled)) => "the run was cancelled".to_owned(),
-            _ => "the run stopped at a failure".to_owned(),
+            _ => "the run stopped after a failure".to_owned(),
         }
     }
 }
 
 impl EntryDetail {
-    /// The event that consists of little else.
+    /// The event for a kind that consists of its details.
     fn event(self, job: String, attempt: u32) -> Option<EventKind> {
         Some(match self {
             Self::Sleep { duration, until } => {

@@ -1,5 +1,4 @@
-//! Why a run that has not ended makes no progress.
-
+//! The reasons why a run makes no progress.
 use std::fmt;
 use std::time::SystemTime;
 
@@ -8,9 +7,9 @@ use serde::{Deserialize, Serialize};
 use super::EventKind;
 use super::time::{format_time, rfc3339};
 
-/// Why a run that has not ended makes no progress; shown beside its [`Status`](super::Status).
+/// The reason why an unfinished run makes no progress; shown beside its [`Status`](super::Status).
 ///
-/// Serialises with `state` (`waiting` or `blocked`) and `reason`:
+/// Serializes with `state` (`waiting` or `blocked`) and `reason`:
 ///
 /// ```
 /// use workflow_core::{Blocked, Stall};
@@ -26,65 +25,65 @@ use super::time::{format_time, rfc3339};
 #[serde(tag = "state")]
 #[non_exhaustive]
 pub enum Stall {
-    /// The run goes on by itself once something happens.
+    /// The run will continue by itself.
     #[serde(rename = "waiting")]
     Waiting(Waiting),
-    /// The run does not go on until somebody acts.
+    /// The run needs an action to continue.
     #[serde(rename = "blocked")]
     Blocked(Blocked),
 }
 
-/// What a run waits for.
+/// What a run is waiting for.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "reason")]
 #[non_exhaustive]
 pub enum Waiting {
-    /// A job waits for a signal.
+    /// A job is waiting for a signal.
     #[serde(rename = "signal")]
     Signal {
         /// The job's name.
         job: String,
         /// The signal's name.
         signal: String,
-        /// Since when.
+        /// The start of the wait.
         #[serde(with = "rfc3339")]
         since: SystemTime,
     },
-    /// A job sleeps.
+    /// A job is sleeping.
     #[serde(rename = "time")]
     Time {
         /// The job's name.
         job: String,
-        /// When it wakes.
+        /// The end of the sleep.
         #[serde(with = "rfc3339")]
         until: SystemTime,
-        /// Since when.
+        /// The start of the wait.
         #[serde(with = "rfc3339")]
         since: SystemTime,
     },
 }
 
-/// Why no engine takes a run up.
+/// The reason why engines cannot resume a run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "reason")]
 #[non_exhaustive]
 pub enum Blocked {
-    /// The workflow is no longer the one that the run began with.
+    /// The workflow has changed since the run began.
     #[serde(rename = "definition_changed")]
     DefinitionChanged {
         /// The first difference.
         difference: String,
     },
-    /// The program that tried to take the run up does not have the workflow.
+    /// The program that tried to resume the run does not have the workflow.
     #[serde(rename = "workflow_missing")]
     WorkflowMissing {
-        /// What the registry said.
+        /// The error of the registry.
         problem: String,
     },
-    /// The engine that tried to take the run up does not have the state that a job takes.
+    /// The engine that tried to resume the run lacks state that a job takes.
     #[serde(rename = "state_missing")]
     StateMissing {
-        /// Which state, and of which job.
+        /// The missing state, and the job that takes it.
         problem: String,
     },
     /// The events of the run contradict each other.
@@ -93,29 +92,29 @@ pub enum Blocked {
         /// The first contradiction.
         problem: String,
     },
-    /// A job was in flight each time that the run's process died.
+    /// A job was running each time the run's process died.
     #[serde(rename = "poisoned")]
     Poisoned {
         /// The job's name.
         job: String,
-        /// The deaths in a row, oldest first.
+        /// The consecutive deaths, oldest first.
         deaths: Vec<Death>,
     },
 }
 
-/// A process that died while a job was in flight.
+/// The death of a process while a job was running.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Death {
-    /// The attempt that was in flight, from 1.
+    /// The attempt that was running, from 1.
     pub attempt: u32,
-    /// When an engine found the process dead.
+    /// The time at which an engine detected the death.
     #[serde(with = "rfc3339")]
     pub found_at: SystemTime,
 }
 
 impl Stall {
-    /// The state as it is written: `waiting` or `blocked`.
+    /// The state as a string: `waiting` or `blocked`.
     pub fn as_str(&self) -> &'static str {
         match self {
             Self::Waiting(_) => "waiting",
@@ -123,7 +122,7 @@ impl Stall {
         }
     }
 
-    /// The reason as it is written, such as `definition_changed`.
+    /// The reason as a string, such as `definition_changed`.
     pub fn reason(&self) -> &'static str {
         match self {
             Self::Waiting(Waiting::Signal { .. }) => "signal",
@@ -136,7 +135,7 @@ impl Stall {
         }
     }
 
-    /// What ends it.
+    /// The action that ends it.
     pub fn cure(&self) -> String {
         match self {
             Self::Waiting(waiting) => waiting.cure(),
@@ -146,21 +145,21 @@ impl Stall {
 }
 
 impl Waiting {
-    /// The name of the job that waits.
+    /// The name of the waiting job.
     pub fn job(&self) -> &str {
         match self {
             Self::Signal { job, .. } | Self::Time { job, .. } => job,
         }
     }
 
-    /// Since when it waits.
+    /// The start of the wait.
     pub fn since(&self) -> SystemTime {
         match self {
             Self::Signal { since, .. } | Self::Time { since, .. } => *since,
         }
     }
 
-    /// What ends it.
+    /// The action that ends it.
     pub fn cure(&self) -> String {
         match self {
             Self::Signal { signal, .. } => format!("send the run the signal `{signal}`"),
@@ -172,7 +171,7 @@ impl Waiting {
 }
 
 impl Blocked {
-    /// What blocks a run after this event, given what blocked it before.
+    /// Returns what blocks a run after this event, given what blocked it before.
     pub fn after(before: Option<Self>, event: &EventKind) -> Option<Self> {
         match event {
             EventKind::RunBlocked { blocked } => Some(blocked.clone()),
@@ -182,11 +181,11 @@ impl Blocked {
         }
     }
 
-    /// What ends it.
+    /// The action that ends it.
     pub fn cure(&self) -> &'static str {
         match self {
             Self::DefinitionChanged { .. } => {
-                "finish the run with a program that has the definition it began with, or cancel it"
+                "resume the run with a program that has its original definition, or cancel it"
             }
             Self::WorkflowMissing { .. } => {
                 "start a program that registers the workflow, or cancel the run"
@@ -194,9 +193,9 @@ impl Blocked {
             Self::StateMissing { .. } => {
                 "start a program whose engine has the state, or cancel the run"
             }
-            Self::RecordDamaged { .. } => "cancel the run, and retry it from the start",
+            Self::RecordDamaged { .. } => "cancel the run and retry it from the start",
             Self::Poisoned { .. } => {
-                "fix what kills the process, then unblock the run; or cancel it"
+                "fix what crashes the process and unblock the run, or cancel it"
             }
         }
     }
@@ -233,12 +232,9 @@ impl fmt::Display for Blocked {
             Self::RecordDamaged { problem } => write!(f, "record damaged: {problem}"),
             Self::Poisoned { job, deaths } => {
                 let times = deaths.len();
-                write!(
-                    f,
-                    "poisoned: job `{job}` was in flight when its process died {times} times"
-                )?;
+                write!(f, "poisoned: job `{job}` was running when its process died {times} times")?;
                 match deaths.last() {
-                    Some(last) => write!(f, ", last found at {}", format_time(last.found_at)),
+                    Some(last) => write!(f, ", last detected at {}", format_time(last.found_at)),
                     None => Ok(()),
                 }
             }

@@ -1,55 +1,57 @@
-//! Where a run, or a job of it, stands.
+//! The status of a run or job.
 
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// Where a run, or a job of it, stands.
+/// The status of a run or job.
 ///
 /// Written as `pending`, `running`, `completed`, `failed`, `cancelled`, and for jobs `skipped`;
-/// `success`, `failure` and `canceled` are read as well.
+/// `success`, `failure` and `canceled` are accepted as input.
+///
+/// The set is closed, so that code can handle every status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Status {
-    /// Not begun.
+    /// Not started.
     #[serde(rename = "pending")]
     Pending,
-    /// Under way.
+    /// Running.
     #[serde(rename = "running")]
     Running,
-    /// Ended well.
+    /// Completed successfully.
     #[serde(alias = "success")]
     #[serde(rename = "completed")]
     Completed,
-    /// Ended badly.
+    /// Failed for good.
     #[serde(alias = "failure")]
     #[serde(rename = "failed")]
     Failed,
-    /// Stopped by request.
+    /// Cancelled by request.
     #[serde(alias = "canceled")]
     #[serde(rename = "cancelled")]
     Cancelled,
-    /// Of a job: will not run, because of what became of others or of its condition.
+    /// Skipped, because of its condition or the outcome of other jobs. Jobs only.
     #[serde(rename = "skipped")]
     Skipped,
 }
 
-/// Why the status of a run cannot become another, or a text is no status.
+/// The error of an invalid change of status, or an unknown status.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TransitionError {
-    /// The run cannot go from the one status to the other.
-    #[error("a run that is {from} cannot become {to}{}", possible(*.from))]
+    /// The run cannot change from the one status to the other.
+    #[error("a {from} run cannot become {to}{}", possible(*.from))]
     Illegal {
-        /// Where it stands.
+        /// The current status.
         from: Status,
-        /// Where it was to go.
+        /// The requested status.
         to: Status,
     },
-    /// The text names no status.
+    /// The string is not a status.
     #[error(
-        "`{0}` is no status; a status is pending, running, completed (or success), failed (or \
-         failure), cancelled (or canceled) or skipped"
+        "unknown status `{0}`; use pending, running, completed (or success), failed (or failure), \
+         cancelled (or canceled) or skipped"
     )]
     Unknown(String),
 }
@@ -63,16 +65,16 @@ fn possible(from: Status) -> &'static str {
 }
 
 impl Status {
-    /// Whether nothing more will happen.
+    /// Whether the run or job has ended.
     pub fn is_final(self) -> bool {
         !matches!(self, Self::Pending | Self::Running)
     }
 
-    /// Checks that a run which stands here may go there; staying where it is, it may.
+    /// Checks that a run may change from this status to another, or keep it.
     ///
     /// # Errors
     ///
-    /// Fails, and names both, when it may not.
+    /// Fails when it may not; the error names both.
     pub fn check_change(self, to: Self) -> Result<(), TransitionError> {
         let legal = match (self, to) {
             (from, to) if from == to => true,
@@ -92,7 +94,7 @@ impl Status {
         Self::Skipped,
     ];
 
-    /// The status as it is written.
+    /// The status as a string.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Pending => "pending",
@@ -104,7 +106,7 @@ impl Status {
         }
     }
 
-    /// The texts that are read as this status: how it is written, then its aliases.
+    /// The strings that parse as this status: its own, then its aliases.
     pub fn spellings(self) -> &'static [&'static str] {
         match self {
             Self::Pending => &["pending"],
@@ -141,7 +143,7 @@ mod tests {
         assert_eq!(Status::Pending.check_change(Status::Running), Ok(()));
         assert_eq!(Status::Failed.check_change(Status::Failed), Ok(()));
         let error = Status::Completed.check_change(Status::Running).map_err(|e| e.to_string());
-        let text = "a run that is completed cannot become running, because it has ended";
+        let text = "a completed run cannot become running, because it has ended";
         assert_eq!(error, Err(text.to_owned()));
     }
 

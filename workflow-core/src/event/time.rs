@@ -1,15 +1,15 @@
-//! Times and durations as text and numbers.
+//! Serialization of times and durations.
 
 use std::time::SystemTime;
 
 use serde::{Deserialize, Deserializer, Serializer};
 
-/// A time as RFC 3339 has it, in UTC.
+/// Formats a time as RFC 3339, in UTC.
 pub(crate) fn format_time(time: SystemTime) -> String {
     jiff::Timestamp::try_from(time).map_or_else(|_| "out of range".to_owned(), |at| at.to_string())
 }
 
-/// Times as RFC 3339 has them.
+/// Times as RFC 3339.
 pub(crate) mod rfc3339 {
     use super::*;
 

@@ -1,8 +1,8 @@
-//! A run as people see it: the one fold over its events.
+//! The state of a run for display: the one fold over its events.
 //!
-//! The report, the catalogs of stores, the REST API and the command line show what this says, and
-//! the page folds events the same way. Engines do not read it: they restore what the scheduler
-//! knows, which is more.
+//! The report, the catalogs of stores, the REST API and the command line show this state, and the
+//! page folds events in the same way. Engines do not use it: they restore the state of the
+//! scheduler, which holds more.
 
 use std::collections::HashMap;
 use std::time::{Duration, SystemTime};
@@ -13,7 +13,8 @@ use crate::id::RunId;
 
 use super::{Blocked, Event, EventKind, Failure, InFlight, JobOrigin, Stall, Status, Waiting};
 
-/// A run as people see it: where it and its jobs stand, what it waits for, and why it failed.
+/// The state of a run for display: the status of the run and its jobs, what it is waiting for, and
+/// why it failed.
 ///
 /// A fold over the events of the run, in order:
 ///
@@ -44,31 +45,31 @@ pub struct RunView {
     places: HashMap<String, usize>,
 }
 
-/// How many jobs of a run stand where.
+/// The number of jobs of a run in each status.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct JobCounts {
-    /// Not begun.
+    /// Not started.
     pub pending: usize,
-    /// Under way, or between two attempts.
+    /// Running, or between two attempts.
     pub running: usize,
-    /// Ended well.
+    /// Completed successfully.
     pub completed: usize,
-    /// Ended badly.
+    /// Failed for good.
     pub failed: usize,
-    /// Will not run.
+    /// Skipped.
     pub skipped: usize,
-    /// Stopped by request.
+    /// Cancelled by request.
     pub cancelled: usize,
 }
 
 impl JobCounts {
-    /// All jobs.
+    /// The number of all jobs.
     pub fn total(&self) -> usize {
         self.pending + self.running + self.ended()
     }
 
-    /// The jobs that have ended, or will not run.
+    /// The number of jobs that have ended or were skipped.
     pub fn ended(&self) -> usize {
         self.completed + self.failed + self.skipped + self.cancelled
     }
@@ -86,7 +87,8 @@ impl JobCounts {
 }
 
 impl RunView {
-    /// A run of these jobs that has not begun. Jobs that are started by jobs join them.
+    /// Creates the state of a run of these jobs that has not begun. Jobs that other jobs start are
+    /// added by their events.
     pub fn new<N: Into<String>>(jobs: impl IntoIterator<Item = N>) -> Self {
         let mut view = Self::default();
         for name in jobs {
@@ -95,19 +97,19 @@ impl RunView {
         view
     }
 
-    /// A run that has not begun, of the jobs of a graph as
-    /// [`Graph::to_json`](crate::Graph::to_json) has it.
+    /// Creates the state of a run that has not begun, from the output of
+    /// [`Graph::to_json`](crate::Graph::to_json).
     pub fn of_graph(graph: &Json) -> Self {
         let nodes = graph["nodes"].as_array().into_iter().flatten();
         Self::new(nodes.filter_map(|node| node["id"].as_str()))
     }
 
-    /// Takes in the next event.
+    /// Applies the next event.
     pub fn apply(&mut self, event: &Event) {
         self.in_flight.apply(event);
         self.blocked = Blocked::after(self.blocked.take(), &event.kind);
         match (&event.kind, event.kind.job()) {
-            // What passes by changes nothing.
+            // Output changes nothing.
             (kind, _) if !kind.is_recorded() => {}
             (kind, Some(name)) => {
                 let place = self.place(name);
@@ -136,7 +138,7 @@ impl RunView {
         }
     }
 
-    /// Changes a job, and what is counted of it.
+    /// Changes a job and updates the counts.
     fn change(&mut self, place: usize, change: impl FnOnce(&mut JobView)) {
         let Some(job) = self.jobs.get_mut(place) else { return };
         *self.counts.of(job.status) -= 1;
@@ -154,59 +156,62 @@ impl RunView {
         self.jobs.len() - 1
     }
 
-    /// Where the run stands.
+    /// The status of the run.
     pub fn status(&self) -> Status {
         self.status.unwrap_or(Status::Pending)
     }
 
-    /// When its first job could begin.
+    /// The time at which the run began.
     pub fn begun_at(&self) -> Option<SystemTime> {
         self.begun_at
     }
 
-    /// When it ended.
+    /// The time at which the run ended.
     pub fn ended_at(&self) -> Option<SystemTime> {
         self.ended_at
     }
 
-    /// Why it failed, in words.
+    /// The reason why the run failed, as text.
     pub fn reason(&self) -> Option<&str> {
         self.reason.as_deref()
     }
 
-    /// The run that it repeats.
+    /// The run that this one retries.
     pub fn repeats(&self) -> Option<RunId> {
         self.repeats
     }
 
-    /// Whether it was asked to stop, and has not ended.
+    /// Whether cancellation was requested and the run has not ended.
     pub fn is_cancelling(&self) -> bool {
         self.is_cancelling
     }
 
-    /// All jobs: those of the graph, then those that were started by jobs, in the order in which
-    /// they were first heard of.
+    /// All jobs: those of the graph, then those that other jobs started, in the order of their
+    /// first events.
     pub fn jobs(&self) -> &[JobView] {
         &self.jobs
     }
 
-    /// A job by its name.
+    /// The job of this name.
     pub fn job(&self, name: &str) -> Option<&JobView> {
         self.jobs.get(*self.places.get(name)?)
     }
 
-    /// How many jobs stand where.
+    /// The number of jobs in each status.
     pub fn counts(&self) -> JobCounts {
         self.counts
     }
 
-    /// The jobs that wait at this time, and for what. Others may be at work meanwhile.
+    /// The jobs that are waiting at the time `now`, and for what. Other jobs may be working.
     pub fn waiting(&self, now: SystemTime) -> Vec<Waiting> {
         self.in_flight.all_waiting(now).collect()
     }
 
-    /// What stalls the run at the time `now`; `None` when it goes on, or has ended. A run waits
-    /// when all of its jobs under way do. The backoff before a retry does not count as waiting.
+    /// The reason why the run makes no progress at the time `now`; `None` if it progresses, or has
+    /// ended.
+    ///
+    /// A run is waiting if all of its running jobs are. The backoff before a retry does not count
+    /// as waiting.
     pub fn stall(&self, now: SystemTime) -> Option<Stall> {
         match &self.blocked {
             Some(blocked) => Some(Stall::Blocked(blocked.clone())),
@@ -215,44 +220,43 @@ impl RunView {
     }
 }
 
-/// A job of a run as people see it.
+/// The state of a job for display.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct JobView {
-    /// Its name.
+    /// The job's name.
     pub name: String,
-    /// Where it stands. A job between two attempts is running.
+    /// The status. A job between two attempts is running.
     pub status: Status,
-    /// Its attempts, oldest first.
+    /// The attempts, oldest first.
     pub attempts: Vec<AttemptView>,
-    /// When it ended.
+    /// The time at which the job ended.
     pub ended_at: Option<SystemTime>,
-    /// What the latest attempt failed with, until another succeeds.
+    /// The error of the latest attempt, until another succeeds.
     pub error: Option<Failure>,
-    /// Why it will not run, in words.
+    /// The reason why the job was skipped, as text.
     pub skipped_because: Option<String>,
-    /// When the next attempt begins, while the job waits for it.
+    /// The start of the next attempt, while the job waits for it.
     pub retry_at: Option<SystemTime>,
-    /// The job that started this one, when the graph does not have it.
+    /// The job that started this one, if it is not in the graph.
     pub started_by: Option<String>,
 }
 
-/// One attempt of a job.
+/// An attempt of a job, for display.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct AttemptView {
-    /// Which, from 1.
+    /// The number, from 1.
     pub number: u32,
-    /// Where it stands.
+    /// The status.
     pub status: Status,
-    /// When it began.
+    /// The time at which the attempt started.
     pub started_at: SystemTime,
-    /// When it ended.
+    /// The time at which the attempt ended.
     pub ended_at: Option<SystemTime>,
-    /// What it failed with.
+    /// The error.
     pub error: Option<Failure>,
-    /// What the job noted about it; of a command its exit code, its peak memory and its time on
-    /// processors.
+    /// The annotations of the attempt; for a command, its exit code, peak memory and CPU time.
     pub facts: Map<String, Json>,
 }
 
@@ -270,17 +274,17 @@ impl JobView {
         }
     }
 
-    /// When the first attempt began.
+    /// The start of the first attempt.
     pub fn started_at(&self) -> Option<SystemTime> {
         self.attempts.first().map(|attempt| attempt.started_at)
     }
 
-    /// How many attempts there were.
+    /// The number of attempts.
     pub fn attempt_count(&self) -> u32 {
         self.attempts.last().map_or(0, |attempt| attempt.number)
     }
 
-    /// From the beginning of the first attempt to the end of the last.
+    /// The time from the start of the first attempt to the end of the last.
     pub fn duration(&self) -> Option<Duration> {
         self.ended_at?.duration_since(self.started_at()?).ok()
     }
@@ -314,7 +318,7 @@ impl JobView {
     }
 
     fn begin(&mut self, number: u32, started_at: SystemTime) {
-        // After a crash, an attempt begins again.
+        // After a crash, an attempt starts again.
         self.attempts.retain(|attempt| attempt.number != number);
         self.attempts.push(AttemptView {
             number,
@@ -337,7 +341,7 @@ impl JobView {
     ) {
         self.end_attempt(attempt, at, status, error, facts);
         (self.status, self.error) = (status, error.cloned());
-        // A job that was stopped before it began has no time in which it ended.
+        // A job that was stopped before it started has no end time.
         self.ended_at = (!self.attempts.is_empty()).then_some(at);
         self.retry_at = None;
     }
@@ -351,14 +355,14 @@ impl JobView {
         facts: &Map<String, Json>,
     ) {
         let attempt = self.attempts.iter_mut().find(|attempt| attempt.number == number);
-        // One that ended before, and has no other after it, is the job's last all the same.
+        // An attempt that has ended already keeps its end.
         if let Some(attempt) = attempt.filter(|attempt| attempt.ended_at.is_none()) {
             (attempt.status, attempt.ended_at) = (status, Some(at));
             (attempt.error, attempt.facts) = (error.cloned(), facts.clone());
         }
     }
 
-    /// The run was taken up again: what was under way begins again.
+    /// The run was resumed: a running job starts again.
     fn interrupt(&mut self) {
         if self.status == Status::Running && self.retry_at.is_none() {
             self.attempts.retain(|attempt| attempt.ended_at.is_some());
@@ -377,7 +381,7 @@ mod tests {
         UNIX_EPOCH + Duration::from_secs(second)
     }
 
-    /// A run of `a` and `b` in which this happens, a second apart.
+    /// The state of a run of `a` and `b` after these events, a second apart.
     fn view(kinds: impl IntoIterator<Item = EventKind>) -> RunView {
         let mut view = RunView::new(["a", "b"]);
         for (sequence, kind) in (0..).zip(kinds) {

@@ -1,4 +1,4 @@
-//! What a body sees of its run: the values that it reads, and the slot that it fills.
+//! The access of a job's body to its run: the values that it reads, and the slot for its output.
 
 use std::any::Any;
 use std::path::PathBuf;
@@ -18,7 +18,7 @@ use crate::run_log::OutputStream;
 use crate::run_log::{LogError, RunLog};
 use crate::value::{Boxed, ChildOutputs, Column, Type, ValueError};
 
-/// Where a value is kept: in a column, among the plan's constants, or as the run's input.
+/// The place of a value: in a column, among the plan's constants, or the run's input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Source {
     pub(crate) column: u32,
@@ -32,17 +32,17 @@ impl Source {
     pub(crate) const INPUT: u32 = u32::MAX - 1;
 }
 
-/// Where each job of a plan finds its inputs and leaves its output; flat, in the graph's order.
+/// The places of the inputs and outputs of all jobs of a plan; flat arrays, in the graph's order.
 #[derive(Default)]
 pub(crate) struct ValueLayout {
-    /// The columns, each with its type and how many rows it needs.
+    /// The columns, each with its type and number of rows.
     pub(crate) columns: Vec<(Type, u32)>,
     /// Input number `k` of job `j` is `inputs[starts[j] + k]`.
     pub(crate) inputs: Vec<Source>,
     pub(crate) starts: Vec<u32>,
     pub(crate) outputs: Vec<Source>,
     pub(crate) constants: Vec<Boxed>,
-    /// The jobs that have timeouts, in order.
+    /// The jobs with timeouts, in order.
     pub(crate) timed: Vec<u32>,
 }
 
@@ -63,9 +63,9 @@ pub(crate) struct RunValues {
     columns: SmallVec<[Boxed; 2]>,
     input: Option<Boxed>,
     layout: Arc<ValueLayout>,
-    /// Whether outputs may come too late: there are fences, or jobs with timeouts.
+    /// Whether outputs may arrive too late, because there are fences or jobs with timeouts.
     guarded: AtomicBool,
-    /// Attempts whose outputs are not taken any more.
+    /// Attempts whose outputs are no longer accepted.
     fences: Mutex<Vec<(u32, u32)>>,
     pub(crate) services: Option<Weak<dyn Services>>,
     replaced: Option<Arc<Replacements>>,
@@ -81,26 +81,18 @@ impl RunValues {
         let columns =
             layout.columns.iter().map(|(kind, rows)| kind.column(*rows as usize)).collect();
         let guarded = AtomicBool::new(!layout.timed.is_empty());
-        Self {
-            columns,
-            input,
-            layout: layout,
-            guarded,
-            fences: Mutex::default(),
-            services: services,
-            replaced,
-        }
+        Self { columns, input, layout, guarded, fences: Mutex::default(), services, replaced }
     }
 
     #[inline]
     fn get<T: 'static>(&self, source: Source) -> Option<&T> {
         match self.columns.get(source.column as usize) {
             Some(column) => column.downcast_ref::<Column<T>>()?.get(source.row as usize),
-            None => self.elsewhere(source)?.downcast_ref(),
+            None => self.constant_or_input(source)?.downcast_ref(),
         }
     }
 
-    fn elsewhere(&self, source: Source) -> Option<&(dyn Any + Send + Sync)> {
+    fn constant_or_input(&self, source: Source) -> Option<&(dyn Any + Send + Sync)> {
         match source.column {
             Source::CONSTANT => {
                 self.layout.constants.get(source.row as usize).map(|value| &**value)
@@ -110,24 +102,25 @@ impl RunValues {
         }
     }
 
-    /// The value behind the source, whatever its type.
+    /// The value at this place, of any type.
     pub(crate) fn any(&self, source: Source) -> Option<&(dyn Any + Send + Sync)> {
         match self.layout.columns.get(source.column as usize) {
             Some((kind, _)) => {
                 kind.slot(&*self.columns[source.column as usize], source.row as usize)
             }
-            None => self.elsewhere(source),
+            None => self.constant_or_input(source),
         }
     }
 
-    /// What a job of the graph left, if it is there, and its type; `None` for no such job.
+    /// The output of a job of the graph, if it is there, and its type; `None` if there is no such
+    /// job.
     pub(crate) fn output(&self, job: u32) -> Option<(Option<&(dyn Any + Send + Sync)>, Type)> {
         let source = *self.layout.outputs.get(job as usize)?;
         let (kind, _) = self.layout.columns.get(source.column as usize)?;
         Some((self.any(source), *kind))
     }
 
-    /// Fills the slot of a job's output with a value that it left in an earlier life of the run.
+    /// Restores the output that a job left before the run was resumed.
     pub(crate) fn restore(&self, job: u32, value: Json) -> Result<(), ValueError> {
         let Some(source) = self.layout.outputs.get(job as usize) else { return Ok(()) };
         if let Some((kind, _)) = self.layout.columns.get(source.column as usize) {
@@ -137,7 +130,7 @@ impl RunValues {
         Ok(())
     }
 
-    /// Refuses what this attempt may still leave.
+    /// Rejects the output that this attempt may still deliver.
     pub(crate) fn fence(&self, job: u32, attempt: u32) {
         self.fences.lock().unwrap_or_else(PoisonError::into_inner).push((job, attempt));
         self.guarded.store(true, Ordering::Release);
@@ -159,7 +152,7 @@ impl RunValues {
     }
 }
 
-/// The columns see to themselves.
+/// The columns drop their values themselves.
 impl Drop for RunValues {
     fn drop(&mut self) {
         if let Some(input) = self.input.take() {
@@ -174,77 +167,76 @@ impl Drop for ValueLayout {
     }
 }
 
-/// What becomes of an output that an attempt is about to leave.
+/// The decision about an output that an attempt is about to deliver.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Delivery {
     InTime,
-    /// The time of the attempt is up.
+    /// The attempt has timed out.
     Late,
-    /// Nobody waits for the attempt any more.
+    /// Nothing waits for the attempt any more.
     Unwanted,
 }
 
-/// The engine, as far as a body may ask things of it.
+/// The services of the engine that a body may use.
 pub(crate) trait Services: Send + Sync {
-    /// The engine, for whoever knows its type.
+    /// The engine, for callers that know its type.
     fn engine(&self) -> Arc<dyn Any + Send + Sync>;
-    /// What a run has that is inside of this job, for whoever knows its type.
+    /// What a child run of this job inherits, for callers that know its type.
     fn inherited(&self, job: u32) -> Arc<dyn Any + Send + Sync>;
     /// The engine's state.
     fn states(&self) -> &States;
     fn run_id(&self) -> RunId;
     fn workflow_name(&self) -> String;
-    /// Who asked for the run.
+    /// The user who requested the run.
     fn user(&self) -> Option<Arc<str>>;
     fn job_name(&self, job: u32) -> String;
     fn token(&self, job: u32, attempt: u32) -> Arc<Token>;
     fn heartbeat(&self, job: u32, attempt: u32);
-    /// Whether an attempt of a job with timeouts is in time to leave its output. From then on none
-    /// of them stops it.
+    /// Decides whether an attempt of a job with timeouts may still deliver its output. If so, its
+    /// timeouts no longer stop it.
     fn deliver(&self, job: u32, attempt: u32) -> Delivery;
-    /// Gives an attempt at least this long to stop once it is asked to; false when it has been
-    /// asked already, or has ended.
+    /// Reserves at least this grace period for an attempt; false if it has been cancelled already,
+    /// or has ended.
     fn reserve_grace(&self, job: u32, attempt: u32, grace: Duration) -> bool;
-    /// Keeps a fact about an attempt for the report.
+    /// Adds an annotation to an attempt, for the report.
     fn note(&self, job: u32, attempt: u32, name: String, value: serde_json::Value);
-    /// Keeps what an attempt printed in the run's log, if it has one, and shows it to those who
-    /// watch.
+    /// Writes output of an attempt to the run's log, if there is one, and sends it to subscribers.
     fn print(&self, job: u32, attempt: u32, stream: OutputStream, text: &str);
-    /// Shows what an attempt printed, and the log has if there is one, to those who watch.
+    /// Sends output of an attempt, which the log has already if there is one, to subscribers.
     fn show(&self, job: u32, attempt: u32, printed: Printed);
-    /// The run's folder, and the log in it: where its jobs print.
+    /// The run's folder, and the log of its jobs' output in it.
     fn log(&self) -> Option<(PathBuf, Result<RunLog, Arc<LogError>>)>;
     fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()>;
-    /// Waits until a time that a crash does not move.
+    /// Sleeps until a time that a crash does not change.
     fn sleep_durably(&self, job: u32, attempt: u32, duration: Duration) -> BoxFuture<'static, ()>;
     /// Waits for a signal.
     fn wait_signal(&self, job: u32, attempt: u32, name: String) -> oneshot::Receiver<Json>;
-    /// Keeps a value; false when the attempt has ended.
+    /// Persists a value; false if the attempt has ended.
     fn persist_value(&self, job: u32, attempt: u32, key: String, value: Json) -> bool;
     fn persisted_value(&self, key: &str) -> Option<Json>;
-    /// Whether the attempt is under way.
+    /// Checks that the attempt is running.
     ///
     /// # Errors
     ///
-    /// Fails with what its context answers when it is not.
+    /// Fails with the error that its context returns otherwise.
     fn check_under_way(&self, job: u32, attempt: u32) -> Result<(), JobError>;
-    /// How many runs the run is inside of, and itself.
+    /// The nesting level of the run; 1 for a run without a parent.
     fn level(&self) -> u32;
-    /// The names of its workflow and of those that it is inside of, the innermost first.
+    /// The names of its workflow and the workflows around it, the innermost first.
     fn callers(&self) -> Vec<String>;
-    /// Whether a store keeps the run.
+    /// Whether a store persists the run.
     fn is_persisted(&self) -> bool;
-    /// Whether another engine drives the run by now, or its store does not keep it any more.
+    /// Whether another engine owns the run by now, or its store no longer accepts its events.
     fn is_lost(&self) -> bool;
     /// Starts jobs inside the job `parent`.
     fn spawn(&self, parent: u32, children: Vec<NewChild>) -> Vec<ChildHandle>;
-    /// Stops a job whose result nobody waits for any more.
+    /// Stops a job whose result is no longer needed.
     fn abandon(&self, job: u32);
 }
 
-/// Where one attempt of one job stands: its inputs, its output, its run.
+/// The inputs, the output and the run of one attempt of a job.
 ///
-/// Bodies that the macros make read and write through it; it is not for use by hand.
+/// The bodies that the macros generate use it; it is not for use by hand.
 #[derive(Clone)]
 pub struct AttemptIo {
     frame: Frame,
@@ -258,14 +250,14 @@ enum Frame {
     Child(Arc<ChildFrame>),
 }
 
-/// Finds a value that is not kept in a slot of its own, such as an element of a list.
+/// Finds a value that has no slot of its own, such as an element of a list.
 pub(crate) type Project = fn(&AttemptIo, usize) -> Option<&(dyn Any + Send + Sync)>;
 
-/// What the items of a child stand for.
+/// The items of a child's inputs.
 pub(crate) enum Item {
-    /// Values that were handed over.
+    /// Values passed by the caller.
     Values(Vec<Boxed>),
-    /// Something found in the parent.
+    /// A value found in the parent.
     Projected { index: usize, project: Project },
 }
 
@@ -277,7 +269,7 @@ impl Drop for Item {
     }
 }
 
-/// Where a child takes one of its inputs from.
+/// The source of one input of a child.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum ChildInput {
     /// The item with this number.
@@ -286,17 +278,17 @@ pub(crate) enum ChildInput {
     Parent(u32),
 }
 
-/// The surroundings of a job that was started by another.
+/// The inputs and output of a job that another job started.
 pub(crate) struct ChildFrame {
     pub(crate) parent: AttemptIo,
     pub(crate) inputs: Arc<[ChildInput]>,
     pub(crate) item: Item,
-    /// An `Outbox<T>` for the output, and the place in it.
+    /// A [`ChildOutputs<T>`] for the output, and the place in it.
     pub(crate) output: Arc<dyn Any + Send + Sync>,
     pub(crate) row: usize,
-    /// Which element of a list this is, for maps.
+    /// The index of the element, in a map.
     pub(crate) index: Option<u32>,
-    /// The job has timeouts.
+    /// Whether the job has timeouts.
     pub(crate) timed: bool,
 }
 
@@ -310,7 +302,7 @@ impl AttemptIo {
         Self { frame: Frame::Child(frame), job, attempt }
     }
 
-    /// Input number `index`, if its job has an outcome and it is of this type.
+    /// Input number `index`, if there is a value and it is of this type.
     #[inline]
     pub fn get<T: 'static>(&self, index: u32) -> Option<&T> {
         match &self.frame {
@@ -319,7 +311,7 @@ impl AttemptIo {
         }
     }
 
-    /// Input number `index`, whatever its type.
+    /// Input number `index`, of any type.
     pub(crate) fn any(&self, index: u32) -> Option<&(dyn Any + Send + Sync)> {
         // A child's input may be its parent's, and so on: a loop, so that depth costs no stack.
         let (mut io, mut index) = (self, index);
@@ -350,22 +342,22 @@ impl AttemptIo {
         }
     }
 
-    /// Leaves the job's output.
+    /// Sets the job's output.
     ///
     /// # Errors
     ///
-    /// Fails when `T` is not the type that the job was announced with, and when the attempt's time
-    /// is up.
+    /// Fails when `T` is not the declared output type of the job, and when the attempt has timed
+    /// out.
     #[inline]
     pub fn put<T: Send + Sync + 'static>(&self, value: T) -> Result<(), JobError> {
         match &self.frame {
             Frame::Graph(run_values) => {
-                if run_values.guarded.load(Ordering::Acquire) && !self.may_leave()? {
+                if run_values.guarded.load(Ordering::Acquire) && !self.may_deliver()? {
                     return Ok(());
                 }
                 run_values.set(self.job, value)
             }
-            Frame::Child(frame) if frame.timed && !self.may_leave()? => Ok(()),
+            Frame::Child(frame) if frame.timed && !self.may_deliver()? => Ok(()),
             Frame::Child(frame) => match frame.output.downcast_ref::<ChildOutputs<T>>() {
                 Some(outputs) => {
                     outputs.set(frame.row, value);
@@ -376,13 +368,13 @@ impl AttemptIo {
         }
     }
 
-    /// Whether the attempt may still leave its output.
+    /// Returns whether the attempt may still deliver its output.
     ///
     /// # Errors
     ///
-    /// Fails when the time of the attempt is up.
+    /// Fails when the attempt has timed out.
     #[cold]
-    fn may_leave(&self) -> Result<bool, JobError> {
+    fn may_deliver(&self) -> Result<bool, JobError> {
         let timed = match &self.frame {
             Frame::Graph(run_values) if run_values.is_fenced(self.job, self.attempt) => {
                 return Ok(false);
@@ -390,7 +382,7 @@ impl AttemptIo {
             Frame::Graph(run_values) => run_values.layout.is_timed(self.job),
             Frame::Child(frame) => frame.timed,
         };
-        // Without a run nobody looks at the clock.
+        // Without a run there are no timeouts.
         let Some(services) = self.services().filter(|_| timed) else { return Ok(true) };
         match services.deliver(self.job, self.attempt) {
             Delivery::InTime => Ok(true),
@@ -410,13 +402,13 @@ impl AttemptIo {
         self.link()?.upgrade()
     }
 
-    /// Whether a job of a graph runs on an engine without replacements: what most jobs ask.
+    /// Returns whether the engine replaces no job: the common case.
     #[inline]
     pub(super) fn replaces_nothing(&self) -> bool {
         matches!(&self.frame, Frame::Graph(run_values) if run_values.replaced.is_none())
     }
 
-    /// The jobs that run another closure.
+    /// The jobs that are replaced by closures.
     pub(super) fn replaced(&self) -> Option<&Replacements> {
         let mut io = self;
         loop {
@@ -427,7 +419,7 @@ impl AttemptIo {
         }
     }
 
-    /// The run, which may have ended and be gone; `None` for a scope without a run around it.
+    /// The run, which may have been dropped; `None` outside of a run.
     pub(super) fn link(&self) -> Option<&Weak<dyn Services>> {
         let mut io = self;
         loop {
@@ -438,7 +430,7 @@ impl AttemptIo {
         }
     }
 
-    /// A scope without a run around it, for jobs that are called as plain functions.
+    /// Creates the access of a job that is called as a plain function, outside of a run.
     pub(crate) fn detached() -> Self {
         Self::graph(Arc::new(RunValues::new(Arc::default(), None, None, None)), 0, 1)
     }
@@ -449,17 +441,17 @@ impl JobError {
     fn late() -> Self {
         Self::of_kind(
             JobErrorKind::Cancelled,
-            "it completed too late, and its output was discarded",
+            "the job completed after its timeout; its output was discarded",
         )
     }
 
     #[cold]
     fn misplaced<T>() -> Self {
         let output = crate::value::short(std::any::type_name::<T>());
-        Self::terminal(format!("the job has no place for an output of type `{output}`"))
+        Self::terminal(format!("the job was not declared with the output type `{output}`"))
     }
 
-    /// An input has no value, because its job did not complete.
+    /// The error for an input without a value, because its job did not complete.
     #[cold]
     pub fn no_input<T: ?Sized>() -> Self {
         let input = crate::value::short(std::any::type_name::<T>());

@@ -1,7 +1,7 @@
-//! How a job's parameters are tied to the values that others will make.
+//! Binding of a job's parameters to values that other jobs will produce.
 //!
-//! A parameter has a [kind](Ref); an argument that fits the kind [binds](Bind) to it, which
-//! notes the inputs and leaves a [`Reader`] that finds the value when the job runs.
+//! A parameter has a [kind](Ref); an argument that fits the kind [binds](Bind) to it, which records
+//! the inputs and returns a [`Reader`] that finds the value when the job runs.
 
 use std::borrow::Borrow;
 use std::ffi::{CStr, CString, OsStr, OsString};
@@ -14,10 +14,11 @@ use smallvec::SmallVec;
 
 use super::{AttemptIo, JobError};
 
-/// A value that does not exist yet: the output of a job, a constant, or a workflow's input.
+/// A typed reference to a value that does not exist yet: the output of a job, a constant, or a
+/// workflow's input.
 ///
-/// Handing it to another job draws an edge. It is a small copyable ticket, valid for the flow
-/// that gave it out.
+/// Passing it to another job draws an edge. It is small, `Copy`, and valid only for the flow that
+/// created it.
 pub struct Handle<T: ?Sized> {
     pub(crate) at: InputRef,
     kind: PhantomData<fn() -> *const T>,
@@ -43,7 +44,7 @@ impl<T: ?Sized> fmt::Debug for Handle<T> {
     }
 }
 
-/// Names a value: who gave the name out, and which of its values is meant.
+/// Identifies a value: the flow or call that it belongs to, and its index there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct InputRef {
     /// A flow, or a call whose items this is one of.
@@ -51,7 +52,7 @@ pub(crate) struct InputRef {
     pub(crate) index: u32,
 }
 
-/// A number that no other flow has.
+/// Returns a number that no other flow has.
 pub(crate) fn fresh_owner() -> u32 {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     NEXT.fetch_add(1, Ordering::Relaxed)
@@ -74,12 +75,12 @@ impl<T: ?Sized> From<Handle<T>> for Input {
 pub struct Ref<T: ?Sized>(PhantomData<fn() -> *const T>);
 /// The kind of a parameter `T`, which receives a clone.
 pub struct Val<T>(PhantomData<fn() -> T>);
-/// The kind of a parameter `Option<&T>`, which may go without.
+/// The kind of a parameter `Option<&T>`, whose value may be missing.
 pub struct Opt<T: ?Sized>(PhantomData<fn() -> *const T>);
 /// The kind of a parameter `Each<'_, T>`, which takes any number of inputs.
 pub struct EachOf<T>(PhantomData<fn() -> T>);
 
-/// A type behind a reference, and the owned type that an input of it has: `String` for `str`.
+/// A type behind a reference, with the owned type of its inputs, such as `String` for `str`.
 #[diagnostic::on_unimplemented(
     message = "no owned type is known for `{Self}`",
     note = "take a reference to the owned type, or write `&dyn Trait` for a trait object"
@@ -107,7 +108,7 @@ macro_rules! ownable {
 
 ownable!(str: String, Path: PathBuf, OsStr: OsString, CStr: CString);
 
-/// How many inputs an argument stands for.
+/// The number of inputs that an argument binds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum InputCount {
     /// None: it is a constant.
@@ -118,29 +119,29 @@ pub enum InputCount {
     Any,
 }
 
-/// An argument that fits a parameter of kind `P`.
+/// An argument for a parameter of kind `P` in a graph.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not fit this parameter of the job",
-    label = "wants a `Handle` of the parameter's type, or an owned value where the parameter is owned",
+    label = "expected a `Handle` of the parameter's type, or an owned value for an owned parameter",
     note = "a reference runs the job at once; `flow.value(..)` turns a value into a handle"
 )]
 pub trait Bind<P> {
     /// Finds the value when the job runs.
     type Reader: Reader<P>;
-    /// How many inputs it notes.
+    /// The number of inputs that it binds.
     const COUNT: InputCount;
 
-    /// Notes the inputs and returns their reader.
+    /// Records the inputs and returns their reader.
     fn bind(self, inputs: &mut Inputs) -> Self::Reader;
 }
 
 /// Finds the value of a parameter of kind `P` when the job runs.
 pub trait Reader<P>: Clone + Send + Sync + 'static {
-    /// What the job receives.
+    /// The value that the job receives.
     type Out<'s>;
 
-    /// Finds it.
-    ///
+    /// Reads the value.
+
     /// # Errors
     ///
     /// Fails when the value does not exist because its job did not complete.
@@ -162,7 +163,7 @@ impl<U> Clone for One<U> {
 impl<U> Copy for One<U> {}
 
 impl<U> One<U> {
-    fn note(handle: Handle<U>, inputs: &mut Inputs) -> Self {
+    fn bind_one(handle: Handle<U>, inputs: &mut Inputs) -> Self {
         inputs.push(Input(handle.at));
         Self { index: last_index(inputs), kind: PhantomData }
     }
@@ -178,7 +179,7 @@ impl<T: ?Sized + 'static, U: Borrow<T> + 'static> Bind<Ref<T>> for Handle<U> {
 
     #[inline]
     fn bind(self, inputs: &mut Inputs) -> One<U> {
-        One::note(self, inputs)
+        One::bind_one(self, inputs)
     }
 }
 
@@ -197,7 +198,7 @@ impl<T: Clone + 'static> Bind<Val<T>> for Handle<T> {
 
     #[inline]
     fn bind(self, inputs: &mut Inputs) -> One<T> {
-        One::note(self, inputs)
+        One::bind_one(self, inputs)
     }
 }
 
@@ -216,7 +217,7 @@ impl<T: ?Sized + 'static, U: Borrow<T> + 'static> Bind<Opt<T>> for Handle<U> {
 
     #[inline]
     fn bind(self, inputs: &mut Inputs) -> One<U> {
-        One::note(self, inputs)
+        One::bind_one(self, inputs)
     }
 }
 
@@ -266,7 +267,7 @@ impl<T> Clone for Many<T> {
 impl<T> Copy for Many<T> {}
 
 impl<T> Many<T> {
-    fn note(handles: &[Handle<T>], inputs: &mut Inputs) -> Self {
+    fn bind_all(handles: &[Handle<T>], inputs: &mut Inputs) -> Self {
         let start = inputs.len();
         inputs.extend(handles.iter().map(|handle| Input(handle.at)));
         let count = |number| u32::try_from(number).unwrap_or(u32::MAX);
@@ -281,7 +282,7 @@ macro_rules! bind_many {
             const COUNT: InputCount = InputCount::Any;
 
             fn bind(self, inputs: &mut Inputs) -> Many<T> {
-                Many::note(self.as_ref(), inputs)
+                Many::bind_all(self.as_ref(), inputs)
             }
         }
     )*};
@@ -303,7 +304,7 @@ impl<T: 'static> Reader<EachOf<T>> for Many<T> {
     }
 }
 
-/// The outputs of any number of jobs, read in place: the parameter type of a fan-in.
+/// The outputs of any number of jobs, by reference: the parameter type for a fan-in.
 ///
 /// ```
 /// use workflow_core::prelude::*;
@@ -337,7 +338,7 @@ impl<T> Clone for Inner<'_, T> {
 impl<T> Copy for Inner<'_, T> {}
 
 impl<'s, T: 'static> Each<'s, T> {
-    /// How many inputs were bound, with or without a value.
+    /// The number of inputs, with or without a value.
     pub fn len(&self) -> usize {
         match self.0 {
             Inner::Bound { len, .. } => len as usize,
@@ -345,7 +346,7 @@ impl<'s, T: 'static> Each<'s, T> {
         }
     }
 
-    /// Whether nothing was bound.
+    /// Whether there are no inputs.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -369,7 +370,7 @@ impl<'s, T: 'static> Each<'s, T> {
     }
 }
 
-/// Values that are there already, as a unit test has them.
+/// Wraps existing values, for unit tests.
 impl<'s, T> From<&'s [T]> for Each<'s, T> {
     fn from(values: &'s [T]) -> Self {
         Self(Inner::Slice(values))

@@ -1,4 +1,4 @@
-//! The work itself, with its types set aside: what the engine calls.
+//! Type-erased bodies of jobs, which the engine calls.
 
 use std::any::{Any, TypeId};
 use std::collections::HashMap;
@@ -15,23 +15,22 @@ use crate::guard;
 /// The future of one attempt.
 pub(crate) type BodyFuture = Pin<Box<dyn Future<Output = Result<(), JobError>> + Send>>;
 
-/// What runs when a job is launched; it reads its inputs from the scope and leaves its output
-/// there.
+/// The code of a job: it reads its inputs from an [`AttemptIo`] and sets its output there.
 pub struct Body {
     pub(crate) kind: BodyKind,
     work: Box<dyn Work>,
 }
 
-/// Where a body may be called.
+/// The threads on which a body may be called.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum BodyKind {
-    /// Anywhere: it is a future, or a quick function.
+    /// Any thread: it is a future, or a quick function.
     Anywhere,
-    /// On a thread that may block.
+    /// A thread that may block.
     OnThread,
 }
 
-/// What calling a body gives.
+/// The result of calling a body.
 pub(crate) enum Started {
     /// The future was polled once, and waits.
     Future(BodyFuture),
@@ -39,7 +38,7 @@ pub(crate) enum Started {
 }
 
 impl Body {
-    /// A body that is a future, polled where the run is driven.
+    /// Creates a body from an async function, which the engine polls on the run's executor.
     pub fn future<F, R>(body: F) -> Self
     where
         F: Fn(AttemptIo) -> R + Send + Sync + 'static,
@@ -55,7 +54,7 @@ impl Body {
         Self { kind: BodyKind::Anywhere, work: Box::new(body) }
     }
 
-    /// A body that is a function which may block, called on a thread of its own.
+    /// Creates a body from a function that may block, called on a separate thread.
     pub fn blocking<F>(body: F) -> Self
     where
         F: Fn(&AttemptIo) -> Result<(), JobError> + Send + Sync + 'static,
@@ -64,8 +63,7 @@ impl Body {
         Self { kind: BodyKind::OnThread, work: Box::new(body) }
     }
 
-    /// A body that is a function which neither blocks nor takes long, called where the run is
-    /// driven.
+    /// Creates a body from a quick function that does not block, called on the run's executor.
     pub fn inline<F>(body: F) -> Self
     where
         F: Fn(&AttemptIo) -> Result<(), JobError> + Send + Sync + 'static,
@@ -78,17 +76,17 @@ impl Body {
         self.work.start(io, cx)
     }
 
-    /// Calls a body that is no future.
+    /// Calls a body that is not a future.
     pub(crate) fn call(&self, io: AttemptIo) -> Result<(), JobError> {
         match self.start(io, &mut Context::from_waker(Waker::noop())) {
             Started::Ended(result) => result,
-            Started::Future(_) => {
-                Err(JobError::terminal("the job is a future, and needs a driver"))
-            }
+            Started::Future(_) => Err(JobError::terminal(
+                "the job is async and cannot be called on a blocking thread",
+            )),
         }
     }
 
-    /// Runs the body by itself: without an engine, or as a part of another body.
+    /// Runs the body outside of an engine, or as a part of another body.
     pub(crate) async fn run(&self, io: AttemptIo) -> Result<(), JobError> {
         match poll_fn(|cx| Poll::Ready(self.start(io.clone(), cx))).await {
             Started::Future(future) => future.await,
@@ -100,11 +98,11 @@ impl Body {
 trait Work: Send + Sync {
     fn start(&self, io: AttemptIo, cx: &mut Context<'_>) -> Started;
 
-    /// Moves the body next to others of its type.
-    fn shelve(self: Box<Self>, bodies: &mut Bodies) -> Place;
+    /// Moves the body next to other bodies of its type.
+    fn move_to_arena(self: Box<Self>, bodies: &mut Bodies) -> Place;
 }
 
-/// A body, whatever it is inside: called once per attempt, and polled once if it is a future.
+/// The concrete type of a body: called once per attempt, and polled once if it is a future.
 trait Start: Fn(AttemptIo, &mut Context<'_>) -> Started + Send + Sync + 'static {}
 
 impl<F: Fn(AttemptIo, &mut Context<'_>) -> Started + Send + Sync + 'static> Start for F {}
@@ -114,14 +112,13 @@ impl<F: Start> Work for F {
         self(io, cx)
     }
 
-    fn shelve(self: Box<Self>, bodies: &mut Bodies) -> Place {
+    fn move_to_arena(self: Box<Self>, bodies: &mut Bodies) -> Place {
         bodies.put(*self)
     }
 }
 
-/// The bodies of a graph, those of one type next to each other in the order of the graph: a run
-/// that walks the graph walks them forwards, which in a graph of a hundred thousand jobs saves a
-/// miss of the cache for each.
+/// The bodies of a graph, grouped by type and in the order of the graph. A run then reads them
+/// sequentially, which saves a cache miss per job in a graph of a hundred thousand jobs.
 #[derive(Default)]
 pub(crate) struct Bodies {
     arenas: Vec<Box<dyn Arena>>,
@@ -137,7 +134,8 @@ struct Place {
 }
 
 trait Arena: Send + Sync {
-    /// Calls a body. The scope is made here, where it will stay: moving it costs more than it.
+    /// Calls a body. The `AttemptIo` is created here, in its final place, because moving it costs
+    /// more than creating it.
     fn start(
         &self,
         row: usize,
@@ -149,7 +147,7 @@ trait Arena: Send + Sync {
 
     fn len(&self) -> usize;
 
-    /// Puts the bodies into another order: `order[new]` is the old row. Uses the order up.
+    /// Reorders the bodies: `order[new]` is the old row. Overwrites `order`.
     fn reorder(&mut self, order: &mut [u32]);
 
     fn as_any(&mut self) -> &mut dyn Any;
@@ -157,7 +155,7 @@ trait Arena: Send + Sync {
 
 struct ArenaOf<F>(Vec<F>);
 
-/// Bodies own what was given to their calls as values.
+/// Bodies own the constants of their calls, whose destructors may panic.
 impl<F> Drop for ArenaOf<F> {
     fn drop(&mut self) {
         guard::clear(&mut self.0);
@@ -200,7 +198,7 @@ impl Bodies {
 
     /// Adds the body of the next job.
     pub(crate) fn push(&mut self, body: Body) {
-        let place = body.work.shelve(self);
+        let place = body.work.move_to_arena(self);
         self.places.push(place);
     }
 
@@ -215,23 +213,23 @@ impl Bodies {
             bodies.0.push(body);
             bodies.0.len() - 1
         });
-        Place { arena: arena, row: row as u32 }
+        Place { arena, row: row as u32 }
     }
 
     fn find_arena<F: Start>(&mut self, kind: TypeId) -> u32 {
-        let shelves = &mut self.arenas;
+        let arenas = &mut self.arenas;
         let arena = *self.arena_of.entry(kind).or_insert_with(|| {
-            // Room for all jobs: a graph of many has few types of bodies, and memory that nothing
-            // is put into is not taken from the machine.
-            let room = if shelves.is_empty() { self.places.capacity() } else { 0 };
-            shelves.push(Box::new(ArenaOf::<F>(Vec::with_capacity(room))));
-            (shelves.len() - 1) as u32
+            // Room for all jobs: a large graph has few types of bodies, and the system does not
+            // allocate memory that is never written.
+            let room = if arenas.is_empty() { self.places.capacity() } else { 0 };
+            arenas.push(Box::new(ArenaOf::<F>(Vec::with_capacity(room))));
+            (arenas.len() - 1) as u32
         });
         self.latest = Some((kind, arena));
         arena
     }
 
-    /// Puts the bodies into the order of the graph: `order[new]` is the old number of a job.
+    /// Reorders the bodies for the graph: `order[new]` is the old number of a job.
     pub(crate) fn reorder(&mut self, order: &[u32]) {
         if order.is_sorted() {
             return;
@@ -242,7 +240,7 @@ impl Bodies {
             let Place { arena, row } = self.places[*old as usize];
             let rows = &mut rows[arena as usize];
             rows.push(row);
-            Place { arena: arena, row: (rows.len() - 1) as u32 }
+            Place { arena, row: (rows.len() - 1) as u32 }
         });
         self.places = places.collect();
         for (arena, rows) in self.arenas.iter_mut().zip(&mut rows) {
@@ -250,7 +248,7 @@ impl Bodies {
         }
     }
 
-    /// Calls the body of a job; `None` when the graph has no such job.
+    /// Calls the body of a job; `None` if the graph has no such job.
     #[inline]
     pub(crate) fn start(
         &self,
@@ -270,7 +268,7 @@ impl Bodies {
     }
 }
 
-/// Moves the items around each cycle of the order, and so takes no second list of them.
+/// Reorders the items in place, cycle by cycle.
 fn reorder<T>(items: &mut [T], order: &mut [u32]) {
     for first in 0..order.len() {
         let mut new = first;

@@ -1,4 +1,4 @@
-//! A call of a job, written down instead of made: body, inputs, options.
+//! Calls of jobs as data: body, inputs and options.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -25,30 +25,30 @@ use super::{
 use crate::retry::RetryPolicy;
 use crate::value::{Boxed, ChildOutputs, Type, ValueError};
 
-/// How many inputs an argument stands for, and the type of each, where that is known.
+/// The number of inputs that an argument binds, and the type of each, if it is known.
 pub type Parameter = (InputCount, Option<Type>);
 
-/// A call with its types set aside.
+/// A type-erased call.
 pub(crate) struct RawCall {
     pub(crate) name: Cow<'static, str>,
-    /// The name that the job was given instead.
+    /// The name given by the caller instead.
     pub(crate) given: Option<String>,
     pub(crate) body: Body,
     pub(crate) inputs: Inputs,
     pub(crate) output: Type,
-    /// How many inputs each argument stands for, and their type; of calls that know it.
+    /// The number and type of the inputs of each argument, for calls that know them.
     pub(crate) parameters: Option<fn() -> Vec<Parameter>>,
-    /// Watches the token itself, so that it may be asked to stop before it is dropped.
+    /// Whether the body takes a context, so that it can be cancelled before it is dropped.
     pub(crate) takes_context: bool,
-    /// Only waits for jobs that it starts, so that it takes no place among the running.
+    /// Whether the body only waits for jobs that it starts, and so does not count as running.
     pub(crate) container: bool,
-    /// What it needs of the engine.
+    /// What it needs from the engine.
     pub(crate) needs: Vec<Need>,
     pub(crate) options: Option<Box<JobOptions>>,
 }
 
 impl RawCall {
-    /// What the scheduler must know of the body.
+    /// The flags of the body for the scheduler.
     pub(crate) fn flags(&self) -> JobFlags {
         JobFlags::WATCHES
             .when(self.takes_context)
@@ -56,12 +56,12 @@ impl RawCall {
             .union(JobFlags::BLOCKING.when(self.body.kind == BodyKind::OnThread))
     }
 
-    /// Whether the job has a timeout.
+    /// Returns whether the job has a timeout.
     pub(crate) fn is_timed(&self) -> bool {
         self.options.as_ref().is_some_and(|options| options.timeouts.any())
     }
 
-    /// A timeout of the job, or of what takes its work back, that is zero.
+    /// Returns a timeout of the job, or of its compensation, that is zero.
     pub(crate) fn zero_timeout(&self) -> Option<TimeoutKind> {
         let options = self.options.as_ref()?;
         let compensation = || {
@@ -70,21 +70,21 @@ impl RawCall {
         options.timeouts.zero().or_else(compensation)
     }
 
-    /// Whether a job can run inside another, where there is nothing to wait for.
+    /// Checks that the job can run as a child, which cannot wait for other jobs.
     pub(crate) fn check_child(&self) -> Result<(), JobError> {
         if let Some(timeout) = self.zero_timeout() {
             let job = self.given.as_deref().unwrap_or(&self.name);
             return Err(JobError::terminal(zero_timeout(Some(job), timeout)));
         }
         let Some(options) = &self.options else { return Ok(()) };
-        let asks = [
+        let options = [
             (options.condition.is_some(), "when"),
             (!options.after.is_empty(), "after"),
             (!options.after_groups.is_empty(), "after_group"),
             (options.trigger != TriggerRule::default(), "trigger"),
             (options.compensation.is_some(), "compensate"),
         ];
-        match asks.into_iter().find(|(asked, _)| *asked) {
+        match options.into_iter().find(|(is_set, _)| *is_set) {
             None => Ok(()),
             Some((_, option)) => Err(JobError::terminal(format!(
                 "job `{}` has a `{option}`, which a job inside a map or `ctx.run` cannot have; \
@@ -94,11 +94,11 @@ impl RawCall {
         }
     }
 
-    /// Whether an engine with this state can run a job that another starts.
+    /// Checks that an engine with this state can run the job as a child.
     ///
     /// # Errors
     ///
-    /// Fails when it lacks state that the job takes.
+    /// Fails when the engine lacks state that the job takes.
     pub(crate) fn check_state(&self, states: &States) -> Result<(), JobError> {
         if self.needs.is_empty() {
             return Ok(());
@@ -114,7 +114,8 @@ impl RawCall {
         }
     }
 
-    /// The items that a function calls the job with, as JSON: null for none, an array for several.
+    /// Writes the items that a function passes to the job as JSON: null for none, an array for
+    /// several.
     ///
     /// # Errors
     ///
@@ -148,8 +149,8 @@ impl RawCall {
         }
     }
 
-    /// The type of each input, where it is known. An argument that is a list takes the inputs that
-    /// the others leave; of several such arguments nobody knows which takes how many.
+    /// The type of each input, if it is known. A list argument takes the inputs that the other
+    /// arguments do not; with several list arguments the types are unknown.
     fn input_types(&self, inputs: usize) -> Vec<Option<Type>> {
         let parameters = self.parameters.map(|parameters| parameters()).unwrap_or_default();
         let count = |count| parameters.iter().filter(|(of, _)| *of == count).count();
@@ -170,15 +171,15 @@ impl RawCall {
 
     fn unwritable(&self) -> JobError {
         JobError::terminal(format!(
-            "`ctx.run` cannot tell the store with what it calls `{}`; in a run that is kept, call \
-             `#[job]` functions with values of their parameters' types, which implement \
-             `serde::Serialize`",
+            "the store cannot record the input of `{}`, which was called with `ctx.run`; in a \
+             persisted run, call `#[job]` functions with values of their parameters' types, which \
+             must implement `serde::Serialize`",
             self.name
         ))
     }
 
-    /// Tells the items of `owner` from inputs that come from further out. The latter are added
-    /// to `outer`.
+    /// Separates the items of `owner` from inputs of the surrounding graph, which are added to
+    /// `outer`.
     pub(crate) fn split_inputs(&self, owner: u32, outer: &mut Inputs) -> Vec<ChildInput> {
         let mut split = |input: &Input| {
             if input.0.owner == owner {
@@ -191,16 +192,16 @@ impl RawCall {
     }
 }
 
-/// A text that fits a parameter `&str` and is no `String`.
+/// Writes a `&'static str`, which fits a parameter `&str` but is not a `String`.
 fn text(item: &(dyn std::any::Any + Send + Sync)) -> Option<Json> {
     item.downcast_ref::<&'static str>().map(|text| Json::from(*text))
 }
 
-/// A job of a graph before it is added to a flow: what a `#[job]` function returns when it is
-/// called with handles.
+/// A job that has not been added to a graph yet: the result of calling a `#[job]` function with
+/// handles.
 ///
-/// The methods ask for order, conditions, retries, timeouts and limits; `Flow::job` adds it.
-/// Awaited by itself, a call without inputs simply runs, outside of any engine.
+/// The methods set order, conditions, retries, timeouts and limits; `Flow::job` adds the job. A
+/// call without inputs can also be awaited, which runs it outside of any engine.
 #[must_use = "a call does nothing until it is given to `flow.job(..)`"]
 pub struct Call<T> {
     pub(crate) raw: RawCall,
@@ -208,7 +209,8 @@ pub struct Call<T> {
 }
 
 impl<T: Send + Sync + 'static> Call<T> {
-    /// A call of this body. The macros make calls; by hand, see [`closure`].
+    /// Creates a call of this body. The macros create calls; to create one by hand, see
+    /// [`closure`].
     pub fn new(
         name: impl Into<Cow<'static, str>>,
         output: Type,
@@ -230,40 +232,42 @@ impl<T: Send + Sync + 'static> Call<T> {
         Self { raw, kind: PhantomData }
     }
 
-    /// Says what the arguments stand for, so that a store can tell calls of a function apart.
+    /// Declares the parameters, so that a store can distinguish the calls of a function.
     #[doc(hidden)]
     pub fn parameters(mut self, parameters: fn() -> Vec<Parameter>) -> Self {
         self.raw.parameters = Some(parameters);
         self
     }
 
-    /// Says that the body looks at its context, and so may be asked to stop.
+    /// Declares that the body takes a context, and so can be cancelled cooperatively.
     pub fn takes_context(mut self) -> Self {
         self.raw.takes_context = true;
         self
     }
 
-    /// Says that the body takes this [state](super::State), so that an engine without it refuses
-    /// the run before it begins. Calls of `#[job]` functions say so by themselves; a
-    /// [`Job`] that asks [`JobContext::state`] does not.
+    /// Declares that the body takes this [state](super::State), so that an engine without it
+    /// refuses the run before it begins.
+    ///
+    /// Calls of `#[job]` functions declare it automatically; a [`Job`] that calls
+    /// [`JobContext::state`] does not.
     pub fn requires_state<S: Send + Sync + 'static>(mut self) -> Self {
         self.raw.needs.push(Need::state::<S>(None));
         self
     }
 
-    /// Says that the body needs what another body needs.
+    /// Adds the needs of another body.
     pub fn requiring(mut self, needs: impl IntoIterator<Item = Need>) -> Self {
         self.raw.needs.extend(needs);
         self
     }
 
-    /// Says that the body only waits for jobs that it starts.
+    /// Declares that the body only waits for jobs that it starts.
     pub fn container(mut self) -> Self {
         self.raw.container = true;
         self
     }
 
-    /// Sets all options at once, as files of workflows know them.
+    /// Sets all options at once, for crates that read workflows from files.
     pub fn options(mut self, options: JobOptions) -> Self {
         self.raw.given = None;
         self.raw.options = Some(Box::new(options));
@@ -303,8 +307,10 @@ impl<T: Send + Sync + 'static> Call<T> {
         self
     }
 
-    /// Runs the job only when `test` says so of an upstream value; else the job is skipped, and
-    /// with it the jobs that wait for its success. A second `when` must hold too.
+    /// Runs the job only if `test` returns true for an upstream value.
+    ///
+    /// Otherwise the job is skipped, and so are the jobs that need its success. With several
+    /// conditions, all must hold.
     pub fn when<U: 'static>(
         mut self,
         value: Handle<U>,
@@ -319,85 +325,87 @@ impl<T: Send + Sync + 'static> Call<T> {
                 {
                     return Ok(false);
                 }
-                // Without the value the job has nothing to be run for.
+                // Without the value the condition is false.
                 Ok(Reader::<Ref<U>>::read(&reader, io).is_ok_and(&test))
             })));
         })
     }
 
-    /// Sets what must have become of the jobs that this one waits for. Default: all completed.
+    /// Sets the rule that decides when the job starts, depending on how its dependencies ended.
+    /// Default: all completed.
     pub fn trigger(self, rule: TriggerRule) -> Self {
         self.set(|options| options.trigger = rule)
     }
 
-    /// Sets when and how often the job is tried again. Default: one attempt.
+    /// Sets the retry policy. Default: one attempt.
     pub fn retry(self, policy: RetryPolicy) -> Self {
         self.set(|options| options.retry = Some(policy))
     }
 
-    /// Sets the longest that one attempt may take.
+    /// Sets the timeout of one attempt.
     pub fn start_to_close(self, limit: Duration) -> Self {
         self.set(|options| options.timeouts.start_to_close = Some(limit))
     }
 
-    /// Sets the longest that all attempts, and the waits between them, may take.
+    /// Sets the timeout of all attempts, including the delays between them.
     pub fn schedule_to_close(self, limit: Duration) -> Self {
         self.set(|options| options.timeouts.schedule_to_close = Some(limit))
     }
 
-    /// Sets the longest time between two heartbeats.
+    /// Sets the heartbeat timeout: the longest time between two heartbeats.
     pub fn heartbeat(self, limit: Duration) -> Self {
         self.set(|options| options.timeouts.heartbeat = Some(limit))
     }
 
-    /// Gives the job this long to clean up when it is asked to stop: because its run is cancelled,
-    /// or because its time is up. Default: none, so that its future is dropped at once.
+    /// Sets a grace period in which the job can clean up when it is cancelled or times out.
+    /// Default: none; its future is dropped at once.
     ///
-    /// Then [`JobContext::cancelled`] and [`JobContext::sleep`] end, [`JobContext::wait_signal`]
-    /// fails, and the jobs of a function are cancelled. After the grace period the future is
-    /// dropped. Zero counts as none.
+    /// When the grace period starts, [`JobContext::cancelled`] and [`JobContext::sleep`] end,
+    /// [`JobContext::wait_signal`] fails, and the jobs of a function are cancelled. When it is
+    /// over, the future is dropped. Zero means none.
     ///
-    /// The outcome of an attempt whose time is up is that it timed out, even if it completes
-    /// within its grace period. A job of a cancelled run that completes within its grace period
-    /// has completed.
+    /// An attempt that timed out has failed, even if it completes within its grace period. A job of
+    /// a cancelled run that completes within its grace period has completed.
     ///
-    /// A plain `fn`, which runs on a thread, cannot be dropped: when it does not return in time,
-    /// its thread is left behind and its output is discarded.
+    /// A plain `fn` runs on a thread and cannot be dropped. If it does not return in time, the
+    /// engine abandons the thread and discards the output.
     pub fn grace(self, period: Duration) -> Self {
         self.set(|options| options.grace = Some(Grace::For(period)))
     }
 
-    /// Gives the job a [grace period](Self::grace) as long as the engine's
+    /// Sets a [grace period](Self::grace) as long as the engine's
     /// [`cancel_grace`](crate::EngineBuilder::cancel_grace).
     pub fn default_grace(self) -> Self {
         self.set(|options| options.grace = Some(Grace::Engine))
     }
 
-    /// Sets the priority: among jobs that are ready, and among those that wait for places of a limit,
-    /// the highest starts first. Default: 0.
+    /// Sets the priority. Of the jobs that are ready, and of those that wait for a limit, the job
+    /// with the highest priority starts first. Default: 0.
     ///
-    /// A job that has waited longest for a limit is passed over by at most 16 others of a higher
-    /// priority; then it is first.
+    /// At most 16 jobs of a higher priority overtake the job that has waited longest for a limit;
+    /// then it is next.
     pub fn priority(self, priority: i32) -> Self {
         self.set(|options| options.priority = priority)
     }
 
     /// Counts the job against a named limit: of the engine
     /// ([`EngineBuilder::limit`](crate::EngineBuilder::limit)), of the workflow
-    /// ([`Flow::limit`](crate::Flow::limit)) or of this machine. Where several have the name, the job
-    /// counts against all of them. A name that none has is an error.
+    /// ([`Flow::limit`](crate::Flow::limit)) or of this machine.
     ///
-    /// The job waits until it has the places of all its limits, and holds them from then until its
-    /// attempt ends: it completes, fails, is cancelled, or is given up, even if its thread runs on.
+    /// If several have a limit of this name, the job counts against all of them. An unknown name is
+    /// an error.
     ///
-    /// Who waits for a limit has its places in the order of [priority](Self::priority), and first come,
-    /// first served within one. Nobody passes over a job that waits for many places at once.
+    /// The job waits for permits of all its limits. It holds them until its attempt completes,
+    /// fails, is cancelled or is given up, even if its thread continues.
     ///
-    /// A job lends the places that it holds to the jobs that it starts, and to those of a workflow that
-    /// runs inside of it, since it waits for them: together they hold no more than it does. Such a job
-    /// that counts for more than the job around it holds fails. Of limits that the job around it does
-    /// not hold, it waits for places like any other; so take nested limits in the same order
-    /// everywhere, as with locks.
+    /// Waiting jobs receive permits in the order of [priority](Self::priority), and within a
+    /// priority first come, first served. No job overtakes one that waits for many permits at once.
+    ///
+    /// A job lends its permits to the jobs that it starts, including those of child workflows,
+    /// because it waits for them: together they hold no more permits than it does. A child that
+    /// needs more permits than its parent holds fails. For limits that its parent does not hold, a
+    /// child waits like any other job; so acquire nested limits in the same order everywhere, as
+    /// with locks.
     ///
     /// ```
     /// use workflow_core::prelude::*;
@@ -405,7 +413,7 @@ impl<T: Send + Sync + 'static> Call<T> {
     /// #[job(limit = "db")]
     /// async fn query(number: u64) -> u64 { number + 1 }
     ///
-    /// // Holds the only place, and lends it to one query at a time.
+    /// // Holds the only permit, and lends it to one query at a time.
     /// #[register_workflow(name = "report", limit = "db")]
     /// async fn report(ctx: WorkflowContext) -> Result<u64, JobError> {
     ///     let first = ctx.run(query, 1).await?;
@@ -420,16 +428,17 @@ impl<T: Send + Sync + 'static> Call<T> {
         self.limit_by(name, 1)
     }
 
-    /// Counts the job against a named [limit](Self::limit) as so many. A job that counts for more than
-    /// there is has the whole limit for itself.
+    /// Counts the job against a named [limit](Self::limit) with several permits. A job that needs
+    /// more permits than the limit has takes all of them.
     pub fn limit_by(self, name: impl Into<String>, amount: usize) -> Self {
         let name = name.into();
         self.set(|options| options.limits.push((name, amount)))
     }
 
-    /// Names what takes the job's work back: run, newest first, when a later job fails for good.
+    /// Sets the compensation of the job, which undoes its work when a later job fails for good.
+    /// Compensations run newest first.
     ///
-    /// `compensate` receives the handle of this job's own output.
+    /// `compensation` receives the handle of this job's output.
     pub fn compensate<U>(mut self, compensation: impl FnOnce(Handle<T>) -> Call<U>) -> Self {
         let owner = fresh_owner();
         let call = compensation(Handle::new(InputRef { owner, index: 0 })).raw;
@@ -439,11 +448,11 @@ impl<T: Send + Sync + 'static> Call<T> {
         })
     }
 
-    /// Runs the body here and now, outside of any engine.
+    /// Runs the body outside of any engine.
     ///
     /// # Errors
     ///
-    /// Fails when the job does, or when it has inputs, which only a flow can provide.
+    /// Fails when the job fails, and when it has inputs, which only a flow can provide.
     pub async fn run_detached(self) -> Result<T, JobError> {
         if !self.raw.inputs.is_empty() {
             return Err(JobError::terminal(format!(
@@ -466,7 +475,7 @@ impl<T: Send + Sync + 'static> Call<T> {
         output
             .take()
             .and_then(|mut values| values.pop())
-            .ok_or_else(|| JobError::terminal("the job ended without leaving an output"))
+            .ok_or_else(|| JobError::terminal("the job ended without an output"))
     }
 }
 
@@ -480,10 +489,10 @@ impl<T: Send + Sync + 'static> IntoFuture for Call<T> {
 }
 
 impl<T: Send + Sync + 'static> Call<Vec<T>> {
-    /// Limits how many elements of a [`map`] are worked on at once. Default: no limit but the
-    /// run's and the engine's. 0 counts as 1.
+    /// Limits how many elements of a [`map`](super::map()) run at once. Default: only the run's and
+    /// the engine's limits. 0 counts as 1.
     ///
-    /// Has no effect on a call that is no map.
+    /// Has no effect on a call that is not a map.
     pub fn concurrency(self, at_once: usize) -> Self {
         self.set(|options| options.concurrency = at_once.max(1))
     }
@@ -495,14 +504,13 @@ impl<T> fmt::Debug for Call<T> {
     }
 }
 
-/// A job as a function of its inputs: a `#[job]` function by name, or a closure that returns
-/// the call of one.
+/// A job that `ctx.run` can call: a `#[job]` function, or a closure that returns the call of one.
 pub trait JobFn<I, O, M> {
-    /// The call whose items stand for the inputs, and the items' owner.
+    /// Returns a call with items in place of the inputs, and the owner of the items.
     #[doc(hidden)]
     fn template(self) -> (u32, Call<O>);
 
-    /// The inputs, one value per item.
+    /// Returns the inputs, one value per item.
     #[doc(hidden)]
     fn values(input: I) -> Vec<crate::value::Boxed>;
 }
@@ -531,10 +539,10 @@ job_fn!((A, B), fn(A, B), (A 0, B 1), |(a, b)| [a, b]);
 job_fn!((A, B, C), fn(A, B, C), (A 0, B 1, C 2), |(a, b, c)| [a, b, c]);
 job_fn!((A, B, C, D), fn(A, B, C, D), (A 0, B 1, C 2, D 3), |(a, b, c, d)| [a, b, c, d]);
 
-/// A job made of a closure that takes a clone of its input and returns a future.
+/// Creates a job from a closure that takes a clone of its input and returns a future.
 ///
-/// Input and output have a JSON form, which is what a store keeps of them. A job with values that
-/// have none is a `#[job]` function.
+/// Input and output need a JSON form, which a store persists. For values without one, write a
+/// `#[job]` function.
 ///
 /// ```
 /// use workflow_core::{Call, Handle, JobError, closure};
@@ -568,7 +576,7 @@ where
     Call::new(name, json_type::<O>().with_clone::<O>(), body, inputs).parameters(one_input::<I>)
 }
 
-/// A job that is a value with state of its own: a client, a pool, a setting.
+/// Creates the call of a [`Job`], a value with its own state.
 ///
 /// ```
 /// use async_trait::async_trait;
@@ -614,12 +622,12 @@ pub fn call_job<J: Job>(job: J, input: Handle<J::Input>) -> Call<J::Output> {
         .takes_context()
 }
 
-/// A type that has a JSON form.
+/// The description of a type with a JSON form.
 fn json_type<T: Serialize + DeserializeOwned + Send + Sync + 'static>() -> Type {
     Type::opaque::<T>().with_serialize::<T>().with_deserialize::<T>()
 }
 
-/// The parameters of a job that reads one input.
+/// The parameters of a job with one input.
 pub(crate) fn one_input<T: Serialize + Send + Sync + 'static>() -> Vec<Parameter> {
     vec![(InputCount::One, Some(Type::opaque::<T>().with_serialize::<T>()))]
 }

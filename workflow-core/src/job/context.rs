@@ -1,4 +1,4 @@
-//! What a job may ask of its run while it works.
+//! The context of a job: its access to the run while it runs.
 
 use std::any::Any;
 use std::fmt;
@@ -17,14 +17,14 @@ use crate::id::RunId;
 use crate::run_log::{LogError, LogPlace, OutputStream, RunLog};
 use crate::value::{from_json, to_json};
 
-/// Where a job stands, and what it may ask: its names and numbers, whether it should stop, a
-/// sign of life, a wait.
+/// The context of one attempt of a job: names and IDs, cancellation, heartbeats, sleeps, signals
+/// and persisted values.
 ///
-/// A `#[job]` function that has a parameter of this type receives it; the parameter is no input.
-/// A function that is called outside of a run gets a context that is never cancelled.
+/// A `#[job]` function receives it as a parameter of this type, which is not an input. Outside of a
+/// run, the context is never cancelled.
 ///
-/// A clone may outlive the attempt, in a task that the job spawned. From the end of the attempt on
-/// it [is cancelled](Self::is_cancelled), and what it asks of the run fails.
+/// A clone may outlive the attempt, in a task that the job spawned. Once the attempt has ended, the
+/// context [is cancelled](Self::is_cancelled) and its requests to the run fail.
 ///
 /// ```
 /// use workflow_core::prelude::*;
@@ -48,16 +48,16 @@ pub struct JobContext {
     token: Arc<Token>,
 }
 
-/// A context that a function takes beside its inputs.
+/// A context parameter of a function.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is not the context of `workflow_core` but another type of that name",
-    note = "the macros know a context by the names `JobContext` and `WorkflowContext`; import the \
-            other type under another name"
+    message = "`{Self}` is not the context type of `workflow_core`, but another type of that name",
+    note = "the macros recognize a context by the names `JobContext` and `WorkflowContext`; import \
+            the other type under another name"
 )]
 pub trait AttemptContext {
-    /// The context of the attempt that the scope belongs to.
+    /// Creates the context of an attempt.
     fn of(io: &AttemptIo) -> Self;
-    /// A context outside of any run.
+    /// Creates a context outside of any run.
     fn outside() -> Self;
 }
 
@@ -72,7 +72,7 @@ impl AttemptContext for JobContext {
 }
 
 impl JobContext {
-    /// The context of the attempt that the scope belongs to.
+    /// Creates the context of an attempt.
     pub fn new(io: &AttemptIo) -> Self {
         let services = io.link().cloned();
         let token = match services.as_ref().map(Weak::upgrade) {
@@ -83,7 +83,7 @@ impl JobContext {
         Self { io: io.clone(), services, token }
     }
 
-    /// A context outside of any run, as unit tests want it.
+    /// Creates a context outside of any run, for unit tests.
     pub fn detached() -> Self {
         Self::new(&AttemptIo::detached())
     }
@@ -92,12 +92,12 @@ impl JobContext {
         self.services.as_ref()?.upgrade()
     }
 
-    /// The run; `None` for a context that never had one.
+    /// The run; `None` outside of a run.
     ///
     /// # Errors
     ///
-    /// Fails when the run has ended and is gone. One that is held by a handle is still there.
-    pub(super) fn reach(&self) -> Result<Option<Arc<dyn Services>>, JobError> {
+    /// Fails when the run has ended and was dropped. A run with a handle is still there.
+    pub(super) fn live_services(&self) -> Result<Option<Arc<dyn Services>>, JobError> {
         match self.services.as_ref().map(Weak::upgrade) {
             None => Ok(None),
             Some(Some(services)) => Ok(Some(services)),
@@ -105,30 +105,30 @@ impl JobContext {
         }
     }
 
-    /// As [`reach`](Self::reach), while the attempt is under way.
+    /// As [`live_services`](Self::live_services), while the attempt is running.
     ///
     /// # Errors
     ///
     /// Fails when the attempt has ended.
-    pub(super) fn reach_under_way(&self) -> Result<Option<Arc<dyn Services>>, JobError> {
-        let services = self.reach()?;
+    pub(super) fn running_services(&self) -> Result<Option<Arc<dyn Services>>, JobError> {
+        let services = self.live_services()?;
         if let Some(services) = &services {
             services.check_under_way(self.io.job, self.io.attempt)?;
         }
         Ok(services)
     }
 
-    /// How many runs the job is inside of.
+    /// The nesting level of the job's run; 0 outside of a run.
     pub(crate) fn level(&self) -> u32 {
         self.services().map_or(0, |services| services.level())
     }
 
-    /// The names of the workflows that the job is inside of, the innermost first.
+    /// The names of the workflows around the job, the innermost first.
     pub(crate) fn callers(&self) -> Vec<String> {
         self.services().map(|services| services.callers()).unwrap_or_default()
     }
 
-    /// The run's id; `None` outside of a run.
+    /// The run's ID; `None` outside of a run.
     pub fn run_id(&self) -> Option<RunId> {
         self.services().map(|services| services.run_id())
     }
@@ -138,7 +138,7 @@ impl JobContext {
         self.services().map(|services| services.workflow_name()).unwrap_or_default()
     }
 
-    /// The user who asked for the run; `None` when nobody was named, and outside of a run.
+    /// The user who requested the run; `None` if no user is known, and outside of a run.
     pub fn user(&self) -> Option<Arc<str>> {
         self.services().and_then(|services| services.user())
     }
@@ -148,10 +148,11 @@ impl JobContext {
         self.services().map(|services| services.job_name(self.io.job)).unwrap_or_default()
     }
 
-    /// The [state](State) of this type that the engine was given: for a [`Job`](super::Job) that is
-    /// a value. A `#[job]` function takes `State<T>` as a parameter instead, so that a missing one
-    /// is found before the run begins; [`Call::requires_state`](super::Call::requires_state) does
-    /// the same for a `Job`. A closure can also hold what it needs.
+    /// The engine's [state](State) of this type, for implementations of [`Job`](super::Job).
+    ///
+    /// A `#[job]` function takes `State<T>` as a parameter instead, so that missing state is an
+    /// error before the run begins; [`Call::requires_state`](super::Call::requires_state) declares
+    /// the same for a `Job`. A closure can also capture what it needs.
     ///
     /// ```
     /// use async_trait::async_trait;
@@ -186,23 +187,23 @@ impl JobContext {
     ///
     /// # Errors
     ///
-    /// Fails for good when the engine has no such state, and outside of a run.
+    /// Fails with a terminal error when the engine has no such state, and outside of a run.
     pub fn state<T: Send + Sync + 'static>(&self) -> Result<State<T>, JobError> {
         State::of(&self.io)
     }
 
-    /// Which attempt this is, from 1.
+    /// The number of the attempt, from 1.
     pub fn attempt(&self) -> u32 {
         self.io.attempt
     }
 
-    /// Which element of the list this job works on, when a map started it.
+    /// The index of the list element that this job processes, if a map started it.
     pub fn map_index(&self) -> Option<u32> {
         self.io.map_index()
     }
 
-    /// A text that is the same for every attempt of this job in this run, and for nothing else:
-    /// what to send along where a repeated request must count once. Empty outside of a run.
+    /// A key that is the same for every attempt of this job in this run, and unique otherwise. Send
+    /// it with requests that must take effect only once. Empty outside of a run.
     pub fn idempotency_key(&self) -> String {
         match self.services() {
             Some(services) => format!("{}/{}", services.run_id(), services.job_name(self.io.job)),
@@ -210,50 +211,52 @@ impl JobContext {
         }
     }
 
-    /// Whether the job has been asked to stop: the run was cancelled, or time is up. True as well
-    /// once the attempt has ended, for tasks that it left behind.
+    /// Whether the job should stop, because the run was cancelled or the job timed out. Also true
+    /// once the attempt has ended, for tasks that outlive it.
     pub fn is_cancelled(&self) -> bool {
         self.token.is_set()
             || self.services.as_ref().is_some_and(|services| services.strong_count() == 0)
     }
 
-    /// Ends when the job is asked to stop, and at the latest with the attempt.
+    /// Completes when the job should stop, and at the latest when the attempt ends.
     pub async fn cancelled(&self) {
         self.token.wait().await;
     }
 
-    /// Gives a sign of life, which sets the heartbeat timeout back to its start.
+    /// Sends a heartbeat, which restarts the heartbeat timeout.
     pub fn heartbeat(&self) {
         if let Some(services) = self.services() {
             services.heartbeat(self.io.job, self.io.attempt);
         }
     }
 
-    /// Gives the attempt at least this long to stop, once it is asked to, whatever the engine gives
-    /// to others. False when it is too late for that: it has been asked, or given up.
+    /// Reserves at least this grace period for the attempt to stop once it is cancelled. Returns
+    /// false if it has been cancelled or given up already.
     pub fn reserve_grace(&self, grace: Duration) -> bool {
-        match self.reach() {
+        match self.live_services() {
             Ok(Some(services)) => services.reserve_grace(self.io.job, self.io.attempt, grace),
-            // Nobody is there who would give it up.
+            // Outside of a run nothing cancels it.
             Ok(None) => true,
             Err(_) => false,
         }
     }
 
-    /// Whether the run is not this engine's any more: what the job does is of no use.
+    /// Whether this engine has lost the run, so that the job's work is useless.
     pub(crate) fn is_lost(&self) -> bool {
         self.services().is_some_and(|services| services.is_lost())
     }
 
-    /// What a run has that is inside of the job.
+    /// What a child run of the job inherits.
     pub(crate) fn inherited(&self) -> Option<Arc<dyn Any + Send + Sync>> {
         self.services().map(|services| services.inherited(self.io.job))
     }
 
-    /// Keeps a fact about this attempt, which the job's entry in the report shows. The latest
-    /// of one name counts, and a retry begins without any. While the attempt goes on, those who
-    /// watch read it among what it [prints](Self::print), as a line `name: value` of standard error.
-    /// Facts that do not serialise, and those of jobs outside of a run, are dropped.
+    /// Annotates this attempt with a named value, which the report shows.
+    ///
+    /// A later value replaces an earlier one of the same name, and a retry starts without
+    /// annotations. The annotation is also [printed](Self::print) to standard error as a line
+    /// `name: value`. Values that cannot be serialized are ignored, as are annotations outside of a
+    /// run.
     pub fn annotate(&self, name: impl Into<String>, value: impl serde::Serialize) {
         let name = name.into();
         if let (Some(services), Ok(value)) = (self.services(), to_json(&value)) {
@@ -263,39 +266,40 @@ impl JobContext {
         }
     }
 
-    /// Keeps a fact about this attempt that nobody needs to read before its end.
-    /// Adds a fact about the attempt as [`note`](Self::note) does, and does not show it among what the
-    /// job prints.
+    /// Annotates this attempt as [`annotate`](Self::annotate) does, without printing the
+    /// annotation.
     pub fn annotate_silently(&self, name: impl Into<String>, value: impl Into<serde_json::Value>) {
         if let Some(services) = self.services() {
             services.note(self.io.job, self.io.attempt, name.into(), value.into());
         }
     }
 
-    /// Waits for a signal of this name, and returns what came with it; null for nothing. Signals
-    /// that came before wait here to be received, each by one job, in the order in which they came.
+    /// Waits for a signal of this name and returns its payload, which is null if none was sent.
     ///
-    /// They are sent with [`RunHandle::signal`](crate::RunHandle::signal). In a run that a store
-    /// keeps, a signal is not lost, and one that was received is received again after a crash. A
-    /// run inside of a job has an id and signals of its own.
+    /// Signals that arrived earlier are queued: each is received by one job, in the order of
+    /// arrival.
+    ///
+    /// Send signals with [`RunHandle::signal`](crate::RunHandle::signal). In a persisted run no
+    /// signal is lost, and after a crash a received signal is received again. A child run has its
+    /// own ID and signals.
     ///
     /// # Errors
     ///
-    /// Fails when what came is no `T`, when the job is asked to stop, outside of a run, and when the
-    /// attempt has ended.
+    /// Fails when the payload is not a `T`, when the job is cancelled, outside of a run, and when
+    /// the attempt has ended.
     pub async fn wait_signal<T: serde::de::DeserializeOwned>(
         &self,
         name: impl Into<String>,
     ) -> Result<T, JobError> {
-        let Some(services) = self.reach_under_way()? else {
-            return Err(JobError::terminal("signals reach jobs of a run only"));
+        let Some(services) = self.running_services()? else {
+            return Err(JobError::terminal("signals can be received only in a run"));
         };
         let name = name.into();
         let stopped = || {
-            let error = format!("it was asked to stop while it waited for the signal `{name}`");
+            let error = format!("the job was cancelled while it waited for signal `{name}`");
             JobError::of_kind(JobErrorKind::Cancelled, error)
         };
-        // A signal that comes now is left to whoever is not asked to stop.
+        // A cancelled job leaves the next signal to other jobs.
         if self.is_cancelled() {
             return Err(stopped());
         }
@@ -308,8 +312,8 @@ impl JobContext {
         from_json(payload).map_err(JobError::of_value)
     }
 
-    /// Keeps a value under a key, for jobs that come later in this run. The latest of one key
-    /// counts. Outside of a run, nothing is kept.
+    /// Persists a value under a key, for later jobs of this run. A later value replaces an earlier
+    /// one of the same key. Does nothing outside of a run.
     ///
     /// # Errors
     ///
@@ -320,36 +324,36 @@ impl JobContext {
         value: impl serde::Serialize,
     ) -> Result<(), JobError> {
         let value = to_json(&value).map_err(JobError::of_value)?;
-        let Some(services) = self.reach()? else { return Ok(()) };
+        let Some(services) = self.live_services()? else { return Ok(()) };
         if services.persist_value(self.io.job, self.io.attempt, key.into(), value) {
             return Ok(());
         }
         services.check_under_way(self.io.job, self.io.attempt)
     }
 
-    /// The value that a job of this run [kept](Self::keep) under the key; `None` when there is
-    /// none.
+    /// Returns the value that a job of this run [persisted](Self::persist) under the key; `None` if
+    /// there is none.
     ///
     /// # Errors
     ///
-    /// Fails when the value is no `T`, and when the attempt has ended.
+    /// Fails when the value is not a `T`, and when the attempt has ended.
     pub fn persisted<T: serde::de::DeserializeOwned>(
         &self,
         key: &str,
     ) -> Result<Option<T>, JobError> {
-        let value = self.reach_under_way()?.and_then(|services| services.persisted_value(key));
+        let value = self.running_services()?.and_then(|services| services.persisted_value(key));
         value.map(from_json).transpose().map_err(JobError::of_value)
     }
 
-    /// Prints for those who watch the run: they find the text among its
-    /// [events](crate::Run::events), between the beginning and the end of this attempt.
+    /// Prints text to the subscribers of the run, who receive it among the
+    /// [events](crate::Run::events), between the start and the end of this attempt.
     ///
-    /// The log of the run keeps the text, where the run has one
-    /// ([`runs_dir`](crate::EngineBuilder::runs_dir)); neither the report nor a store does. Nobody
-    /// waits for those who watch: of what is printed faster than they read, the run holds the latest
-    /// ([`output_backlog`](crate::EngineBuilder::output_backlog)). Outside of a run, and once the
-    /// attempt has been given up, the text is dropped. What a run prints that is inside of a job is
-    /// also what that job prints.
+    /// The log of the run saves the text, if there is one
+    /// ([`runs_dir`](crate::EngineBuilder::runs_dir)); the report and the store do not. Slow
+    /// subscribers do not slow the run down: it buffers the latest output for them
+    /// ([`output_backlog`](crate::EngineBuilder::output_backlog)). The text is dropped outside of a
+    /// run, and once the attempt has been given up. The output of a child run is also output of the
+    /// job that started it.
     ///
     /// ```
     /// use workflow_core::prelude::*;
@@ -369,9 +373,8 @@ impl JobContext {
         }
     }
 
-    /// Shows what was printed, and the log has, to those who watch the run.
-    /// Shows a piece of output to those who watch the run; `log` is where the run's log has it, if
-    /// it was written there. Nothing is written by this.
+    /// Sends a piece of output to the subscribers of the run, without writing it to the run's log.
+    /// `log` is its place in the log, if it was written there.
     ///
     /// [`print`](Self::print) is for output that the engine writes to the log itself.
     pub fn show(&self, stream: OutputStream, text: String, log: Option<LogPlace>) {
@@ -380,7 +383,7 @@ impl JobContext {
         }
     }
 
-    /// The run's folder, and the log in it; `None` for a run without a folder, and outside of runs.
+    /// The run's folder and the log in it; `None` for a run without a folder, and outside of a run.
     ///
     /// # Errors
     ///
@@ -389,28 +392,28 @@ impl JobContext {
         self.services()?.log()
     }
 
-    /// Waits on the engine's clock, which tests can move. Does not wait once the attempt has
+    /// Sleeps on the engine's clock, which tests can advance. Returns at once if the attempt has
     /// ended.
     ///
-    /// Ends at once when the job is asked to stop and has a [grace period](crate::Call::grace), or
-    /// runs on a thread: [`is_cancelled`](Self::is_cancelled) tells. A sleep that begins later ends
-    /// after 10 ms, so that a loop which sleeps between two tries does not spin.
+    /// Ends early when the job is cancelled and has a [grace period](crate::Call::grace) or runs on
+    /// a thread; [`is_cancelled`](Self::is_cancelled) tells. A sleep that starts after that takes
+    /// up to 10 ms, so that a polling loop does not spin.
     pub async fn sleep(&self, duration: Duration) {
         self.cut_short(duration, self.sleep_through(duration)).await;
     }
 
-    /// Ends with the sleep, or early when the job is asked to stop.
+    /// Ends with the sleep, or early when the job is cancelled.
     pub(super) async fn cut_short(&self, duration: Duration, sleep: impl Future<Output = ()>) {
         if self.is_cancelled() {
-            return self.sleep_through(duration.min(PACE)).await;
+            return self.sleep_through(duration.min(CANCELLED_SLEEP)).await;
         }
         select(pin!(sleep), self.token.wait()).await;
     }
 
-    /// Waits on the engine's clock, whether the job is asked to stop or not. Does not wait once the
-    /// attempt has ended.
+    /// Sleeps on the engine's clock, even if the job is cancelled. Returns at once if the attempt
+    /// has ended.
     pub async fn sleep_through(&self, duration: Duration) {
-        match self.reach_under_way() {
+        match self.running_services() {
             Ok(Some(services)) => services.sleep(duration).await,
             Ok(None) => futures_timer::Delay::new(duration).await,
             Err(_) => {}
@@ -418,8 +421,8 @@ impl JobContext {
     }
 }
 
-/// How long a job that was asked to stop may sleep at a time.
-const PACE: Duration = Duration::from_millis(10);
+/// The longest sleep of a cancelled job.
+const CANCELLED_SLEEP: Duration = Duration::from_millis(10);
 
 impl fmt::Debug for JobContext {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,5 +1,5 @@
-//! One name, two uses: called with values a `#[job]` function runs; called with handles it
-//! describes a job of a graph.
+//! Dispatch of a `#[job]` function: called with values it runs, called with handles it describes a
+//! job of a graph.
 //!
 //! The arguments decide. Each has a [`Mode`], the modes of all are combined, and the marker type
 //! that stands for the job implements [`Invoke`] for the packed arguments of either mode.
@@ -8,7 +8,7 @@ use std::borrow::Borrow;
 
 use super::bind::{Each, EachOf, Handle, Opt, Ref, Val};
 
-/// When a job is to run: [`Now`] or [`Later`].
+/// The mode of a call: [`Now`] or [`Later`].
 pub trait Mode {
     /// The mode of a call in which another argument has mode `M`.
     type And<M: Mode>: Mode;
@@ -19,28 +19,28 @@ pub trait Mode {
     fn pack<A>(arguments: A) -> Self::Pack<A>;
 }
 
-/// The mode of values: the function runs.
+/// The mode of values: the function runs at once.
 pub enum Now {}
-/// The mode of handles: the call is drawn into a graph.
+/// The mode of handles: the call becomes a job of a graph.
 pub enum Later {}
 /// The mode of a call with arguments of modes `A` and `B`.
 pub type Both<A, B> = <A as Mode>::And<B>;
 
-/// The mode of a call of a job that takes application state, which only an engine has.
+/// The mode of a call of a job that takes application state, which only an engine provides.
 #[diagnostic::on_unimplemented(
     message = "a job that takes `State<T>` cannot be called with values alone, because the state \
                comes from an engine",
-    label = "wants at least one `Handle`",
-    note = "in a graph of constants, write `job::draw(..)`; in a unit test, hand the state over: \
+    label = "expected at least one `Handle`",
+    note = "in a graph of constants, write `job::draw(..)`; in a unit test, pass the state: \
             `job::call(State::new(..), ..)`"
 )]
 pub trait FromEngine {}
 
 impl FromEngine for Later {}
 
-/// Arguments of a function that runs.
+/// The arguments of a function that runs at once.
 pub struct NowArgs<A>(pub A);
-/// Arguments of a call that is drawn.
+/// The arguments of a call that becomes a job of a graph.
 pub struct LaterArgs<A>(pub A);
 
 impl Mode for Now {
@@ -63,11 +63,12 @@ impl Mode for Later {
 
 /// An argument for a parameter of kind `P`.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is no argument for this parameter of the job",
-    label = "wants the parameter's type (the job runs now) or a `Handle` of it (a job of the graph)"
+    message = "`{Self}` is not a valid argument for this parameter of the job",
+    label = "expected the parameter's type (the job runs now) or a `Handle` of it (a job of the \
+             graph)"
 )]
 pub trait Arg<P> {
-    /// When the job is to run, as far as this argument tells.
+    /// The mode that this argument implies.
     type Mode: Mode;
 }
 
@@ -105,15 +106,16 @@ impl<T, const N: usize> Arg<EachOf<T>> for [Handle<T>; N] {
     type Mode = Later;
 }
 
-/// What the marker type of a job does with packed arguments.
+/// The operation of a job's marker type on packed arguments.
 #[diagnostic::on_unimplemented(
     message = "these arguments neither call the job nor draw it into a graph",
-    note = "give handles for a job of a graph (constants through `flow.value(..)`), or plain values to run it"
+    note = "pass handles for a job of a graph (constants through `flow.value(..)`), or plain \
+            values to run it"
 )]
 pub trait Invoke<A> {
     /// The function's own result, or a `Call`.
     type Output;
 
-    /// Runs, or describes.
+    /// Runs the function, or describes the job.
     fn invoke(arguments: A) -> Self::Output;
 }

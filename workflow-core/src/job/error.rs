@@ -1,4 +1,4 @@
-//! Why a job failed, and whether it is worth trying again.
+//! Errors of jobs, and whether a retry may help.
 
 use std::any::type_name;
 use std::error::Error;
@@ -12,10 +12,10 @@ use crate::value::ValueError;
 
 type Source = Box<dyn Error + Send + Sync>;
 
-/// What a job fails with: any error, taken in by `?`, and whether another attempt may help.
+/// The error of a job: any error, converted by `?`, and whether a retry may help.
 ///
-/// Every error type converts, and counts as worth a retry; so do `anyhow::Error`, `String` and
-/// `&str`. [`JobError::terminal`] says that trying again is useless.
+/// Every error type converts into a retryable error; so do `anyhow::Error`, `String` and `&str`.
+/// Use [`JobError::terminal`] for an error that a retry cannot fix.
 ///
 /// ```
 /// use workflow_core::JobError;
@@ -29,38 +29,39 @@ type Source = Box<dyn Error + Send + Sync>;
 /// assert!(port("x").unwrap_err().is_retryable());
 /// assert!(!port("").unwrap_err().is_retryable());
 /// ```
-// Like `anyhow::Error` it is itself no `std::error::Error`, or the conversion could not exist.
+// Like `anyhow::Error`, it does not implement `std::error::Error`, because the blanket conversion
+// could not exist then.
 pub struct JobError(Box<Inner>);
 
 struct Inner {
     kind: JobErrorKind,
     error_type: String,
     source: Source,
-    /// The error and its causes in words, from the end of the attempt on.
+    /// The text of the error and its causes, once the attempt has ended.
     text: Option<Box<str>>,
 }
 
-/// After this, an error of a command has the end of its stderr.
+/// The text in a command's error that precedes the end of its stderr.
 pub const STDERR_FOLLOWS: &str = "the end of its stderr:\n";
 
-/// So many causes of an error are told, and so many bytes of text; the rest is cut off.
+/// The most causes and bytes in the text of an error; the rest is cut off.
 const MOST_CAUSES: usize = 64;
 const LONGEST_TEXT: usize = 64 * 1024;
 
-/// The ways in which an attempt ends badly.
+/// The way in which an attempt failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum JobErrorKind {
-    /// The job returned an error that another attempt may not meet.
+    /// The job returned an error that a retry may fix.
     #[serde(rename = "retryable")]
     Retryable,
-    /// The job returned an error that every attempt would meet.
+    /// The job returned an error that a retry cannot fix.
     #[serde(rename = "terminal")]
     Terminal,
     /// The job panicked. Counts as retryable.
     #[serde(rename = "panicked")]
     Panicked,
-    /// An attempt, or all of them together, took too long.
+    /// An attempt, or all attempts together, took too long.
     #[serde(rename = "timed_out")]
     TimedOut(TimeoutKind),
     /// The job, or its run, was cancelled.
@@ -69,17 +70,17 @@ pub enum JobErrorKind {
 }
 
 impl JobError {
-    /// An error that another attempt may not meet. The same as `JobError::from`.
+    /// Creates an error that a retry may fix, as `JobError::from` does.
     pub fn retryable<E: Into<Source>>(error: E) -> Self {
         Self::new::<E>(JobErrorKind::Retryable, error)
     }
 
-    /// An error that every attempt would meet: the job is not tried again.
+    /// Creates an error that a retry cannot fix: the job is not retried.
     pub fn terminal<E: Into<Source>>(error: E) -> Self {
         Self::new::<E>(JobErrorKind::Terminal, error)
     }
 
-    /// An error of any kind, as an engine or a job that speaks for others reports it.
+    /// Creates an error of a given kind, for engines and for jobs that report the errors of others.
     pub fn of_kind<E: Into<Source>>(kind: JobErrorKind, error: E) -> Self {
         Self::new::<E>(kind, error)
     }
@@ -89,13 +90,13 @@ impl JobError {
         Self(Box::new(Inner { kind, error_type, source: error.into(), text: None }))
     }
 
-    /// What an attempt fails with that panicked, with what the panic said.
+    /// Creates the error of an attempt that panicked with this message.
     #[cold]
     pub(crate) fn panicked(panic: String) -> Self {
         Self::of_kind(JobErrorKind::Panicked, panic)
     }
 
-    /// What an attempt fails with whose value did not cross the border to JSON.
+    /// Creates the error of an attempt whose value could not be converted to or from JSON.
     #[cold]
     pub(crate) fn of_value(error: ValueError) -> Self {
         let panicked = matches!(error, ValueError::Panicked { .. });
@@ -103,9 +104,9 @@ impl JobError {
         Self::of_kind(kind, error)
     }
 
-    /// Puts the error into words, once, where its code may be called: from then on nothing that
-    /// is asked of it calls code of the host. An error that cannot be put into words is replaced
-    /// by one that says so and counts as a panic.
+    /// Formats the error once, where the host's `Display` may be called; from then on no method
+    /// calls it again. An error that cannot be formatted is replaced by one that says so and counts
+    /// as a panic.
     #[cold]
     pub(crate) fn written_down(mut self) -> Self {
         if self.0.text.is_some() {
@@ -122,23 +123,23 @@ impl JobError {
         };
         let error_type = std::mem::take(&mut self.0.error_type);
         guard::discard(self);
-        let text = format!("the job failed with an error that cannot be shown: {problem}");
+        let text = format!("the job failed with an error that cannot be displayed: {problem}");
         Self::panicked(text).with_type(error_type)
     }
 
-    /// Gives the error another type name, for `non_retryable_errors` to match.
+    /// Sets the error's type name, which `non_retryable_errors` match.
     #[must_use]
     pub fn with_type(mut self, error_type: impl Into<String>) -> Self {
         self.0.error_type = error_type.into();
         self
     }
 
-    /// In which way the attempt ended.
+    /// The way in which the attempt failed.
     pub fn kind(&self) -> JobErrorKind {
         self.0.kind
     }
 
-    /// Whether another attempt may help.
+    /// Whether a retry may help.
     pub fn is_retryable(&self) -> bool {
         match self.0.kind {
             JobErrorKind::Retryable | JobErrorKind::Panicked => true,
@@ -162,28 +163,28 @@ impl JobError {
         &*self.0.source
     }
 
-    /// Gives up the wrapping and returns the error as a `std::error::Error`.
+    /// Converts into the underlying `std::error::Error`.
     pub fn into_error(self) -> Box<dyn Error + Send + Sync> {
         self.0.source
     }
 
-    /// The error with its causes, parted by `: `; a cause that its error already spells out is
-    /// left away. What exceeds 64 causes or 64 KiB is cut off, and the text ends with `...`.
+    /// The text of the error and its causes, separated by `: `, without causes that the text
+    /// contains already. Text beyond 64 causes or 64 KiB is replaced by `...`.
     pub fn chain(&self) -> String {
         match &self.0.text {
             Some(text) => text.to_string(),
             None => write_chain(&*self.0.source).unwrap_or_else(|fmt::Error| {
-                format!("an error of type `{}`, which cannot be shown", self.0.error_type)
+                format!("an error of type `{}`, which cannot be displayed", self.0.error_type)
             }),
         }
     }
 }
 
-/// An error with its causes, in words.
+/// Formats an error and its causes.
 ///
 /// # Errors
 ///
-/// Fails when the `Display` of one of them does, which `to_string` would answer with a panic.
+/// Fails when the `Display` of one of them fails, on which `to_string` would panic.
 fn write_chain(error: &dyn Error) -> Result<String, fmt::Error> {
     let (mut text, mut whole) = write_bounded(error)?;
     let mut cause = error.source();
@@ -206,7 +207,7 @@ fn write_chain(error: &dyn Error) -> Result<String, fmt::Error> {
     Ok(text)
 }
 
-/// What an error says, and whether that is all of it.
+/// Formats an error; false if the text was cut off.
 fn write_bounded(error: &dyn Error) -> Result<(String, bool), fmt::Error> {
     let mut bounded = Bounded { text: String::new(), whole: true };
     match write!(bounded, "{error}") {
@@ -215,7 +216,7 @@ fn write_bounded(error: &dyn Error) -> Result<(String, bool), fmt::Error> {
     }
 }
 
-/// Takes so much text, and then no more.
+/// A writer that stops at [`LONGEST_TEXT`].
 struct Bounded {
     text: String,
     whole: bool,
@@ -230,7 +231,7 @@ impl fmt::Write for Bounded {
     }
 }
 
-/// The last place up to `most` where the text can be cut.
+/// Returns the last character boundary up to `most`.
 fn boundary(text: &str, most: usize) -> usize {
     let places = (0..=most.min(text.len())).rev();
     places.into_iter().find(|at| text.is_char_boundary(*at)).unwrap_or(0)
@@ -268,7 +269,7 @@ mod tests {
 
     #[test]
     fn any_error_converts_and_keeps_its_type_and_causes() {
-        let cause = "x".parse::<u8>().expect_err("x is no number");
+        let cause = "x".parse::<u8>().expect_err("x is not a number");
         let error = JobError::from(Outer(cause));
         assert!(error.error_type().ends_with("::Outer"));
         assert!(error.downcast_ref::<Outer>().is_some());
@@ -291,7 +292,7 @@ mod tests {
         }
     }
 
-    /// Each says another number, with a next one behind it.
+    /// Each displays its number, with the next one as its source.
     #[derive(Debug, thiserror::Error)]
     #[error("{number}")]
     struct Numbered {
@@ -334,7 +335,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_that_cannot_be_shown_counts_as_a_panic() {
+    fn an_error_that_cannot_be_displayed_counts_as_a_panic() {
         let cases = [(false, "its `Display` returned an error"), (true, "panicked: no words")];
         for (panics, problem) in cases {
             let error = JobError::terminal(Unspeakable(panics)).written_down();
@@ -343,11 +344,11 @@ mod tests {
             assert!(error.chain().ends_with(problem), "{error}");
         }
         let shown = JobError::terminal(Unspeakable(false)).to_string();
-        assert!(shown.ends_with("::Unspeakable`, which cannot be shown"), "{shown}");
+        assert!(shown.ends_with("::Unspeakable`, which cannot be displayed"), "{shown}");
     }
 
     #[test]
-    fn what_is_written_down_is_not_asked_again() {
+    fn a_formatted_error_is_not_formatted_again() {
         use std::sync::atomic::{AtomicU32, Ordering};
 
         static SHOWN: AtomicU32 = AtomicU32::new(0);

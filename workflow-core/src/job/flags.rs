@@ -1,11 +1,11 @@
-//! What is special about a job, small enough for a scheduler to keep one set per job.
+//! Flags of a job, small enough for the scheduler to hold one set per job.
 
 use bitflags::bitflags;
 
 use super::TriggerRule;
 
 bitflags! {
-    /// What a job asks for beyond its work. A job without any takes the short way.
+    /// The properties of a job that need extra work. A job without flags takes the fast path.
     #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
     pub(crate) struct JobFlags: u16 {
         /// The trigger rule, as a number; read it with [`rule`](Self::rule).
@@ -16,9 +16,9 @@ bitflags! {
         const RETRIED = 1 << 4;
         /// Has a timeout.
         const TIMED = 1 << 5;
-        /// Only waits for jobs that it starts.
+        /// Only waits for jobs that it starts, and so does not count as running.
         const CONTAINER = 1 << 6;
-        /// Runs only if a test of its inputs says so.
+        /// Has a condition on its inputs.
         const CONDITIONAL = 1 << 7;
         /// Was started by another job.
         const CHILD = 1 << 8;
@@ -26,21 +26,21 @@ bitflags! {
         const COMPENSATED = 1 << 9;
         /// Compensates the work of another.
         const COMPENSATION = 1 << 10;
-        /// Looks at its context, and so can be asked to stop.
+        /// Takes a context, and so can be cancelled cooperatively.
         const WATCHES = 1 << 11;
         /// May block its thread.
         const BLOCKING = 1 << 12;
         /// Has a priority other than 0.
         const RANKED = 1 << 13;
-        /// Works on one element of its parent's list, and needs the others.
+        /// Processes one element of its parent's list, and fails with the others.
         const ELEMENT = 1 << 14;
-        /// Is a member of a group that others wait for.
+        /// Is a member of a group that other jobs wait for.
         const MEMBER = 1 << 15;
     }
 }
 
 impl JobFlags {
-    /// These flags if `holds`, and none otherwise.
+    /// Returns these flags if `holds`, and none otherwise.
     pub(crate) fn when(self, holds: bool) -> Self {
         if holds { self } else { Self::empty() }
     }

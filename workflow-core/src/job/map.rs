@@ -1,4 +1,4 @@
-//! Dynamic fan-out: one job per element of a list that is known only when it is there.
+//! Dynamic fan-out: one job per element of a list whose length is known only at run time.
 
 use std::any::Any;
 use std::sync::Arc;
@@ -10,11 +10,11 @@ use super::call::Call;
 use super::{AttemptIo, Body, JobError};
 use crate::value::ChildOutputs;
 
-/// A job that runs another for every element of a list that an upstream job produced. Its output
-/// is the list of their outputs, in the order of the elements.
+/// Creates a job that runs another job for every element of an upstream list. Its output is the
+/// list of their outputs, in the order of the elements.
 ///
-/// The jobs are named after the map: `resize[0]`, `resize[1]`, and so on. When one fails for good
-/// the map starts no more of them, cancels those that run, and fails with the first error.
+/// The jobs are named after the map: `resize[0]`, `resize[1]`, and so on. When one fails for good,
+/// the map starts no more jobs, cancels the running ones, and fails with the first error.
 ///
 /// ```
 /// use workflow_core::prelude::*;
@@ -62,16 +62,16 @@ where
                 }),
                 asked: serde_json::Value::Null,
             });
-            let services = io.services().ok_or_else(|| {
-                JobError::terminal("a map runs on an engine only, and this context has none")
-            })?;
+            let services = io
+                .services()
+                .ok_or_else(|| JobError::terminal("a map needs an engine; add it to a workflow"))?;
             let running = services.spawn(io.job, children.collect());
             drop(services);
             for child in running {
                 child.await?;
             }
             io.put(output.take().ok_or_else(|| {
-                JobError::terminal("an element's job ended without leaving an output")
+                JobError::terminal("the job of an element ended without an output")
             })?)
         }
     });

@@ -1,4 +1,4 @@
-//! What may be asked of a job beside its work: order, conditions, retries, timeouts, limits.
+//! Options of a job: order, conditions, retries, timeouts, limits.
 
 use std::time::Duration;
 
@@ -7,56 +7,58 @@ use serde::{Deserialize, Serialize};
 use super::{AttemptIo, Handle, InputRef, JobError, RawCall};
 use crate::retry::RetryPolicy;
 
-/// What must have become of the jobs that a job waits for, before it may start.
+/// The rule that decides when a job starts, depending on how its dependencies ended.
 ///
-/// A job that is skipped because another failed counts as failed here; one that its own
+/// A dependency that was skipped because another job failed counts as failed; one that its own
 /// condition skipped does not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[non_exhaustive]
 pub enum TriggerRule {
-    /// All of them completed.
+    /// All dependencies completed.
     #[default]
     #[serde(rename = "all_success")]
     AllSuccess,
-    /// All of them ended, in whatever way.
+    /// All dependencies ended, in any way.
     #[serde(rename = "all_done")]
     AllDone,
-    /// One of them completed; the job does not wait for the others.
+    /// One dependency completed; the job does not wait for the others.
     #[serde(rename = "one_success")]
     OneSuccess,
-    /// One of them failed; the job does not wait for the others.
+    /// One dependency failed; the job does not wait for the others.
     #[serde(rename = "one_failed")]
     OneFailed,
-    /// All of them ended, and none failed.
+    /// All dependencies ended, and none failed.
     #[serde(rename = "none_failed")]
     NoneFailed,
-    /// All of them ended, in whatever way, and even when the run is stopping or was cancelled.
+    /// All dependencies ended, in any way; runs even if the run is stopping or was cancelled.
     #[serde(rename = "always")]
     Always,
 }
 
-/// What a run does when a job fails for good.
+/// The reaction of a run to a job that fails for good.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[non_exhaustive]
 pub enum OnFailure {
-    /// Skips the jobs that wait for it, and finishes the rest.
+    /// Skips the jobs that depend on it, and finishes the rest.
     #[default]
     #[serde(rename = "continue")]
     Continue,
-    /// Starts nothing more; what runs may finish.
+    /// Starts no more jobs; running jobs may finish.
     #[serde(rename = "stop")]
     Stop,
 }
 
-/// Which clock ran out.
+/// The kind of a timeout.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum TimeoutKind {
     /// One attempt took too long.
     #[serde(rename = "start_to_close")]
     StartToClose,
-    /// All attempts and the waits between them took too long.
+    /// All attempts, including the delays between them, took too long.
     #[serde(rename = "schedule_to_close")]
     ScheduleToClose,
-    /// The job gave no sign of life.
+    /// The job sent no heartbeat in time.
     #[serde(rename = "heartbeat")]
     Heartbeat,
     /// The run took too long.
@@ -75,26 +77,26 @@ impl std::fmt::Display for TimeoutKind {
     }
 }
 
-/// How long a job may take. `None` sets no limit.
+/// The timeouts of a job. `None` means no limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Timeouts {
-    /// The longest that one attempt may take.
+    /// The longest duration of one attempt.
     pub start_to_close: Option<Duration>,
-    /// The longest that all attempts may take, from the moment when the job could first start.
+    /// The longest duration of all attempts, from the time at which the job could first start.
     pub schedule_to_close: Option<Duration>,
     /// The longest time between two calls of `JobContext::heartbeat`.
     pub heartbeat: Option<Duration>,
 }
 
 impl Timeouts {
-    /// Whether any limit is set.
+    /// Returns whether any timeout is set.
     pub(crate) fn any(&self) -> bool {
         *self != Self::default()
     }
 
-    /// The first limit that is zero, which no job can keep.
+    /// Returns the first timeout that is zero, which no job can meet.
     pub(crate) fn zero(&self) -> Option<TimeoutKind> {
         let limits = [
             (self.start_to_close, TimeoutKind::StartToClose),
@@ -105,44 +107,45 @@ impl Timeouts {
     }
 }
 
-/// Says that a timeout is zero: that of a job, or that of the run.
+/// Formats the error for a timeout of zero, of a job or of the run.
 pub(crate) fn zero_timeout(job: Option<&str>, timeout: TimeoutKind) -> String {
     let what = match job {
         Some(job) => format!("the timeout `{timeout}` of job `{job}`"),
         None => "the timeout of the run".to_owned(),
     };
-    format!("{what} is 0, which lets nothing run; set more than 0, or remove it")
+    format!("{what} is 0, so nothing could run; set it above 0, or remove it")
 }
 
-/// How long a job that asked for a grace period has one.
+/// The length of a job's grace period.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Grace {
-    /// As long as the engine says.
+    /// The engine's default.
     Engine,
-    /// As long as the job says.
+    /// The job's own.
     For(Duration),
 }
 
-/// Everything that can be asked of one job beside a name: what the methods of a [`Call`](super::Call)
-/// set one by one, for crates that draw workflows from data.
+/// All options of one job except its name: those that the methods of a [`Call`](super::Call) set
+/// one by one. For crates that read workflows from data.
 pub struct JobOptions {
     pub(crate) after: Vec<InputRef>,
     pub(crate) after_groups: Vec<Group>,
-    /// What must have become of the jobs that it waits for.
+    /// When it starts, depending on how its dependencies ended.
     pub trigger: TriggerRule,
-    /// When and how often it is tried again; `None` for one attempt.
+    /// The retry policy; `None` for one attempt.
     pub retry: Option<RetryPolicy>,
-    /// How long it may take.
+    /// The timeouts.
     pub timeouts: Timeouts,
-    /// Without one, the job is dropped at once when it is to stop.
+    /// The grace period; without one, the job is dropped at once when it is cancelled.
     pub grace: Option<Grace>,
-    /// Higher ones are started first.
+    /// The priority; jobs with a higher one start first.
     pub priority: i32,
-    /// Names of limits, and how much of each.
+    /// The names of limits, with the number of permits of each.
     pub limits: Vec<(String, usize)>,
     pub(crate) condition: Option<Condition>,
     pub(crate) compensation: Option<Compensation>,
-    /// How many children of the job may run at once.
+    /// The number of children that may run at once.
     pub(crate) concurrency: usize,
 }
 
@@ -175,7 +178,7 @@ impl JobOptions {
         self.after_groups.push(group);
     }
 
-    /// Runs the job only when `test` says so, which may read the job's inputs.
+    /// Runs the job only if `test`, which may read the job's inputs, returns true.
     pub fn set_condition(
         &mut self,
         test: impl Fn(&AttemptIo) -> Result<bool, JobError> + Send + Sync + 'static,
@@ -184,10 +187,10 @@ impl JobOptions {
     }
 }
 
-/// Jobs that others can wait for as a whole: made by [`Flow::group`](crate::Flow::group), given
-/// to [`Call::after_group`](super::Call::after_group).
+/// A group of jobs that other jobs can wait for. Create it with [`Flow::group`](crate::Flow::group)
+/// and pass it to [`Call::after_group`](super::Call::after_group).
 ///
-/// A small copyable ticket, valid for the flow that gave it out.
+/// It is small, `Copy`, and valid only for the flow that created it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Group {
     pub(crate) at: InputRef,
@@ -196,13 +199,13 @@ pub struct Group {
 /// A test of upstream values that decides whether a job runs.
 pub(crate) struct Condition(pub(crate) Test);
 
-/// Fails when it cannot be told, which fails the job.
+/// An error of the test fails the job.
 type Test = Box<dyn Fn(&AttemptIo) -> Result<bool, JobError> + Send + Sync>;
 
-/// What takes a job's work back: a call in which items stand for the job's own output.
+/// The compensation of a job: a call with an item in place of the job's output.
 pub(crate) struct Compensation {
     pub(crate) call: RawCall,
-    /// For each input of `call`: the job's output, or one of the job's own inputs.
+    /// The source of each input of `call`: the job's output, or one of the job's own inputs.
     pub(crate) inputs: Vec<super::ChildInput>,
     pub(crate) output: super::attempt_io::Project,
 }

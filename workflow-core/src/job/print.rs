@@ -1,4 +1,5 @@
-//! What jobs print: for those who watch them, and with `println!` and its kin.
+//! The output of jobs: text for subscribers, and the macros `println!`, `print!`, `eprintln!` and
+//! `eprint!`.
 
 use std::cell::RefCell;
 use std::fmt;
@@ -7,22 +8,22 @@ use std::sync::Weak;
 use super::attempt_io::Services;
 use crate::run_log::{LogPlace, OutputStream};
 
-/// A piece of what a job printed.
+/// A piece of output of a job.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Printed {
     pub(crate) stream: OutputStream,
     pub(crate) text: String,
-    /// Where it is kept, if it is.
+    /// Its place in the run's log, if it was written there.
     pub(crate) log: Option<LogPlace>,
 }
 
-/// The attempt that a thread is working for.
+/// The attempt that a thread runs.
 #[derive(Clone)]
 pub(crate) struct Attempt {
     pub(crate) services: Weak<dyn Services>,
     pub(crate) job: u32,
     pub(crate) attempt: u32,
-    /// Whether what it prints is for those who watch alone.
+    /// Whether its output goes to subscribers only.
     pub(crate) is_captured: bool,
 }
 
@@ -31,13 +32,13 @@ thread_local! {
 }
 
 impl Attempt {
-    /// Notes that the calling thread works for the attempt, until what is returned is dropped.
+    /// Marks the calling thread as running the attempt, until the returned guard is dropped.
     pub(crate) fn enter(self) -> Entered {
         Entered { outer: CURRENT.replace(Some(self)) }
     }
 }
 
-/// See [`Attempt::enter`].
+/// The guard of [`Attempt::enter`].
 pub(crate) struct Entered {
     outer: Option<Attempt>,
 }
@@ -48,11 +49,11 @@ impl Drop for Entered {
     }
 }
 
-/// Prints where the job is seen that the calling thread works for; and to the process, unless the
-/// engine captures that. What the macros stand for.
+/// Prints for the job that the calling thread runs, and to the process unless the engine captures
+/// that. The macros expand to this.
 #[doc(hidden)]
 pub fn print(stream: OutputStream, text: fmt::Arguments<'_>) {
-    // A destructor of the thread may print when this is gone.
+    // A destructor of a thread-local may print when this is gone.
     let current = CURRENT.try_with(|current| current.borrow().clone()).ok().flatten();
     let Some(attempt) = current else { return print_to_process(stream, text) };
     let text = text.to_string();
@@ -64,7 +65,7 @@ pub fn print(stream: OutputStream, text: fmt::Arguments<'_>) {
     }
 }
 
-#[expect(clippy::print_stdout, clippy::print_stderr, reason = "it stands for the macros")]
+#[expect(clippy::print_stdout, clippy::print_stderr, reason = "it implements the macros")]
 fn print_to_process(stream: OutputStream, text: fmt::Arguments<'_>) {
     match stream {
         OutputStream::Stdout => std::print!("{text}"),

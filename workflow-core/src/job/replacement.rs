@@ -1,4 +1,4 @@
-//! Jobs that an engine runs another closure for, as tests want it.
+//! Replacement of jobs by closures, for tests.
 
 use std::any::{Any, TypeId};
 use std::collections::HashMap;
@@ -7,7 +7,9 @@ use std::sync::Arc;
 
 use super::AttemptIo;
 
-/// What an engine calls in place of a job's function: made by `job::replaced_by(..)`, and given to
+/// A closure that an engine calls in place of a job's function.
+///
+/// Create it with `job::replaced_by(..)` and pass it to
 /// [`EngineBuilder::replace`](crate::EngineBuilder::replace), which shows an example.
 #[derive(Clone)]
 pub struct Replacement {
@@ -45,7 +47,7 @@ impl Replacements {
 }
 
 impl AttemptIo {
-    /// What the engine calls in place of the function of the job that `J` stands for.
+    /// The closure that replaces the job that `J` stands for.
     #[inline]
     pub fn replacement<J: 'static, F: 'static>(&self) -> Option<&F> {
         if self.replaces_nothing() {

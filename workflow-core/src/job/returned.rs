@@ -1,27 +1,27 @@
-//! What functions return: an output, or a `Result` with one inside.
+//! Return types of functions: an output, or a `Result` of one.
 //!
-//! The macros see only how a type is written, and an alias hides a `Result`. So the compiler
-//! answers: a constant tells whether the type is a `Result` (see `private`), and is the parameter
+//! The macros see only how a type is written, and an alias hides a `Result`. So they ask the
+//! compiler: a constant tells whether the type is a `Result` (see `private`), and is the parameter
 //! of the traits here. Their implementations never overlap, because the parameter differs.
 
 use std::convert::Infallible;
 
 use super::Handle;
 
-/// What a function with `#[job]` or `#[register_workflow]` returns. `FALLIBLE` is true for a
+/// The return type of a function with `#[job]` or `#[register_workflow]`. `FALLIBLE` is true for a
 /// [`Result`], and false for every other type.
 pub trait JobReturn<const FALLIBLE: bool> {
     /// The output: the value inside a `Result`, or the value itself.
     type Output;
-    /// What the function may fail with. Says nothing of whether a job may: generated code uses
-    /// `?`, and so an error that does not convert is reported once, where the function returns it.
+    /// The error type of the function. It has no bound: generated code uses `?`, so that an error
+    /// that does not convert is reported once, where the function returns it.
     type Error;
 
-    /// Whether there is an output.
+    /// Converts into a `Result`.
     ///
     /// # Errors
     ///
-    /// Fails when the function did.
+    /// Fails when the function failed.
     fn into_result(self) -> Result<Self::Output, Self::Error>;
 }
 
@@ -45,10 +45,10 @@ impl<T, E> JobReturn<true> for Result<T, E> {
     }
 }
 
-/// What a function that draws a graph returns, without the `Result` around it. `HANDLE` is true
-/// for a [`Handle`].
+/// The return type of a function that draws a graph, without the `Result` around it. `HANDLE` is
+/// true for a [`Handle`].
 pub trait GraphReturn<const HANDLE: bool> {
-    /// The type of the workflow's output; `()` where there is no handle of it.
+    /// The type of the workflow's output; `()` without a handle.
     type Value;
 }
 

@@ -1,7 +1,7 @@
-//! Application state: values that an engine was given, for the jobs that it runs.
+//! Application state: values of an engine for the jobs that it runs.
 //!
-//! A call [needs](Need) types of state, which an engine checks before a run begins. The values
-//! themselves stay with the engine and are looked up by type.
+//! A call [needs](Need) types of state, which an engine checks before a run begins. The engine
+//! holds the values, and jobs look them up by type.
 
 use std::any::{Any, TypeId, type_name};
 use std::collections::{HashMap, HashSet};
@@ -12,12 +12,12 @@ use std::sync::Arc;
 use super::{AttemptIo, Call, JobError, Replacement, Replacements};
 use crate::value::short;
 
-/// A value that the engine was given with [`EngineBuilder::state`](crate::EngineBuilder::state):
+/// Application state of an engine, set with [`EngineBuilder::state`](crate::EngineBuilder::state):
 /// a database pool, a client, settings.
 ///
-/// A `#[job]` function takes it as a parameter, in any position. It is no input of the job: a call
-/// of the function leaves it out, and it is not in the schema of the inputs. `State<T>` derefs to
-/// `T`; clones are cheap and share the value.
+/// A `#[job]` function takes it as a parameter, in any position. It is not an input of the job:
+/// calls of the function omit it, and the schema of the inputs does not contain it. `State<T>`
+/// derefs to `T`; clones are cheap and share the value.
 ///
 /// ```
 /// use workflow_core::prelude::*;
@@ -45,7 +45,7 @@ use crate::value::short;
 /// let refused = Engine::default().run("quote").input(10_u64).wait();
 /// assert!(matches!(refused, Err(RunError::MissingState { .. })));
 ///
-/// // A unit test hands it over.
+/// // A unit test passes the state.
 /// let prices = State::new(Prices { discount: 1 });
 /// assert_eq!(futures::executor::block_on(price::call(prices, 5)), 4);
 /// # Ok(())
@@ -54,7 +54,8 @@ use crate::value::short;
 pub struct State<T: ?Sized>(Arc<T>);
 
 impl<T> State<T> {
-    /// State for a unit test, which calls the function of a job itself: `job::call(state, ..)`.
+    /// Creates state for a unit test, which calls the function of a job directly: `job::call(state,
+    /// ..)`.
     pub fn new(value: T) -> Self {
         Self(Arc::new(value))
     }
@@ -80,18 +81,17 @@ impl<T: ?Sized + fmt::Debug> fmt::Debug for State<T> {
     }
 }
 
-/// A parameter that the macros take for state.
+/// A state parameter of a function.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is not the state of `workflow_core` but another type of that name",
-    note = "the macros know application state by the name `State<T>`; import the other type under \
-            another name"
+    message = "`{Self}` is not the state type of `workflow_core`, but another type of that name",
+    note = "the macros recognize application state by the name `State<T>`; import the other type \
+            under another name"
 )]
 pub trait StateParameter: Sized {
-    /// A call that says that its body takes this state, unless the job that the type stands for is
-    /// replaced.
+    /// Declares that the call takes this state, unless the job `job` is replaced.
     fn require<O: Send + Sync + 'static>(call: Call<O>, job: Option<TypeId>) -> Call<O>;
 
-    /// The state of the engine that runs the scope's job.
+    /// Returns the state of the engine that runs the job.
     ///
     /// # Errors
     ///
@@ -108,8 +108,8 @@ impl<T: Send + Sync + 'static> StateParameter for State<T> {
         let wanted = StateType::of::<T>();
         let Some(run) = io.link() else {
             return Err(JobError::terminal(format!(
-                "`{}` is there in jobs that an engine runs; outside of a run, call the function \
-                 with `State::new(..)`: `job::call(state, ..)`",
+                "`{}` is available only in jobs that an engine runs; outside of a run, call the \
+                 function with `State::new(..)`: `job::call(state, ..)`",
                 wanted.written()
             )));
         };
@@ -142,11 +142,11 @@ impl StateType {
     }
 }
 
-/// What an engine has for its jobs: state by type, and replacements.
+/// The state and the replacements of an engine, by type.
 #[derive(Clone, Default)]
 pub(crate) struct States {
     values: HashMap<TypeId, (&'static str, Arc<dyn Any + Send + Sync>)>,
-    /// Of the jobs that run another closure, that.
+    /// The closures that replace jobs.
     replaced: Option<Arc<Replacements>>,
 }
 
@@ -172,7 +172,7 @@ impl States {
         self.values.contains_key(&kind.id)
     }
 
-    /// The types that there are, in the order of their names.
+    /// The names of the types, sorted.
     pub(crate) fn names(&self) -> Vec<&'static str> {
         let mut names: Vec<_> = self.values.values().map(|(name, _)| *name).collect();
         names.sort_unstable();
@@ -180,7 +180,7 @@ impl States {
     }
 }
 
-/// What a call needs of the engine that runs it.
+/// A need of a call that the engine must meet.
 #[derive(Clone)]
 pub struct Need(NeedKind);
 
@@ -188,31 +188,31 @@ pub struct Need(NeedKind);
 enum NeedKind {
     /// State, unless this job is replaced.
     State(StateType, Option<TypeId>),
-    /// What the workflow needs that the job runs.
+    /// The needs of the workflow that the job runs.
     Workflow(Arc<dyn Fn(&mut StateCheck<'_>) + Send + Sync>),
 }
 
 impl Need {
-    /// State of this type, unless the job that a type stands for is replaced.
+    /// A need for state of this type, unless the job `job` is replaced.
     pub(crate) fn state<T: 'static>(job: Option<TypeId>) -> Self {
         Self(NeedKind::State(StateType::of::<T>(), job))
     }
 
-    /// Whatever a look at a workflow finds that its jobs need.
+    /// The needs of a workflow, which `look` finds.
     pub(crate) fn workflow(look: impl Fn(&mut StateCheck<'_>) + Send + Sync + 'static) -> Self {
         Self(NeedKind::Workflow(Arc::new(look)))
     }
 }
 
-/// Looks for state that jobs need and an engine does not have.
+/// A search for state that jobs need and an engine lacks.
 pub(crate) struct StateCheck<'a> {
     states: &'a States,
-    /// The workflows that have been looked into, by name.
+    /// The names of the workflows that have been checked.
     entered: HashSet<String>,
     pub(crate) missing: Option<MissingState>,
 }
 
-/// A job that cannot run, and why.
+/// A job that lacks state.
 pub(crate) struct MissingState {
     pub(crate) workflow: String,
     pub(crate) job: String,
@@ -224,7 +224,7 @@ impl<'a> StateCheck<'a> {
         Self { states, entered: HashSet::new(), missing: None }
     }
 
-    /// Whether this workflow has not been looked into. From now on, it has.
+    /// Marks the workflow as checked; false if it was checked already.
     pub(crate) fn enter(&mut self, workflow: &str) -> bool {
         self.missing.is_none() && self.entered.insert(workflow.to_owned())
     }
@@ -233,7 +233,7 @@ impl<'a> StateCheck<'a> {
         self.states.replaced.as_ref().is_some_and(|replaced| replaced.has(job))
     }
 
-    /// Looks at one thing that a job of a workflow needs.
+    /// Checks one need of a job.
     pub(crate) fn look(&mut self, workflow: &str, job: &str, need: &Need) {
         match &need.0 {
             _ if self.missing.is_some() => {}
@@ -248,7 +248,7 @@ impl<'a> StateCheck<'a> {
     }
 }
 
-/// Says that a job lacks state, and what to do about it.
+/// Formats the error for a job that lacks state.
 pub(crate) fn missing_state(job: &str, state: &str, known: &[&str]) -> String {
     let state = short(state);
     let known: Vec<String> = known.iter().map(|name| format!("`{}`", short(name))).collect();
@@ -257,8 +257,8 @@ pub(crate) fn missing_state(job: &str, state: &str, known: &[&str]) -> String {
         false => format!(" (the engine has: {})", known.join(", ")),
     };
     format!(
-        "job `{job}` takes `State<{state}>`, which the engine was not given; add `.state(..)` with \
-         a `{state}` to `Engine::builder()`{known}"
+        "job `{job}` takes `State<{state}>`, which the engine does not have; add `.state(..)` \
+         with a `{state}` to `Engine::builder()`{known}"
     )
 }
 

@@ -1,4 +1,4 @@
-//! The request to stop, which a job can look at or wait for.
+//! The cancellation token of an attempt.
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -9,7 +9,7 @@ use std::task::{Context, Poll, Waker};
 
 use crate::guard;
 
-/// Set once; wakes everyone who waits.
+/// A flag that is set once and wakes all waiters.
 #[derive(Default)]
 pub(crate) struct Token {
     set: AtomicBool,
@@ -27,7 +27,7 @@ impl Token {
         self.set.load(Ordering::Acquire)
     }
 
-    /// A token of an attempt that has ended.
+    /// Creates a set token, for an attempt that has ended.
     pub(crate) fn already_set() -> Self {
         Self { set: AtomicBool::new(true), waiting: Mutex::default() }
     }
@@ -36,11 +36,11 @@ impl Token {
         self.set.store(true, Ordering::Release);
         let wakers = std::mem::take(&mut self.lock().wakers);
         let mut wakers: Vec<Waker> = wakers.into_values().collect();
-        // An executor whose waker panics keeps no other from being woken.
+        // Every waker is called, even if another one panics.
         guard::for_each(&mut wakers, |waker| waker.wake_by_ref());
     }
 
-    /// Ends when the token is set.
+    /// Completes when the token is set.
     pub(crate) fn wait(&self) -> Wait<'_> {
         Wait { token: self, number: None }
     }
@@ -50,7 +50,7 @@ impl Token {
     }
 }
 
-/// Waits for a token; once dropped, nothing of it is left.
+/// The future of [`Token::wait`]; removes its waker when dropped.
 pub(crate) struct Wait<'t> {
     token: &'t Token,
     number: Option<u64>,
@@ -64,7 +64,7 @@ impl Future for Wait<'_> {
             return Poll::Ready(());
         }
         let mut waiting = self.token.lock();
-        // Looked at again under the lock: `set` stores before it takes the lock.
+        // Checked again under the lock: `set` stores before it takes the lock.
         if self.token.is_set() {
             return Poll::Ready(());
         }
@@ -83,7 +83,7 @@ impl Drop for Wait<'_> {
     fn drop(&mut self) {
         if let Some(number) = self.number {
             let waker = self.token.lock().wakers.remove(&number);
-            // A waker is code of others, which is not called under the lock.
+            // A waker is foreign code, which must not run under the lock.
             drop(waker);
         }
     }
@@ -96,7 +96,7 @@ mod tests {
     use super::Token;
 
     #[test]
-    fn who_waits_no_longer_leaves_nothing_behind() {
+    fn a_dropped_wait_removes_its_waker() {
         let token = Token::default();
         let mut waits = [token.wait(), token.wait(), token.wait()];
         for wait in &mut waits {
@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn everyone_who_waits_hears_of_it() {
+    fn setting_the_token_wakes_all_waiters() {
         let token = Token::default();
         let (mut early, late) = (token.wait(), token.wait());
         assert_eq!((&mut early).now_or_never(), None);

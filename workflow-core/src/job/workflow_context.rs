@@ -1,4 +1,4 @@
-//! What a function that is a workflow may ask: jobs that run as it goes.
+//! The context of a function workflow, which runs jobs as it goes.
 
 use std::future::Future;
 use std::ops::Deref;
@@ -15,7 +15,7 @@ use super::call::{JobFn, RawCall};
 use super::{AttemptContext, AttemptIo, JobContext, JobError, JobErrorKind};
 use crate::value::ChildOutputs;
 
-/// The context of a function that is a workflow: it can run jobs as it goes, so that loops and
+/// The context of a function workflow. The function runs jobs as it goes, so that loops and
 /// branches are ordinary Rust.
 ///
 /// ```
@@ -54,23 +54,23 @@ impl AttemptContext for WorkflowContext {
 }
 
 impl WorkflowContext {
-    /// The context of the attempt that the scope belongs to.
+    /// Creates the context of an attempt.
     pub fn new(io: &AttemptIo) -> Self {
         Self(JobContext::new(io))
     }
 
-    /// A context outside of any run, as unit tests want it.
+    /// Creates a context outside of any run, for unit tests.
     pub fn detached() -> Self {
         Self(JobContext::detached())
     }
 
-    /// Waits. In a run that a store keeps, the time at which it ends is on record: after a crash
-    /// the function waits for what is left of it.
+    /// Sleeps. In a persisted run the store records the end of the sleep: after a crash the
+    /// function sleeps for the remaining time.
     ///
-    /// Ends early where [`JobContext::sleep`] does.
+    /// Ends early when [`JobContext::sleep`] does.
     pub async fn sleep(&self, duration: Duration) {
         let io = &self.0.io;
-        match self.0.reach_under_way() {
+        match self.0.running_services() {
             Ok(Some(services)) => {
                 let sleep = services.sleep_durably(io.job, io.attempt, duration);
                 drop(services);
@@ -81,24 +81,24 @@ impl WorkflowContext {
         }
     }
 
-    /// Runs a job of this run and returns its output. `()` stands for no input, a tuple for
+    /// Runs a job in this run and returns its output. Pass `()` for no input and a tuple for
     /// several.
     ///
-    /// The job's options hold: retries, timeouts, limits. A closure can change them:
+    /// The job's options apply: retries, timeouts, limits. A closure can change them:
     /// `ctx.run(|number| halve(number).name("first"), 8)`. Dropping the future cancels the job.
-    /// Outside of a run the job's function is simply called.
+    /// Outside of a run it calls the job's function directly.
     ///
-    /// In a run that a store keeps, what a call returned is on record: after a crash the function
-    /// is called anew, and calls of the same job with the same input return what they returned
-    /// before. So it must ask for the same jobs again: what depends on time or chance belongs into
-    /// jobs.
+    /// In a persisted run the store records the output of each call. After a crash the function is
+    /// replayed: calls of the same job with the same input return the recorded output. So the
+    /// function must be deterministic and call the same jobs again; move code that depends on time
+    /// or randomness into jobs.
     ///
     /// # Errors
     ///
-    /// Fails with the job's error when it failed for good. When the function is asked to stop and
+    /// Fails with the job's error when the job fails for good. When the function is cancelled and
     /// has a [grace period](super::Call::grace), its jobs are cancelled and no more are started.
-    /// Fails without running the job when the function's attempt, or the run, has ended: a task that
-    /// outlives it runs no more jobs.
+    /// Fails without running the job when the function's attempt or the run has ended, as in a task
+    /// that outlives it.
     pub fn run<I, O, M, F>(
         &self,
         job: F,
@@ -115,7 +115,7 @@ impl WorkflowContext {
             output
                 .take()
                 .and_then(|mut values| values.pop())
-                .ok_or_else(|| JobError::terminal("the job ended without leaving an output"))
+                .ok_or_else(|| JobError::terminal("the job ended without an output"))
         }
     }
 
@@ -127,7 +127,7 @@ impl WorkflowContext {
         call.raw.check_child()?;
         let mut outer = super::bind::Inputs::new();
         let inputs = call.raw.split_inputs(owner, &mut outer);
-        let services = self.0.reach()?;
+        let services = self.0.live_services()?;
         if let Some(services) = &services {
             call.raw.check_state(services.states())?;
         }
@@ -154,7 +154,7 @@ impl WorkflowContext {
                 let child = NewChild { call, frame, asked };
                 Running::Child(services.spawn(self.0.io.job, vec![child]).pop())
             }
-            // Made by `detached`: a context whose run has ended is refused above.
+            // A detached context: one whose run has ended was refused above.
             None => Running::Detached(Box::pin(async move {
                 call.body.run(AttemptIo::child(frame, 0, 1)).await
             })),
@@ -188,17 +188,17 @@ impl Future for Running {
     }
 }
 
-/// A job that is to run inside another.
+/// A job to start inside another.
 pub(crate) struct NewChild {
     pub(crate) call: Arc<RawCall>,
     pub(crate) frame: Arc<ChildFrame>,
-    /// What a function calls it with, in a run that is kept.
+    /// The input that a function passes to it, in a persisted run.
     pub(crate) asked: Json,
 }
 
-/// Waits for a child; stops it when dropped before its end.
+/// Waits for a child, and stops it if dropped before the child has ended.
 pub(crate) struct ChildHandle {
-    /// None for a job that was refused.
+    /// `None` for a job that was refused.
     pub(crate) job: Option<u32>,
     pub(crate) end: oneshot::Receiver<Result<(), JobError>>,
     pub(crate) services: Weak<dyn Services>,
@@ -232,9 +232,9 @@ impl JobError {
         Self::of_kind(JobErrorKind::Cancelled, "the run ended before the job did")
     }
 
-    /// What a context answers whose attempt has ended, while the run goes on.
+    /// The error of a context whose attempt has ended while the run continues.
     #[cold]
     pub(crate) fn attempt_over() -> Self {
-        Self::of_kind(JobErrorKind::Cancelled, "the attempt that asks for it has ended")
+        Self::of_kind(JobErrorKind::Cancelled, "the attempt has already ended")
     }
 }

@@ -1,4 +1,4 @@
-//! A registered job, called with JSON values in place of handles.
+//! Calls of registered jobs with JSON values in place of handles.
 
 use std::sync::Arc;
 
@@ -12,18 +12,17 @@ use crate::job::{
 use crate::value::Type;
 use crate::workflow::Flow;
 
-/// The call of a registered job whose inputs are JSON values: how a workflow that is data runs jobs
-/// in Rust.
+/// The call of a registered job with JSON inputs, for workflows that are data.
 pub struct RegisteredCall {
     call: RawCall,
-    /// The names of the parameters, and their types.
+    /// The names and types of the parameters.
     parameters: Inputs,
-    /// Which parameter each input of the call is.
+    /// The parameter of each input of the call.
     inputs: Arc<[ChildInput]>,
 }
 
 impl JobEntry {
-    /// The call of the job; `None` when its inputs have no names.
+    /// Creates a call of the job; `None` if its inputs have no names.
     pub fn call(&self) -> Option<RegisteredCall> {
         let parameters = self.inputs?();
         let owner = fresh_owner();
@@ -38,26 +37,27 @@ impl JobEntry {
 }
 
 impl RegisteredCall {
-    /// What the job asks for by itself. The caller sets it on the job that calls this one; it is
-    /// given out once.
+    /// Takes the job's own options, which the caller sets on the job that calls this one. `None`
+    /// the second time.
     pub fn take_options(&mut self) -> Option<JobOptions> {
         self.call.options.take().map(|options| *options)
     }
 
-    /// What the job needs of the engine.
+    /// The needs of the job.
     pub fn needs(&self) -> Vec<Need> {
         self.call.needs.clone()
     }
 
-    /// Whether the job only waits for jobs that it starts, and takes no place among the running.
+    /// Whether the job only waits for jobs that it starts, and so does not count as running.
     pub fn is_container(&self) -> bool {
         self.call.container
     }
 
-    /// The body of a job that runs this one in its place: with its own name, context and attempts.
+    /// Converts into the body of a job that runs this one in its place, with its own name, context
+    /// and attempts.
     ///
-    /// `begin` comes before it and gives its inputs, an object with a value for each parameter.
-    /// `end` comes after it has completed, and makes the output of what it returned.
+    /// `begin` is called first and returns the inputs: an object with a value for each parameter.
+    /// `end` is called after the job has completed, and converts its output.
     pub fn into_body<O: Send + Sync + 'static>(
         self,
         begin: impl Fn(&AttemptIo) -> Result<Json, JobError> + Send + Sync + 'static,
@@ -84,8 +84,8 @@ impl RegisteredCall {
         })
     }
 
-    /// Runs the job as a job of its own, inside of the one that the scope belongs to, and returns
-    /// its output. `with` is an object with a value for each parameter.
+    /// Runs the job as a child of the job with this `io`, and returns its output. `with` is an
+    /// object with a value for each parameter.
     ///
     /// # Errors
     ///
@@ -95,22 +95,22 @@ impl RegisteredCall {
         let frame = Arc::new(self.frame(io, &with)?);
         let output = self.call.output;
         let child = NewChild { call: Arc::new(self.call), frame: Arc::clone(&frame), asked: with };
-        let host = io.services();
-        if let Some(host) = &host {
-            child.call.check_state(host.states())?;
+        let services = io.services();
+        if let Some(services) = &services {
+            child.call.check_state(services.states())?;
         }
-        let child = host.and_then(|host| host.spawn(io.job, vec![child]).pop());
-        let outside = || JobError::terminal("a registered job of a file needs an engine");
+        let child = services.and_then(|services| services.spawn(io.job, vec![child]).pop());
+        let outside = || JobError::terminal("a registered job that a file calls needs an engine");
         child.ok_or_else(outside)?.await?;
         written(output, &frame)
     }
 
-    /// The surroundings of the job, inside of a job that gives it these inputs.
+    /// Creates the frame of the job as a child of the job with this `io`.
     fn frame(&self, io: &AttemptIo, with: &Json) -> Result<ChildFrame, JobError> {
         let values = self.parameters.iter().map(|(name, kind)| {
             let value = kind.read(with.get(name).cloned().unwrap_or_default());
             value.map_err(|error| {
-                JobError::terminal(format!("the parameter `{name}` does not fit: {error}"))
+                JobError::terminal(format!("invalid value for parameter `{name}`: {error}"))
             })
         });
         Ok(ChildFrame {
@@ -129,7 +129,7 @@ impl RegisteredCall {
     }
 }
 
-/// What a job has left in its frame, as JSON; null where it left nothing.
+/// Writes the output in a frame as JSON; null if there is none.
 fn written(kind: Type, frame: &ChildFrame) -> Result<Json, JobError> {
     let output = kind.write_from(&*frame.output, frame.row);
     output.unwrap_or(Ok(Json::Null)).map_err(JobError::terminal)

@@ -1,4 +1,5 @@
-//! What the attributes leave behind in the program: one entry for each workflow and each job.
+//! Entries that are submitted at link time: workflows, jobs, and formats of workflows that are
+//! data.
 
 use std::any::Any;
 use std::sync::Arc;
@@ -10,7 +11,7 @@ use crate::job::{Call, Handle, InputRef, JobError, fresh_owner};
 use crate::value::Type;
 use crate::workflow::{Flow, Workflow};
 
-/// A place in the source.
+/// A place in the source code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Location {
@@ -23,7 +24,7 @@ pub struct Location {
 }
 
 impl Location {
-    /// A place in the source.
+    /// Creates a location.
     pub const fn new(file: &'static str, line: u32, column: u32) -> Self {
         Self { file, line, column }
     }
@@ -41,59 +42,59 @@ impl std::fmt::Display for Location {
     }
 }
 
-/// A workflow as `#[register_workflow]` leaves it behind.
+/// The entry of a workflow with `#[register_workflow]`.
 pub struct WorkflowEntry {
-    /// The name, as it was written.
+    /// The name, as written.
     pub name: &'static str,
-    /// The metadata, as the text of a JSON object.
+    /// The metadata, as JSON text.
     pub metadata: &'static str,
-    /// Where the attribute is.
+    /// The location of the attribute.
     pub location: Location,
     /// The module of the function.
     pub module: &'static str,
     /// The input's type.
     pub input: Option<fn() -> Type>,
-    /// The output's type, where it is known before drawing.
+    /// The output's type, if it is known before the graph is drawn.
     pub output: Option<fn() -> Type>,
-    /// Draws the graph.
+    /// The function that draws the graph.
     pub draw: Draw,
 }
 
-/// How a registered workflow is drawn.
+/// The function that draws the graph of a registered workflow.
 #[derive(Clone, Copy)]
 pub enum Draw {
-    /// Once, whatever the input.
+    /// Draws one graph for all inputs.
     Once(fn(&mut Flow) -> Result<(), JobError>),
-    /// For every run, by its input.
+    /// Draws a graph for each run, depending on its input.
     PerInput(fn(&mut Flow, &(dyn Any + Send + Sync)) -> Result<(), JobError>),
 }
 
 inventory::collect!(WorkflowEntry);
 
-/// A job as `#[job]` leaves it behind.
+/// The entry of a job with `#[job]`.
 pub struct JobEntry {
     /// The name: the function's, or the one given with `name = ..`.
     pub name: &'static str,
-    /// Where the attribute is.
+    /// The location of the attribute.
     pub location: Location,
     /// The module of the function.
     pub module: &'static str,
-    /// The inputs: each parameter's name and type. `None` when one of them cannot be given by
-    /// name, because it takes any number of values.
+    /// The inputs: the name and type of each parameter. `None` if one of them takes any number of
+    /// values, and so cannot be passed by name.
     pub inputs: Option<fn() -> Inputs>,
     /// The output's type.
     pub output: fn() -> Type,
-    /// Adds the job to a flow, with handles of its inputs in order. `None` when their number or
-    /// their types are not those of the inputs, and for a job whose inputs have no names.
+    /// Adds the job to a flow, with handles of its inputs in order. Returns `None` if the number or
+    /// types of the handles do not match, and for a job whose inputs have no names.
     pub add: fn(&mut Flow, &[Erased]) -> Option<Erased>,
 }
 
-/// The names of a job's parameters, and their types.
+/// The names and types of a job's parameters.
 pub(super) type Inputs = Vec<(&'static str, Type)>;
 
 inventory::collect!(JobEntry);
 
-/// A handle whose type has been set aside.
+/// A type-erased handle.
 #[derive(Clone, Copy)]
 pub struct Erased {
     at: InputRef,
@@ -101,23 +102,23 @@ pub struct Erased {
 }
 
 impl Erased {
-    /// Sets the type of a handle aside.
+    /// Erases the type of a handle.
     pub fn new<T: Send + Sync + 'static>(handle: Handle<T>) -> Self {
         Self { at: handle.at, kind: Type::opaque::<T>() }
     }
 
-    /// What stands for a parameter whose value comes later.
+    /// Creates a placeholder for a parameter whose value comes later.
     pub(super) fn parameter(owner: u32, index: u32, kind: Type) -> Self {
         Self { at: InputRef { owner, index }, kind }
     }
 
-    /// The handle, if it is of type `T`.
+    /// Returns the handle if it is of type `T`.
     pub fn typed<T: 'static>(self) -> Option<Handle<T>> {
         self.kind.is::<T>().then(|| Handle::new(self.at))
     }
 }
 
-/// Adds a call to a flow and sets the type of its handle aside.
+/// Adds a call to a flow and erases the type of its handle.
 pub fn add_erased<T: Send + Sync + 'static>(flow: &mut Flow, call: Call<T>) -> Option<Erased> {
     if let Some(caught) = flow.caught() {
         *caught = Some(call.raw);
@@ -129,8 +130,8 @@ pub fn add_erased<T: Send + Sync + 'static>(flow: &mut Flow, call: Call<T>) -> O
     Some(Erased::new(flow.job(call)))
 }
 
-/// A format of [`WorkflowSnapshot::source`](crate::WorkflowSnapshot::source): a crate that has
-/// workflows which are data submits one, and engines take up their stored runs.
+/// A format of [`WorkflowSnapshot::source`](crate::WorkflowSnapshot::source). A crate with
+/// workflows that are data submits one, so that engines can resume their stored runs.
 ///
 /// ```
 /// use workflow_core::registry::SourceFormat;
@@ -145,16 +146,16 @@ pub fn add_erased<T: Send + Sync + 'static>(flow: &mut Flow, call: Call<T>) -> O
 /// }
 /// ```
 pub struct SourceFormat {
-    /// The one key of the object that the source is.
+    /// The only key of the source, which is a JSON object.
     pub key: &'static str,
-    /// Reads the workflow from the source.
+    /// The function that reads a workflow from its source.
     pub read: fn(&Json) -> Result<Arc<dyn Workflow>, LookupError>,
 }
 
 inventory::collect!(SourceFormat);
 
 impl SourceFormat {
-    /// The format of a source; `None` when this program has none for it.
+    /// Returns the format of a source; `None` if this program does not have it.
     pub fn of(source: &Json) -> Option<&'static Self> {
         inventory::iter::<Self>().find(|format| source.get(format.key).is_some())
     }

@@ -1,4 +1,4 @@
-//! The index over what was registered, made once.
+//! The index of registered workflows and jobs.
 
 use std::any::Any;
 use std::collections::HashMap;
@@ -13,7 +13,7 @@ use crate::definition::{Metadata, MetadataError};
 use crate::id::{NameError, WorkflowName, nearest, normalize_name};
 use crate::workflow::{FunctionWorkflow, Workflow};
 
-/// A registered workflow: what is known of it without running anything. Cheap to clone.
+/// A registered workflow, described without running anything. Cheap to clone.
 #[derive(Clone)]
 pub struct Entry(Arc<Registered>);
 
@@ -28,57 +28,57 @@ impl Entry {
         self.0.workflow.name().as_str()
     }
 
-    /// All that is said about the workflow.
+    /// The metadata.
     pub fn metadata(&self) -> &Metadata {
         self.0.workflow.metadata()
     }
 
-    /// What the workflow is for.
+    /// The description.
     pub fn description(&self) -> Option<&str> {
         self.metadata().description()
     }
 
-    /// The business area of the workflow.
+    /// The business area.
     pub fn domain(&self) -> Option<&str> {
         self.metadata().domain()
     }
 
-    /// The group that the workflow belongs to.
+    /// The project that the workflow belongs to.
     pub fn project(&self) -> Option<&str> {
         self.metadata().project()
     }
 
-    /// When the workflow is due, as a cron expression.
+    /// The schedule, as a cron expression.
     pub fn schedule(&self) -> Option<&str> {
         self.metadata().schedule()
     }
 
-    /// The version of the workflow.
+    /// The version.
     pub fn version(&self) -> Option<&str> {
         self.metadata().version()
     }
 
-    /// Where the workflow was registered.
+    /// The place of the registration.
     pub fn location(&self) -> Location {
         self.0.location
     }
 
-    /// The name of the input's type; `None` when the workflow takes no input.
+    /// The name of the input's type; `None` if the workflow takes no input.
     pub fn input_type(&self) -> Option<&'static str> {
         self.0.workflow.input().map(|kind| kind.name())
     }
 
-    /// The name of the output's type, where it is known before the workflow is drawn.
+    /// The name of the output's type, if it is known before the graph is drawn.
     pub fn output_type(&self) -> Option<&'static str> {
         self.0.workflow.output().map(|kind| kind.name())
     }
 
-    /// The JSON Schema of the input, if its type offers one. Needs the feature `schema`.
+    /// The JSON Schema of the input, if its type has one. Needs the feature `schema`.
     pub fn input_schema(&self) -> Option<Json> {
         self.0.workflow.input()?.schema()
     }
 
-    /// The JSON Schema of the output, if its type offers one. Needs the feature `schema`.
+    /// The JSON Schema of the output, if its type has one. Needs the feature `schema`.
     pub fn output_schema(&self) -> Option<Json> {
         self.0.workflow.output()?.schema()
     }
@@ -98,7 +98,7 @@ impl fmt::Debug for Entry {
     }
 }
 
-/// What was there when the program started.
+/// The workflows registered at link time.
 type Linked = HashMap<WorkflowName, Entry>;
 
 fn linked() -> Result<&'static Linked, RegistryError> {
@@ -121,14 +121,15 @@ fn link(entries: impl Iterator<Item = &'static WorkflowEntry>) -> Result<Linked,
     Ok(linked)
 }
 
-/// Names the places in the order of the source, since that of the linker means nothing.
+/// Creates the error for two registrations of one name, in source order, because the order of the
+/// linker is arbitrary.
 fn duplicate(what: &'static str, name: &str, one: Location, other: Location) -> RegistryError {
     let key = |place: &Location| (place.file, place.line, place.column);
     let (first, second) = if key(&one) <= key(&other) { (one, other) } else { (other, one) };
     RegistryError::Duplicate { what, name: name.to_owned(), first, second }
 }
 
-/// A workflow that an attribute declares.
+/// A workflow declared by an attribute.
 struct Declared(FunctionWorkflow);
 
 impl Declared {
@@ -177,7 +178,7 @@ impl Workflow for Declared {
     }
 }
 
-/// What was added since.
+/// The workflows registered at run time.
 static ADDED: LazyLock<RwLock<HashMap<String, Entry>>> = LazyLock::new(RwLock::default);
 static ANY_ADDED: AtomicBool = AtomicBool::new(false);
 
@@ -223,7 +224,7 @@ pub(super) fn add(workflow: Arc<dyn Workflow>, location: Location) -> Result<Ent
     Ok(entry)
 }
 
-/// The jobs by name; two of one name are told only to who asks for that name.
+/// The jobs by name. Two jobs of one name are an error only for a lookup of that name.
 fn jobs() -> &'static HashMap<&'static str, Result<&'static JobEntry, RegistryError>> {
     type Jobs = HashMap<&'static str, Result<&'static JobEntry, RegistryError>>;
     static JOBS: OnceLock<Jobs> = OnceLock::new();
@@ -254,24 +255,25 @@ pub(super) fn job(name: &str) -> Result<&'static JobEntry, RegistryError> {
     })
 }
 
-/// Why the registry cannot answer.
+/// The error of a lookup or a registration.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RegistryError {
-    /// No workflow, or no job, has the name.
+    /// There is no workflow or job of this name.
     #[error(
-        "no {what} is named `{name}`{}; {known} {what}s are registered, and one in a crate that \
-         nothing mentions is dropped by the linker: `use that_crate as _;` keeps it",
-        hint(.nearest)
+        "no {what} is named `{name}`{}; {}, without those in crates that nothing mentions, which the \
+         linker drops: add `use that_crate as _;`",
+        hint(.nearest),
+        registered(*.known, what)
     )]
     Unknown {
         /// `workflow` or `job`.
         what: &'static str,
-        /// The name that was looked for.
+        /// The name of the lookup.
         name: String,
-        /// The most similar name that is registered.
+        /// The most similar registered name.
         nearest: Option<String>,
-        /// How many are registered.
+        /// The number of registered workflows or jobs.
         known: usize,
     },
     /// Two registrations share a name.
@@ -281,31 +283,38 @@ pub enum RegistryError {
         what: &'static str,
         /// The name.
         name: String,
-        /// One place.
+        /// The first place.
         first: Location,
-        /// The other place.
+        /// The second place.
         second: Location,
     },
-    /// A name is ill-formed.
-    #[error("the workflow registered at {location} is not well named: {error}")]
+    /// A name is invalid.
+    #[error("invalid name of the workflow registered at {location}: {error}")]
     Name {
         /// The place.
         location: Location,
-        /// What is wrong with the name.
+        /// The reason.
         error: NameError,
     },
-    /// Metadata is not well-formed.
+    /// Metadata is invalid.
     #[error("workflow `{name}` at {location}: {error}")]
     Metadata {
         /// The workflow's name.
         name: String,
         /// The place.
         location: Location,
-        /// What is wrong with the metadata.
+        /// The reason.
         error: MetadataError,
     },
 }
 
 fn hint(nearest: &Option<String>) -> String {
     nearest.as_ref().map(|name| format!(" (did you mean `{name}`?)")).unwrap_or_default()
+}
+
+fn registered(count: usize, what: &str) -> String {
+    match count {
+        1 => format!("1 {what} is registered"),
+        _ => format!("{count} {what}s are registered"),
+    }
 }

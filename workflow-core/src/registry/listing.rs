@@ -1,10 +1,10 @@
-//! Registered workflows, filtered.
+//! Lists of registered workflows and jobs, with filters.
 
 use serde_json::Value as Json;
 
 use super::{Entry, JobEntry};
 
-/// Registered workflows, sorted by name. The methods keep those that fit.
+/// A list of registered workflows, sorted by name. The methods filter it.
 #[derive(Debug, Clone)]
 #[must_use]
 pub struct Listing(Vec<Entry>);
@@ -14,44 +14,44 @@ impl Listing {
         Self(entries)
     }
 
-    /// Keeps those for which `keep` holds.
+    /// Keeps the workflows for which `keep` returns true.
     pub fn filter(mut self, keep: impl Fn(&Entry) -> bool) -> Self {
         self.0.retain(keep);
         self
     }
 
-    /// Keeps those of a project.
+    /// Keeps the workflows of a project.
     pub fn project(self, project: &str) -> Self {
         self.filter(|entry| entry.project() == Some(project))
     }
 
-    /// Keeps those of a domain.
+    /// Keeps the workflows of a domain.
     pub fn domain(self, domain: &str) -> Self {
         self.filter(|entry| entry.domain() == Some(domain))
     }
 
-    /// Keeps those with a tag.
+    /// Keeps the workflows with a tag.
     pub fn tag(self, tag: &str) -> Self {
         self.filter(|entry| entry.metadata().tags().any(|other| other == tag))
     }
 
-    /// Keeps those whose metadata has this value at a path such as `team.members.0`.
+    /// Keeps the workflows whose metadata has this value at a path such as `team.members.0`.
     pub fn metadata(self, path: &str, value: impl Into<Json>) -> Self {
         let value = value.into();
         self.filter(|entry| entry.metadata().at(path) == Some(&value))
     }
 
-    /// How many there are.
+    /// The number of workflows.
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Whether there are none.
+    /// Whether the list is empty.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Goes through them.
+    /// Iterates over the workflows.
     pub fn iter(&self) -> std::slice::Iter<'_, Entry> {
         self.0.iter()
     }
@@ -75,7 +75,7 @@ impl<'a> IntoIterator for &'a Listing {
     }
 }
 
-/// Registered jobs, sorted by name.
+/// An iterator over registered jobs, sorted by name.
 #[derive(Clone)]
 pub struct Jobs(std::vec::IntoIter<&'static JobEntry>);
 

@@ -1,4 +1,4 @@
-//! The jobs of a run: their names, and what became of them.
+//! The jobs of a run: their reports and names.
 
 use std::borrow::Cow;
 use std::time::{Duration, SystemTime};
@@ -11,28 +11,28 @@ use crate::event::{Failure, JobLookup, JobOrigin, JobView, rfc3339, seconds};
 use crate::graph::{Graph, is_generated};
 use crate::sparse_map::SparseMap;
 
-/// What became of one job.
+/// The report of one job.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct JobReport {
     /// The job's name.
     pub name: String,
-    /// How it ended; `pending` when the run ended before the job could begin.
+    /// The status; `pending` if the run ended before the job could start.
     pub status: Status,
-    /// How many attempts were made.
+    /// The number of attempts.
     pub attempts: u32,
-    /// When the first attempt began.
+    /// The start of the first attempt.
     #[serde(serialize_with = "optional_time")]
     pub started_at: Option<SystemTime>,
-    /// From the beginning of the first attempt to the end of the last.
+    /// The time from the start of the first attempt to the end of the last.
     #[serde(serialize_with = "optional_seconds", rename = "seconds")]
     pub duration: Option<Duration>,
-    /// What the last attempt failed with.
+    /// The error of the last attempt.
     pub error: Option<Failure>,
-    /// Why the job was skipped, in words.
+    /// The reason why the job was skipped, as text.
     pub skipped_because: Option<String>,
-    /// What the job noted about its latest attempt with `JobContext::note`; of a command its exit
-    /// code or signal, its peak memory and its time on processors.
+    /// The annotations of the latest attempt, from `JobContext::annotate`; for a command, its exit
+    /// code or signal, peak memory and CPU time.
     #[serde(skip_serializing_if = "Map::is_empty")]
     pub facts: Map<String, Json>,
 }
@@ -51,13 +51,13 @@ impl JobReport {
         }
     }
 
-    /// The time on processors that a command noted.
+    /// The CPU time of a command.
     pub(super) fn cpu(&self) -> String {
         let seconds = self.facts.get("cpu_seconds").and_then(Json::as_f64);
         brief(seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()))
     }
 
-    /// The peak memory that a command noted.
+    /// The peak memory of a command.
     pub(super) fn memory(&self) -> String {
         match self.facts.get("peak_memory_bytes").and_then(Json::as_u64) {
             Some(bytes) => format!("{:.1} MiB", bytes as f64 / (1 << 20) as f64),
@@ -66,7 +66,7 @@ impl JobReport {
     }
 }
 
-/// A duration in the unit that suits it; `-` for none.
+/// Formats a duration in a suitable unit; `-` for none.
 pub(super) fn brief(span: Option<Duration>) -> String {
     match span {
         None => "-".to_owned(),
@@ -79,7 +79,7 @@ pub(super) fn brief(span: Option<Duration>) -> String {
     }
 }
 
-/// What jobs noted for the report, by job.
+/// The annotations of jobs, by job.
 pub(crate) type Annotations = SparseMap<u32, Map<String, Json>>;
 
 fn optional_time<S: Serializer>(time: &Option<SystemTime>, s: S) -> Result<S::Ok, S::Error> {
@@ -96,57 +96,57 @@ fn optional_seconds<S: Serializer>(span: &Option<Duration>, s: S) -> Result<S::O
     }
 }
 
-/// The names of a run's jobs: those of the graph, and those that were started by jobs.
+/// The names of a run's jobs: those of the graph, and those that other jobs started.
 #[derive(Debug, Default, Clone)]
 pub(crate) struct JobNames {
     pub(crate) children: Vec<ChildName>,
-    /// What functions called, of runs that a store keeps.
+    /// The calls of functions, in persisted runs.
     pub(crate) calls: SparseMap<u32, CalledJob>,
-    /// By the name that children asked for, up to which number it has been given out.
+    /// The last number used for each requested name.
     counts: SparseMap<Cow<'static, str>, u32>,
-    /// A child asked for a name that ends in a number.
+    /// Whether a child requested a name that ends in a number.
     numbered: bool,
 }
 
-/// The parts of a name like `name_2`, as they are given out to those who ask for `name`.
+/// Splits a name such as `name_2` into the name and its number.
 fn number_of(name: &str) -> Option<(&str, u32)> {
     let (base, number) = name.rsplit_once('_')?;
     let number = number.parse().ok().filter(|number| *number >= 2)?;
     Some((base, number))
 }
 
-/// A call of a function that a store keeps.
+/// A recorded call of a function.
 #[derive(Debug, Clone)]
 pub(crate) struct CalledJob {
-    /// The job whose function it is, and in which attempt.
+    /// The job of the function.
     pub(crate) by: u32,
     pub(crate) attempt: u32,
-    /// The name of what is called.
+    /// The name of the called job.
     pub(crate) job: Cow<'static, str>,
     pub(crate) input: Json,
 }
 
-/// What a child is called.
+/// The name of a child.
 #[derive(Debug, Clone)]
 pub(crate) enum ChildName {
-    /// A name of its own.
+    /// Its own name.
     Own(Cow<'static, str>),
-    /// Its parent's name and its index.
+    /// Its parent's name, with its index.
     Element { parent: u32, index: u32 },
-    /// That it takes back the work of another.
+    /// The name of the job that it compensates, with a prefix.
     Compensation { of: u32 },
 }
 
 impl JobNames {
-    /// The name, or when another job of the run has it or may come to have it, the next free one
-    /// of `name_2`, `name_3` and so on.
+    /// Returns the name, or the next free one of `name_2`, `name_3` and so on if another job of the
+    /// run has the name or may get it.
     pub(crate) fn free_name(
         &mut self,
         graph: &Graph,
         name: Cow<'static, str>,
     ) -> Cow<'static, str> {
         let mut made = None;
-        // Most names are plain, and are seen to be so at a glance.
+        // The fast path: most names cannot collide with generated ones.
         let ends_plainly = !matches!(name.as_bytes().last(), Some(b']' | b'0'..=b'9'));
         if !ends_plainly || name.starts_with("undo ") {
             self.numbered |= number_of(&name).is_some();
@@ -168,19 +168,19 @@ impl JobNames {
         }
     }
 
-    /// Whether a child that asked for another name than `asked` has this one, or may have.
-    fn is_given(&self, asked: &str, name: &str) -> bool {
+    /// Returns whether a child that requested another name has this one, or may have it.
+    fn is_given(&self, requested: &str, name: &str) -> bool {
         let with_number = number_of(name).is_some_and(|(base, number)| {
-            base != asked && self.counts.get(base).is_some_and(|count| *count >= number)
+            base != requested && self.counts.get(base).is_some_and(|count| *count >= number)
         });
-        with_number || (name != asked && self.counts.get(name).is_some())
+        with_number || (name != requested && self.counts.get(name).is_some())
     }
 
-    /// Takes note that a child which asked for one name has another.
-    pub(crate) fn count(&mut self, asked: Cow<'static, str>, name: &str) {
-        self.numbered |= number_of(&asked).is_some();
-        let number = number_of(name).filter(|(base, _)| *base == asked).map_or(1, |(_, it)| it);
-        let count = self.counts.entry(asked).or_insert(0);
+    /// Records that a child that requested one name has another.
+    pub(crate) fn count(&mut self, requested: Cow<'static, str>, name: &str) {
+        self.numbered |= number_of(&requested).is_some();
+        let number = number_of(name).filter(|(base, _)| *base == requested).map_or(1, |(_, it)| it);
+        let count = self.counts.entry(requested).or_insert(0);
         *count = number.max(*count);
     }
 
@@ -201,12 +201,12 @@ impl JobNames {
     }
 }
 
-/// What the numbers in a run's log stand for.
+/// The lookup of jobs for a run's log.
 pub(crate) struct RunJobLookup<'a> {
     pub(crate) graph: &'a Graph,
     pub(crate) names: &'a JobNames,
     pub(crate) facts: &'a Annotations,
-    /// Whether events tell where jobs come from.
+    /// Whether events contain the origins of jobs.
     pub(crate) persisted: bool,
 }
 

@@ -1,13 +1,13 @@
-//! Why there is no output.
+//! Errors of reading outputs.
 
 use super::Status;
 use crate::value::{ValueError, short, short_unlike};
 
-/// Why a report has no output of the type that was asked for.
+/// The reason why a report has no output of the requested type.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum OutputError {
-    /// The workflow makes no output.
+    /// The workflow has no output.
     #[error(
         "workflow `{workflow}` has no output; return a `Handle` from the function that draws it"
     )]
@@ -15,17 +15,17 @@ pub enum OutputError {
         /// The workflow's name.
         workflow: String,
     },
-    /// The job that makes the output did not complete.
+    /// The job that produces the output did not complete.
     #[error(
-        "workflow `{workflow}` left no output, because job `{job}`, which makes it, did not \
+        "workflow `{workflow}` has no output, because job `{job}`, which produces it, did not \
          complete ({status})"
     )]
     Missing {
         /// The workflow's name.
         workflow: String,
-        /// The job that makes the output.
+        /// The job that produces the output.
         job: String,
-        /// Where that job stands.
+        /// The status of that job.
         status: Status,
     },
     /// No job of the graph has the name.
@@ -35,12 +35,12 @@ pub enum OutputError {
         workflow: String,
         /// The name.
         job: String,
-        /// The most similar name that a job has.
+        /// The most similar name of a job.
         nearest: Option<String>,
     },
-    /// The value that was to be read in place is of another type.
+    /// The value to be read by reference has another type.
     #[error(
-        "the output of {} is of type `{}`, not `{}`; read it as the type that it is{}",
+        "the output of {} is of type `{}`, not `{}`; read it as its own type{}",
         whose(workflow, job),
         short_unlike(found, wanted),
         short_unlike(wanted, found),
@@ -49,14 +49,14 @@ pub enum OutputError {
     InPlace {
         /// The workflow's name.
         workflow: String,
-        /// The job whose output it is, unless it is the workflow's.
+        /// The job of the output; `None` for the output of the workflow.
         job: Option<String>,
         /// The value's type.
         found: &'static str,
-        /// The type that was asked for.
+        /// The requested type.
         wanted: &'static str,
     },
-    /// The output is of another type.
+    /// The output has another type.
     #[error(
         "the output of workflow `{workflow}` is of type `{}`, not `{}`: {error}",
         short_unlike(found, wanted),
@@ -67,15 +67,15 @@ pub enum OutputError {
         workflow: String,
         /// The output's type.
         found: &'static str,
-        /// The type that was asked for.
+        /// The requested type.
         wanted: &'static str,
-        /// Why the one could not be turned into the other through JSON.
+        /// The error of the conversion through JSON.
         error: ValueError,
     },
-    /// The output is of the type that was asked for, but there is no way to copy it.
+    /// The output has the requested type, but cannot be copied.
     #[error(
-        "the output of workflow `{workflow}` is a `{}`, which neither clones nor has a JSON \
-         form; read it in place with `output_ref`",
+        "the output of workflow `{workflow}` is a `{}`, which neither implements `Clone` nor has \
+         a JSON form; read it by reference with `output_ref`",
         short(found)
     )]
     NoCopy {
@@ -89,7 +89,7 @@ pub enum OutputError {
     Json {
         /// The workflow's name.
         workflow: String,
-        /// What is wrong.
+        /// The error.
         error: ValueError,
     },
 }

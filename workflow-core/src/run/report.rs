@@ -1,4 +1,4 @@
-//! What a run was, once it has ended.
+//! The report of a run that has ended.
 
 use std::any::Any;
 use std::borrow::Cow;
@@ -19,15 +19,15 @@ use crate::job::{RunValues, STDERR_FOLLOWS};
 use crate::value::ValueError;
 use crate::workflow::{Plan, Workflow};
 
-/// Everything that is left of a run: which jobs ran, how often, how long, with what result; the
-/// events; the output.
+/// The report of a run: its jobs with their attempts, durations and results, its events, and its
+/// output.
 ///
-/// Prints as a table, serialises as JSON, and draws itself as a [Gantt chart](Self::gantt). Cheap
-/// to clone; details are worked out when they are asked for.
+/// It displays as a table, serializes as JSON, and renders as a [Gantt chart](Self::gantt). It is
+/// cheap to clone, and computes details on demand.
 #[derive(Clone)]
 pub struct Report(pub(crate) Arc<Record>);
 
-/// What a report is made from.
+/// The data of a report.
 pub(crate) struct Record {
     pub(crate) id: RunId,
     pub(crate) workflow: Arc<dyn Workflow>,
@@ -37,7 +37,7 @@ pub(crate) struct Record {
     pub(crate) log: Log,
     pub(crate) names: JobNames,
     pub(crate) facts: Annotations,
-    /// Whether a store keeps the run.
+    /// Whether the run is persisted.
     pub(crate) persisted: bool,
 }
 
@@ -49,7 +49,7 @@ impl Record {
 }
 
 impl Report {
-    /// The run's id.
+    /// The run's ID.
     pub fn id(&self) -> RunId {
         self.0.id
     }
@@ -59,36 +59,36 @@ impl Report {
         self.0.workflow.name().as_str()
     }
 
-    /// How the run ended.
+    /// The final status.
     pub fn status(&self) -> Status {
         self.0.status
     }
 
-    /// The jobs of the workflow and the order between them.
+    /// The graph of the workflow: its jobs and their order.
     pub fn graph(&self) -> &Graph {
         self.0.plan.graph()
     }
 
-    /// When the run began.
+    /// The time at which the run began.
     pub fn started_at(&self) -> SystemTime {
         self.0.log.began
     }
 
-    /// How long the run took.
+    /// The duration of the run.
     pub fn duration(&self) -> Duration {
         let last = self.0.log.entries.last().map_or(0, |last| last.at);
         Duration::from_nanos(last.try_into().unwrap_or(0))
     }
 
-    /// Why the run failed, in words; or why it was cancelled, when nobody asked for that.
+    /// The reason why the run failed, as text; or why it was cancelled, if it was not by request.
     pub fn reason(&self) -> Option<String> {
         let log = &self.0.log;
         let last = log.entries.len().checked_sub(1)?;
         match log.entries[last].kind() {
             EntryKind::RunFailed => Some(log.reason(last)),
             EntryKind::RunCancelled => {
-                let asked = |entry: &Entry| entry.kind() == EntryKind::CancelRequested;
-                match log.detail(log.entries.iter().rposition(asked)?)? {
+                let is_request = |entry: &Entry| entry.kind() == EntryKind::CancelRequested;
+                match log.detail(log.entries.iter().rposition(is_request)?)? {
                     EntryDetail::Reason(reason) => Some(reason.clone()),
                     _ => None,
                 }
@@ -97,19 +97,19 @@ impl Report {
         }
     }
 
-    /// What attempts failed with.
+    /// The errors of attempts.
     pub(crate) fn failures(&self) -> impl Iterator<Item = &Failure> {
         (0..self.0.log.entries.len()).filter_map(|index| self.0.log.failure(index))
     }
 
-    /// How far the run came, in words: `3 of 5 jobs completed`.
+    /// The progress of the run as text, such as `3 of 5 jobs completed`.
     pub fn progress(&self) -> String {
         let jobs = self.jobs();
         let completed = jobs.iter().filter(|job| job.status == Status::Completed).count();
         format!("{completed} of {} jobs completed", jobs.len())
     }
 
-    /// What happened, in order.
+    /// The events, in order.
     pub fn events(&self) -> impl Iterator<Item = Event> {
         let events = 0..self.0.log.entries.len();
         events.filter_map(|index| self.0.log.event(index, &self.0.lookup()))
@@ -119,8 +119,8 @@ impl Report {
         self.0.names.get(&self.0.plan.graph, job)
     }
 
-    /// What became of every job: those of the graph, each after those that it waits for, then
-    /// those that were started by jobs.
+    /// The reports of all jobs: those of the graph, each after its dependencies, then those that
+    /// other jobs started.
     pub fn jobs(&self) -> Vec<JobReport> {
         let count = self.0.plan.graph.len() + self.0.names.children.len();
         let mut view = RunView::new((0..count as u32).map(|job| self.name(job)));
@@ -129,7 +129,7 @@ impl Report {
         let jobs = view.jobs().iter().zip(0..);
         let mut jobs: Vec<_> =
             jobs.map(|(job, number)| JobReport::new(job, facts(number))).collect();
-        // What a job said when it was stopped is in the log, and no part of the event.
+        // The error of a cancelled job is in the log, but not in its event.
         let log = &self.0.log;
         let entries = log.entries.iter().enumerate();
         for (index, entry) in entries.filter(|(_, entry)| entry.kind() == EntryKind::JobCancelled) {
@@ -140,27 +140,27 @@ impl Report {
         jobs
     }
 
-    /// What became of one job.
+    /// The report of one job.
     pub fn job(&self, name: &str) -> Option<JobReport> {
         self.jobs().into_iter().find(|job| job.name == name)
     }
 
-    /// The output, read in place.
+    /// The output, by reference.
     ///
     /// # Errors
     ///
-    /// Fails when there is none, or one of another type.
+    /// Fails when there is no output, or its type is not `T`.
     pub fn output_ref<T: Any>(&self) -> Result<&T, OutputError> {
         let (value, kind) = self.raw_output()?;
         value.downcast_ref().ok_or_else(|| self.in_place::<T>(None, kind))
     }
 
-    /// The output: a clone when it is a `T`, and else what becomes of it by way of JSON.
+    /// The output: a clone if it is a `T`, and otherwise converted through JSON.
     ///
     /// # Errors
     ///
-    /// Fails when there is no output, or when it cannot be read as a `T`; the error names both
-    /// types and the place in the JSON.
+    /// Fails when there is no output, and when it cannot be converted to a `T`; the error names
+    /// both types and the path in the JSON.
     pub fn output<T: serde::de::DeserializeOwned + 'static>(&self) -> Result<T, OutputError> {
         let (value, kind) = self.raw_output()?;
         let (workflow, found) = (|| self.workflow().to_owned(), kind.name());
@@ -194,12 +194,11 @@ impl Report {
             .map_err(|error| OutputError::Json { workflow: self.workflow().to_owned(), error })
     }
 
-    /// The output of one job of the graph, read in place.
+    /// The output of one job of the graph, by reference.
     ///
     /// # Errors
     ///
-    /// Fails when there is no such job, when it did not complete, or when its output is of
-    /// another type.
+    /// Fails when there is no such job, when it did not complete, and when its output is not a `T`.
     pub fn output_of<T: Any>(&self, job: &str) -> Result<&T, OutputError> {
         let unknown = || OutputError::UnknownJob {
             workflow: self.workflow().to_owned(),
@@ -212,7 +211,7 @@ impl Report {
         value.downcast_ref().ok_or_else(|| self.in_place::<T>(Some(job.to_owned()), kind))
     }
 
-    /// The outputs of all jobs of the graph that made a `T`, with the jobs' names.
+    /// The outputs of type `T` of all jobs of the graph, with the jobs' names.
     pub fn outputs<T: Any>(&self) -> impl Iterator<Item = (&str, &T)> {
         self.graph().job_names().enumerate().filter_map(|(job, name)| {
             let (value, _) = self.0.run_values.output(job as u32)?;
@@ -279,7 +278,7 @@ impl fmt::Display for Report {
                 (None, None) => writeln!(f)?,
             }
         }
-        // What the lines of jobs say already is not said again.
+        // The reason is not repeated if a job's line contains it.
         match self.reason().filter(|reason| !is_of_job(reason, &jobs)) {
             Some(reason) => writeln!(f, "  {}", reason.replace('\n', "\n  ")),
             None => write_context(f, &jobs),
@@ -287,7 +286,7 @@ impl fmt::Display for Report {
     }
 }
 
-/// Whether the run failed because one of these jobs did.
+/// Returns whether the reason is the failure of one of these jobs.
 fn is_of_job(reason: &str, jobs: &[JobReport]) -> bool {
     let of = reason.strip_prefix("job `").and_then(|rest| rest.split_once("` failed"));
     of.is_some_and(|(name, _)| {
@@ -295,11 +294,12 @@ fn is_of_job(reason: &str, jobs: &[JobReport]) -> bool {
     })
 }
 
-/// Writes what the errors of jobs that failed say besides their decisive lines.
+/// Writes the errors of failed jobs, without their decisive lines.
 fn write_context(f: &mut fmt::Formatter<'_>, jobs: &[JobReport]) -> fmt::Result {
     let failed = jobs.iter().filter(|job| job.status == Status::Failed);
-    let told = failed.filter_map(|job| Some((job, job.error.as_ref()?)));
-    for (job, error) in told.filter(|(_, error)| error.message.contains('\n')).take(MOST_CONTEXT) {
+    let errors = failed.filter_map(|job| Some((job, job.error.as_ref()?)));
+    for (job, error) in errors.filter(|(_, error)| error.message.contains('\n')).take(MOST_CONTEXT)
+    {
         let (text, decisive) = (error.to_string(), error.decisive_line());
         let (how, rest) = match text.split_once(&format!("; {STDERR_FOLLOWS}")) {
             Some((how, stderr)) => (format!(" {how}"), stderr),
@@ -312,7 +312,7 @@ fn write_context(f: &mut fmt::Formatter<'_>, jobs: &[JobReport]) -> fmt::Result 
     Ok(())
 }
 
-/// So many failed jobs are told about at length.
+/// The most failed jobs whose errors are shown in full.
 const MOST_CONTEXT: usize = 5;
 
 impl Serialize for Report {
@@ -331,8 +331,8 @@ impl Serialize for Report {
 }
 
 impl Report {
-    /// The run as a Mermaid Gantt chart (<https://mermaid.js.org/syntax/gantt.html>): one bar for
-    /// each job that ran, in milliseconds since the run began.
+    /// Renders the run as a Mermaid Gantt chart (<https://mermaid.js.org/syntax/gantt.html>): one
+    /// bar for each job that ran, in milliseconds since the run began.
     pub fn gantt(&self) -> String {
         let mut text = String::from("gantt\n    dateFormat x\n    axisFormat %M:%S.%L\n");
         let _ = writeln!(text, "    title {}", plain(self.workflow()));
@@ -345,7 +345,7 @@ impl Report {
                 _ => "",
             };
             let (start, end) = (start.as_millis(), (start + duration).as_millis());
-            // A bar of no length is not drawn.
+            // Mermaid does not draw a bar without length.
             let end = end.max(start + 1);
             let name = task(&job.name, number);
             let _ = writeln!(text, "    {name} :{mark}j{number}, {start}, {end}");
@@ -354,8 +354,8 @@ impl Report {
     }
 }
 
-/// A job's name at the beginning of a line, where words and dates have a meaning too: such a name
-/// is kept apart from the beginning by a space without width.
+/// Formats a job's name for the beginning of a line. A zero-width space protects names that Mermaid
+/// would read as a keyword or a date.
 fn task(name: &str, number: usize) -> String {
     let name = plain(name);
     let name = name.trim();
@@ -368,11 +368,11 @@ fn task(name: &str, number: usize) -> String {
     if reserved { format!("\u{200b}{name}") } else { name.to_owned() }
 }
 
-/// What a line of a Gantt chart may begin with, whatever the case.
+/// The keywords with which a line of a Gantt chart may begin, in any case.
 const KEYWORDS: &str = "gantt dateformat inclusive topaxis axisformat tickinterval includes \
                         excludes todaymarker week title section acc click call href";
 
-/// Text without what has a meaning in a Gantt line.
+/// Replaces characters with a meaning in a Gantt chart.
 fn plain(text: &str) -> String {
     let harmless = |character: char| match character {
         ':' | ';' | '#' | ',' | '%' | '<' | '>' => ' ',

@@ -1,85 +1,83 @@
-//! What a store says when it does not do as asked.
+//! Errors of stores.
 
 use crate::event::{Status, TransitionError};
 use crate::id::RunId;
 use crate::store::KeyError;
 use crate::value::ValueError;
 
-/// Why a store did not do as asked.
+/// The error of a store operation.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoreError {
-    /// Events were appended that do not follow those that are there.
-    #[error("run {run}: event {found} was appended where event {wanted} must follow")]
+    /// The sequence numbers of appended events do not follow those of the stored events.
+    #[error("run {run}: event {found} was appended, but event {wanted} must be next")]
     Gap {
-        /// The run's id.
+        /// The run's ID.
         run: RunId,
-        /// The sequence number that must follow.
+        /// The sequence number that must be next.
         wanted: u64,
-        /// The sequence number that was given.
+        /// The sequence number of the appended event.
         found: u64,
     },
     /// The run has another owner by now, or none.
-    #[error(
-        "run {run} is driven by another process, which took it over; this one has let go of it"
-    )]
+    #[error("lost the lease on run {run}: another process has taken it over")]
     LeaseLost {
-        /// The run's id.
+        /// The run's ID.
         run: RunId,
     },
-    /// The engine that drove the run was shut down, and lets go of it.
-    #[error("the engine that drove run {run} was shut down")]
+    /// The engine that owns the run was shut down and releases it.
+    #[error("the engine of run {run} was shut down")]
     ShutDown {
-        /// The run's id.
+        /// The run's ID.
         run: RunId,
     },
-    /// The runtime that drove the run was shut down before its end. The engine has stopped it and
-    /// gives its lease back.
+    /// The async runtime of the run was shut down before the run ended. The engine has stopped the
+    /// run and releases its lease.
     #[error(
-        "the runtime that drove run {run} was shut down; the run is saved, and `Engine::recover` \
-         or `Engine::serve` goes on with it"
+        "the async runtime of run {run} was shut down; the run is saved, and `Engine::recover` or \
+         `Engine::serve` will resume it"
     )]
     Abandoned {
-        /// The run's id.
+        /// The run's ID.
         run: RunId,
     },
     /// There is no such run.
     #[error("the store has no run {run}")]
     NoRun {
-        /// The run's id.
+        /// The run's ID.
         run: RunId,
     },
-    /// There is no workflow that the run could be of.
+    /// There is no such workflow.
     #[error("the store has no workflow {workflow}; list the workflows to see which there are")]
     NoWorkflow {
         /// Its number, or its name in backticks.
         workflow: String,
     },
-    /// There is a run with this id already.
-    #[error("the store has a run {run} already")]
+    /// A run with this ID exists already.
+    #[error("run {run} already exists in the store")]
     Exists {
-        /// The run's id.
+        /// The run's ID.
         run: RunId,
     },
-    /// The idempotency key began a run of another workflow, or with another input.
+    /// The idempotency key belongs to a run of another workflow, or with another input.
     #[error(
-        "idempotency key `{key}` was used before, for run {run} {difference}; use a new key for a \
+        "idempotency key `{key}` was already used for run {run} {difference}; use a new key for a \
          different request"
     )]
     KeyConflict {
         /// The key.
         key: String,
-        /// The run that it began.
+        /// The run that it belongs to.
         run: RunId,
         /// How that run differs: `of workflow ..`, or `with another input`.
         difference: String,
     },
-    /// The text that was given as an idempotency key cannot be one.
-    #[error("the idempotency key cannot be used: {0}")]
+    /// The idempotency key is invalid.
+    #[error("invalid idempotency key: {0}")]
     InvalidKey(KeyError),
-    /// The workflow was taken out of use: no run of it begins.
+    /// The workflow is not active, so it cannot be run.
     #[error(
-        "workflow `{workflow}` is not active, so no run of it begins; activate workflow {id} first"
+        "workflow `{workflow}` is not active, so it cannot be run; activate workflow {id} first"
     )]
     NotActive {
         /// The workflow's name.
@@ -90,43 +88,43 @@ pub enum StoreError {
     /// The run is not blocked.
     #[error("run {run} is not blocked")]
     NotBlocked {
-        /// The run's id.
+        /// The run's ID.
         run: RunId,
     },
-    /// The run has ended, and takes no more messages.
+    /// The run has ended and accepts no more messages.
     #[error("run {run} has ended ({status})")]
     Ended {
-        /// The run's id.
+        /// The run's ID.
         run: RunId,
-        /// How it ended.
+        /// The final status.
         status: Status,
     },
-    /// The run is another program's, which takes no signals.
-    #[error("run {run} takes no signals: another program runs it and reports on it")]
+    /// The run belongs to an external program, which cannot receive signals.
+    #[error("run {run} cannot receive signals: an external program runs it")]
     External {
-        /// The run's id.
+        /// The run's ID.
         run: RunId,
     },
     /// A run cannot change its status in this way.
     #[error("run {run}: {error}")]
     Transition {
-        /// The run's id.
+        /// The run's ID.
         run: RunId,
-        /// Both states.
+        /// The invalid change.
         error: TransitionError,
     },
-    /// What came with a signal has no JSON form.
+    /// The payload of a signal has no JSON form.
     #[error("run {run}: the signal was not sent: {error}")]
     Payload {
-        /// The run's id.
+        /// The run's ID.
         run: RunId,
         /// What is wrong.
         error: ValueError,
     },
-    /// The store was written by something newer, or is damaged: trying again does not help.
+    /// The store was written by a newer version, or is damaged. A retry does not help.
     #[error("{0}")]
     Unusable(Box<dyn std::error::Error + Send + Sync>),
-    /// The store cannot be reached, or has no room: trying again may help.
+    /// The store cannot be reached, or is full. A retry may help.
     #[error("{0}")]
     Unavailable(Box<dyn std::error::Error + Send + Sync>),
 }

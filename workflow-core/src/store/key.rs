@@ -1,34 +1,38 @@
-//! Idempotency keys: which texts can be one, and among which keys each is looked up.
+//! Idempotency keys: their validation, and the scopes in which they are unique.
 
 use super::{NewRun, Parent, StoreError, StoredRun, Trigger};
 
-/// Why a text cannot be an idempotency key.
+/// The reason why a string is not a valid idempotency key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum KeyError {
-    /// It has no characters, so that unrelated requests would share it.
-    #[error("it is empty; give 1 to {MOST_CHARACTERS} characters, or no key")]
+    /// It is empty, so that unrelated requests would share it.
+    #[error("it is empty; use 1 to {MOST_CHARACTERS} characters, or no key")]
     Empty,
     /// It has more than 255 characters.
     #[error("it has {0} characters; the limit is {MOST_CHARACTERS}")]
     TooLong(usize),
-    /// It holds a NUL, which no database keeps.
-    #[error("it holds a NUL character; use printable text")]
+    /// It contains a NUL, which databases cannot store.
+    #[error("it contains a NUL character; use printable text")]
     Nul,
 }
 
 /// The longest key, in characters.
 const MOST_CHARACTERS: usize = 255;
 
-/// Among which keys an idempotency key is looked up. The same text in two scopes is two keys, so
-/// that no user can take a key that another user, a schedule or an engine is going to use.
+/// The scope in which an idempotency key is unique.
+///
+/// The same text in two scopes is two keys, so that no user can take a key of another user, a
+/// schedule or an engine.
+///
+/// The set is closed, so that stores handle every scope.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum KeyScope {
-    /// Keys that this user gave, or that were given on nobody's behalf.
+    /// Keys of requests of this user, or of requests without a user.
     User(Option<String>),
-    /// Keys by which a scheduler begins one run for each time.
+    /// Keys with which a scheduler begins one run for each time.
     Schedule,
-    /// Keys by which an engine begins one run inside of an attempt.
+    /// Keys with which an engine begins one child run for each attempt.
     Nested,
 }
 
@@ -43,11 +47,11 @@ impl KeyScope {
 }
 
 impl KeyError {
-    /// Checks that a text can be an idempotency key: 1 to 255 characters without a NUL.
+    /// Checks that a string is a valid idempotency key: 1 to 255 characters without a NUL.
     ///
     /// # Errors
     ///
-    /// Fails when it cannot.
+    /// Fails when it is not.
     pub fn check(key: &str) -> Result<(), Self> {
         match key.chars().count() {
             0 => Err(Self::Empty),
@@ -59,12 +63,12 @@ impl KeyError {
 }
 
 impl NewRun {
-    /// Checks that the idempotency key, if there is one, can be one: stores call it first.
+    /// Checks that the idempotency key, if there is one, is valid. Stores call this first.
     ///
     /// # Errors
     ///
-    /// Fails with [`StoreError::InvalidKey`] when it cannot. The keys of runs inside of others are
-    /// the engine's, and as long as the names of jobs make them.
+    /// Fails with [`StoreError::InvalidKey`] when it is not. The keys of child runs come from the
+    /// engine and are not checked: they contain the names of jobs, and may be longer.
     pub fn check_key(&self) -> Result<(), StoreError> {
         match (&self.idempotency_key, self.key_scope()) {
             (Some(key), KeyScope::User(_)) => KeyError::check(key).map_err(StoreError::InvalidKey),
@@ -72,14 +76,14 @@ impl NewRun {
         }
     }
 
-    /// Among which keys the run's idempotency key is looked up.
+    /// The scope of the run's idempotency key.
     pub fn key_scope(&self) -> KeyScope {
         KeyScope::of(self.parent.as_ref(), self.trigger, self.user.as_ref())
     }
 }
 
 impl StoredRun {
-    /// Among which keys the run's idempotency key was looked up.
+    /// The scope of the run's idempotency key.
     pub fn key_scope(&self) -> KeyScope {
         KeyScope::of(self.parent.as_ref(), self.trigger, self.user.as_ref())
     }

@@ -1,4 +1,4 @@
-//! Who drives a run.
+//! Ownership of runs.
 
 use std::fmt;
 use std::time::Duration;
@@ -7,23 +7,23 @@ use serde::{Deserialize, Serialize};
 
 use crate::id::RunId;
 
-/// Identifies an engine among all that share a store: a UUID, made when the engine is.
+/// The ID of an engine among all engines that share a store: a UUID, created with the engine.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct OwnerId(uuid::Uuid);
 
 impl OwnerId {
-    /// Makes an id that no other engine has.
+    /// Creates a unique ID.
     pub fn random() -> Self {
         Self(uuid::Uuid::new_v4())
     }
 
-    /// The id's 128 bits, for stores that keep them as such.
+    /// The 128 bits of the ID, for stores that have a column type for them.
     pub fn to_u128(self) -> u128 {
         self.0.as_u128()
     }
 
-    /// The id with these 128 bits.
+    /// Creates an ID from its 128 bits.
     pub fn from_u128(bits: u128) -> Self {
         Self(uuid::Uuid::from_u128(bits))
     }
@@ -41,19 +41,19 @@ impl fmt::Debug for OwnerId {
     }
 }
 
-/// An engine that is alive, and will count as such for this long if nothing more is heard of it.
+/// A live engine, and how long it counts as alive without a renewal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Owner {
-    /// Which engine.
+    /// The engine.
     pub id: OwnerId,
-    /// How long, from the moment at which the store is told.
+    /// The time for which it counts as alive, from the call of the store on.
     pub lifetime: Duration,
 }
 
-/// The leases that engines which count as alive have on runs.
+/// A summary of the leases of live engines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct HeldLeases {
-    /// How many runs are held.
+    /// The number of runs with a lease.
     pub runs: usize,
     /// The time after which the last of these leases expires, unless its engine renews it.
     pub expires_in: Duration,
@@ -64,9 +64,9 @@ pub struct HeldLeases {
 pub struct Lease {
     /// The run.
     pub run: RunId,
-    /// Who drives it.
+    /// The engine that owns it.
     pub owner: OwnerId,
-    /// How often the run has changed hands, from 1: the fencing token. A lease with a smaller
-    /// number than the run's is worth nothing any more.
+    /// The fencing token: the number of owners that the run has had, from 1. A lease with a smaller
+    /// token than the run's is no longer valid.
     pub token: u64,
 }

@@ -1,4 +1,4 @@
-//! A store that lives as long as the process.
+//! A store in memory.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -13,34 +13,34 @@ use super::{
 use crate::event::{Blocked, Event, Status};
 use crate::id::RunId;
 
-/// No engine counts as alive for longer than a year after it was heard of.
+/// The longest lifetime of an owner: one year.
 const LONGEST_LIFETIME: Duration = Duration::from_secs(365 * 24 * 3600);
 
-/// Keeps runs in memory: for tests, and for hosts that list past runs but need not keep them.
+/// A store in memory, for tests and for programs that list past runs but need not persist them.
 ///
 /// ```
 /// use std::sync::Arc;
 /// use workflow_core::prelude::*;
 /// use workflow_core::MemoryStore;
 ///
-/// #[register_workflow(name = "kept")]
-/// fn kept() -> u64 { 7 }
+/// #[register_workflow(name = "answer")]
+/// fn answer() -> u64 { 7 }
 ///
 /// let store = Arc::new(MemoryStore::new());
 /// let engine = Engine::builder().store(store.clone()).build();
-/// let report = engine.run("kept").wait()?;
-/// assert_eq!(store.runs(), [(report.id(), "kept".to_owned())]);
+/// let report = engine.run("answer").wait()?;
+/// assert_eq!(store.runs(), [(report.id(), "answer".to_owned())]);
 /// # Ok::<(), RunError>(())
 /// ```
 #[derive(Debug, Default)]
-pub struct MemoryStore(Mutex<Kept>);
+pub struct MemoryStore(Mutex<Runs>);
 
 #[derive(Debug, Default)]
-struct Kept {
+struct Runs {
     runs: BTreeMap<RunId, Row>,
     /// By idempotency key.
     keys: HashMap<(KeyScope, String), RunId>,
-    /// Until when each owner counts as alive.
+    /// The time until which each owner counts as alive.
     owners: HashMap<OwnerId, Instant>,
     messages: Vec<Message>,
 }
@@ -53,24 +53,24 @@ struct Row {
 }
 
 impl MemoryStore {
-    /// A store without runs.
+    /// Creates an empty store.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The runs that are kept and their workflows, oldest first.
+    /// The runs and the names of their workflows, oldest first.
     pub fn runs(&self) -> Vec<(RunId, String)> {
         let name = |(id, row): (&RunId, &Row)| (*id, row.run.workflow.name.clone());
         self.lock().runs.iter().map(name).collect()
     }
 
-    fn lock(&self) -> MutexGuard<'_, Kept> {
+    fn lock(&self) -> MutexGuard<'_, Runs> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Kept {
-    /// The run that began under the same idempotency key.
+impl Runs {
+    /// Returns the run with the same idempotency key.
     fn repeated(&self, new: &NewRun, events: &[Event]) -> Result<Option<&StoredRun>, StoreError> {
         let Some(key) = &new.idempotency_key else { return Ok(None) };
         let run = self.keys.get(&(new.key_scope(), key.clone()));
@@ -84,7 +84,7 @@ impl Kept {
         owner.is_some_and(|owner| self.alive_for(owner).is_some())
     }
 
-    /// How much longer the owner counts as alive; `None` when it does not.
+    /// Returns for how much longer the owner counts as alive; `None` if it is dead.
     fn alive_for(&self, owner: OwnerId) -> Option<Duration> {
         let left = self.owners.get(&owner)?.checked_duration_since(Instant::now())?;
         Some(left).filter(|left| *left > Duration::ZERO)

@@ -1,4 +1,4 @@
-//! What a store keeps of a run besides its events.
+//! The record of a run in a store, besides its events.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -13,40 +13,42 @@ use crate::event::{Blocked, Event, Status, rfc3339};
 use crate::id::RunId;
 use crate::run_log::path_in;
 
-/// A run that is to begin.
+/// A run to begin.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NewRun {
-    /// The run's id.
+    /// The run's ID.
     pub id: RunId,
-    /// Which workflow it runs.
+    /// The workflow that it runs.
     pub workflow: WorkflowSnapshot,
-    /// The number by which the store knows the workflow. Without it the run joins the workflow of
-    /// this name that has the same owner and source: for a workflow that is data, the user's own,
-    /// and for code, the one that programs register. A store that knows no numbers passes it over.
+    /// The number of the workflow in the store.
+    ///
+    /// Without it the run belongs to the workflow of this name with the same owner and source: the
+    /// user's own for a workflow that is data, the registered one for code. Stores without numbers
+    /// ignore it.
     pub workflow_id: Option<i64>,
-    /// The input; `None` for a workflow that takes none.
+    /// The input; `None` for a workflow without an input.
     pub input: Option<Json>,
-    /// Why it begins.
+    /// What triggers the run.
     pub trigger: Trigger,
-    /// The idempotency key: requests with the same key in the same [scope](Self::key_scope), as
-    /// one user's are, are one run.
+    /// The idempotency key: all requests with the same key in the same [scope](Self::key_scope),
+    /// such as one user's, share one run.
     pub idempotency_key: Option<String>,
-    /// The job of another run that this one belongs to.
+    /// The job of another run that started this one.
     pub parent: Option<Parent>,
-    /// Who asked for it: the name of the user who was signed in.
+    /// The name of the signed-in user who requested the run.
     pub user: Option<String>,
-    /// Where it has a folder, named by its id, for what its jobs print; `None` where the workflow
-    /// says that, or nobody.
+    /// The folder in which the run has its own folder, named by its ID, for the output of its jobs.
+    /// `None` if the workflow decides that, and without such a folder.
     pub runs_dir: Option<PathBuf>,
-    /// When it was asked for.
+    /// The time at which the run was requested.
     pub created_at: SystemTime,
-    /// Who drives it. Without one, the run is pending until somebody claims it.
+    /// The engine that owns it. Without one, the run is pending until an engine claims it.
     pub owner: Option<Owner>,
 }
 
 impl NewRun {
-    /// A run of this workflow that somebody asks for now, without an input, and that nobody drives
-    /// yet. What is otherwise is set beside it: `NewRun { input, ..NewRun::new(workflow) }`.
+    /// Creates a manual run of this workflow, requested now, without an input or an owner. Set
+    /// other fields with `NewRun { input, ..NewRun::new(workflow) }`.
     pub fn new(workflow: WorkflowSnapshot) -> Self {
         Self {
             id: RunId::random(),
@@ -63,14 +65,16 @@ impl NewRun {
         }
     }
 
-    /// Checks that the request repeats the one that began this run: stores call it when both have
-    /// the same idempotency key. `first` and `existing_first` are the first events of the two, if
+    /// Checks that this request is the same as the one that began an existing run with the same
+    /// idempotency key.
+    ///
+    /// Stores call this. `first` and `existing_first` are the first events of the two runs, if
     /// there are any.
     ///
     /// # Errors
     ///
-    /// Fails with [`StoreError::KeyConflict`] when the other run is of another workflow, has another
-    /// input, is a retry where this one is none, or is one of another run.
+    /// Fails with [`StoreError::KeyConflict`] when the existing run has another workflow or input,
+    /// when only one of the two is a retry, and when they are retries of different runs.
     pub fn check_repeats(
         &self,
         first: Option<&Event>,
@@ -84,12 +88,12 @@ impl NewRun {
             "with another input".to_owned()
         } else {
             match (self.trigger == Trigger::Retry, existing.trigger == Trigger::Retry) {
-                (true, false) => "which is no retry".to_owned(),
+                (true, false) => "which is not a retry".to_owned(),
                 (false, true) => "which is a retry".to_owned(),
                 _ if repeats(first) == repeats(existing_first) => return Ok(()),
                 _ => match repeats(existing_first) {
-                    Some(run) => format!("which repeats run {run}"),
-                    None => "which repeats no run".to_owned(),
+                    Some(run) => format!("which retries run {run}"),
+                    None => "which retries no known run".to_owned(),
                 },
             }
         };
@@ -98,7 +102,8 @@ impl NewRun {
     }
 }
 
-/// Whether two inputs are the same, however a database spells their numbers. No input is null.
+/// Returns whether two inputs are the same, even if a database formats their numbers differently. A
+/// missing input equals null.
 fn same_input(one: Option<&Json>, other: Option<&Json>) -> bool {
     same_json(one.unwrap_or(&Json::Null), other.unwrap_or(&Json::Null))
 }
@@ -122,32 +127,32 @@ fn same_json(one: &Json, other: &Json) -> bool {
     }
 }
 
-/// What a store is told of the workflow that a run belongs to.
+/// The workflow of a run, as it was when the run began.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct WorkflowSnapshot {
     /// The workflow's name.
     pub name: String,
-    /// What is said about it.
+    /// The metadata.
     pub metadata: Metadata,
-    /// A text that is the same as long as the graph of the workflow is: its jobs, their order,
-    /// and what they ask for.
+    /// A text that changes if the graph of the workflow changes: its jobs, their order or their
+    /// options.
     pub fingerprint: Arc<str>,
-    /// The workflow itself, where it is data rather than code; with it the run can be finished
-    /// after the workflow has changed.
+    /// The workflow itself, if it is data rather than code; the run can then be resumed after the
+    /// workflow has changed.
     pub source: Option<Arc<Json>>,
-    /// The jobs and the edges between them, as [`Graph::to_json`](crate::Graph::to_json) has them.
+    /// The jobs and edges, as from [`Graph::to_json`](crate::Graph::to_json).
     pub graph: Arc<Json>,
 }
 
-/// Marks the [source](WorkflowSnapshot::source) of a workflow that is a file: its only key.
+/// The only key of the [source](WorkflowSnapshot::source) of a workflow that is a file.
 pub const WORKFLOW_FILE: &str = "workflow_file";
 
-/// How the fingerprint of a workflow begins that engines do not run.
+/// The prefix of the fingerprint of an external workflow.
 const EXTERNAL: &str = "stored-";
 
 impl WorkflowSnapshot {
-    /// A workflow that engines do not run: a program outside reports on its runs. `version` tells
-    /// its definitions apart.
+    /// Creates the snapshot of an external workflow: another program runs it and reports its runs.
+    /// `version` distinguishes its definitions.
     pub fn external(name: impl Into<String>, version: impl std::fmt::Display, graph: Json) -> Self {
         Self {
             name: name.into(),
@@ -158,58 +163,62 @@ impl WorkflowSnapshot {
         }
     }
 
-    /// The folder that a run of the workflow has on the machine that it ran on: the log of what its
-    /// jobs printed, and what commands leave there. A file says in which folder that is; of code,
-    /// [`StoredRun::runs_dir`] does.
+    /// The folder of a run, on the machine on which it ran, with the log of its jobs' output and
+    /// the files of commands.
+    ///
+    /// A workflow file sets the parent folder itself; for code, `runs_dir` is
+    /// [`StoredRun::runs_dir`].
     pub fn folder_of(&self, run: RunId, runs_dir: Option<&Path>) -> Option<PathBuf> {
-        let said = self
+        let of_file = self
             .source
             .as_ref()
             .and_then(|source| source.get(WORKFLOW_FILE)?.get("runs_dir")?.as_str());
-        let runs_dir = said.map(Path::new).or(runs_dir)?;
+        let runs_dir = of_file.map(Path::new).or(runs_dir)?;
         Some(runs_dir.join(run.to_string()))
     }
 
-    /// Whether the workflow is a file, whose text is its source.
+    /// Whether the workflow is a file.
     pub fn is_file(&self) -> bool {
         self.source.as_ref().is_some_and(|source| source.get(WORKFLOW_FILE).is_some())
     }
 
-    /// Whether a program outside reports on the workflow's runs, which engines do not take up.
+    /// Whether the workflow is external: another program runs it and reports its runs, and engines
+    /// do not resume them.
     pub fn is_external(&self) -> bool {
         Self::is_of_external(&self.fingerprint)
     }
 
-    /// Whether this is the fingerprint of such a workflow, where a store reads no more of it.
+    /// Whether this is the fingerprint of an external workflow, for stores that read only the
+    /// fingerprint.
     pub fn is_of_external(fingerprint: &str) -> bool {
         fingerprint.starts_with(EXTERNAL)
     }
 }
 
-/// Why a run began.
+/// The trigger of a run: why it began.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Trigger {
-    /// Somebody asked for it.
+    /// A user requested it.
     #[default]
     #[serde(rename = "manual")]
     Manual,
-    /// Its time had come.
+    /// It was due on its schedule.
     #[serde(rename = "schedule")]
     Schedule,
-    /// A program asked for it over the API.
+    /// A program requested it through the API.
     #[serde(rename = "api")]
     Api,
-    /// It is a job of another run.
+    /// A job of another run started it.
     #[serde(rename = "workflow")]
     Workflow,
-    /// It repeats a run that ended.
+    /// It retries a run that ended.
     #[serde(rename = "retry")]
     Retry,
 }
 
 impl Trigger {
-    /// The trigger as it is written.
+    /// The trigger as a string.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Manual => "manual",
@@ -221,62 +230,63 @@ impl Trigger {
     }
 }
 
-/// The job of a run that another run belongs to.
+/// The job that started a child run.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Parent {
-    /// The outer run.
+    /// The run of the job.
     pub run: RunId,
-    /// The name of its job.
+    /// The name of the job.
     pub job: String,
 }
 
-/// What became of a request to begin a run.
+/// The outcome of a request to begin a run.
 #[derive(Debug, Clone, PartialEq)]
 pub enum BeginOutcome {
-    /// It began; the lease is there when an owner was named.
+    /// The run began; with a lease if an owner was given.
     New(Option<Lease>),
-    /// There is a run for the same idempotency key.
+    /// A run with the same idempotency key exists.
     Existing(Box<StoredRun>),
 }
 
-/// A run as a store has it.
+/// A run in a store.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct StoredRun {
-    /// The run's id.
+    /// The run's ID.
     pub id: RunId,
-    /// Which workflow it runs, as it was when the run began.
+    /// The workflow, as it was when the run began.
     pub workflow: WorkflowSnapshot,
     /// The input.
     pub input: Option<Json>,
-    /// Where it stands.
+    /// The status.
     pub status: Status,
-    /// Why it began.
+    /// What triggered the run.
     pub trigger: Trigger,
     /// The idempotency key.
     pub idempotency_key: Option<String>,
-    /// The job of another run that this one belongs to.
+    /// The job of another run that started this one.
     pub parent: Option<Parent>,
-    /// Who asked for it: the name of the user who was signed in.
+    /// The name of the signed-in user who requested the run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<String>,
-    /// Where it has a folder, named by its id; `None` where the workflow says that, or nobody.
+    /// The folder in which the run has its own folder, named by its ID. `None` if the workflow
+    /// decides that, and without such a folder.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub runs_dir: Option<PathBuf>,
-    /// When it was asked for.
+    /// The time at which the run was requested.
     #[serde(with = "rfc3339")]
     pub created_at: SystemTime,
-    /// How many events it has.
+    /// The number of events.
     pub events: u64,
-    /// Who drives it, or drove it last; `None` once it was given back.
+    /// The engine that owns the run, or owned it last; `None` once it was released.
     pub owner: Option<OwnerId>,
-    /// Why no engine takes it up.
+    /// The reason why engines cannot resume the run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub blocked: Option<Blocked>,
 }
 
 impl StoredRun {
-    /// The run as it is after it began, with this many events.
+    /// Creates the record of a run that has just begun, with this many events.
     pub fn begun(run: NewRun, status: Status, events: u64) -> Self {
         Self {
             id: run.id,
@@ -295,45 +305,45 @@ impl StoredRun {
         }
     }
 
-    /// The folder that the run has on the machine that it ran on: the log of what its jobs printed,
-    /// and what commands leave there. `None` when it has none.
+    /// The folder of the run, on the machine on which it ran, with the log of its jobs' output and
+    /// the files of commands; `None` without one.
     pub fn folder(&self) -> Option<PathBuf> {
         self.workflow.folder_of(self.id, self.runs_dir.as_deref())
     }
 
-    /// The log of what its jobs printed, in its [folder](Self::folder); there once one of them has
+    /// The log of its jobs' output, in its [folder](Self::folder). The file exists once a job has
     /// printed.
     pub fn log(&self) -> Option<PathBuf> {
         Some(path_in(&self.folder()?))
     }
 }
 
-/// Something that was sent to a run.
+/// A message to a run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Message {
-    /// Its number among all messages of the store.
+    /// The number, unique among all messages of the store.
     pub number: u64,
-    /// The run that it is for.
+    /// The receiving run.
     pub run: RunId,
-    /// What it says.
+    /// The content.
     #[serde(flatten)]
     pub kind: MessageKind,
 }
 
-/// What can be sent to a run.
+/// The content of a message.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "message")]
 #[non_exhaustive]
 pub enum MessageKind {
-    /// A job may be waiting for this.
+    /// A signal for a job.
     #[serde(rename = "signal")]
     Signal {
         /// The signal's name.
         name: String,
-        /// What comes with it; null for nothing.
+        /// The payload; null for none.
         payload: Json,
     },
-    /// The run is to stop.
+    /// A request to cancel the run.
     #[serde(rename = "cancel")]
     Cancel,
 }

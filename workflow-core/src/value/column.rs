@@ -1,4 +1,4 @@
-//! Where values are kept: slots that are read in place, and places that are moved out of.
+//! Storage for values: slots that are read in place, and places that values are moved out of.
 
 use std::any::Any;
 use std::mem::needs_drop;
@@ -13,18 +13,18 @@ use crate::guard;
 pub(crate) struct Column<T>(SmallVec<[Slot<T>; 4]>);
 
 impl<T> Column<T> {
-    /// A column with this many empty slots.
+    /// Creates a column with this many empty slots.
     pub(crate) fn new(rows: usize) -> Self {
         Self((0..rows).map(|_| Slot::new()).collect())
     }
 
-    /// The value in the slot, once there is one.
+    /// The value in the slot, if it has been set.
     #[inline]
     pub(crate) fn get(&self, row: usize) -> Option<&T> {
         self.0.get(row)?.get()
     }
 
-    /// Fills the slot. A slot that is full keeps what it has: the first outcome of a job stands.
+    /// Fills the slot, unless it is full: the first outcome of a job stands.
     #[inline]
     pub(crate) fn set(&self, row: usize, value: T) {
         if let Some(slot) = self.0.get(row) {
@@ -33,8 +33,8 @@ impl<T> Column<T> {
     }
 }
 
-/// A value whose destructor panics keeps no other from its own, and does not unwind into whoever
-/// happens to hold the run last.
+/// Drops every value even if a destructor panics, and does not let the panic unwind into the code
+/// that happens to drop the run.
 impl<T> Drop for Column<T> {
     fn drop(&mut self) {
         if const { needs_drop::<T>() } {
@@ -43,7 +43,8 @@ impl<T> Drop for Column<T> {
     }
 }
 
-/// Write-once places for values that will be moved out: what children leave for their parent.
+/// Write-once places for values that will be moved out: the outputs that children leave for their
+/// parent.
 pub(crate) struct ChildOutputs<T>(Mutex<Vec<Option<T>>>);
 
 impl<T> ChildOutputs<T> {
@@ -67,7 +68,7 @@ impl<T> ChildOutputs<T> {
         }
     }
 
-    /// The values in order, moved out; `None` when a place is empty.
+    /// Moves the values out, in order; `None` when a place is empty.
     pub(crate) fn take(&self) -> Option<Vec<T>> {
         std::mem::take(&mut *self.lock()).into_iter().collect()
     }
@@ -77,7 +78,7 @@ impl<T> ChildOutputs<T> {
     }
 }
 
-/// As for a [`Column`].
+/// As for [`Column`].
 impl<T> Drop for ChildOutputs<T> {
     fn drop(&mut self) {
         if const { needs_drop::<T>() } {

@@ -1,7 +1,7 @@
-//! Writes values as JSON without losing any of them: what JSON would change silently is an error.
+//! Lossless JSON serialization: values that JSON would silently change are errors.
 //!
-//! `serde_json` writes NaN and the infinities as `null`, and refuses to read what is nested more
-//! than 128 deep.
+//! `serde_json` writes NaN and the infinities as `null`, and refuses to read more than 128 levels
+//! of nesting.
 
 use std::cell::Cell;
 
@@ -11,21 +11,22 @@ use serde::ser::{
 };
 use serde_json::{Error, Value as Json};
 
-/// How deeply a value may be nested: an event adds some levels around it.
+/// The deepest nesting of a value. `serde_json` reads 128 levels, and an event adds some around the
+/// value.
 const DEEPEST: usize = 120;
 
 /// Writes a value as JSON.
 ///
 /// # Errors
 ///
-/// Fails when the value's own `Serialize` does, with a map whose keys are no strings, with a number
-/// that is not finite, and with a value that is nested more than 120 deep.
+/// Fails when the value's own `Serialize` does, and for a map whose keys are not strings, a number
+/// that is not finite, and nesting of more than 120 levels.
 pub(super) fn write<T: Serialize + ?Sized>(value: &T) -> Result<Json, Error> {
     let depth = Cell::new(0);
     Exact { value, depth: &depth }.serialize(serde_json::value::Serializer)
 }
 
-/// A value, or a part of one, that is serialised exactly or not at all.
+/// A value, or a part of one, that is serialized without loss or not at all.
 struct Exact<'a, T: ?Sized> {
     value: &'a T,
     depth: &'a Cell<usize>,
@@ -37,21 +38,21 @@ impl<T: Serialize + ?Sized> Serialize for Exact<'_, T> {
     }
 }
 
-/// A serializer, or a compound that one has begun, whose parts are checked.
+/// A serializer, or a compound started by one, that checks the parts it writes.
 struct Checked<'a, S> {
     inner: S,
     depth: &'a Cell<usize>,
 }
 
 impl<'a, S: Serializer> Checked<'a, S> {
-    /// Begins a compound, one level deeper.
+    /// Starts a compound, one level deeper.
     fn deeper<C>(
         self,
         begin: impl FnOnce(S) -> Result<C, S::Error>,
     ) -> Result<Checked<'a, C>, S::Error> {
         let depth = self.depth.get() + 1;
         if depth > DEEPEST {
-            let text = format!("it is nested more than {DEEPEST} deep; flatten it");
+            let text = format!("it is nested more than {DEEPEST} levels deep; flatten it");
             return Err(S::Error::custom(text));
         }
         self.depth.set(depth);
@@ -68,12 +69,12 @@ impl<'a, S: Serializer> Checked<'a, S> {
             return write(self.inner, number);
         }
         Err(S::Error::custom(format!(
-            "the number {as_float} has no JSON form; leave it away, or use an `Option` or a text"
+            "the number {as_float} has no JSON form; leave it out, or use an `Option` or a string"
         )))
     }
 }
 
-/// Methods that pass their arguments on as they are.
+/// Methods that forward their arguments unchanged.
 macro_rules! pass_on {
     ($($method:ident($($name:ident: $kind:ty),*);)*) => {
         $(fn $method(self $(, $name: $kind)*) -> Result<S::Ok, S::Error> {
@@ -198,7 +199,7 @@ impl<'a, S: Serializer> Serializer for Checked<'a, S> {
     }
 }
 
-/// A compound whose parts have no names.
+/// Implements a compound whose parts have no names.
 macro_rules! check_parts {
     ($($compound:ident, $method:ident;)*) => {
         $(impl<S: $compound> $compound for Checked<'_, S> {
@@ -224,7 +225,7 @@ check_parts! {
     SerializeTupleVariant, serialize_field;
 }
 
-/// A compound whose parts have names.
+/// Implements a compound whose parts have names.
 macro_rules! check_fields {
     ($($compound:ident;)*) => {
         $(impl<S: $compound> $compound for Checked<'_, S> {
@@ -261,7 +262,7 @@ impl<S: SerializeMap> SerializeMap for Checked<'_, S> {
     type Error = S::Error;
 
     fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), S::Error> {
-        // Keys are texts, or an error of the serializer's own.
+        // The inner serializer refuses keys that are not strings.
         self.inner.serialize_key(key)
     }
 
@@ -275,14 +276,14 @@ impl<S: SerializeMap> SerializeMap for Checked<'_, S> {
     }
 }
 
-/// Where two values differ, as a path, `.` being the whole. The order of an array does not count:
-/// a `HashSet` is written in another order each time.
+/// Returns the path at which two values differ; `.` is the whole value. The order of an array does
+/// not matter, because a `HashSet` is written in a different order each time.
 pub(super) fn difference(one: &Json, other: &Json) -> Option<String> {
     let path = first_difference(one, other)?;
     (ordered(one) != ordered(other)).then_some(path)
 }
 
-/// The value with each array in an order that depends on its elements alone.
+/// Returns the value with its arrays sorted.
 fn ordered(value: &Json) -> Json {
     match value {
         Json::Array(elements) => {
@@ -355,7 +356,7 @@ mod tests {
             assert!(write(&Shape::Tuple(1, Some(number as f32))).is_err());
         }
         let error = write(&f64::NAN).map_err(|error| error.to_string());
-        let text = "the number NaN has no JSON form; leave it away, or use an `Option` or a text";
+        let text = "the number NaN has no JSON form; leave it out, or use an `Option` or a string";
         assert_eq!(error, Err(text.to_owned()));
     }
 
@@ -367,7 +368,7 @@ mod tests {
     fn what_is_nested_too_deep_is_refused() {
         assert_eq!(write(&nested(120)).ok(), Some(nested(120)));
         let error = write(&nested(121)).map_err(|error| error.to_string());
-        assert_eq!(error, Err("it is nested more than 120 deep; flatten it".to_owned()));
+        assert_eq!(error, Err("it is nested more than 120 levels deep; flatten it".to_owned()));
         let wide = json!([nested(60), nested(60), {"a": nested(118)}]);
         assert_eq!(write(&wide).ok(), Some(wide));
     }

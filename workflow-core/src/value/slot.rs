@@ -1,7 +1,7 @@
-//! A place that is written once and then read by anyone, for the price of one atomic exchange.
+//! A cell that is written once and then read by any thread, at the cost of one atomic exchange.
 //!
-//! `OnceLock` can make a second writer wait for the first, which costs a second exchange per
-//! write: 5 to 11 % of a chain of trivial jobs. Nobody waits for a slot here.
+//! `OnceLock` can make a second writer wait for the first, which costs a second exchange per write:
+//! 5 to 11 % of a chain of trivial jobs. No thread ever waits for a slot.
 
 #![expect(unsafe_code, reason = "the standard library has no such cell")]
 
@@ -13,7 +13,7 @@ use sync::{AtomicU8, Ordering, UnsafeCell};
 mod sync {
     pub(super) use std::sync::atomic::{AtomicU8, Ordering};
 
-    /// The cell of the standard library, with the methods of loom's.
+    /// The standard library's cell, with the methods of loom's cell.
     pub(super) struct UnsafeCell<T>(std::cell::UnsafeCell<T>);
 
     impl<T> UnsafeCell<T> {
@@ -43,14 +43,14 @@ const EMPTY: u8 = 0;
 const WRITING: u8 = 1;
 const FULL: u8 = 2;
 
-/// A write-once place for a value.
+/// A write-once cell.
 pub(crate) struct Slot<T> {
     state: AtomicU8,
     value: UnsafeCell<MaybeUninit<T>>,
 }
 
-// SAFETY: any thread may read the value through a shared slot, which asks for `T: Sync`, and any
-// may be the one that writes it, from which another drops it, which asks for `T: Send`.
+// SAFETY: any thread may read the value through a shared slot, which needs `T: Sync`, and the
+// thread that drops the value may be another than the one that wrote it, which needs `T: Send`.
 unsafe impl<T: Send + Sync> Sync for Slot<T> {}
 
 impl<T> Slot<T> {
@@ -58,7 +58,7 @@ impl<T> Slot<T> {
         Self { state: AtomicU8::new(EMPTY), value: UnsafeCell::new(MaybeUninit::uninit()) }
     }
 
-    /// The value, once it is there.
+    /// The value, if it has been set.
     #[inline]
     pub(crate) fn get(&self) -> Option<&T> {
         if self.state.load(Ordering::Acquire) != FULL {
@@ -69,7 +69,7 @@ impl<T> Slot<T> {
         Some(self.value.with(|value| unsafe { (*value).assume_init_ref() }))
     }
 
-    /// Puts the value there; a value that comes second is dropped, and false returned.
+    /// Stores the value and returns true; drops it and returns false if there is a value already.
     #[inline]
     pub(crate) fn set(&self, value: T) -> bool {
         let claim =
@@ -78,7 +78,7 @@ impl<T> Slot<T> {
             return false;
         }
         // SAFETY: of all writers this one alone moved the state away from EMPTY, and readers look
-        // at the value only when the state is FULL, so nobody else touches it now.
+        // at the value only when the state is FULL, so no other thread accesses it now.
         self.value.with_mut(|place| unsafe { (*place).write(value) });
         self.state.store(FULL, Ordering::Release);
         true
@@ -89,10 +89,10 @@ impl<T> Slot<T> {
     /// Drops the value, if there is one.
     pub(crate) fn clear(&mut self) {
         if self.get().is_some() {
-            // First of all, so that a destructor that panics is not called again.
+            // First, so that a destructor that panics is not called again.
             self.state.store(EMPTY, Ordering::Relaxed);
-            // SAFETY: the value is there, `&mut self` says that nobody else reads it, and from now
-            // on the slot counts as empty.
+            // SAFETY: the value is there, `&mut self` rules out other readers, and from now on the
+            // slot is empty.
             self.value.with_mut(|value| unsafe { (*value).assume_init_drop() });
         }
     }
@@ -141,8 +141,8 @@ mod tests {
     }
 }
 
-/// Every order in which two writers and a reader may meet:
-/// `RUSTFLAGS="--cfg workflow_loom" cargo test -p workflow-core --lib value::slot`.
+/// Checks every interleaving of two writers and a reader: `RUSTFLAGS="--cfg workflow_loom" cargo
+/// test -p workflow-core --lib value::slot`.
 #[cfg(all(test, workflow_loom))]
 mod orders {
     use loom::sync::Arc;

@@ -13,11 +13,11 @@ use crate::job::{
 };
 use crate::value::{Boxed, Type};
 
-/// Draws a graph of typed jobs.
+/// A builder that draws a graph of typed jobs.
 ///
-/// An edge is a value: a job that is given another's [`Handle`] waits for it and reads its
-/// output. A handle exists only once its job does, so a cycle cannot be written, and a wrong type
-/// does not compile.
+/// Edges are values: a job that takes the [`Handle`] of another job waits for it and reads its
+/// output. A handle exists only once its job does, so cycles cannot be written, and wrong types do
+/// not compile.
 ///
 /// ```
 /// use workflow_core::prelude::*;
@@ -40,12 +40,12 @@ pub struct Flow {
     builder: GraphBuilder,
     bodies: Bodies,
     columns: Vec<Type>,
-    /// Of each job, the column that its output goes to.
+    /// The column of each job's output.
     column_of: Vec<u32>,
-    /// Of each job, where its inputs end in what the sketch has it wait for. They come first, and
-    /// those that are no jobs have numbers from [`CONSTANTS`] on.
+    /// For each job, the end of its inputs in the builder's list of the values that it waits for.
+    /// Inputs come first; those that are not jobs have numbers from [`CONSTANTS`] on.
     input_ends: Vec<u32>,
-    /// How many inputs all jobs have.
+    /// The number of inputs of all jobs.
     inputs: usize,
     constants: Vec<Boxed>,
     extras: Vec<(u32, Extras)>,
@@ -54,11 +54,11 @@ pub struct Flow {
     output: Option<(u32, Type)>,
     limits: BTreeMap<String, usize>,
     problem: Option<GraphError>,
-    /// In a flow that only [catches](Self::catching) a call, that call.
+    /// The call, in a flow that only [catches](Self::catching) one.
     caught: Option<Box<Option<RawCall>>>,
 }
 
-/// Constants are numbered from here; jobs come before.
+/// The number of the first constant; smaller numbers are jobs.
 const CONSTANTS: u32 = NO_JOB;
 /// The number of the workflow's input.
 const INPUT: u32 = u32::MAX;
@@ -70,12 +70,12 @@ impl Default for Flow {
 }
 
 impl Flow {
-    /// A flow without jobs.
+    /// Creates a flow without jobs.
     pub fn new() -> Self {
         Self::with_capacity(0)
     }
 
-    /// A flow with room for this many jobs.
+    /// Creates a flow with room for this many jobs.
     pub fn with_capacity(jobs: usize) -> Self {
         Self {
             owner: fresh_owner(),
@@ -96,12 +96,12 @@ impl Flow {
         }
     }
 
-    /// A flow that is not to be drawn: it keeps the call of a registered job as it is.
+    /// Creates a flow that draws nothing and only catches the call of a registered job.
     pub(crate) fn catching() -> Self {
         Self { caught: Some(Box::default()), ..Self::new() }
     }
 
-    /// Where the call of a registered job is kept, in a flow that is made for that.
+    /// The place for the caught call, in a flow that catches one.
     pub(crate) fn caught(&mut self) -> Option<&mut Option<RawCall>> {
         self.caught.as_deref_mut()
     }
@@ -112,14 +112,14 @@ impl Flow {
         Handle::new(InputRef { owner: self.owner, index: job })
     }
 
-    /// The handle of a value that is known already.
+    /// Returns a handle of a constant.
     pub fn value<T: Send + Sync + 'static>(&mut self, value: T) -> Handle<T> {
         let index = CONSTANTS + self.constants.len() as u32;
         self.constants.push(Box::new(value));
         Handle::new(InputRef { owner: self.owner, index })
     }
 
-    /// The handle of the run's input. A flow has one input; the last type that was asked for holds.
+    /// Returns the handle of the run's input. A flow has one input; the last call sets its type.
     #[doc(hidden)]
     pub fn input<T: Send + Sync + 'static>(&mut self, kind: Type) -> Handle<T> {
         self.input = Some(kind);
@@ -138,7 +138,7 @@ impl Flow {
         self.output = Some((index, kind.unwrap_or(Type::opaque::<T>())));
     }
 
-    /// Says what is known of the output's type, where the handle of it did not tell.
+    /// Sets the output's type, if its handle does not have a serializable one.
     pub(crate) fn describe_output(&mut self, kind: Type) {
         if let Some((_, known)) = &mut self.output
             && known.same(&kind)
@@ -148,10 +148,10 @@ impl Flow {
         }
     }
 
-    /// Sets what a run does when a job fails for good. Default: the branches that do not descend
-    /// from the job are finished.
-    pub fn on_failure(&mut self, what: OnFailure) {
-        self.builder.settings.on_failure = what;
+    /// Sets the reaction of a run to a job that fails for good. Default: the run finishes the
+    /// branches that do not depend on the job.
+    pub fn on_failure(&mut self, reaction: OnFailure) {
+        self.builder.settings.on_failure = reaction;
     }
 
     /// Limits how many jobs of a run may run at once; 0 counts as 1. Default: no limit.
@@ -159,13 +159,13 @@ impl Flow {
         self.builder.settings.max_parallel = Some(jobs.max(1));
     }
 
-    /// Sets how many jobs that name this limit may run at once, over all runs of the workflow in this
-    /// process, whatever engine drives them; 0 counts as 1.
+    /// Limits how many jobs with this limit may run at once, over all runs of the workflow in this
+    /// process and all engines; 0 counts as 1.
     ///
-    /// Runs of workflows of one name share their limits. Where they state different sizes, because the
-    /// workflow has changed, the smallest holds until the runs that state it have ended. Where the
-    /// engine has a limit of the same name too, jobs count against both. Workflows inside of this one
-    /// have its limits beside their own.
+    /// Runs of workflows of the same name share their limits. If the workflow has changed and
+    /// running runs have different sizes, the smallest applies. If the engine has a limit of the
+    /// same name, jobs count against both. Child workflows have these limits in addition to their
+    /// own.
     ///
     /// ```
     /// use workflow_core::prelude::*;
@@ -191,8 +191,8 @@ impl Flow {
         self.limits.insert(name.into(), jobs.max(1));
     }
 
-    /// Limits how long a run may take: then its jobs are cancelled, and it has failed. A limit of
-    /// zero is an error of [`Flow::plan`].
+    /// Sets the timeout of a run: when it is over, the jobs are cancelled and the run fails. A
+    /// timeout of zero is an error in [`Flow::plan`].
     pub fn timeout(&mut self, limit: Duration) {
         if limit.is_zero() {
             self.refuse_timeout(None, TimeoutKind::Run);
@@ -200,10 +200,11 @@ impl Flow {
         self.builder.settings.timeout = Some(limit);
     }
 
-    /// The output of the job of this number, which may be added later. Jobs that wait for each
-    /// other in this way are found by [`Flow::plan`].
-    /// The output of the job that was, or will be, the `job`th to be added, from 0. That its type is
-    /// `T` is not checked here: a job that reads it as another type fails.
+    /// Returns the handle of the output of job number `job`, from 0 in the order of addition, which
+    /// may be added later.
+    ///
+    /// The type is not checked here: a job that reads the output as the wrong type fails.
+    /// [`Flow::plan`] finds cycles.
     pub fn output_of<T>(&self, job: u32) -> Handle<T> {
         Handle::new(InputRef { owner: self.owner, index: job })
     }
@@ -243,7 +244,7 @@ impl Flow {
             self.problem.get_or_insert(GraphError::Name(error));
         }
         if let Some(options) = options {
-            flags = self.ask(job, given.as_deref().unwrap_or(&name), flags, *options);
+            flags = self.set_options(job, given.as_deref().unwrap_or(&name), flags, *options);
         }
         let column = self.column(output);
         self.column_of.push(column);
@@ -252,8 +253,14 @@ impl Flow {
         job
     }
 
-    /// Notes what a job asks for.
-    fn ask(&mut self, job: u32, name: &str, flags: JobFlags, options: JobOptions) -> JobFlags {
+    /// Records the options of a job.
+    fn set_options(
+        &mut self,
+        job: u32,
+        name: &str,
+        flags: JobFlags,
+        options: JobOptions,
+    ) -> JobFlags {
         for other in &options.after {
             match self.own(*other) {
                 Some(index) if index < CONSTANTS => self.builder.wait(index),
@@ -296,13 +303,12 @@ impl Flow {
 }
 
 impl Flow {
-    /// Joins jobs into a group, which others wait for as a whole with
+    /// Joins jobs into a group, which other jobs can wait for with
     /// [`Call::after_group`](crate::Call::after_group).
     ///
     /// When a thousand jobs wait for a thousand others, a group takes two thousand edges, and
     /// [`Call::after_all`](crate::Call::after_all) a million. The runs are the same. A group
-    /// without jobs is nothing to wait for, and neither are handles of values that are known
-    /// already.
+    /// without jobs is complete at once, and handles of constants are ignored.
     ///
     /// ```
     /// use workflow_core::prelude::*;
@@ -338,7 +344,7 @@ impl Flow {
         Group { at: InputRef { owner: self.owner, index } }
     }
 
-    /// Notes that a job waits for groups.
+    /// Records that a job waits for groups.
     fn wait_for_groups(&mut self, job: u32, name: &str, groups: &[Group]) {
         for group in groups {
             match self.own(group.at) {
@@ -352,12 +358,12 @@ impl Flow {
 }
 
 impl Flow {
-    /// Proves that the graph can run, and compiles it.
+    /// Validates and compiles the graph.
     ///
     /// # Errors
     ///
-    /// Fails when there are no jobs, when two were given one name, when a name is ill-formed, when
-    /// a timeout is zero, or when a job reads a handle of another flow.
+    /// Fails when there are no jobs, when two jobs have the same given name, when a name is
+    /// invalid, when a timeout is zero, and when a job reads a handle of another flow.
     pub fn plan(mut self) -> Result<Plan, PlanError> {
         if let Some(problem) = self.problem {
             return Err(problem.into());
@@ -402,8 +408,8 @@ impl Flow {
         })
     }
 
-    /// Where the jobs leave their outputs: in the order of the graph, and in that in which they
-    /// were added; and how many rows each column has for them.
+    /// Assigns places to the outputs. Returns them in the order of the graph and in the order of
+    /// addition, with the number of rows of each column.
     fn outputs(&self, order: &[u32]) -> (Vec<Source>, Vec<Source>, Vec<u32>) {
         let mut rows = vec![0_u32; self.columns.len()];
         let mut output_of = vec![Source { column: 0, row: 0 }; order.len()];
@@ -419,7 +425,7 @@ impl Flow {
     }
 }
 
-/// What the scheduler must know of a job's options, if anything.
+/// Converts a job's options into a policy and flags for the scheduler.
 pub(crate) fn policy(options: &JobOptions, flags: JobFlags) -> (Option<JobPolicy>, JobFlags) {
     let timed = options.timeouts.any();
     let narrow = options.concurrency != usize::MAX;
@@ -431,15 +437,16 @@ pub(crate) fn policy(options: &JobOptions, flags: JobFlags) -> (Option<JobPolicy
         .union(JobFlags::CONDITIONAL.when(options.condition.is_some()))
         .union(JobFlags::COMPENSATED.when(options.compensation.is_some()))
         .union(JobFlags::RANKED.when(options.priority != 0));
-    let asks =
+    let in_policy =
         JobFlags::LIMITED.union(JobFlags::RETRIED).union(JobFlags::TIMED).union(JobFlags::RANKED);
-    let policy = (narrow || options.grace.is_some() || flags.intersects(asks)).then(|| JobPolicy {
-        retry: options.retry.clone().unwrap_or_default(),
-        timeouts: options.timeouts,
-        grace: options.grace,
-        priority: options.priority,
-        limits: options.limits.clone(),
-        concurrency: options.concurrency,
-    });
+    let policy =
+        (narrow || options.grace.is_some() || flags.intersects(in_policy)).then(|| JobPolicy {
+            retry: options.retry.clone().unwrap_or_default(),
+            timeouts: options.timeouts,
+            grace: options.grace,
+            priority: options.priority,
+            limits: options.limits.clone(),
+            concurrency: options.concurrency,
+        });
     (policy, flags)
 }

@@ -1,4 +1,4 @@
-//! Functions that draw graphs, as workflows.
+//! Workflows from functions that draw graphs.
 
 use std::any::Any;
 use std::sync::{Arc, OnceLock};
@@ -17,7 +17,7 @@ type Draw = Box<dyn Fn(&mut Flow) -> Result<(), JobError> + Send + Sync>;
 type DrawFor =
     Box<dyn Fn(&mut Flow, &(dyn Any + Send + Sync)) -> Result<(), JobError> + Send + Sync>;
 
-/// A function that draws a graph, as a workflow: the way to make one at run time.
+/// A workflow from a function that draws a graph, for workflows created at run time.
 ///
 /// ```
 /// use workflow_core::prelude::*;
@@ -26,7 +26,7 @@ type DrawFor =
 /// #[job]
 /// fn answer() -> u64 { 42 }
 ///
-/// let workflow = FunctionWorkflow::new("made_at_run_time", |flow: &mut Flow| flow.job(answer()))?;
+/// let workflow = FunctionWorkflow::new("at_run_time", |flow: &mut Flow| flow.job(answer()))?;
 /// let report = Engine::default().run(workflow).wait()?;
 /// assert_eq!(report.output::<u64>()?, 42);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -40,19 +40,19 @@ pub struct FunctionWorkflow {
 }
 
 enum Drawing {
-    /// Drawn at the first run.
+    /// Drawn once, at the first run.
     Once(Draw, OnceLock<Arc<Plan>>),
-    /// Drawn for every run, because the input decides what there is to do.
+    /// Drawn for each run, because the graph depends on the input.
     PerInput(DrawFor),
 }
 
 impl FunctionWorkflow {
-    /// A workflow whose graph `draw` draws; drawn once, at the first run. What `draw` returns is
-    /// the output: `()` for none, a `Handle`, or a `Result` of either.
+    /// Creates a workflow from a function that draws its graph, called once at the first run. It
+    /// returns the output: `()` for none, a `Handle`, or a `Result` of either.
     ///
     /// # Errors
     ///
-    /// Fails when the name is ill-formed.
+    /// Fails when the name is invalid.
     pub fn new<D: OutputOf>(
         name: &str,
         draw: impl Fn(&mut Flow) -> D + Send + Sync + 'static,
@@ -61,7 +61,8 @@ impl FunctionWorkflow {
         Ok(Self::drawn_once(name.parse()?, draw))
     }
 
-    /// A workflow with an input, whose graph `draw` draws; drawn once, at the first run.
+    /// Creates a workflow with an input from a function that draws its graph, called once at the
+    /// first run.
     ///
     /// ```
     /// use workflow_core::prelude::*;
@@ -80,7 +81,7 @@ impl FunctionWorkflow {
     ///
     /// # Errors
     ///
-    /// Fails when the name is ill-formed.
+    /// Fails when the name is invalid.
     pub fn with_input<I, D>(
         name: &str,
         draw: impl Fn(&mut Flow, Handle<I>) -> D + Send + Sync + 'static,
@@ -97,11 +98,11 @@ impl FunctionWorkflow {
         Ok(workflow.with_types(Some(input_type::<I>()), None))
     }
 
-    /// A workflow whose graph depends on its input, and is drawn for every run.
+    /// Creates a workflow whose graph depends on its input, and is drawn for each run.
     ///
     /// # Errors
     ///
-    /// Fails when the name is ill-formed.
+    /// Fails when the name is invalid.
     pub fn per_input<I, D>(
         name: &str,
         draw: impl Fn(&mut Flow, &I) -> D + Send + Sync + 'static,
@@ -128,14 +129,14 @@ impl FunctionWorkflow {
         Self { name, metadata: Metadata::default(), input: None, output: None, drawing }
     }
 
-    /// Sets what is said about the workflow.
+    /// Sets the metadata.
     #[must_use]
     pub fn with_metadata(mut self, metadata: Metadata) -> Self {
         self.metadata = metadata;
         self
     }
 
-    /// Announces the types of input and output.
+    /// Sets the types of input and output.
     #[must_use]
     pub(crate) fn with_types(mut self, input: Option<Type>, output: Option<Type>) -> Self {
         (self.input, self.output) = (input, output);
@@ -147,7 +148,7 @@ fn input_type<I: Serialize + DeserializeOwned + Send + Sync + 'static>() -> Type
     Type::opaque::<I>().with_serialize::<I>().with_deserialize::<I>()
 }
 
-/// Draws a graph. `output` is what is known of its output's type.
+/// Draws a graph. `output` is the type of its output, if it is known.
 fn draw_plan(
     output: Option<Type>,
     draw: impl FnOnce(&mut Flow) -> Result<(), JobError>,
@@ -163,7 +164,7 @@ fn draw_plan(
         Ok(Err(error)) => PlanError::Draw(error.written_down()),
         Err(panic) => PlanError::Panicked(panic),
     };
-    // What was drawn so far owns values of the host.
+    // The unfinished flow owns values of the host, whose destructors may panic.
     guard::discard(flow);
     Err(error)
 }
@@ -204,18 +205,18 @@ impl Workflow for FunctionWorkflow {
     }
 }
 
-/// What a function that draws a graph may return: nothing, the handle of the workflow's output,
+/// The return type of a function that draws a graph: nothing, the handle of the workflow's output,
 /// or a `Result` of either.
 #[diagnostic::on_unimplemented(
     message = "a function that draws a graph cannot return `{Self}`",
     note = "return nothing, a `Handle`, or a `Result` of either"
 )]
 pub trait OutputOf {
-    /// Notes the output.
+    /// Sets the output of the flow.
     ///
     /// # Errors
     ///
-    /// Fails when the function did.
+    /// Fails when the function failed.
     fn finish(self, flow: &mut Flow) -> Result<(), JobError>;
 }
 

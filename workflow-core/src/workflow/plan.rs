@@ -1,4 +1,4 @@
-//! A graph with the bodies of its jobs: everything that a run needs but its input.
+//! Plans: graphs with the bodies of their jobs, everything that a run needs except its input.
 
 use std::any::Any;
 use std::collections::{BTreeMap, HashMap};
@@ -11,8 +11,10 @@ use crate::graph::{Graph, GraphError};
 use crate::job::{Bodies, Condition, JobError, Need, RawCall, Source, StateCheck, ValueLayout};
 use crate::value::Type;
 
-/// A workflow ready to run: its graph, its jobs' bodies, and where values go. Made by
-/// [`Flow::plan`](crate::Flow::plan); shared by any number of runs.
+/// A workflow that is ready to run: its graph, the bodies of its jobs, and the layout of its
+/// values.
+///
+/// Created by [`Flow::plan`](crate::Flow::plan), and shared by any number of runs.
 pub struct Plan {
     pub(crate) graph: Arc<Graph>,
     pub(crate) bodies: Bodies,
@@ -21,25 +23,25 @@ pub struct Plan {
     pub(crate) output: Option<(Source, Type)>,
     /// The workflow's own limits, by name.
     pub(crate) limits: BTreeMap<String, usize>,
-    /// What jobs need of the engine, in the order of the jobs.
+    /// The needs of the jobs, in the order of the jobs.
     pub(crate) needs: Vec<(u32, Need)>,
     pub(crate) stored_graph: OnceLock<StoredGraph>,
 }
 
-/// What a store is told of a plan's graph: worked out once, for the first run that is kept.
+/// The graph of a plan for a store, computed once for the first persisted run.
 pub(crate) struct StoredGraph {
     pub(crate) fingerprint: Arc<str>,
     pub(crate) graph: Arc<Json>,
 }
 
-/// What few jobs have.
+/// Options that few jobs have.
 #[derive(Default)]
 pub(crate) struct Extras {
     pub(crate) condition: Option<Condition>,
     pub(crate) compensation: Option<CompensationPlan>,
 }
 
-/// How the work of a job is taken back.
+/// The compensation of a job.
 pub(crate) struct CompensationPlan {
     pub(crate) call: Arc<RawCall>,
     pub(crate) inputs: Arc<[crate::job::ChildInput]>,
@@ -47,13 +49,13 @@ pub(crate) struct CompensationPlan {
 }
 
 impl Plan {
-    /// The jobs and the order between them.
+    /// The graph: the jobs and their order.
     pub fn graph(&self) -> &Graph {
         &self.graph
     }
 
-    /// Looks for state that the jobs of this plan need, which is that of the workflow, and an
-    /// engine does not have.
+    /// Checks that the engine has the state that the jobs of this plan, of the named workflow,
+    /// need.
     pub(crate) fn check_state(&self, workflow: &str, check: &mut StateCheck<'_>) {
         if !self.needs.is_empty() && check.enter(workflow) {
             for (job, need) in &self.needs {
@@ -76,17 +78,17 @@ impl fmt::Debug for Plan {
     }
 }
 
-/// Why a workflow cannot be planned.
+/// The reason why a workflow cannot be planned.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PlanError {
-    /// The jobs do not make a graph.
+    /// The graph is invalid.
     #[error(transparent)]
     Graph(#[from] GraphError),
     /// The function that draws the graph returned an error.
-    #[error("the workflow could not be drawn: {}", .0.chain())]
+    #[error("the workflow's graph could not be drawn: {}", .0.chain())]
     Draw(JobError),
     /// The function that draws the graph panicked.
-    #[error("the workflow could not be drawn: it panicked: {0}")]
+    #[error("the workflow's graph could not be drawn: its function panicked: {0}")]
     Panicked(String),
 }

@@ -135,9 +135,9 @@ fn another_input_or_workflow_is_an_error() {
     assert_eq!(
         texts.map(|text| text.expect_err("it conflicts")),
         [
-            "workflow `keys: waits`: idempotency key `k` was used before, for run <run> with \
+            "workflow `keys: waits`: idempotency key `k` was already used for run <run> with \
              another input; use a new key for a different request",
-            "workflow `keys: other`: idempotency key `k` was used before, for run <run> of \
+            "workflow `keys: other`: idempotency key `k` was already used for run <run> of \
              workflow `keys: waits`; use a new key for a different request",
         ]
     );
@@ -153,13 +153,12 @@ fn another_input_or_workflow_is_an_error() {
 fn a_text_that_is_no_key_begins_nothing() {
     let store = Arc::new(MemoryStore::new());
     for (key, wanted) in [
-        (String::new(), "it is empty; give 1 to 255 characters, or no key"),
+        (String::new(), "it is empty; use 1 to 255 characters, or no key"),
         ("k".repeat(256), "it has 256 characters; the limit is 255"),
-        ("a\0b".to_owned(), "it holds a NUL character; use printable text"),
+        ("a\0b".to_owned(), "it contains a NUL character; use printable text"),
     ] {
         let ask = || engine(&store).run("keys: other").input(1).idempotency_key(key.as_str());
-        let wanted =
-            format!("workflow `keys: other`: the idempotency key cannot be used: {wanted}");
+        let wanted = format!("workflow `keys: other`: invalid idempotency key: {wanted}");
         assert_eq!(ask().start().err().map(|error| error.to_string()), Some(wanted.clone()));
         assert_eq!(ask().wait().err().map(|error| error.to_string()), Some(wanted.clone()));
         assert_eq!(block_on(ask().enqueue()).err().map(|error| error.to_string()), Some(wanted));

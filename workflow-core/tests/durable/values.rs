@@ -99,16 +99,16 @@ fn a_job_whose_output_cannot_be_had_again_fails_for_good() {
             "`f64` cannot be written as JSON: the number NaN has no JSON form",
         ),
         ("values: infinite", "the number inf has no JSON form"),
-        ("values: deep", "it is nested more than 120 deep; flatten it"),
+        ("values: deep", "it is nested more than 120 levels deep; flatten it"),
         (
             "values: forgetful",
-            "`Forgetful` changes when its JSON is read again at `.lost`: it is written differently \
-             then; make `Serialize` and `Deserialize` agree",
+            "`Forgetful` does not survive a round trip through JSON at `.lost`: it is written \
+             differently the second time; make `Serialize` and `Deserialize` agree",
         ),
         (
             "values: renamed",
-            "`Renamed` changes when its JSON is read again: missing field `read`; make `Serialize` \
-             and `Deserialize` agree",
+            "`Renamed` does not survive a round trip through JSON: missing field `read`; make \
+             `Serialize` and `Deserialize` agree",
         ),
     ] {
         let Err(RunError::Failed(report)) = run(name) else { panic!("{name} must fail") };

@@ -92,7 +92,7 @@ pub(crate) async fn a_context_that_outlives_its_attempt_runs_nothing() {
     ctx.cancelled().await;
     assert!(ctx.is_cancelled());
     let error = ctx.run(charge, ()).await.expect_err("nothing runs any more").to_string();
-    assert_eq!(error, "the attempt that asks for it has ended");
+    assert_eq!(error, "the attempt has already ended");
     go_on.send(()).expect("it waits");
     run.outcome().await.expect("it completes");
 }
@@ -139,10 +139,10 @@ pub(crate) async fn workflows_that_call_each_other_without_end_fail() {
     for engine in [Engine::builder().max_parallel(1).build(), kept] {
         let error = engine.run("abandoned: ping").input(1).await.expect_err("it has no end");
         let failed = error.to_string();
-        let expected = "failed: job `abandoned: pong` failed: workflow `abandoned: ping` was not \
-                        run: 100 runs are inside of each other already, which is the most \
-                        (`abandoned: ping` -> `abandoned: pong` -> `abandoned: ping`); let one of \
-                        these workflows end without calling another";
+        let expected = "failed: job `abandoned: pong` failed: workflow `abandoned: ping` cannot be \
+                        run: 100 runs are nested already, which is the limit (`abandoned: ping` -> \
+                        `abandoned: pong` -> `abandoned: ping`); end one of these workflows \
+                        without calling another";
         assert!(failed.ends_with(expected), "{failed}");
         let report = error.into_report().expect("it began");
         let job = report.job("abandoned: pong").expect("a job");
@@ -160,10 +160,10 @@ async fn awaits_itself() -> Result<(), RunError> {
 pub(crate) async fn a_run_that_awaits_itself_fails() {
     let error = registry::run("abandoned: awaits itself").await.expect_err("it has no end");
     let failed = error.to_string();
-    assert!(failed.contains("100 runs are inside of each other already"), "{failed}");
+    assert!(failed.contains("100 runs are nested already"), "{failed}");
     let begun = registry::run("abandoned: awaits itself").start().expect("it starts");
     let failed = begun.outcome().await.expect_err("it has no end").to_string();
-    assert!(failed.contains("100 runs are inside of each other already"), "{failed}");
+    assert!(failed.contains("100 runs are nested already"), "{failed}");
 }
 
 /// The sender that reports that the innermost level was reached.

@@ -56,7 +56,7 @@ fn would_block(result: Result<Report, RunError>) {
     let error = result.expect_err("it would hang");
     assert!(matches!(error, RunError::WouldBlock), "{error}");
     assert!(error.to_string().starts_with("`wait` would block"), "{error}");
-    assert!(error.to_string().contains("await it instead"), "{error}");
+    assert!(error.to_string().contains("await the request instead"), "{error}");
 }
 
 fn seven(result: Result<Report, RunError>) {

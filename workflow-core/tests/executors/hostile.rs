@@ -105,7 +105,7 @@ pub(crate) async fn an_error_that_cannot_be_shown_is_a_panic() {
     every_way(
         |flow| flow.job(fails()),
         |ended| {
-            panicked(ended, "fails", "cannot be shown: its `Display` returned an error");
+            panicked(ended, "fails", "cannot be displayed: its `Display` returned an error");
         },
     )
     .await;
@@ -417,7 +417,10 @@ pub(crate) async fn a_workflow_that_panics_is_refused() {
             request().await.map(|_| ()).expect_err("refused"),
         ];
         for error in errors {
-            assert!(error.to_string().contains("it panicked: a panic without a text"), "{error}");
+            assert!(
+                error.to_string().contains("its function panicked: a panic without a text"),
+                "{error}"
+            );
         }
         still_works(&engine).await;
     }

@@ -32,7 +32,7 @@ pub(crate) async fn what_a_job_prints_is_an_event() {
     let run = run.expect("it starts");
     let early: Vec<_> = run.events().collect().await;
     let lines: Vec<_> = early.iter().map(told).collect();
-    let again = lines[4].split_once(", again in ").expect("it failed once").0;
+    let again = lines[4].split_once(", retry in ").expect("it failed once").0;
     assert_eq!(again, "2 chatty failed in attempt 1");
     assert_eq!(
         lines[..4],

@@ -175,7 +175,7 @@ pub(crate) async fn an_engine_that_is_shut_down_takes_no_runs() {
     let refused = engine.run("shutdown: waits").await.expect_err("it is shut down");
     assert_eq!(
         refused.to_string(),
-        "workflow `shutdown: waits`: the engine takes no runs, because it was shut down"
+        "workflow `shutdown: waits`: the engine starts no more runs because it was shut down"
     );
     engine.serve(std::future::pending()).await.expect("it ends by itself");
     assert!(engine.recover().await.expect("memory can be read").runs.is_empty());

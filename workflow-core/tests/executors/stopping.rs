@@ -101,7 +101,7 @@ async fn runs_jobs(ctx: WorkflowContext, told: &Told) -> Result<u32, JobError> {
 }
 
 pub(crate) async fn what_is_awaited_ends_at_once_in_a_grace_period() {
-    let stopped = "it was asked to stop while it waited for the signal `go`";
+    let stopped = "the job was cancelled while it waited for signal `go`";
     type Draw = fn(Handle<Told>) -> Call<u32>;
     let (run_of, awaits, runs): (_, Draw, Draw) =
         (Engine::default(), |told| awaits_everything(told), |told| runs_jobs(told));

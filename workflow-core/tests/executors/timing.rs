@@ -183,8 +183,8 @@ pub(crate) async fn what_completes_in_its_grace_period_has_timed_out() {
         EventKind::AttemptFailed { error, .. } => Some((error.kind, error.message)),
         _ => None,
     });
-    let late = "took longer than 10s (start_to_close): it completed too late, and its output was \
-                discarded";
+    let late = "took longer than 10s (start_to_close): the job completed after its timeout; its \
+                output was discarded";
     let kind = JobErrorKind::TimedOut(TimeoutKind::StartToClose);
     assert_eq!(failed, Some((kind, late.to_owned())));
     assert_eq!(clock.now(), seconds(11));

@@ -10,7 +10,7 @@ use workflow_core::{
     OwnerId, RunId, Store, StoreError, StoredRun,
 };
 
-/// Takes this many batches, and then no more.
+/// Accepts this many batches, and then no more.
 pub(crate) struct CutOff {
     store: Arc<MemoryStore>,
     left: AtomicUsize,

@@ -1,4 +1,4 @@
-//! Application state as a parameter, and types of the host that are called the same.
+//! Application state as a parameter, and types of the host with the same name.
 
 #![deny(warnings)]
 
@@ -35,7 +35,7 @@ mod with_state {
     }
 }
 
-/// A type of the host that has the name, and no parameter.
+/// A type of the host with the name, but without a parameter.
 mod own_type {
     use workflow_core::job;
 
