@@ -118,7 +118,7 @@ const NUMBERS: [(&str, Result<&str, &str>); 14] = [
     ("-9223372036854775809", Err("has more than 64 bits")),
     ("1e400", Err("is too large for a 64-bit float")),
     ("1e-400", Err("is too small for a 64-bit float")),
-    ("99999999999999999999.5", Err("has more digits than a 64-bit float keeps")),
+    ("99999999999999999999.5", Err("has more digits than a 64-bit float can hold")),
 ];
 
 #[test]

@@ -233,7 +233,7 @@ fn recover_resumes_runs_of_a_killed_process() {
     assert_eq!(lines(&format!("run {run} of steps resumed")), 1, "{}", recovered.err);
     assert_eq!(lines(&format!("run {run} of steps completed in")), 1, "{}", recovered.err);
     let refused = recovered.err.lines().find(|line| line.contains(&waits)).expect("it is told");
-    same().bind(|| assert_snapshot!(refused, @"run <id> cannot be resumed: no workflow is named `orders/approve`; 0 workflows are registered, and one in a crate that nothing mentions is dropped by the linker: `use that_crate as _;` keeps it"));
+    same().bind(|| assert_snapshot!(refused, @"run <id> cannot be resumed: no workflow is named `orders/approve`; 0 workflows are registered, without those in crates that nothing mentions, which the linker drops: add `use that_crate as _;`"));
     assert_eq!(get(&folder, &run)["status"], "completed");
     assert_eq!(ran(&folder), "first second third fourth");
     let watched = watching.join().expect("it says something");
@@ -381,7 +381,7 @@ fn a_paused_process_does_not_fail_a_run_that_another_resumed() {
     kill_process(pid, Signal::CONT).expect("it is there");
     let stopped = stopped.wait_with_output().expect("it ends");
     let said = String::from_utf8(stopped.stderr).expect("text");
-    assert!(said.contains("is driven by another process"), "{said}");
+    assert!(said.contains("lost the lease on run"), "{said}");
     assert_eq!(stopped.status.code(), Some(1), "{said}");
     assert_eq!(get(&folder, &run)["status"], "running");
     touch(&folder, "go");

@@ -210,7 +210,7 @@ fn invalid_arguments_are_errors() {
     For more information, try '--help'.
     ");
     assert_snapshot!(refuses(&folder, &["runs", "list", "--status", "done"]), @"
-    error: invalid value 'done' for '--status <STATUS>': `done` is no status; a status is pending, running, completed (or success), failed (or failure), cancelled (or canceled) or skipped
+    error: invalid value 'done' for '--status <STATUS>': unknown status `done`; use pending, running, completed (or success), failed (or failure), cancelled (or canceled) or skipped
 
     For more information, try '--help'.
     ");
@@ -435,7 +435,7 @@ fn an_archived_workflow_does_not_run() {
     says(&folder, &run("daily etl"));
     // An invalid key is an error before the run starts.
     let keyed = [&["run", "1", "--idempotency-key", ""], &db[..]].concat();
-    assert_snapshot!(refuses(&folder, &keyed), @"error: workflow `daily etl`: the idempotency key cannot be used: it is empty; give 1 to 255 characters, or no key");
+    assert_snapshot!(refuses(&folder, &keyed), @"error: workflow `daily etl`: invalid idempotency key: it is empty; use 1 to 255 characters, or no key");
 }
 
 #[test]

@@ -280,7 +280,7 @@ fn registered_jobs_of_a_file_take_the_state_of_the_engine() {
 
         let error = Engine::default().run(file()).wait().expect_err("there is no kettle");
         let text = error.to_string();
-        assert!(text.contains("takes `State<Kettle>`, which the engine was not given"), "{text}");
+        assert!(text.contains("takes `State<Kettle>`, which the engine does not have"), "{text}");
         // A name that only the run can tell is looked up in the run.
         let begins = job.contains("${{");
         assert_eq!(matches!(error, RunError::MissingState { .. }), !begins, "{text}");

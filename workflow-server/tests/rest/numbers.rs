@@ -42,7 +42,7 @@ const LOST: [(&str, &str); 7] = [
     ("1e400", "is too large for a 64-bit float"),
     ("-1e400", "is too large for a 64-bit float"),
     ("1e-400", "is too small for a 64-bit float"),
-    ("99999999999999999999.5", "has more digits than a 64-bit float keeps"),
+    ("99999999999999999999.5", "has more digits than a 64-bit float can hold"),
 ];
 
 async fn send(client: &Client, method: Method, path: &str, body: String) -> Answer {

@@ -61,14 +61,14 @@ fn jobs_that_are_no_jobs() {
       = help: use `env`, `stdin`, or `${{ .. }}` in the command
     ");
     assert_snapshot!(wrong("name: tea\njobs:\n  - name: boil\n    job: brw\n"), @"
-    error: no job is named `brw` (did you mean `brew`?); 14 jobs are registered, and one in a crate that nothing mentions is dropped by the linker: `use that_crate as _;` keeps it
+    error: no job is named `brw` (did you mean `brew`?); 14 jobs are registered, without those in crates that nothing mentions, which the linker drops: add `use that_crate as _;`
      --> tea.yaml:4:10
       |
     4 |     job: brw
       |          ^^^
     ");
     assert_snapshot!(wrong("name: tea\njobs:\n  - name: boil\n    workflow: supper\n"), @"
-    error: no workflow is named `supper`; 2 workflows are registered, and one in a crate that nothing mentions is dropped by the linker: `use that_crate as _;` keeps it
+    error: no workflow is named `supper`; 2 workflows are registered, without those in crates that nothing mentions, which the linker drops: add `use that_crate as _;`
      --> tea.yaml:4:15
       |
     4 |     workflow: supper

@@ -33,7 +33,7 @@ pub(crate) async fn a_status_changes_legally_or_not_at_all(stores: Stores) {
     let lease = begin(&*stores.one, owner()).await;
     stores.one.append(&lease, &[completed(1, json!(7))]).await.expect("legal");
     let error = stores.one.append(&lease, &[started(2)]).await.expect_err("illegal");
-    let text = format!("run {}: a run that is completed cannot become running", lease.run);
+    let text = format!("run {}: a completed run cannot become running", lease.run);
     assert!(error.to_string().starts_with(&text), "{error}");
     let run = stores.other.run(lease.run).await.expect("readable").expect("there");
     assert_eq!((run.status, run.events), (Status::Completed, 2));

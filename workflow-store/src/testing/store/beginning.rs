@@ -116,7 +116,7 @@ pub(crate) async fn a_key_is_looked_up_within_its_scope(stores: Stores) {
     let refused = stores.one.begin(retry, Vec::new()).await;
     assert!(
         matches!(&refused, Err(StoreError::KeyConflict { run, difference, .. })
-            if *run == runs[1].id && difference == "which is no retry"),
+            if *run == runs[1].id && difference == "which is not a retry"),
         "{refused:?}"
     );
 }
@@ -138,7 +138,7 @@ pub(crate) async fn a_key_of_a_retry_is_for_the_run_that_it_repeats(stores: Stor
     let refused = stores.other.begin(another, events).await;
     assert!(
         matches!(&refused, Err(StoreError::KeyConflict { run, difference, .. })
-            if *run == first.id && *difference == format!("which repeats run {old}")),
+            if *run == first.id && *difference == format!("which retries run {old}")),
         "{refused:?}"
     );
 }

@@ -96,7 +96,7 @@ impl tracing::Subscriber for Told {
             return note(&format!("took {process} {run} {events}\n"));
         }
         let error = fields.0.remove("error").unwrap_or_default();
-        let word = if error.contains("is driven by another process") { "lost" } else { "told" };
+        let word = if error.contains("lost the lease on run") { "lost" } else { "told" };
         note(&format!("{word} {process} {text} {}\n", error.replace('\n', " ")));
     }
 
