@@ -45,7 +45,7 @@ pub fn run(name: &str) -> RunRequest {
 }
 
 /// Returns the workflow of this name.
-
+///
 /// # Errors
 ///
 /// Fails when there is none; the error suggests the most similar name. Also fails when the registry
@@ -78,7 +78,7 @@ pub fn list() -> Result<Listing, RegistryError> {
 }
 
 /// Returns the job of this name.
-
+///
 /// # Errors
 ///
 /// Fails when there is none, with the most similar name, and when two jobs have this name.

@@ -1,4 +1,5 @@
 //! The reasons why a run makes no progress.
+
 use std::fmt;
 use std::time::SystemTime;
 

@@ -141,7 +141,7 @@ pub trait Reader<P>: Clone + Send + Sync + 'static {
     type Out<'s>;
 
     /// Reads the value.
-
+    ///
     /// # Errors
     ///
     /// Fails when the value does not exist because its job did not complete.
