@@ -31,7 +31,7 @@ fn a_value_that_does_not_fit_fails_the_job() {
         failed(folder.jobs(
             "\n  - { name: read, job: brew, with: { cups: '${{ \"many\" }}', tea: green } }\n",
         ));
-    assert!(error(&report, "read").contains("the parameter `cups` does not fit"));
+    assert!(error(&report, "read").contains("invalid value for parameter `cups`"));
 }
 
 #[test]
