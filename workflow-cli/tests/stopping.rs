@@ -106,7 +106,7 @@ fn recover_releases_its_runs_on_a_signal() {
     touch(&folder, "go");
     let said = running.output();
     let err = String::from_utf8_lossy(&said.stderr);
-    assert!(err.contains("goes on when an engine takes it up"), "{err}");
+    assert!(err.contains("continues when an engine resumes it"), "{err}");
     let stored = get(&folder, &run);
     assert_eq!((&stored["status"], &stored["owner"]), (&"running".into(), &Json::Null));
     // The next process does not wait for a lease, and runs no job twice.
