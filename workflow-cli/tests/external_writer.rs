@@ -77,7 +77,7 @@ fn rows_of_another_application(shop: &Shop) {
     let again = shop.does(2, &["runs", "retry", "472"]).err;
     assert!(again.contains("another program runs `Q4 Report`"), "{again}");
     let signal = shop.does(2, &["runs", "signal", "latest", "go"]).err;
-    assert!(signal.contains("another program runs it"), "{signal}");
+    assert!(signal.contains("an external program runs it"), "{signal}");
     let cancelled = shop.does(0, &["runs", "cancel", "latest"]).err;
     assert!(cancelled.contains("cancelled"), "{cancelled}");
     assert_eq!(shop.runs(&["--status", "cancelled"]), [473]);

@@ -231,7 +231,7 @@ async fn a_retry_reports_an_existing_run(kind: Kind) {
         let other = ada.run("broken", Json::Null).await["run_id"].clone();
         let other = format!("runs/{}/retry", other.as_str().expect("an id"));
         let refused = ada.post(&other, body).await.is_problem(409, "idempotency_key_used");
-        let names_it = format!("repeats run {}", failed.as_str().expect("an id"));
+        let names_it = format!("retries run {}", failed.as_str().expect("an id"));
         assert!(
             refused["detail"].as_str().is_some_and(|said| said.contains(&names_it)),
             "{refused}"

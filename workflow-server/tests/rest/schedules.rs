@@ -25,7 +25,7 @@ async fn bad_schedules(kind: Kind) {
     for (change, field, said) in [
         (json!({ "schedule": "every monday" }), "metadata.schedule", "write minute, hour"),
         (json!({ "schedule": "*/90 * * * *" }), "metadata.schedule", "write `0` for once an hour"),
-        (json!({ "schedule": "0 0 31 2 *" }), "metadata.schedule", "never comes"),
+        (json!({ "schedule": "0 0 31 2 *" }), "metadata.schedule", "is never due"),
         (
             json!({ "schedule": "0 3 * * *", "timezone": "Berlin" }),
             "metadata.timezone",
