@@ -10,7 +10,7 @@
 //! |---|---|
 //! | `request`, `handle`, `events` | what a host uses: a run before it starts, while it is active, and its events |
 //! | `active` | the active run: what its handles, workers and jobs share, and the one lock |
-//! | `state` | what is under the lock, and every decision about it; [`state::Deferred`] collects what must wait for its release |
+//! | `state` | what is under the lock, and every decision about it; `state::Deferred` collects what must wait for its release |
 //! | `worker` | who works for a run: the driver, its tasks, helper threads and their monitor |
 //! | `services`, `child_workflow`, `output` | what jobs use of their run: children, signals, sleeps, child workflows, output |
 //! | `permits`, `machine` | limits, and the places that jobs hold |
@@ -19,12 +19,12 @@
 //! | `shutdown` | graceful stops |
 //!
 //! A new effect of the scheduler is applied in `state/apply`. If it calls code of the host, it adds
-//! a field to [`state::Deferred`], which performs it after the lock.
+//! a field to `state::Deferred`, which performs it after the lock.
 //!
 //! # Code of the host
 //!
-//! The engine calls code of the host outside of the run's lock and behind [`guard`](crate::guard).
-//! The driver calls bodies, conditions and futures, and formats errors. [`state::Deferred`] calls
+//! The engine calls code of the host outside of the run's lock and behind `guard`.
+//! The driver calls bodies, conditions and futures, and formats errors. `state::Deferred` calls
 //! wakers and destructors, `value` converts JSON, and requests and recovery plan workflows. Clocks,
 //! `Workflow::name`, clones of wakers and subscribers of `tracing` are trusted: if one of them
 //! panics, the run fails. The complete list is in `docs/decisions/0019-code-of-the-host.md`.
@@ -187,7 +187,7 @@ impl Engine {
     }
 
     /// Prepares a run of a workflow, which is given by its registered name or as a
-    /// [`Workflow`](crate::Workflow). Nothing happens until the request is awaited, waited for, or
+    /// [`Workflow`]. Nothing happens until the request is awaited, waited for, or
     /// started.
     pub fn run(&self, workflow: impl IntoWorkflow) -> RunRequest {
         RunRequest::new(self.clone(), workflow.into_workflow())
@@ -402,7 +402,7 @@ impl EngineBuilder {
     }
 
     /// Sets the resolver that finds the workflows of stored runs. Default:
-    /// [`WorkflowSnapshot::workflow`].
+    /// [`WorkflowSnapshot::workflow`](crate::WorkflowSnapshot::workflow).
     pub fn resolver(mut self, resolver: impl Resolve + 'static) -> Self {
         self.resolver = Some(Arc::new(resolver));
         self

@@ -1,6 +1,6 @@
 //! Events of a run: the one vocabulary that streams, reports and stores share.
 //!
-//! A run records what happens in its [`Log`], in entries of sixteen bytes; readers see an entry as
+//! A run records what happens in its `Log`, in entries of sixteen bytes; readers see an entry as
 //! an [`Event`]. The output of jobs is sent to subscribers as events, but is not recorded.
 
 mod failure;

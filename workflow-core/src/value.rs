@@ -1,6 +1,6 @@
 //! Values that pass between jobs: typed in memory, JSON at the edges.
 //!
-//! A run has one [`Column`] per output type, with a write-once slot per job: a value is stored
+//! A run has one `Column` per output type, with a write-once slot per job: a value is stored
 //! where it will be read, and is read by reference. This module knows nothing about jobs or their
 //! order.
 
