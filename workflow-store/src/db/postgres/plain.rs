@@ -33,6 +33,6 @@ mod tests {
             let said = open(&format!("sslmode={mode}"));
             assert!(said.contains(&format!("sslmode={mode}")) && said.contains("`tls`"), "{said}");
         }
-        assert!(open("").contains("see that it runs"));
+        assert!(open("").contains("check that it is running"));
     }
 }
