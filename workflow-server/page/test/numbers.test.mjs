@@ -15,7 +15,7 @@ const KEPT = [
 ];
 const LOST = [
   ["18446744073709551616", "has more than 64 bits"], ["-9223372036854775809", "has more than 64 bits"], ["1e400", "is too large for a 64-bit float"],
-  ["99999999999999999999.5", "has more digits than a 64-bit float keeps"],
+  ["99999999999999999999.5", "has more digits than a 64-bit float can hold"],
 ];
 
 test("numbers keep every digit", async () => {
