@@ -1,18 +1,36 @@
 //! Checks the order of a crate's modules in its source files: a module names only modules before
 //! it, each module has a place, and ARCHITECTURE.md shows the same order.
 //!
-//! The `tests/layers.rs` of every crate includes this file by its path.
+//! The `tests/layers.rs` of every crate includes this file by its path, and has the order as `ORDER`.
 
 use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+/// The crate that includes this file.
+pub(crate) fn layers() -> Layers {
+    Layers::of(env!("CARGO_MANIFEST_DIR"), &super::ORDER)
+}
+
+#[test]
+fn a_module_names_only_modules_before_it() {
+    layers().assert_order();
+}
+
+#[test]
+fn every_module_has_a_place() {
+    layers().assert_complete();
+}
+
+#[test]
+fn architecture_shows_the_same_order() {
+    layers().assert_documented();
+}
+
 /// A crate and the order of its modules.
 pub(crate) struct Layers {
     source: PathBuf,
     order: &'static [&'static str],
-    /// Modules of tests that `lib.rs` includes from another folder.
-    test_support: &'static [&'static str],
     /// The exports of `lib.rs`: each name with its module.
     exports: HashMap<String, String>,
 }
@@ -32,14 +50,7 @@ impl Layers {
     pub(crate) fn of(folder: &str, order: &'static [&'static str]) -> Self {
         let source = Path::new(folder).join("src");
         let root = code(&read(&source.join("lib.rs")));
-        Self { source, order, test_support: &[], exports: exports(&root) }
-    }
-
-    /// Allows tests inside of the crate to name these modules, which are in no layer.
-    #[allow(clippy::allow_attributes, dead_code, reason = "not every crate has some")]
-    pub(crate) fn test_support(mut self, modules: &'static [&'static str]) -> Self {
-        self.test_support = modules;
-        self
+        Self { source, order, exports: exports(&root) }
     }
 
     /// Asserts that every module names only modules before it.
@@ -89,9 +100,6 @@ impl Layers {
     }
 
     fn place(&self, module: &str) -> usize {
-        if self.test_support.contains(&module) {
-            return 0;
-        }
         let place = self.order.iter().position(|known| *known == module);
         place.unwrap_or_else(|| panic!("`{module}` has no place in the order of the modules"))
     }
@@ -127,7 +135,7 @@ impl Layers {
 
     /// The module that a name at the root of the crate leads to.
     fn module_of(&self, name: &str) -> Option<String> {
-        let is_module = self.order.contains(&name) || self.test_support.contains(&name);
+        let is_module = self.order.contains(&name);
         if is_module { Some(name.to_owned()) } else { self.exports.get(name).cloned() }
     }
 }

@@ -206,7 +206,7 @@ fn each_number<'t>(
         at += 1;
         match byte {
             b'"' => {
-                at = end_of_string(bytes, at);
+                at = bounds::end_of_string(bytes, start);
                 string = &text[start..at];
             }
             b':' => {
@@ -232,19 +232,6 @@ fn each_number<'t>(
             _ => {}
         }
     }
-}
-
-/// Returns the end of a string, after its closing quote.
-fn end_of_string(bytes: &[u8], start: usize) -> usize {
-    let mut at = start;
-    while let Some(byte) = bytes.get(at) {
-        match byte {
-            b'"' => return at + 1,
-            b'\\' => at += 2,
-            _ => at += 1,
-        }
-    }
-    bytes.len()
 }
 
 fn path(open: &[Open<'_>]) -> String {

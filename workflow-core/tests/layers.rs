@@ -6,7 +6,7 @@ mod support;
 
 use std::path::Path;
 
-use support::Layers;
+use support::layers;
 
 /// From the base to the top.
 const ORDER: [&str; 22] = [
@@ -51,25 +51,6 @@ const IMPURE: [&str; 11] = [
     "std::net",
     "std::thread",
 ];
-
-fn layers() -> Layers {
-    Layers::of(env!("CARGO_MANIFEST_DIR"), &ORDER)
-}
-
-#[test]
-fn a_module_names_only_modules_before_it() {
-    layers().assert_order();
-}
-
-#[test]
-fn every_module_has_a_place() {
-    layers().assert_complete();
-}
-
-#[test]
-fn architecture_shows_the_same_order() {
-    layers().assert_documented();
-}
 
 #[test]
 fn pure_modules_hold_no_async_code_clock_lock_or_io() {

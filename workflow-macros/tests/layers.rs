@@ -3,27 +3,6 @@
 #[path = "../../tests-support/layers.rs"]
 mod support;
 
-use support::Layers;
-
 /// From the base to the top.
 const ORDER: [&str; 7] =
     ["literal", "metadata", "parse", "validate", "expand", "fallback", "apply"];
-
-fn layers() -> Layers {
-    Layers::of(env!("CARGO_MANIFEST_DIR"), &ORDER)
-}
-
-#[test]
-fn a_module_names_only_modules_before_it() {
-    layers().assert_order();
-}
-
-#[test]
-fn every_module_has_a_place() {
-    layers().assert_complete();
-}
-
-#[test]
-fn architecture_shows_the_same_order() {
-    layers().assert_documented();
-}
