@@ -3,8 +3,8 @@
 use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use workflow_core::FunctionWorkflow;
 use workflow_core::prelude::*;
+use workflow_core::workflow::FunctionWorkflow;
 
 #[register_workflow(name = "linked")]
 async fn linked() {}

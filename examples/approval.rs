@@ -10,8 +10,9 @@
 use std::path::Path;
 use std::time::Duration;
 
+use workflow_core::id::RunId;
 use workflow_core::prelude::*;
-use workflow_core::{MessageKind, RunId};
+use workflow_core::store::MessageKind;
 use workflow_store::SqliteStore;
 
 #[job]

@@ -9,7 +9,7 @@
 use std::time::Duration;
 
 use futures::StreamExt as _;
-use workflow_core::EventKind;
+use workflow_core::event::EventKind;
 use workflow_core::prelude::*;
 
 #[job]

@@ -8,7 +8,7 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use workflow_core::Enqueued;
+use workflow_core::engine::Enqueued;
 use workflow_core::prelude::*;
 use workflow_store::SqliteStore;
 

@@ -9,7 +9,7 @@
 use std::time::Duration;
 
 use workflow_core::prelude::*;
-use workflow_core::{LogPosition, RunLog};
+use workflow_core::run_log::{LogPosition, RunLog};
 
 /// Functions that jobs call import the macros. Jobs need no import.
 mod helper {

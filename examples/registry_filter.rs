@@ -7,9 +7,10 @@
 #![expect(clippy::print_stdout, reason = "an example talks to its reader")]
 
 use serde_json::json;
+use workflow_core::definition::Metadata;
 use workflow_core::prelude::*;
 use workflow_core::registry::Listing;
-use workflow_core::{FunctionWorkflow, Metadata};
+use workflow_core::workflow::FunctionWorkflow;
 
 #[register_workflow(name = "daily_sales", description = "Adds up the day", metadata = {
     "project": "web-shop", "domain": "sales", "tags": ["report", "nightly"],

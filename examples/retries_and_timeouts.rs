@@ -14,8 +14,8 @@ use std::pin::pin;
 use std::task::Poll;
 use std::time::Duration;
 
+use workflow_core::engine::{Clock as _, ManualClock};
 use workflow_core::prelude::*;
-use workflow_core::{Clock as _, ManualClock};
 
 #[job(retry(maximum_attempts = 4, initial_interval = "10s", jitter = 0.0))]
 async fn flaky(ctx: &JobContext) -> Result<u32, JobError> {

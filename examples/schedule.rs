@@ -13,8 +13,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use workflow_core::engine::{Clock as _, ManualClock};
 use workflow_core::prelude::*;
-use workflow_core::{Clock as _, ManualClock};
 
 #[derive(Default)]
 struct Counts {

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use workflow_core::prelude::*;
-use workflow_core::{MemoryStore, Store as _};
+use workflow_core::store::{MemoryStore, Store as _};
 
 /// Counts connections, and remembers the maximum.
 struct Database(AtomicUsize, AtomicUsize);

@@ -13,8 +13,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use futures::channel::oneshot;
-use workflow_core::Store;
 use workflow_core::prelude::*;
+use workflow_core::store::Store;
 use workflow_store::{PostgresStore, SqliteStore};
 
 #[job]

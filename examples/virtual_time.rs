@@ -9,8 +9,8 @@
 
 use std::time::{Duration, Instant};
 
+use workflow_core::engine::{Clock as _, ManualClock};
 use workflow_core::prelude::*;
-use workflow_core::{Clock as _, ManualClock};
 
 const HOUR: Duration = Duration::from_secs(3600);
 

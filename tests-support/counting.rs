@@ -6,9 +6,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
-use workflow_core::{
-    BeginOutcome, Event, HeldLeases, Lease, Message, MessageKind, NewRun, Owner, OwnerId, RunId,
-    Store, StoreError, StoredRun, WorkflowSnapshot,
+use workflow_core::event::Event;
+use workflow_core::id::RunId;
+use workflow_core::store::{
+    BeginOutcome, HeldLeases, Lease, Message, MessageKind, NewRun, Owner, OwnerId, Store,
+    StoreError, StoredRun, WorkflowSnapshot,
 };
 use workflow_store::{
     Accounts, ApiToken, Catalog, CatalogError, Imported, MatchedBy, NewSession, NewToken, NewUser,

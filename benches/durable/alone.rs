@@ -6,11 +6,10 @@ use std::time::{Duration, Instant};
 use workflow_core::Engine;
 use workflow_store::Durability;
 
-use crate::Failure;
 use crate::bare::Bare;
 use crate::table::{Figure, Row};
-use crate::wal;
 use crate::workflows::{engine, run_three};
+use crate::{Failure, wal};
 
 /// Number of runs whose commits are counted.
 const COUNTED: usize = 10;

@@ -54,7 +54,8 @@ pub(crate) fn postgres(options: &Options) -> Result<Vec<Row>, Failure> {
         return Ok(vec![Row::plain("the same on PostgreSQL", "no `--postgres`")]);
     };
     let store = pollster::block_on(open(url))?;
-    let engine = Engine::builder().store(store as std::sync::Arc<dyn workflow_core::Store>).build();
+    let engine =
+        Engine::builder().store(store as std::sync::Arc<dyn workflow_core::store::Store>).build();
     let (mut ours, mut dbos, mut duroxide) = (vec![], vec![], vec![]);
     for _ in 0..options.rounds {
         ours.push(rate(&engine)?);

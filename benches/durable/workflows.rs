@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use workflow_core::FunctionWorkflow;
 use workflow_core::prelude::*;
+use workflow_core::workflow::FunctionWorkflow;
 use workflow_store::{Durability, SqliteOptions};
 
 use crate::Failure;

@@ -6,7 +6,8 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 
-use workflow_core::{Engine, WorkflowSnapshot, registry};
+use workflow_core::store::WorkflowSnapshot;
+use workflow_core::{Engine, registry};
 use workflow_server::Server;
 use workflow_store::{Catalog as _, Durability, SqliteOptions, SqliteStore};
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures::future::try_join_all;
 use serde_json::{Value as Json, json};
-use workflow_core::Metadata;
+use workflow_core::definition::Metadata;
 use workflow_core::prelude::*;
 use workflow_store::{Catalog, NewWorkflow};
 

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use workflow_core::RunLog;
 use workflow_core::prelude::*;
+use workflow_core::run_log::RunLog;
 use workflow_files::WorkflowFile;
 
 #[job]

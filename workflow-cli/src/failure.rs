@@ -4,9 +4,10 @@ use std::io;
 use std::process::ExitCode;
 
 use workflow_config::ConfigError;
-use workflow_core::LogError;
 use workflow_core::registry::RegistryError;
-use workflow_core::{RunError, Status, StoreError};
+use workflow_core::run_log::LogError;
+use workflow_core::store::StoreError;
+use workflow_core::{RunError, Status};
 use workflow_files::Diagnostics;
 use workflow_store::CatalogError;
 

@@ -1,7 +1,7 @@
 //! Workflow definitions as plain data, for files and for programs that do not know the jobs at
 //! compile time.
 //!
-//! A definition is not validated; [`Graph::compile`](crate::Graph::compile) does that.
+//! A definition is not validated; [`Graph::compile`](crate::graph::Graph::compile) does that.
 
 mod metadata;
 
@@ -17,7 +17,8 @@ pub use metadata::{Metadata, MetadataError};
 /// A workflow as data: its name, its metadata, and the order between its jobs.
 ///
 /// ```
-/// use workflow_core::{Definition, Graph};
+/// use workflow_core::definition::Definition;
+/// use workflow_core::graph::Graph;
 ///
 /// let definition = Definition::new("etl")?
 ///     .job("extract", [])?
@@ -97,7 +98,7 @@ impl Definition {
     /// # Errors
     ///
     /// Fails when the name is invalid. Unknown names in `depends_on` are found by
-    /// [`Graph::compile`](crate::Graph::compile).
+    /// [`Graph::compile`](crate::graph::Graph::compile).
     pub fn job<'a>(
         mut self,
         name: &str,

@@ -197,7 +197,8 @@ impl Engine {
     /// engine's own, the machine's, and those of workflows with active runs in this process.
     ///
     /// ```
-    /// use workflow_core::{Engine, LimitScope};
+    /// use workflow_core::Engine;
+    /// use workflow_core::engine::LimitScope;
     ///
     /// let engine = Engine::builder().limit("db", 2).build();
     /// let limits = engine.limits();
@@ -364,7 +365,7 @@ impl EngineBuilder {
     }
 
     /// Sets after how many consecutive deaths of its process a run is [blocked as
-    /// poisoned](crate::Blocked::Poisoned), if the same job was in flight each time. A graceful
+    /// poisoned](crate::event::Blocked::Poisoned), if the same job was in flight each time. A graceful
     /// stop, the end of the job, and [`Engine::unblock`] reset the count. 0 means never. Default:
     /// 5.
     pub fn poison_after(mut self, deaths: usize) -> Self {
@@ -387,7 +388,7 @@ impl EngineBuilder {
     }
 
     /// Persists the output of jobs: each run gets a folder in this one, named by its id, with the
-    /// log `output.log` ([`RunLog`](crate::RunLog) reads it). Workflow files have such a folder
+    /// log `output.log` ([`RunLog`](crate::run_log::RunLog) reads it). Workflow files have such a folder
     /// already and keep using it. Default: none, so that only subscribers of the run see the
     /// output.
     ///
@@ -402,7 +403,7 @@ impl EngineBuilder {
     }
 
     /// Sets the resolver that finds the workflows of stored runs. Default:
-    /// [`WorkflowSnapshot::workflow`](crate::WorkflowSnapshot::workflow).
+    /// [`WorkflowSnapshot::workflow`](crate::store::WorkflowSnapshot::workflow).
     pub fn resolver(mut self, resolver: impl Resolve + 'static) -> Self {
         self.resolver = Some(Arc::new(resolver));
         self
@@ -421,7 +422,7 @@ impl EngineBuilder {
     ///
     /// If the state of a job is missing, the run fails before it starts with
     /// [`RunError::MissingState`](crate::RunError::MissingState). The same holds for a run that is
-    /// resumed from the store. An engine that only [enqueues](crate::RunRequest::enqueue) runs
+    /// resumed from the store. An engine that only [enqueues](crate::engine::RunRequest::enqueue) runs
     /// needs no state.
     ///
     /// ```

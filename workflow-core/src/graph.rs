@@ -101,7 +101,8 @@ impl Graph {
     /// jobs of the first.
     ///
     /// ```
-    /// use workflow_core::{Definition, Graph};
+    /// use workflow_core::definition::Definition;
+    /// use workflow_core::graph::Graph;
     ///
     /// let mut definition =
     ///     Definition::new("etl")?.job("users", [])?.job("orders", [])?.job("report", [])?;

@@ -14,7 +14,7 @@ mod error;
 mod flags;
 mod map;
 mod options;
-mod print;
+pub(crate) mod print;
 mod replacement;
 mod returned;
 mod state;
@@ -29,33 +29,41 @@ pub use attempt_io::AttemptIo;
 pub(crate) use attempt_io::{
     ChildFrame, ChildInput, Delivery, Item, RunValues, Services, Source, ValueLayout,
 };
-pub use bind::{
-    Bind, Each, EachOf, Handle, Input, InputCount, Inputs, Opt, Ownable, Reader, Ref, Val,
-};
+pub use bind::{Each, Handle, Input, Inputs};
 pub(crate) use bind::{InputRef, fresh_owner};
 pub use body::Body;
 pub(crate) use body::{Bodies, BodyFuture, BodyKind, Started};
 pub use call::{Call, JobFn, Parameter, call_job, closure};
 pub(crate) use call::{RawCall, one_input};
 pub use context::{AttemptContext, JobContext};
-pub use dispatch::{Arg, Both, FromEngine, Invoke, Later, LaterArgs, Mode, Now, NowArgs};
 pub use error::{JobError, JobErrorKind, STDERR_FOLLOWS};
 pub(crate) use flags::JobFlags;
 pub use map::map;
 pub(crate) use options::{Condition, zero_timeout};
 pub use options::{Grace, Group, JobOptions, OnFailure, TimeoutKind, Timeouts, TriggerRule};
-#[doc(hidden)]
-pub use print::print;
 pub(crate) use print::{Attempt, Entered, Printed};
 pub use replacement::Replacement;
 pub(crate) use replacement::Replacements;
-pub use returned::{GraphReturn, JobReturn};
 pub use state::Need;
+pub use state::State;
 pub(crate) use state::{MissingState, StateCheck, States, missing_state};
-pub use state::{State, StateParameter};
 pub(crate) use token::Token;
 pub use workflow_context::WorkflowContext;
 pub(crate) use workflow_context::{ChildHandle, NewChild};
+
+/// The kinds of parameters of `#[job]` functions, and the traits that match arguments to them.
+///
+/// Compile errors name them: `Handle<u64>: Arg<Ref<str>>` is not satisfied where a parameter is
+/// `&str` and the argument is the output of a job that returns `u64`. Programs have no need of
+/// them, and generated code is their only user, so they may change in any version.
+pub mod arguments {
+    pub use super::bind::{Bind, EachOf, InputCount, Opt, Ownable, Reader, Ref, Val};
+    pub use super::dispatch::{
+        Arg, Both, FromEngine, Invoke, Later, LaterArgs, Mode, Now, NowArgs,
+    };
+    pub use super::returned::{GraphReturn, JobReturn};
+    pub use super::state::StateParameter;
+}
 
 /// A job that is a value with its own state: a client, a pool, a setting.
 ///

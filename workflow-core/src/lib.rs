@@ -33,10 +33,13 @@
 //! - [`registry`]: finding and running workflows by name
 //! - [`Flow`], [`Call`], [`Each`], [`map`]: drawing graphs; [`WorkflowContext`]: running jobs from
 //!   a function with loops and branches
-//! - [`Engine`], [`RunRequest`], [`Run`], [`Report`]: limits, stores and clocks; running, watching
-//!   and stopping runs; their results
+//! - [`Engine`], [`Run`], [`Report`]: limits, stores and clocks; running workflows; their results
 //! - [`JobError`], [`RetryPolicy`], [`TriggerRule`]: failures, retries and what runs after a
 //!   failure
+//!
+//! The names above are at the root and in the [`prelude`]. All others are found in the module of
+//! what they belong to: [`engine`] has requests, handles and clocks, [`event`] what happens in a
+//! run and its state, [`store`] where runs are persisted, [`run_log`] what jobs print.
 //!
 //! # Features
 //!
@@ -67,48 +70,25 @@ pub mod retry;
 pub mod run;
 pub mod run_log;
 #[cfg(feature = "schedule")]
-mod schedule;
+pub mod schedule;
 mod scheduler;
 mod sparse_map;
 pub mod store;
 pub mod value;
 pub mod workflow;
 
-pub use definition::{Definition, JobDefinition, Metadata, MetadataError};
-pub use engine::{
-    Cancellation, Clock, Engine, EngineBuilder, Enqueued, IntoWorkflow, LimitScope, LimitUsage,
-    LookupError, ManualClock, Recovery, Resolve, ResumeError, RunFuture, RunHandle, RunRequest,
-    Shutdown, SystemClock, Timings,
-};
-pub use event::{
-    AttemptView, Blocked, Death, Event, EventKind, Failure, JobCounts, JobOrigin, JobView, RunView,
-    Stall, Status, TransitionError, Waiting, decisive_line,
-};
-pub use graph::{Graph, GraphError};
-pub use id::{JobName, NameError, RunId, RunIdError, WorkflowName, normalize_name};
+pub use engine::Engine;
+pub use event::Status;
 pub use job::{
-    Call, Each, Group, Handle, Job, JobContext, JobError, JobErrorKind, JobFn, OnFailure,
-    Replacement, State, TimeoutKind, Timeouts, TriggerRule, WorkflowContext, call_job, closure,
+    Call, Each, Handle, Job, JobContext, JobError, State, TriggerRule, WorkflowContext, call_job,
     map,
 };
 pub use retry::RetryPolicy;
-pub use run::{InputError, JobReport, OutputError, Report, Run, RunError};
-pub use run_log::{
-    AttemptLog, LogChunk, LogEntry, LogError, LogPlace, LogPosition, LogRecord, LogRecords,
-    OutputStream, RunLog,
-};
-#[cfg(feature = "schedule")]
-pub use schedule::schedule_key;
-pub use store::{
-    BeginOutcome, HeldLeases, IntoStore, KeyError, KeyScope, Lease, MemoryStore, Message,
-    MessageKind, NewRun, Owner, OwnerId, Parent, Store, StoreError, StoredRun, Trigger,
-    WorkflowSnapshot,
-};
-pub use value::{Type, ValueError, ValueOperation};
-pub use workflow::{Flow, FunctionWorkflow, OutputOf, Plan, PlanError, Workflow};
+pub use run::{Report, Run, RunError};
+pub use workflow::{Flow, Workflow};
 pub use workflow_macros::{job, register_workflow};
 
-/// The names that a program needs to declare and run workflows.
+/// The names that a program needs to declare and run workflows: those of the crate's root.
 pub mod prelude {
     pub use crate::{
         Call, Each, Engine, Flow, Handle, Job, JobContext, JobError, Report, RetryPolicy, Run,

@@ -7,12 +7,11 @@ use std::marker::PhantomData;
 
 pub use inventory;
 
-pub use crate::job::print;
+pub use crate::job::arguments::*;
+pub use crate::job::print::print;
 pub use crate::job::{
-    Arg, AttemptContext, AttemptIo, Bind, Body, Both, Call, Each, EachOf, FromEngine, GraphReturn,
-    Handle, InputCount, Inputs, Invoke, JobContext, JobError, JobReturn, Later, LaterArgs, Mode,
-    Now, NowArgs, Opt, Ownable, Parameter, Reader, Ref, Replacement, State, StateParameter, Val,
-    WorkflowContext,
+    AttemptContext, AttemptIo, Body, Call, Each, Handle, Inputs, JobContext, JobError, Parameter,
+    Replacement, State, WorkflowContext,
 };
 pub use crate::registry::{Draw, Erased, JobEntry, Location, WorkflowEntry, add_erased};
 pub use crate::retry::RetryPolicy;

@@ -16,10 +16,10 @@ use crate::workflow::Workflow;
 
 impl Engine {
     /// Resumes every unfinished run of the engine's store that no living engine drives: runs after
-    /// a crash, and runs that were [enqueued](crate::RunRequest::enqueue). Recorded outcomes stay.
+    /// a crash, and runs that were [enqueued](crate::engine::RunRequest::enqueue). Recorded outcomes stay.
     /// Attempts that were running start again, with the same idempotency key.
     ///
-    /// Workflows come from the engine's [resolver](crate::EngineBuilder::resolver), which by
+    /// Workflows come from the engine's [resolver](crate::engine::EngineBuilder::resolver), which by
     /// default finds registered workflows, and workflow files in the stored text.
     ///
     /// # Errors
@@ -29,7 +29,7 @@ impl Engine {
     ///
     /// ```
     /// use std::sync::Arc;
-    /// use workflow_core::MemoryStore;
+    /// use workflow_core::store::MemoryStore;
     /// use workflow_core::prelude::*;
     ///
     /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
@@ -70,7 +70,7 @@ impl Engine {
 
 impl Engine {
     /// Repeats [`recover`](Self::recover) until `stop` ends: resumes runs whose engine has died,
-    /// and starts runs that were [enqueued](crate::RunRequest::enqueue). Active runs go on in the
+    /// and starts runs that were [enqueued](crate::engine::RunRequest::enqueue). Active runs go on in the
     /// background after that. Also ends when the engine is [shut down](Engine::shutdown).
     ///
     /// # Errors

@@ -83,7 +83,7 @@ pub enum RunError {
         /// The types of the engine's state.
         known: Vec<&'static str>,
     },
-    /// The engine's [lease](crate::EngineBuilder::lease) is too long.
+    /// The engine's [lease](crate::engine::EngineBuilder::lease) is too long.
     #[error(
         "workflow `{workflow}`: the engine's lease of {} days is too long; set at most {} days \
          with `.lease(..)`",
@@ -358,13 +358,13 @@ pub trait Run: Send + Sync {
     /// duplicates, whenever it is called.
     ///
     /// The stream includes the output of jobs, which is not
-    /// [recorded](crate::EventKind::is_recorded): a subscriber receives the latest output that the
+    /// [recorded](crate::event::EventKind::is_recorded): a subscriber receives the latest output that the
     /// run still buffers, and all later output. A slow subscriber does not slow the run down; it
     /// receives an event with the number of bytes that it missed.
     fn events(&self) -> BoxStream<'static, Event>;
 
     /// Waits for the run to end. On a thread that may block, use
-    /// [`RunHandle::wait`](crate::RunHandle::wait).
+    /// [`RunHandle::wait`](crate::engine::RunHandle::wait).
     ///
     /// # Errors
     ///

@@ -175,7 +175,7 @@ impl RunLog {
     /// output.
     ///
     /// ```no_run
-    /// use workflow_core::{LogError, LogPosition, RunLog};
+    /// use workflow_core::run_log::{LogError, LogPosition, RunLog};
     ///
     /// /// Prints new output; returns where to continue the next time.
     /// fn follow(path: &str, from: LogPosition) -> Result<LogPosition, LogError> {

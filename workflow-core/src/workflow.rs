@@ -48,7 +48,7 @@ pub trait Workflow: Send + Sync + 'static {
     }
 
     /// The folder in which each run has its own folder for the output of its jobs. Default: the
-    /// engine's [`runs_dir`](crate::EngineBuilder::runs_dir).
+    /// engine's [`runs_dir`](crate::engine::EngineBuilder::runs_dir).
     fn runs_dir(&self) -> Option<&Path> {
         None
     }

@@ -152,7 +152,8 @@ fn fails<T: Send + Sync + 'static>(draw: impl Fn(&mut Flow) -> Call<T> + Send + 
         let call = draw(flow);
         flow.job(call)
     };
-    let workflow = workflow_core::FunctionWorkflow::new("fails", draw).expect("a good name");
+    let workflow =
+        workflow_core::workflow::FunctionWorkflow::new("fails", draw).expect("a good name");
     let error = Engine::default().run(workflow).wait().expect_err("the job fails");
     assert!(error.to_string().contains("the disk is full"), "{error}");
 }

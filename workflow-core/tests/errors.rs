@@ -13,14 +13,17 @@ use futures::future::{Either, select};
 use insta::assert_snapshot;
 use serde::{Deserialize, Serialize};
 use workflow_core::__private::{AttemptIo, Body, Inputs, Type};
+use workflow_core::definition::{Definition, Metadata, MetadataError};
+use workflow_core::engine::ManualClock;
+use workflow_core::event::{Event, EventKind, Failure};
+use workflow_core::graph::{Graph, GraphError};
+use workflow_core::id::{JobName, NameError, RunId, RunIdError, WorkflowName};
+use workflow_core::job::JobErrorKind;
 use workflow_core::prelude::*;
 use workflow_core::registry::{Location, RegistryError};
-use workflow_core::{
-    Definition, Event, EventKind, Failure, FunctionWorkflow, Graph, GraphError, InputError,
-    JobErrorKind, JobName, Lease, ManualClock, MemoryStore, MessageKind, Metadata, MetadataError,
-    NameError, OutputOf, OwnerId, PlanError, RunId, RunIdError, Store as _, StoreError,
-    WorkflowName,
-};
+use workflow_core::run::InputError;
+use workflow_core::store::{Lease, MemoryStore, MessageKind, OwnerId, Store as _, StoreError};
+use workflow_core::workflow::{FunctionWorkflow, OutputOf, PlanError};
 
 use broken_store::Broken;
 
@@ -359,7 +362,7 @@ fn no_input() {}
 
 #[test]
 fn inputs() {
-    let wrong = |request: workflow_core::RunRequest| {
+    let wrong = |request: workflow_core::engine::RunRequest| {
         let error = request.wait().expect_err("the input does not fit");
         let RunError::Input {
             error:

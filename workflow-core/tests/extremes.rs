@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use futures::executor::block_on;
 use insta::assert_snapshot;
+use workflow_core::RunError;
 use workflow_core::prelude::*;
-use workflow_core::{MemoryStore, RunError};
+use workflow_core::store::MemoryStore;
 
 /// An endlessly nested type of the host.
 struct Nested(u32);
@@ -92,7 +93,7 @@ async fn sleeps(ctx: WorkflowContext) -> Result<u32, JobError> {
 /// A crash does not end an endless sleep.
 #[test]
 fn a_sleep_without_end() {
-    let clock = workflow_core::ManualClock::new();
+    let clock = workflow_core::engine::ManualClock::new();
     let store = std::sync::Arc::new(MemoryStore::new());
     let engine = |store: &std::sync::Arc<MemoryStore>| {
         let clock = clock.clone();

@@ -170,7 +170,7 @@ fn workflows_are_listed_with_metadata_and_types() {
     let metadata: serde_json::Value = serde_json::from_str(metadata).expect("is JSON");
     assert_eq!(orders.metadata.parse::<serde_json::Value>().ok(), Some(metadata));
     let names = |entry: &WorkflowEntry| {
-        let name = |kind: fn() -> workflow_core::Type| kind().name();
+        let name = |kind: fn() -> workflow_core::value::Type| kind().name();
         (entry.input.map(name), entry.output.map(name))
     };
     assert_eq!(names(orders), (Some("u32"), Some("usize")));

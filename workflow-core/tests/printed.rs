@@ -5,10 +5,12 @@ use std::path::{Path, PathBuf};
 
 use futures::StreamExt as _;
 use futures::executor::block_on;
-use workflow_core::{
-    Engine, EventKind, Flow, FunctionWorkflow, Handle, JobContext, JobError, LogPosition,
-    MemoryStore, OutputStream, Run as _, RunId, RunLog, Store as _, job, register_workflow,
-};
+use workflow_core::event::EventKind;
+use workflow_core::id::RunId;
+use workflow_core::run_log::{LogPosition, OutputStream, RunLog};
+use workflow_core::store::{MemoryStore, Store as _};
+use workflow_core::workflow::FunctionWorkflow;
+use workflow_core::{Engine, Flow, Handle, JobContext, JobError, Run as _, job, register_workflow};
 
 /// A folder for the runs of a test.
 struct Folder(PathBuf);
@@ -34,7 +36,7 @@ impl Drop for Folder {
 /// The text in a log, in the order of printing.
 fn lines(log: &Path) -> Vec<(String, u32, OutputStream, String)> {
     let records = RunLog::read_from(log, LogPosition::default()).expect("the log can be read");
-    let line = |record: Result<workflow_core::LogRecord, _>| {
+    let line = |record: Result<workflow_core::run_log::LogRecord, _>| {
         let record = record.expect("whole");
         let text = String::from_utf8(record.chunk.bytes).expect("text");
         (record.job, record.attempt, record.chunk.stream, text)

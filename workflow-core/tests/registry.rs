@@ -3,9 +3,9 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use workflow_core::FunctionWorkflow;
 use workflow_core::prelude::*;
 use workflow_core::registry::{Erased, JobEntry, RegistryError};
+use workflow_core::workflow::FunctionWorkflow;
 
 static DRAWN: AtomicU32 = AtomicU32::new(0);
 

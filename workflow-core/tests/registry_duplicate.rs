@@ -36,7 +36,8 @@ fn every_use_names_both_places() {
         assert!(matches!(error, RegistryError::Duplicate { what: "workflow", .. }), "{error}");
         assert_eq!(error.to_string(), wanted);
     }
-    let workflow = workflow_core::FunctionWorkflow::new("late", |_: &mut Flow| ()).expect("a name");
+    let workflow =
+        workflow_core::workflow::FunctionWorkflow::new("late", |_: &mut Flow| ()).expect("a name");
     assert_eq!(registry::register(workflow).expect_err("not sound").to_string(), wanted);
     // The functions can still be called.
     one();

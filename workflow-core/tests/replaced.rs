@@ -44,7 +44,7 @@ async fn function(ctx: WorkflowContext) -> Result<String, JobError> {
     ctx.run(|order| fetch(order, 3), "tea".to_owned()).await
 }
 
-fn fetches() -> workflow_core::EngineBuilder {
+fn fetches() -> workflow_core::engine::EngineBuilder {
     Engine::builder().replace(fetch::replaced_by(|order, times| Ok(order.repeat(times as usize))))
 }
 

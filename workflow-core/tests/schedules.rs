@@ -5,8 +5,10 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use futures::FutureExt as _;
+use workflow_core::engine::{Clock as _, ManualClock};
 use workflow_core::prelude::*;
-use workflow_core::{Clock as _, ManualClock, MemoryStore, Store as _, Trigger, schedule_key};
+use workflow_core::schedule::schedule_key;
+use workflow_core::store::{MemoryStore, Store as _, Trigger};
 
 #[register_workflow(name = "hourly", schedule = "0 * * * *")]
 fn hourly() {}

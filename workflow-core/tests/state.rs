@@ -11,10 +11,12 @@ use async_trait::async_trait;
 use cut_off::CutOff;
 use futures::executor::block_on;
 use insta::assert_snapshot;
+use workflow_core::engine::ResumeError;
+use workflow_core::event::Stall;
+use workflow_core::id::RunId;
 use workflow_core::prelude::*;
-use workflow_core::{
-    FunctionWorkflow, MemoryStore, ResumeError, RunId, Stall, Store as _, WorkflowSnapshot,
-};
+use workflow_core::store::{MemoryStore, Store as _, WorkflowSnapshot};
+use workflow_core::workflow::FunctionWorkflow;
 
 /// A pool that counts its uses.
 struct Pool {

@@ -6,10 +6,11 @@ use std::fmt::Debug;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
+use workflow_core::Status;
+use workflow_core::event::{Blocked, EventKind, JobOrigin, Stall, Waiting};
 use workflow_core::job::{JobErrorKind, OnFailure, TimeoutKind, TriggerRule};
 use workflow_core::run_log::OutputStream;
 use workflow_core::store::{MessageKind, Trigger};
-use workflow_core::{Blocked, EventKind, JobOrigin, Stall, Status, Waiting};
 
 /// Asserts that each code is read, and written the same again.
 fn assert_codes<T: Serialize + DeserializeOwned + Debug>(codes: &[Value]) {

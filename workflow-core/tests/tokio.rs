@@ -4,10 +4,11 @@ use std::sync::Once;
 use std::time::{Duration, Instant};
 
 use tokio::runtime::Builder;
+use workflow_core::job::{JobErrorKind, TimeoutKind};
 use workflow_core::prelude::*;
-use workflow_core::{FunctionWorkflow, JobErrorKind, TimeoutKind};
+use workflow_core::workflow::FunctionWorkflow;
 
-fn workflow<D: workflow_core::OutputOf>(
+fn workflow<D: workflow_core::workflow::OutputOf>(
     draw: impl Fn(&mut Flow) -> D + Send + Sync + 'static,
 ) -> FunctionWorkflow {
     FunctionWorkflow::new("tokio", draw).expect("a name")
@@ -114,12 +115,12 @@ async fn time_may_be_paused_before_the_run_begins() {
 
 #[tokio::test(start_paused = true)]
 async fn a_clock_that_was_given_counts() {
-    let clock = workflow_core::ManualClock::new();
+    let clock = workflow_core::engine::ManualClock::new();
     let engine = Engine::builder().clock(clock.clone()).build();
     let began = tokio::time::Instant::now();
     let run = engine.run(workflow(|flow| flow.job(flaky::draw(1)))).into_future();
     clock.drive(run).await.expect("it completes");
-    assert_eq!(workflow_core::Clock::now(&clock), seconds(30));
+    assert_eq!(workflow_core::engine::Clock::now(&clock), seconds(30));
     assert_eq!(began.elapsed(), Duration::ZERO);
 }
 

@@ -5,8 +5,9 @@ use std::sync::{Arc, Mutex};
 
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata, Subscriber};
+use workflow_core::engine::ManualClock;
 use workflow_core::prelude::*;
-use workflow_core::{FunctionWorkflow, ManualClock};
+use workflow_core::workflow::FunctionWorkflow;
 
 /// Collects the names of spans in the order of their creation.
 #[derive(Clone, Default)]

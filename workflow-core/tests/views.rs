@@ -4,8 +4,12 @@ use std::time::Duration;
 
 use futures::executor::block_on;
 use insta::assert_snapshot;
+use workflow_core::definition::Metadata;
+use workflow_core::engine::ManualClock;
+use workflow_core::event::Event;
+use workflow_core::job::OnFailure;
 use workflow_core::prelude::*;
-use workflow_core::{Event, FunctionWorkflow, ManualClock, Metadata, OnFailure, OutputOf, Plan};
+use workflow_core::workflow::{FunctionWorkflow, OutputOf, Plan};
 
 fn plan(draw: impl FnOnce(&mut Flow)) -> Plan {
     let mut flow = Flow::new();

@@ -5,7 +5,7 @@ use std::thread::{self, ThreadId};
 use std::time::Duration;
 
 use workflow_core::prelude::*;
-use workflow_core::{FunctionWorkflow, OutputOf};
+use workflow_core::workflow::{FunctionWorkflow, OutputOf};
 
 fn run<D: OutputOf>(
     draw: impl Fn(&mut Flow) -> D + Send + Sync + 'static,

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use tokio::sync::OnceCell;
-use workflow_core::{Engine, WorkflowSnapshot, registry};
+use workflow_core::store::WorkflowSnapshot;
+use workflow_core::{Engine, registry};
 use workflow_files::WorkflowFile;
 use workflow_store::Catalog;
 

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use serde_json::{Value, json};
-use workflow_core::{
-    NewRun, Run as _, RunHandle, RunId, RunRequest, StoreError, Trigger, Workflow,
-    WorkflowSnapshot, registry,
-};
+use workflow_core::engine::{RunHandle, RunRequest};
+use workflow_core::id::RunId;
+use workflow_core::store::{NewRun, StoreError, Trigger, WorkflowSnapshot};
+use workflow_core::{Run as _, Workflow, registry};
 use workflow_files::WorkflowFile;
 use workflow_store::{Source, StoredWorkflow};
 
@@ -164,9 +164,9 @@ async fn record(
     };
     let id = new.id;
     Ok(match app.catalog.begin(new, Vec::new()).await? {
-        workflow_core::BeginOutcome::New(_) => {
+        workflow_core::store::BeginOutcome::New(_) => {
             Launched { message: RECORDED, ..Launched::new(id, None) }
         }
-        workflow_core::BeginOutcome::Existing(run) => Launched::existing(run.id),
+        workflow_core::store::BeginOutcome::Existing(run) => Launched::existing(run.id),
     })
 }

@@ -5,7 +5,8 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 use workflow_config::ConfigError;
-use workflow_core::{RunError, StoreError};
+use workflow_core::RunError;
+use workflow_core::store::StoreError;
 use workflow_files::Diagnostics;
 use workflow_store::{CatalogError, RetryError};
 
@@ -313,7 +314,7 @@ mod tests {
 
     #[test]
     fn errors_of_the_store_keep_their_status() {
-        let run = workflow_core::RunId::random();
+        let run = workflow_core::id::RunId::random();
         let of_run =
             |error| Problem::from(RunError::Store { run, error: std::sync::Arc::new(error) });
         let code = |problem: Problem| (problem.status, problem.code);

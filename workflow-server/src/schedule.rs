@@ -4,7 +4,8 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use workflow_core::{Engine, Metadata};
+use workflow_core::Engine;
+use workflow_core::definition::Metadata;
 use workflow_cron::{Times, TimesError};
 use workflow_store::{Source, StoredWorkflow};
 

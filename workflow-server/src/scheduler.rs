@@ -9,7 +9,8 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use workflow_core::{Trigger, schedule_key};
+use workflow_core::schedule::schedule_key;
+use workflow_core::store::Trigger;
 use workflow_cron::{Times, Watch};
 use workflow_store::{Source, StoredWorkflow};
 

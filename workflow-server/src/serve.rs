@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
 
 use axum_server::Handle;
-use workflow_core::StoreError;
+use workflow_core::store::StoreError;
 use workflow_store::CatalogError;
 
 use crate::server::build_router;

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use workflow_core::{Engine, EngineBuilder, Store};
+use workflow_core::Engine;
+use workflow_core::engine::EngineBuilder;
+use workflow_core::store::Store;
 use workflow_store::{Catalog, SqliteStore};
 
 use crate::app::App;

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value as Json, json};
-use workflow_core::{
-    BeginOutcome, Event, Lease, Metadata, NewRun, Owner, OwnerId, RunId, Store, WorkflowSnapshot,
-};
+use workflow_core::definition::Metadata;
+use workflow_core::event::Event;
+use workflow_core::id::RunId;
+use workflow_core::store::{BeginOutcome, Lease, NewRun, Owner, OwnerId, Store, WorkflowSnapshot};
 #[cfg(feature = "postgres")]
 use workflow_store::PostgresStore;
 use workflow_store::{Durability, SqliteOptions};

@@ -6,7 +6,11 @@ use std::time::{Duration, Instant, SystemTime};
 
 use futures::future::try_join_all;
 use serde_json::{Value as Json, json};
-use workflow_core::{Event, Metadata, NewRun, RunId, Status, WorkflowSnapshot};
+use workflow_core::Status;
+use workflow_core::definition::Metadata;
+use workflow_core::event::Event;
+use workflow_core::id::RunId;
+use workflow_core::store::{NewRun, WorkflowSnapshot};
 use workflow_store::{Catalog, NewWorkflow, RunQuery, WorkflowQuery, WorkflowSort, open};
 
 type Failed = Box<dyn std::error::Error + Send + Sync>;

@@ -1,6 +1,9 @@
 //! Errors of the catalog.
 
-use workflow_core::{MetadataError, RunId, Status, StoreError};
+use workflow_core::Status;
+use workflow_core::definition::MetadataError;
+use workflow_core::id::RunId;
+use workflow_core::store::StoreError;
 
 use crate::db::sql::SqlError;
 use crate::exec::operation::{OperationError, OperationFailure};

@@ -16,7 +16,7 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use workflow_core::OwnerId;
+use workflow_core::store::OwnerId;
 
 /// What an owner writes with each renewal of its lease. Two different ones prove that it was alive
 /// in between.

@@ -4,10 +4,11 @@
 use std::collections::{HashMap, HashSet};
 use std::time::SystemTime;
 
-use workflow_core::{
-    BeginOutcome, Enqueued, Event, EventKind, JobOrigin, NewRun, RunId, Status, StoreError,
-    StoredRun, Trigger, Workflow,
-};
+use workflow_core::engine::Enqueued;
+use workflow_core::event::{Event, EventKind, JobOrigin};
+use workflow_core::id::RunId;
+use workflow_core::store::{BeginOutcome, NewRun, StoreError, StoredRun, Trigger};
+use workflow_core::{Status, Workflow};
 
 use crate::catalog::Catalog;
 use crate::catalog_error::CatalogError;
@@ -92,7 +93,7 @@ impl From<StoreError> for RetryError {
 /// pending until an engine of the store starts it.
 ///
 /// `workflow` is the workflow of the old run's
-/// [snapshot](workflow_core::WorkflowSnapshot::workflow). If the idempotency key has been used
+/// [snapshot](workflow_core::store::WorkflowSnapshot::workflow). If the idempotency key has been used
 /// before, returns the existing run. On a [handle](Catalog::seen_by) of a user, the run belongs to
 /// that user, whatever `request.user` is.
 ///

@@ -8,11 +8,11 @@ use std::time::{Duration, Instant, SystemTime};
 use futures::channel::oneshot;
 use futures::executor::block_on;
 use test_postgres as cluster;
+use workflow_core::engine::RunHandle;
+use workflow_core::event::{Event, EventKind};
+use workflow_core::id::RunId;
 use workflow_core::prelude::*;
-use workflow_core::{
-    Event, EventKind, MessageKind, NewRun, Owner, OwnerId, RunHandle, RunId, Store,
-    WorkflowSnapshot,
-};
+use workflow_core::store::{MessageKind, NewRun, Owner, OwnerId, Store, WorkflowSnapshot};
 use workflow_store::{PostgresStore, SqliteOptions};
 
 const LEASE: Duration = Duration::from_secs(3);

@@ -9,7 +9,9 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use test_postgres as cluster;
 
 use counting::Counting;
-use workflow_core::{MemoryStore, RunId, Status, Trigger};
+use workflow_core::Status;
+use workflow_core::id::RunId;
+use workflow_core::store::{MemoryStore, Trigger};
 use workflow_store::testing::{Catalogs, Stores};
 use workflow_store::{PostgresStore, RecentRun, RunSummary, SqliteOptions, SqliteStore};
 

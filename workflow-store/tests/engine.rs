@@ -6,8 +6,9 @@ use test_postgres as cluster;
 
 use std::sync::Arc;
 
+use workflow_core::engine::Enqueued;
 use workflow_core::prelude::*;
-use workflow_core::{Enqueued, Store as _};
+use workflow_core::store::Store as _;
 use workflow_store::{
     Catalog, NewWorkflow, RetryError, RetryRequest, RetrySource, SqliteStore, Viewer, retry_run,
 };
@@ -75,7 +76,7 @@ fn a_run_repeats_another_of_the_same_workflow() {
         store.create_workflow(NewWorkflow::new("refused")).await.expect("made");
         let workflow = registry::get("refused").expect("registered").workflow();
         store
-            .sync_registered(&[workflow_core::WorkflowSnapshot::of(&*workflow)])
+            .sync_registered(&[workflow_core::store::WorkflowSnapshot::of(&*workflow)])
             .await
             .expect("announced");
         let run = engine.run("refused").user("alice").await.expect_err("it fails");
@@ -155,7 +156,7 @@ async fn doubled_twice(ctx: WorkflowContext, number: u32) -> Result<u32, JobErro
 }
 
 /// A function calls workflows, each of which is a run of its own.
-fn check_calls(store: Arc<dyn workflow_core::Store>) -> Report {
+fn check_calls(store: Arc<dyn workflow_core::store::Store>) -> Report {
     let engine = Engine::builder().store(store.clone()).build();
     let report = engine.run("doubled twice").input(3).wait().expect("it runs");
     assert_eq!(report.output::<u32>(), Ok(12));

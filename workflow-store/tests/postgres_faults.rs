@@ -8,7 +8,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use test_postgres as cluster;
-use workflow_core::{Event, Owner, OwnerId, Store, StoreError};
+use workflow_core::event::Event;
+use workflow_core::store::{Owner, OwnerId, Store, StoreError};
 use workflow_store::PostgresStore;
 
 use given::begin;

@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 use test_postgres as cluster;
-use workflow_core::{MessageKind, Owner, OwnerId, RunId, Store, StoreError};
+use workflow_core::id::RunId;
+use workflow_core::store::{MessageKind, Owner, OwnerId, Store, StoreError};
 use workflow_store::PostgresStore;
 
 /// The database and the run that the other process writes to.

@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use test_postgres as cluster;
-use workflow_core::{Store as _, StoreError};
+use workflow_core::store::{Store as _, StoreError};
 use workflow_store::PostgresStore;
 
 use cluster::Encrypted;

@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use rusqlite::Connection;
 use serde_json::json;
-use workflow_core::{Lease, RunId, Store, StoreError};
+use workflow_core::id::RunId;
+use workflow_core::store::{Lease, Store, StoreError};
 use workflow_store::{SqliteOptions, SqliteStore};
 
 use given::{begin, kept, new_run, started};

@@ -3,11 +3,10 @@
 use std::hint::black_box;
 use std::time::Duration;
 
+use crate::{derive, spin};
 use crate::contender::Outcome;
-use crate::derive;
 use crate::shapes::Shape;
 use crate::shapes::narrow::Step;
-use crate::spin;
 
 /// What a job does in addition to deriving its value.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -9,7 +9,8 @@ use std::io::Read as _;
 use clap::Args;
 use serde_json::{Map, Value as Json};
 use workflow_core::json::{self, JsonError};
-use workflow_core::{Type, Workflow, bounds};
+use workflow_core::value::Type;
+use workflow_core::{Workflow, bounds};
 use workflow_files::read_yaml;
 
 use crate::failure::Failure;

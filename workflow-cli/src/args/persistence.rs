@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use clap::Args;
-use workflow_core::RunId;
+use workflow_core::id::RunId;
 use workflow_store::Catalog;
 
 use super::store::{self, HostStore};

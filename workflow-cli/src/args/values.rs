@@ -6,7 +6,8 @@ use std::time::{Duration, SystemTime};
 
 use clap::{Args, ValueEnum};
 use jiff::{Span, SpanRelativeTo, Timestamp};
-use workflow_core::{RunId, Status};
+use workflow_core::Status;
+use workflow_core::id::RunId;
 use workflow_store::Catalog;
 
 use crate::failure::Failure;

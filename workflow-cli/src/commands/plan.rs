@@ -5,7 +5,10 @@ use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
 use serde_json::{Value as Json, json};
-use workflow_core::{Graph, InputError, Plan, RunError, Workflow};
+use workflow_core::graph::Graph;
+use workflow_core::run::InputError;
+use workflow_core::workflow::Plan;
+use workflow_core::{RunError, Workflow};
 
 use crate::args::{InputArguments, Target, input};
 use crate::failure::{Failure, Outcome};

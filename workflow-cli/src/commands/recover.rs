@@ -7,7 +7,9 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use futures::future::{Either, join_all, select};
 use futures_timer::Delay;
-use workflow_core::{Engine, Recovery, Run as _, RunError, RunHandle, RunId, Status};
+use workflow_core::engine::{Recovery, RunHandle};
+use workflow_core::id::RunId;
+use workflow_core::{Engine, Run as _, RunError, Status};
 
 use super::maintenance::BackgroundPruning;
 use crate::args::{StoreArguments, parse_duration};

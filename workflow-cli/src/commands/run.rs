@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args;
-use workflow_core::{Engine, EngineBuilder, Store, Trigger, Workflow, registry};
+use workflow_core::engine::EngineBuilder;
+use workflow_core::store::{Store, Trigger};
+use workflow_core::{Engine, Workflow, registry};
 use workflow_files::WorkflowFile;
 use workflow_store::{Catalog, Viewer};
 

@@ -13,8 +13,7 @@ use workflow_store::Viewer;
 
 use crate::args::{RUNS_DIR, StoreArguments, parse_duration};
 use crate::failure::{Failure, Outcome};
-use crate::output;
-use crate::{interrupt, runtime, session};
+use crate::{interrupt, output, runtime, session};
 
 /// Serve a REST API and a web page for workflows and runs
 ///

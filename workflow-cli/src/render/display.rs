@@ -7,7 +7,9 @@ use anstream::{AutoStream, ColorChoice};
 use futures::StreamExt as _;
 use futures::future::{Either, select};
 use indicatif::{MultiProgress, ProgressDrawTarget};
-use workflow_core::{Event, Run as _, RunHandle};
+use workflow_core::Run as _;
+use workflow_core::engine::RunHandle;
+use workflow_core::event::Event;
 
 use super::lines::Plain;
 use super::live::Live;

@@ -3,7 +3,8 @@
 use std::io::{self, BufWriter, Write};
 
 use serde_json::{Value as Json, json};
-use workflow_core::{Event, EventKind, Report};
+use workflow_core::Report;
+use workflow_core::event::{Event, EventKind};
 use workflow_store::RunDetails;
 
 use super::display::Display;

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::time::Duration;
 
-use workflow_core::{Event, EventKind, Failure};
+use workflow_core::event::{Event, EventKind, Failure};
 
 use super::display::Display;
 use super::progress::Progress;

@@ -4,7 +4,7 @@ use std::io;
 use std::time::{Duration, SystemTime};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
-use workflow_core::{Event, EventKind, JobView};
+use workflow_core::event::{Event, EventKind, JobView};
 
 use super::display::Display;
 use super::lines::{Importance, event_line};

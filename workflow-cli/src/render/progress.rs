@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
-use workflow_core::{Event, JobCounts, JobView, RunView};
+use workflow_core::event::{Event, JobCounts, JobView, RunView};
 
 /// The progress of a run.
 #[derive(Debug, Default)]
@@ -67,8 +67,9 @@ pub(crate) mod tests {
     use std::time::SystemTime;
 
     use super::*;
+    use workflow_core::event::{EventKind, Failure};
     use workflow_core::prelude::*;
-    use workflow_core::{EventKind, Failure, FunctionWorkflow};
+    use workflow_core::workflow::FunctionWorkflow;
 
     /// A run of these jobs, and its events, one second apart.
     pub(crate) fn scenario(jobs: &[&str], kinds: Vec<EventKind>) -> (Progress, Vec<Event>) {

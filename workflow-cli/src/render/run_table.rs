@@ -5,7 +5,8 @@ use std::time::{Duration, SystemTime};
 use comfy_table::Table;
 use console::Alignment;
 use serde_json::Value as Json;
-use workflow_core::{Blocked, Death, Stall, Status, Waiting, decisive_line};
+use workflow_core::Status;
+use workflow_core::event::{Blocked, Death, Stall, Waiting, decisive_line};
 use workflow_store::{JobSummary, RunDetails, RunSummary};
 
 use super::time::{short_time, time};

@@ -8,13 +8,13 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use serde_json::json;
-use workflow_core::{RunError, RunId};
+use workflow_core::RunError;
+use workflow_core::id::RunId;
 
 use super::engine::engine;
 use crate::args::{Format, PersistenceArguments};
 use crate::failure::{Failure, Outcome};
-use crate::output;
-use crate::{interrupt, runtime};
+use crate::{interrupt, output, runtime};
 
 /// A background process, and the file with its output.
 pub(crate) struct Detached {

@@ -3,10 +3,10 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use workflow_core::{
-    Engine, EngineBuilder, LookupError, RunId, Store, StoreError, StoredRun, Workflow,
-    WorkflowSnapshot, registry,
-};
+use workflow_core::engine::{EngineBuilder, LookupError};
+use workflow_core::id::RunId;
+use workflow_core::store::{Store, StoreError, StoredRun, WorkflowSnapshot};
+use workflow_core::{Engine, Workflow, registry};
 use workflow_files::WorkflowFile;
 use workflow_store::{Catalog, Viewer};
 

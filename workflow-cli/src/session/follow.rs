@@ -6,7 +6,10 @@ use std::time::Duration;
 
 use futures::future::{Either, select};
 use futures_timer::Delay;
-use workflow_core::{Engine, Event, RunError, RunId, StoredRun};
+use workflow_core::event::Event;
+use workflow_core::id::RunId;
+use workflow_core::store::StoredRun;
+use workflow_core::{Engine, RunError};
 use workflow_store::{Catalog, CatalogError, RunDetails};
 
 use super::engine::is_abandoned;

@@ -5,10 +5,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use serde_json::Value as Json;
-use workflow_core::{
-    Engine, Enqueued, Report, Run as _, RunError, RunHandle, RunId, RunRequest, StoredRun, Trigger,
-    Workflow,
-};
+use workflow_core::engine::{Enqueued, RunHandle, RunRequest};
+use workflow_core::id::RunId;
+use workflow_core::store::{StoredRun, Trigger};
+use workflow_core::{Engine, Report, Run as _, RunError, Workflow};
 use workflow_store::Catalog;
 
 use super::engine::{is_abandoned, stored_run};

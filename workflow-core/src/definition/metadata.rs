@@ -15,13 +15,13 @@ use crate::json;
 /// A string that contains a JSON object is read as that object; it is always written as an object.
 ///
 /// ```
-/// use workflow_core::Metadata;
+/// use workflow_core::definition::Metadata;
 ///
 /// let metadata: Metadata = r#"{ "owner": "web", "tags": ["demo"], "team": { "size": 3 } }"#.parse()?;
 /// assert_eq!(metadata.owner(), Some("web"));
 /// assert_eq!(metadata.tags().collect::<Vec<_>>(), ["demo"]);
 /// assert_eq!(metadata.at("team.size"), Some(&3.into()));
-/// # Ok::<(), workflow_core::MetadataError>(())
+/// # Ok::<(), workflow_core::definition::MetadataError>(())
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 #[serde(transparent)]

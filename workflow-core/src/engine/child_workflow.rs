@@ -11,9 +11,10 @@ use super::request::inherited;
 use super::{Engine, IntoWorkflow, RunRequest, Shared};
 use crate::guard;
 use crate::id::RunId;
+use crate::job::arguments::{Bind, Reader, Ref};
 use crate::job::{
-    AttemptIo, Bind, Body, Call, Handle, Inputs, JobContext, JobError, JobErrorKind, Need, Reader,
-    Ref, StateCheck, one_input,
+    AttemptIo, Body, Call, Handle, Inputs, JobContext, JobError, JobErrorKind, Need, StateCheck,
+    one_input,
 };
 use crate::run::{OutputError, Report, Run, RunError};
 use crate::store::{MessageKind, Parent, Trigger, WorkflowSnapshot};

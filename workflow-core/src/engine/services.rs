@@ -22,8 +22,7 @@ use crate::job::{
     Token,
 };
 use crate::run::{CalledJob, ChildName};
-use crate::run_log::OutputStream;
-use crate::run_log::{LogError, RunLog};
+use crate::run_log::{LogError, OutputStream, RunLog};
 
 impl Services for ActiveRun {
     fn engine(&self) -> Arc<dyn Any + Send + Sync> {

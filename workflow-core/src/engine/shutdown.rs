@@ -114,7 +114,7 @@ impl Engine {
     /// ```
     /// use std::time::Duration;
     /// use workflow_core::prelude::*;
-    /// use workflow_core::MemoryStore;
+    /// use workflow_core::store::MemoryStore;
     ///
     /// #[register_workflow(name = "approval")]
     /// async fn approval(ctx: WorkflowContext) -> Result<String, JobError> {

@@ -65,7 +65,7 @@ impl From<Failure> for JobError {
 /// let text = "job `load` failed: the command exited with code 1; the end of its stderr:\n\
 ///             Traceback (most recent call last):\n  File \"load.py\", line 12\n\
 ///             ConnectionError: no route to host\n";
-/// let line = workflow_core::decisive_line(text);
+/// let line = workflow_core::event::decisive_line(text);
 /// assert_eq!(line, "job `load` failed: ConnectionError: no route to host");
 /// ```
 pub fn decisive_line(text: &str) -> String {

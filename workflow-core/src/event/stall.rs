@@ -13,7 +13,7 @@ use super::time::{format_time, rfc3339};
 /// Serializes with `state` (`waiting` or `blocked`) and `reason`:
 ///
 /// ```
-/// use workflow_core::{Blocked, Stall};
+/// use workflow_core::event::{Blocked, Stall};
 ///
 /// let blocked = Blocked::DefinitionChanged { difference: "job `audit` is new".to_owned() };
 /// let stall = Stall::Blocked(blocked);

@@ -20,7 +20,8 @@ use super::{Blocked, Event, EventKind, Failure, InFlight, JobOrigin, Stall, Stat
 ///
 /// ```
 /// use std::time::SystemTime;
-/// use workflow_core::{Event, EventKind, RunView, Status};
+/// use workflow_core::Status;
+/// use workflow_core::event::{Event, EventKind, RunView};
 ///
 /// let mut view = RunView::new(["extract", "load"]);
 /// let now = SystemTime::now();
@@ -98,7 +99,7 @@ impl RunView {
     }
 
     /// Creates the state of a run that has not begun, from the output of
-    /// [`Graph::to_json`](crate::Graph::to_json).
+    /// [`Graph::to_json`](crate::graph::Graph::to_json).
     pub fn of_graph(graph: &Json) -> Self {
         let nodes = graph["nodes"].as_array().into_iter().flatten();
         Self::new(nodes.filter_map(|node| node["id"].as_str()))

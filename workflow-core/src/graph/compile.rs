@@ -204,7 +204,8 @@ impl Graph {
     /// member of a group does not exist, or if jobs wait on each other.
     ///
     /// ```
-    /// use workflow_core::{Definition, Graph};
+    /// use workflow_core::definition::Definition;
+    /// use workflow_core::graph::Graph;
     ///
     /// let definition = Definition::new("etl")?
     ///     .job("extract", [])?

@@ -10,7 +10,8 @@ impl Graph {
     /// wait only for these, and so on. Jobs of one wave could run together.
     ///
     /// ```
-    /// use workflow_core::{Definition, Graph};
+    /// use workflow_core::definition::Definition;
+    /// use workflow_core::graph::Graph;
     ///
     /// let definition = Definition::new("etl")?
     ///     .job("users", [])?

@@ -14,8 +14,7 @@ use smallvec::SmallVec;
 use super::{ChildHandle, JobError, JobErrorKind, NewChild, Printed, Replacements, States, Token};
 use crate::guard;
 use crate::id::RunId;
-use crate::run_log::OutputStream;
-use crate::run_log::{LogError, RunLog};
+use crate::run_log::{LogError, OutputStream, RunLog};
 use crate::value::{Boxed, ChildOutputs, Column, Type, ValueError};
 
 /// The place of a value: in a column, among the plan's constants, or the run's input.

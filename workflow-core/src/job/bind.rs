@@ -59,7 +59,27 @@ pub(crate) fn fresh_owner() -> u32 {
 }
 
 /// The inputs of one call, in the order in which they were bound.
-pub type Inputs = SmallVec<[Input; 4]>;
+#[derive(Debug, Clone, Default)]
+pub struct Inputs(pub(crate) SmallVec<[Input; 4]>);
+
+impl Inputs {
+    /// Creates an empty list.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds an input and returns its index.
+    pub fn push(&mut self, input: Input) -> u32 {
+        self.0.push(input);
+        u32::try_from(self.0.len() - 1).unwrap_or(u32::MAX)
+    }
+}
+
+impl FromIterator<Input> for Inputs {
+    fn from_iter<I: IntoIterator<Item = Input>>(inputs: I) -> Self {
+        Self(inputs.into_iter().collect())
+    }
+}
 
 /// One bound input.
 #[derive(Debug, Clone, Copy)]
@@ -164,13 +184,8 @@ impl<U> Copy for One<U> {}
 
 impl<U> One<U> {
     fn bind_one(handle: Handle<U>, inputs: &mut Inputs) -> Self {
-        inputs.push(Input(handle.at));
-        Self { index: last_index(inputs), kind: PhantomData }
+        Self { index: inputs.push(Input(handle.at)), kind: PhantomData }
     }
-}
-
-fn last_index(inputs: &Inputs) -> u32 {
-    u32::try_from(inputs.len() - 1).unwrap_or(u32::MAX)
 }
 
 impl<T: ?Sized + 'static, U: Borrow<T> + 'static> Bind<Ref<T>> for Handle<U> {
@@ -268,10 +283,10 @@ impl<T> Copy for Many<T> {}
 
 impl<T> Many<T> {
     fn bind_all(handles: &[Handle<T>], inputs: &mut Inputs) -> Self {
-        let start = inputs.len();
-        inputs.extend(handles.iter().map(|handle| Input(handle.at)));
+        let start = inputs.0.len();
+        inputs.0.extend(handles.iter().map(|handle| Input(handle.at)));
         let count = |number| u32::try_from(number).unwrap_or(u32::MAX);
-        Self { start: count(start), len: count(inputs.len() - start), kind: PhantomData }
+        Self { start: count(start), len: count(inputs.0.len() - start), kind: PhantomData }
     }
 }
 

@@ -185,10 +185,9 @@ impl RawCall {
             if input.0.owner == owner {
                 return ChildInput::Item(input.0.index);
             }
-            outer.push(*input);
-            ChildInput::Parent(u32::try_from(outer.len() - 1).unwrap_or(u32::MAX))
+            ChildInput::Parent(outer.push(*input))
         };
-        self.inputs.iter().map(&mut split).collect()
+        self.inputs.0.iter().map(&mut split).collect()
     }
 }
 
@@ -374,7 +373,7 @@ impl<T: Send + Sync + 'static> Call<T> {
     }
 
     /// Sets a [grace period](Self::grace) as long as the engine's
-    /// [`cancel_grace`](crate::EngineBuilder::cancel_grace).
+    /// [`cancel_grace`](crate::engine::EngineBuilder::cancel_grace).
     pub fn default_grace(self) -> Self {
         self.set(|options| options.grace = Some(Grace::Engine))
     }
@@ -389,7 +388,7 @@ impl<T: Send + Sync + 'static> Call<T> {
     }
 
     /// Counts the job against a named limit: of the engine
-    /// ([`EngineBuilder::limit`](crate::EngineBuilder::limit)), of the workflow
+    /// ([`EngineBuilder::limit`](crate::engine::EngineBuilder::limit)), of the workflow
     /// ([`Flow::limit`](crate::Flow::limit)) or of this machine.
     ///
     /// If several have a limit of this name, the job counts against all of them. An unknown name is
@@ -454,7 +453,7 @@ impl<T: Send + Sync + 'static> Call<T> {
     ///
     /// Fails when the job fails, and when it has inputs, which only a flow can provide.
     pub async fn run_detached(self) -> Result<T, JobError> {
-        if !self.raw.inputs.is_empty() {
+        if !self.raw.inputs.0.is_empty() {
             return Err(JobError::terminal(format!(
                 "job `{}` reads handles, whose values exist only in a run; add it with \
                  `flow.job(..)`",
@@ -545,7 +544,8 @@ job_fn!((A, B, C, D), fn(A, B, C, D), (A 0, B 1, C 2, D 3), |(a, b, c, d)| [a, b
 /// `#[job]` function.
 ///
 /// ```
-/// use workflow_core::{Call, Handle, JobError, closure};
+/// use workflow_core::{Call, Handle, JobError};
+/// use workflow_core::job::closure;
 ///
 /// fn doubled(number: Handle<u64>) -> Call<u64> {
 ///     closure("doubled", number, |number| async move { Ok::<_, JobError>(number * 2) })

@@ -12,7 +12,8 @@ use futures::future::{Either, select};
 
 use super::Printed;
 use super::attempt_io::Services;
-use super::{AttemptIo, JobError, JobErrorKind, State, StateParameter, Token};
+use super::state::StateParameter;
+use super::{AttemptIo, JobError, JobErrorKind, State, Token};
 use crate::id::RunId;
 use crate::run_log::{LogError, LogPlace, OutputStream, RunLog};
 use crate::value::{from_json, to_json};
@@ -279,7 +280,7 @@ impl JobContext {
     /// Signals that arrived earlier are queued: each is received by one job, in the order of
     /// arrival.
     ///
-    /// Send signals with [`RunHandle::signal`](crate::RunHandle::signal). In a persisted run no
+    /// Send signals with [`RunHandle::signal`](crate::engine::RunHandle::signal). In a persisted run no
     /// signal is lost, and after a crash a received signal is received again. A child run has its
     /// own ID and signals.
     ///
@@ -349,15 +350,15 @@ impl JobContext {
     /// [events](crate::Run::events), between the start and the end of this attempt.
     ///
     /// The log of the run saves the text, if there is one
-    /// ([`runs_dir`](crate::EngineBuilder::runs_dir)); the report and the store do not. Slow
+    /// ([`runs_dir`](crate::engine::EngineBuilder::runs_dir)); the report and the store do not. Slow
     /// subscribers do not slow the run down: it buffers the latest output for them
-    /// ([`output_backlog`](crate::EngineBuilder::output_backlog)). The text is dropped outside of a
+    /// ([`output_backlog`](crate::engine::EngineBuilder::output_backlog)). The text is dropped outside of a
     /// run, and once the attempt has been given up. The output of a child run is also output of the
     /// job that started it.
     ///
     /// ```
     /// use workflow_core::prelude::*;
-    /// use workflow_core::OutputStream;
+    /// use workflow_core::run_log::OutputStream;
     ///
     /// #[job]
     /// async fn copy(ctx: &JobContext, pages: &Vec<String>) -> usize {

@@ -10,7 +10,7 @@ use super::AttemptIo;
 /// A closure that an engine calls in place of a job's function.
 ///
 /// Create it with `job::replaced_by(..)` and pass it to
-/// [`EngineBuilder::replace`](crate::EngineBuilder::replace), which shows an example.
+/// [`EngineBuilder::replace`](crate::engine::EngineBuilder::replace), which shows an example.
 #[derive(Clone)]
 pub struct Replacement {
     job: TypeId,

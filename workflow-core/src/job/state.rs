@@ -12,7 +12,7 @@ use std::sync::Arc;
 use super::{AttemptIo, Call, JobError, Replacement, Replacements};
 use crate::value::short;
 
-/// Application state of an engine, set with [`EngineBuilder::state`](crate::EngineBuilder::state):
+/// Application state of an engine, set with [`EngineBuilder::state`](crate::engine::EngineBuilder::state):
 /// a database pool, a client, settings.
 ///
 /// A `#[job]` function takes it as a parameter, in any position. It is not an input of the job:

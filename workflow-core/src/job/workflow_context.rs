@@ -131,7 +131,7 @@ impl WorkflowContext {
         if let Some(services) = &services {
             call.raw.check_state(services.states())?;
         }
-        if !outer.is_empty() {
+        if !outer.0.is_empty() {
             return Err(JobError::terminal(
                 "`ctx.run` was given a job that reads a handle of a graph; pass the value as input",
             ));

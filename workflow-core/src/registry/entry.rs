@@ -130,13 +130,14 @@ pub fn add_erased<T: Send + Sync + 'static>(flow: &mut Flow, call: Call<T>) -> O
     Some(Erased::new(flow.job(call)))
 }
 
-/// A format of [`WorkflowSnapshot::source`](crate::WorkflowSnapshot::source). A crate with
+/// A format of [`WorkflowSnapshot::source`](crate::store::WorkflowSnapshot::source). A crate with
 /// workflows that are data submits one, so that engines can resume their stored runs.
 ///
 /// ```
 /// use workflow_core::registry::SourceFormat;
 /// # use std::sync::Arc;
-/// # use workflow_core::{LookupError, Workflow};
+/// # use workflow_core::Workflow;
+/// # use workflow_core::engine::LookupError;
 /// # fn read(source: &serde_json::Value) -> Result<Arc<dyn Workflow>, LookupError> {
 /// #     Err("unknown".into())
 /// # }

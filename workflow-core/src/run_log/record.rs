@@ -42,7 +42,7 @@ impl LogPlace {
     /// Returns the end of the record in the whole log, where reading continues.
     ///
     /// ```
-    /// # let place: workflow_core::LogPlace =
+    /// # let place: workflow_core::run_log::LogPlace =
     /// #     serde_json::from_str(r#"{"segment": 1, "offset": 19, "length": 80}"#)?;
     /// assert_eq!(u64::from(place.end()), 99);
     /// # Ok::<(), serde_json::Error>(())

@@ -21,7 +21,7 @@ const LONGEST_LIFETIME: Duration = Duration::from_secs(365 * 24 * 3600);
 /// ```
 /// use std::sync::Arc;
 /// use workflow_core::prelude::*;
-/// use workflow_core::MemoryStore;
+/// use workflow_core::store::MemoryStore;
 ///
 /// #[register_workflow(name = "answer")]
 /// fn answer() -> u64 { 7 }

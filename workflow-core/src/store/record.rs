@@ -140,7 +140,7 @@ pub struct WorkflowSnapshot {
     /// The workflow itself, if it is data rather than code; the run can then be resumed after the
     /// workflow has changed.
     pub source: Option<Arc<Json>>,
-    /// The jobs and edges, as from [`Graph::to_json`](crate::Graph::to_json).
+    /// The jobs and edges, as from [`Graph::to_json`](crate::graph::Graph::to_json).
     pub graph: Arc<Json>,
 }
 

@@ -33,7 +33,7 @@ use crate::value::{Boxed, Type};
 /// flow.output(total);
 /// let plan = flow.plan()?;
 /// assert_eq!(plan.graph().edges().collect::<Vec<_>>(), [("extract", "total")]);
-/// # Ok::<(), workflow_core::PlanError>(())
+/// # Ok::<(), workflow_core::workflow::PlanError>(())
 /// ```
 pub struct Flow {
     owner: u32,
@@ -232,14 +232,14 @@ impl Flow {
         let mut flags = call.flags();
         let RawCall { name, given, body, inputs, output, needs, options, .. } = call;
         self.needs.extend(needs.into_iter().map(|need| (job, need)));
-        for input in &inputs {
+        for input in &inputs.0 {
             match self.own(input.0) {
                 Some(index) => self.builder.wait(index),
                 None => self.foreign(Some(&name)),
             }
         }
         self.input_ends.push(self.builder.waits() as u32);
-        self.inputs += inputs.len();
+        self.inputs += inputs.0.len();
         if let Some(Err(error)) = given.as_deref().map(check_name) {
             self.problem.get_or_insert(GraphError::Name(error));
         }

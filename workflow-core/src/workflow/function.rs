@@ -21,7 +21,7 @@ type DrawFor =
 ///
 /// ```
 /// use workflow_core::prelude::*;
-/// use workflow_core::FunctionWorkflow;
+/// use workflow_core::workflow::FunctionWorkflow;
 ///
 /// #[job]
 /// fn answer() -> u64 { 42 }
@@ -66,7 +66,7 @@ impl FunctionWorkflow {
     ///
     /// ```
     /// use workflow_core::prelude::*;
-    /// use workflow_core::FunctionWorkflow;
+    /// use workflow_core::workflow::FunctionWorkflow;
     ///
     /// #[job]
     /// fn double(number: u64) -> u64 { number * 2 }

@@ -3,7 +3,8 @@
 use std::time::SystemTime;
 
 use futures::future::BoxFuture;
-use workflow_core::{Clock, EventKind, ManualClock};
+use workflow_core::engine::{Clock, ManualClock};
+use workflow_core::event::EventKind;
 
 use super::*;
 

@@ -4,7 +4,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use futures::future::join;
-use workflow_core::EventKind;
+use workflow_core::event::EventKind;
 
 use super::*;
 
@@ -124,7 +124,7 @@ async fn patient(ctx: WorkflowContext) -> Result<(), JobError> {
 #[test]
 fn a_sleep_goes_on_where_it_was() {
     let store = Arc::new(MemoryStore::new());
-    let clock = workflow_core::ManualClock::new();
+    let clock = workflow_core::engine::ManualClock::new();
     let build = |batches| {
         let builder = Engine::builder().store(CutOff::after(batches, &store)).clock(clock.clone());
         builder.lease(Duration::ZERO).threads(1).build()
@@ -138,7 +138,7 @@ fn a_sleep_goes_on_where_it_was() {
     let recovery = block_on(second.recover()).expect("memory can be read");
     let ended = clock.drive(recovery.runs[0].outcome());
     block_on(ended).expect("it completes");
-    assert_eq!(workflow_core::Clock::now(&clock), Duration::from_secs(3600));
+    assert_eq!(workflow_core::engine::Clock::now(&clock), Duration::from_secs(3600));
 }
 
 #[register_workflow(name = "durable: part")]
@@ -219,7 +219,7 @@ async fn calls(ctx: WorkflowContext) -> Result<Vec<String>, JobError> {
     let described = ctx.run(described, ("tea".to_owned(), 1, 2)).await?;
     let unit = ctx.run(|number| call_job(Unit("cups"), number), 3).await?;
     let closed = |number| {
-        workflow_core::closure("closed", number, |number: u32| async move {
+        workflow_core::job::closure("closed", number, |number: u32| async move {
             Ok::<_, JobError>(format!("{number} saucers"))
         })
     };

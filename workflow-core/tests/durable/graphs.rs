@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use serde_json::json;
-use workflow_core::EventKind;
+use workflow_core::event::EventKind;
 
 use super::*;
 

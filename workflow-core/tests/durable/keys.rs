@@ -4,7 +4,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use futures::StreamExt as _;
 use tokio::runtime::Builder;
-use workflow_core::{Enqueued, EventKind, Run as _, RunHandle, RunRequest, Status};
+use workflow_core::engine::{Enqueued, RunHandle, RunRequest};
+use workflow_core::event::EventKind;
+use workflow_core::{Run as _, Status};
 
 use super::*;
 

@@ -4,7 +4,9 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use futures::StreamExt as _;
-use workflow_core::{Clock as _, EventKind, Lease, ManualClock, MessageKind, StoreError};
+use workflow_core::engine::{Clock as _, ManualClock};
+use workflow_core::event::EventKind;
+use workflow_core::store::{Lease, MessageKind, StoreError};
 
 use super::*;
 

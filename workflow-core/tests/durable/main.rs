@@ -19,8 +19,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::executor::block_on;
+use workflow_core::Engine;
+use workflow_core::event::Event;
+use workflow_core::id::RunId;
 use workflow_core::prelude::*;
-use workflow_core::{Engine, Event, MemoryStore, RunId, Store as _};
+use workflow_core::store::{MemoryStore, Store as _};
 
 use cut_off::CutOff;
 

@@ -1,9 +1,9 @@
 //! Runs that no program can resume: they show the reason, and can be cancelled.
 
-use workflow_core::{
-    Blocked, Cancellation, EventKind, LookupError, MessageKind, ResumeError, Run as _, RunView,
-    Stall, Status, StoredRun, Waiting, Workflow, WorkflowSnapshot,
-};
+use workflow_core::engine::{Cancellation, LookupError, ResumeError};
+use workflow_core::event::{Blocked, EventKind, RunView, Stall, Waiting};
+use workflow_core::store::{MessageKind, StoredRun, WorkflowSnapshot};
+use workflow_core::{Run as _, Status, Workflow};
 
 use super::*;
 

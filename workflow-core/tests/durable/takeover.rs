@@ -4,7 +4,8 @@
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use workflow_core::{Message, MessageKind, RunHandle};
+use workflow_core::engine::RunHandle;
+use workflow_core::store::{Message, MessageKind};
 
 use super::gated::Gated;
 use super::*;

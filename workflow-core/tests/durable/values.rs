@@ -4,7 +4,8 @@
 use std::collections::{BTreeMap, HashSet};
 
 use serde::{Deserialize, Serialize};
-use workflow_core::{InputError, JobErrorKind};
+use workflow_core::job::JobErrorKind;
+use workflow_core::run::InputError;
 
 use super::*;
 

@@ -9,10 +9,12 @@ use futures::channel::{mpsc, oneshot};
 use futures::executor::block_on;
 use futures::{FutureExt as _, StreamExt as _};
 use tokio::runtime::{Builder, Handle as TokioHandle, Runtime, RuntimeFlavor};
+use workflow_core::engine::RunHandle;
+use workflow_core::event::{Event, EventKind};
+use workflow_core::job::JobErrorKind;
 use workflow_core::prelude::*;
-use workflow_core::{
-    Event, EventKind, FunctionWorkflow, JobErrorKind, MemoryStore, RunHandle, Store as _,
-};
+use workflow_core::store::{MemoryStore, Store as _};
+use workflow_core::workflow::FunctionWorkflow;
 
 use crate::support::{turns, until_started, workflow};
 
@@ -462,8 +464,10 @@ fn a_kept_run_whose_runtime_is_shut_down_goes_on_elsewhere() {
             })
         });
         for (run, _) in store.runs() {
-            let kind =
-                workflow_core::MessageKind::Signal { name: "go".to_owned(), payload: 7.into() };
+            let kind = workflow_core::store::MessageKind::Signal {
+                name: "go".to_owned(),
+                payload: 7.into(),
+            };
             block_on(store.send(run, kind)).expect("it runs");
             let report = block_on(next.follow(run)).expect("it completes");
             assert_eq!(report.output::<u32>(), Ok(7));

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use workflow_core::job::closure;
 use workflow_core::prelude::*;
-use workflow_core::{FunctionWorkflow, closure};
+use workflow_core::workflow::FunctionWorkflow;
 
 use crate::support::workflow;
 

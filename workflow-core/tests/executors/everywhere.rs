@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use futures::channel::oneshot;
 use futures::future::{Either, select};
+use workflow_core::engine::LimitScope;
 use workflow_core::prelude::*;
-use workflow_core::{LimitScope, MemoryStore};
+use workflow_core::store::MemoryStore;
 
 use crate::support::turns;
 

@@ -3,8 +3,9 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use workflow_core::job::closure;
 use workflow_core::prelude::*;
-use workflow_core::{FunctionWorkflow, closure};
+use workflow_core::workflow::FunctionWorkflow;
 
 use crate::limits::Gauge;
 

@@ -4,8 +4,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
 use serde::{Deserialize, Serialize};
+use workflow_core::job::JobErrorKind;
 use workflow_core::prelude::*;
-use workflow_core::{FunctionWorkflow, JobErrorKind};
+use workflow_core::workflow::FunctionWorkflow;
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Order {
@@ -332,7 +333,7 @@ pub(crate) async fn a_started_run_goes_on_by_itself() {
     static RUNS: AtomicU32 = AtomicU32::new(0);
     let workflow = FunctionWorkflow::new("background", |flow: &mut Flow| {
         let start = flow.value(());
-        flow.job(workflow_core::closure("count", start, |()| async {
+        flow.job(workflow_core::job::closure("count", start, |()| async {
             RUNS.fetch_add(1, Ordering::Relaxed);
             Ok::<_, JobError>(())
         }));

@@ -12,11 +12,13 @@ use std::time::{Duration, SystemTime};
 
 use futures::future::BoxFuture;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use workflow_core::definition::Metadata;
+use workflow_core::engine::{Clock, RunHandle, SystemClock};
+use workflow_core::id::WorkflowName;
+use workflow_core::job::{JobErrorKind, closure};
 use workflow_core::prelude::*;
-use workflow_core::{
-    Clock, FunctionWorkflow, JobErrorKind, MemoryStore, Metadata, OutputOf, Plan, PlanError,
-    RunHandle, SystemClock, WorkflowName, closure,
-};
+use workflow_core::store::MemoryStore;
+use workflow_core::workflow::{FunctionWorkflow, OutputOf, Plan, PlanError};
 
 use crate::support::workflow;
 

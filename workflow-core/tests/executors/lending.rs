@@ -1,7 +1,7 @@
 //! Places of limits are lent to the jobs and runs inside of their holder.
 
 use futures::future::join_all;
-use workflow_core::closure;
+use workflow_core::job::closure;
 use workflow_core::prelude::*;
 
 use crate::limits::Gauge;

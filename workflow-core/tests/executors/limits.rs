@@ -5,8 +5,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures::StreamExt as _;
+use workflow_core::job::closure;
 use workflow_core::prelude::*;
-use workflow_core::{FunctionWorkflow, MemoryStore, Store as _, closure};
+use workflow_core::store::{MemoryStore, Store as _};
+use workflow_core::workflow::FunctionWorkflow;
 
 use crate::broken_store::Broken;
 use crate::support::workflow;

@@ -3,7 +3,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use workflow_core::closure;
+use workflow_core::job::closure;
 use workflow_core::prelude::*;
 
 use crate::places::{assert_free, holder, let_go, until_waiting};

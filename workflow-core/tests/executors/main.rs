@@ -22,7 +22,7 @@ mod storm;
 mod support;
 mod timing;
 
-use workflow_core::{Clock as _, ManualClock};
+use workflow_core::engine::{Clock as _, ManualClock};
 
 /// Runs one scenario under one executor.
 macro_rules! executors {

@@ -4,8 +4,9 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 
 use futures::StreamExt as _;
+use workflow_core::event::EventKind;
+use workflow_core::job::closure;
 use workflow_core::prelude::*;
-use workflow_core::{EventKind, closure};
 
 use crate::support::{turns, workflow};
 

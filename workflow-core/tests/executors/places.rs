@@ -5,8 +5,10 @@ use std::pin::pin;
 use std::time::Duration;
 
 use futures::future::{Either, join_all, select};
+use workflow_core::engine::{LimitScope, LimitUsage, RunHandle};
+use workflow_core::job::closure;
 use workflow_core::prelude::*;
-use workflow_core::{FunctionWorkflow, LimitScope, LimitUsage, RunHandle, closure};
+use workflow_core::workflow::FunctionWorkflow;
 
 use crate::support::{turns, workflow};
 

@@ -4,8 +4,10 @@ use std::sync::{Arc, Mutex};
 
 use futures::StreamExt as _;
 use futures::channel::oneshot;
+use workflow_core::event::{Event, EventKind};
 use workflow_core::prelude::*;
-use workflow_core::{Event, EventKind, MemoryStore, OutputStream, Store as _};
+use workflow_core::run_log::OutputStream;
+use workflow_core::store::{MemoryStore, Store as _};
 
 use crate::support::workflow;
 

@@ -3,8 +3,9 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use workflow_core::engine::{LimitScope, RunHandle};
 use workflow_core::prelude::*;
-use workflow_core::{FunctionWorkflow, LimitScope, RunHandle};
+use workflow_core::workflow::FunctionWorkflow;
 
 use crate::limits::Gauge;
 use crate::places::{assert_free, let_go, number, waits};

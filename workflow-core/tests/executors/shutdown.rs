@@ -8,8 +8,11 @@ use std::time::Duration;
 use futures::StreamExt as _;
 use futures::channel::oneshot;
 use futures::future::{Either, join, select};
+use workflow_core::TriggerRule;
+use workflow_core::job::closure;
 use workflow_core::prelude::*;
-use workflow_core::{FunctionWorkflow, MemoryStore, TriggerRule, WorkflowSnapshot, closure};
+use workflow_core::store::{MemoryStore, WorkflowSnapshot};
+use workflow_core::workflow::FunctionWorkflow;
 
 use crate::support::{turns, until_started, workflow};
 

@@ -4,8 +4,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
+use workflow_core::engine::RunHandle;
+use workflow_core::job::{OnFailure, closure};
 use workflow_core::prelude::*;
-use workflow_core::{OnFailure, RunHandle, closure};
 
 use crate::support::{until_started, workflow};
 

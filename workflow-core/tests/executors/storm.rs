@@ -5,8 +5,10 @@ use std::pin::pin;
 use std::time::Duration;
 
 use futures::future::{Either, select};
+use workflow_core::engine::LimitScope;
+use workflow_core::job::JobErrorKind;
 use workflow_core::prelude::*;
-use workflow_core::{FunctionWorkflow, JobErrorKind, LimitScope};
+use workflow_core::workflow::FunctionWorkflow;
 
 use crate::places::assert_free;
 use crate::support::{turns, workflow};
@@ -125,7 +127,7 @@ fn anything(seed: u64) -> FunctionWorkflow {
             flow.max_parallel(2);
         }
         if dice.roll(3) == 0 {
-            flow.on_failure(workflow_core::OnFailure::Stop);
+            flow.on_failure(workflow_core::job::OnFailure::Stop);
         }
         let mut before: Option<Handle<u64>> = None;
         for number in 0..8 {

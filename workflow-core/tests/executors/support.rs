@@ -4,8 +4,9 @@ use std::panic::Location;
 use std::path::Path;
 
 use futures::StreamExt as _;
+use workflow_core::engine::RunHandle;
 use workflow_core::prelude::*;
-use workflow_core::{FunctionWorkflow, OutputOf, RunHandle};
+use workflow_core::workflow::{FunctionWorkflow, OutputOf};
 
 /// A workflow with a name that includes the calling file: scenarios run in parallel, and those of
 /// different files must not share the limits of a workflow.

@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
+use workflow_core::engine::{Clock as _, ManualClock};
+use workflow_core::event::EventKind;
+use workflow_core::job::{JobErrorKind, TimeoutKind, closure};
 use workflow_core::prelude::*;
-use workflow_core::{
-    Clock as _, EventKind, FunctionWorkflow, JobErrorKind, ManualClock, TimeoutKind, closure,
-};
+use workflow_core::workflow::FunctionWorkflow;
 
 use crate::support::workflow;
 

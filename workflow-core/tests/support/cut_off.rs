@@ -5,9 +5,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
-use workflow_core::{
-    BeginOutcome, Event, HeldLeases, Lease, MemoryStore, Message, MessageKind, NewRun, Owner,
-    OwnerId, RunId, Store, StoreError, StoredRun,
+use workflow_core::event::Event;
+use workflow_core::id::RunId;
+use workflow_core::store::{
+    BeginOutcome, HeldLeases, Lease, MemoryStore, Message, MessageKind, NewRun, Owner, OwnerId,
+    Store, StoreError, StoredRun,
 };
 
 /// Accepts this many batches, and then no more.

@@ -6,9 +6,11 @@ use std::sync::{Arc, Mutex};
 use std::task::{Poll, Waker};
 
 use async_trait::async_trait;
-use workflow_core::{
-    BeginOutcome, Event, HeldLeases, Lease, MemoryStore, Message, MessageKind, NewRun, Owner,
-    OwnerId, RunId, Store, StoreError, StoredRun,
+use workflow_core::event::Event;
+use workflow_core::id::RunId;
+use workflow_core::store::{
+    BeginOutcome, HeldLeases, Lease, MemoryStore, Message, MessageKind, NewRun, Owner, OwnerId,
+    Store, StoreError, StoredRun,
 };
 
 /// Holds back answers while it is shut.

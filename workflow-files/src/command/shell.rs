@@ -86,7 +86,7 @@ impl Shell {
     }
 
     /// Runs a command as part of the attempt of the context. Its output appears in the events of
-    /// the run as [`JobOutput`](workflow_core::EventKind::JobOutput).
+    /// the run as [`JobOutput`](workflow_core::event::EventKind::JobOutput).
     ///
     /// When the context is cancelled, the command gets `SIGTERM` and, after its grace period on the
     /// engine's clock, `SIGKILL`. The engine waits for the command during the grace period and 5 s

@@ -42,10 +42,7 @@ pub(super) fn call(
     let read: Arc<[(String, u32)]> = shared
         .read_jobs(job)
         .into_iter()
-        .map(|(name, other)| {
-            inputs.push(flow.output_of::<Outcome>(other).into());
-            (name, inputs.len() as u32 - 1)
-        })
+        .map(|(name, other)| (name, inputs.push(flow.output_of::<Outcome>(other).into())))
         .collect();
     if let Some(when) = shared.rest(job).and_then(|rest| rest.when.as_ref()) {
         let expression = Expression::condition(&shared.substituted(job, &when.value));

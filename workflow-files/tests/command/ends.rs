@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use serde_json::json;
-use workflow_core::{Engine, JobContext, JobErrorKind};
+use workflow_core::job::JobErrorKind;
+use workflow_core::{Engine, JobContext};
 use workflow_files::command::{Command, CommandError, Exit, Shell};
 
 use super::{Folder, block_on, exit, gate, lines_of_run, printed, run, workflow};

@@ -4,9 +4,9 @@ use std::io::Write as _;
 
 use futures::executor::block_on_stream;
 use futures::future::join_all;
-use workflow_core::{
-    Engine, EventKind, JobContext, LogPosition, LogRecord, OutputStream, Run as _, RunLog,
-};
+use workflow_core::event::EventKind;
+use workflow_core::run_log::{LogPosition, LogRecord, OutputStream, RunLog};
+use workflow_core::{Engine, JobContext, Run as _};
 use workflow_files::command::{Command, Shell};
 
 use super::{Folder, block_on, eventually, gate, workflow};

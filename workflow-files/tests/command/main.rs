@@ -12,9 +12,12 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use futures::executor::block_on_stream;
-use workflow_core::{
-    EventKind, FunctionWorkflow, Job, JobContext, JobError, Run, RunHandle, RunId, RunLog, call_job,
-};
+use workflow_core::engine::RunHandle;
+use workflow_core::event::EventKind;
+use workflow_core::id::RunId;
+use workflow_core::run_log::RunLog;
+use workflow_core::workflow::FunctionWorkflow;
+use workflow_core::{Job, JobContext, JobError, Run, call_job};
 use workflow_files::command::{Command, CommandError, Exit, Finished, Shell};
 
 fn block_on<F: Future>(future: F) -> F::Output {

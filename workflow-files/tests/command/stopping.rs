@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use futures::FutureExt as _;
 use futures::executor::block_on_stream;
-use workflow_core::{
-    Engine, EventKind, FunctionWorkflow, Job, JobContext, JobError, JobErrorKind, Run as _, RunLog,
-    call_job, registry,
-};
+use workflow_core::event::EventKind;
+use workflow_core::job::JobErrorKind;
+use workflow_core::run_log::RunLog;
+use workflow_core::workflow::FunctionWorkflow;
+use workflow_core::{Engine, Job, JobContext, JobError, Run as _, call_job, registry};
 use workflow_files::command::{Command, CommandError, Exit, Finished, Shell};
 
 use super::{Folder, eventually, is_alive, lines_of, lines_of_run, printed, run, workflow};

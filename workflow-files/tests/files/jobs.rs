@@ -1,7 +1,7 @@
 //! What jobs ask for, and what becomes of them: attempts, order, limits, handlers, actions.
 
-use workflow_core::RunLog;
 use workflow_core::prelude::*;
+use workflow_core::run_log::RunLog;
 
 use crate::{Folder, end, ends, error, failed, run};
 

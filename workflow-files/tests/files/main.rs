@@ -14,7 +14,7 @@ mod values;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use workflow_core::RunRequest;
+use workflow_core::engine::RunRequest;
 use workflow_core::prelude::*;
 use workflow_files::{Diagnostics, WorkflowFile};
 

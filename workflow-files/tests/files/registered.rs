@@ -4,7 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use futures::executor::{block_on, block_on_stream};
-use workflow_core::{EventKind, JobErrorKind, MemoryStore, RunHandle, Store as _, TimeoutKind};
+use workflow_core::engine::RunHandle;
+use workflow_core::event::EventKind;
+use workflow_core::job::{JobErrorKind, TimeoutKind};
+use workflow_core::store::{MemoryStore, Store as _};
 
 use super::*;
 
@@ -234,8 +237,9 @@ fn a_run_that_is_taken_up_still_hears_its_signal() {
         assert_eq!(end(&report, "waits"), Status::Completed);
         assert_eq!(store.runs().len(), 1);
         let events = block_on(store.events(run.id(), 0, usize::MAX)).expect("readable");
-        let received =
-            |event: &&workflow_core::Event| matches!(event.kind, EventKind::SignalReceived { .. });
+        let received = |event: &&workflow_core::event::Event| {
+            matches!(event.kind, EventKind::SignalReceived { .. })
+        };
         assert_eq!(events.iter().filter(received).count(), 1);
     }
     assert_eq!(BREWED.load(Ordering::SeqCst), 2);

@@ -47,7 +47,8 @@ struct JobInput {
 
 impl From<&registry::JobEntry> for RegisteredJob {
     fn from(of: &registry::JobEntry) -> Self {
-        let input = |(name, kind): (_, workflow_core::Type)| JobInput { name, kind: kind.name() };
+        let input =
+            |(name, kind): (_, workflow_core::value::Type)| JobInput { name, kind: kind.name() };
         Self {
             name: of.name.to_owned(),
             inputs: of.inputs.map(|inputs| inputs().into_iter().map(input).collect()),

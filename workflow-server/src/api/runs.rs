@@ -15,7 +15,9 @@ use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
-use workflow_core::{RunId, Status, StoreError, StoredRun};
+use workflow_core::Status;
+use workflow_core::id::RunId;
+use workflow_core::store::{StoreError, StoredRun};
 use workflow_store::{Catalog, RunQuery, StatusReport};
 
 use super::WORKFLOW_PARAMETER;

@@ -16,7 +16,8 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
-use workflow_core::{WorkflowName, WorkflowSnapshot};
+use workflow_core::id::WorkflowName;
+use workflow_core::store::WorkflowSnapshot;
 use workflow_files::WorkflowFile;
 use workflow_store::{MetadataChange, Source, StoredWorkflow, WorkflowChange};
 

@@ -10,7 +10,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::watch;
-use workflow_core::{Event, RunId, Status, StoreError};
+use workflow_core::Status;
+use workflow_core::event::Event;
+use workflow_core::id::RunId;
+use workflow_core::store::StoreError;
 use workflow_store::{Catalog, CatalogError, RunSummary};
 
 /// The feeds of all runs with subscribers.

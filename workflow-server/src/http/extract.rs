@@ -7,8 +7,8 @@ use axum::http::request::Parts;
 use axum::http::{StatusCode, header};
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
-use workflow_core::KeyError;
 use workflow_core::json::{self, JsonError, LostNumber};
+use workflow_core::store::KeyError;
 
 use crate::app::App;
 use crate::problem::Problem;

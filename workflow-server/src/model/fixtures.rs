@@ -1,7 +1,7 @@
 //! Fixtures for the tests of the page: runs with their events, and the response of the API after
 //! each event.
 //!
-//! The page applies events in JavaScript as [`RunView`](workflow_core::RunView) does here; its
+//! The page applies events in JavaScript as [`RunView`](workflow_core::event::RunView) does here; its
 //! tests check that both agree. The fixtures are committed. To update them, run `WORKFLOW_BLESS=1
 //! cargo test -p workflow-server fixtures`.
 
@@ -10,10 +10,10 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Map, Value as Json, json};
-use workflow_core::{
-    BeginOutcome, Blocked, Event, EventKind, Failure, JobError, JobOrigin, NewRun, Owner, OwnerId,
-    RunId, Trigger, WorkflowSnapshot,
-};
+use workflow_core::JobError;
+use workflow_core::event::{Blocked, Event, EventKind, Failure, JobOrigin};
+use workflow_core::id::RunId;
+use workflow_core::store::{BeginOutcome, NewRun, Owner, OwnerId, Trigger, WorkflowSnapshot};
 use workflow_store::Catalog;
 
 use super::RunDocument;

@@ -5,7 +5,8 @@ use std::collections::{HashMap, HashSet};
 use serde::Serialize;
 use serde_json::{Map, Value as Json};
 use utoipa::ToSchema;
-use workflow_core::{AttemptView, Event, EventKind, JobView, RunView, StoreError, StoredRun};
+use workflow_core::event::{AttemptView, Event, EventKind, JobView, RunView};
+use workflow_core::store::{StoreError, StoredRun};
 use workflow_store::Catalog;
 
 use super::time::{seconds, text};
@@ -116,8 +117,8 @@ struct Failure {
     error_type: Option<String>,
 }
 
-impl From<&workflow_core::Failure> for Failure {
-    fn from(of: &workflow_core::Failure) -> Self {
+impl From<&workflow_core::event::Failure> for Failure {
+    fn from(of: &workflow_core::event::Failure) -> Self {
         // A timeout is serialized as an object with one key; its value is the exceeded limit.
         let kind = match serde_json::to_value(of.kind).unwrap_or_default() {
             Json::Object(kind) => kind.into_iter().next().map(|(_, which)| which),

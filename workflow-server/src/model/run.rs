@@ -5,7 +5,8 @@ use std::time::SystemTime;
 use serde::Serialize;
 use serde_json::Value as Json;
 use utoipa::ToSchema;
-use workflow_core::{Status, StoredRun};
+use workflow_core::Status;
+use workflow_core::store::StoredRun;
 use workflow_store::{JobSummary, RunDetails, RunSummary};
 
 use super::stall::{Stall, Wait};
@@ -88,7 +89,7 @@ impl From<RunSummary> for Run {
             begun_at: of.begun_at.map(text),
             completed_at: of.completed_at.map(text),
             duration_seconds: seconds(of.begun_at, until),
-            error_line: of.error.as_deref().map(workflow_core::decisive_line),
+            error_line: of.error.as_deref().map(workflow_core::event::decisive_line),
             error_message: of.error.clone(),
             error: of.error,
             events: of.events,

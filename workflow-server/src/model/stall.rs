@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 use utoipa::ToSchema;
-use workflow_core::{Blocked, Waiting};
+use workflow_core::event::{Blocked, Waiting};
 
 use super::time::text;
 
@@ -65,13 +65,13 @@ impl From<&Waiting> for Wait {
     }
 }
 
-impl From<&workflow_core::Stall> for Stall {
-    fn from(of: &workflow_core::Stall) -> Self {
+impl From<&workflow_core::event::Stall> for Stall {
+    fn from(of: &workflow_core::event::Stall) -> Self {
         let (detail, waiting, deaths) = match of {
-            workflow_core::Stall::Waiting(waiting) => {
+            workflow_core::event::Stall::Waiting(waiting) => {
                 (waiting.to_string(), Some(Wait::from(waiting)), &[][..])
             }
-            workflow_core::Stall::Blocked(blocked) => {
+            workflow_core::event::Stall::Blocked(blocked) => {
                 let deaths = match blocked {
                     Blocked::Poisoned { deaths, .. } => deaths.as_slice(),
                     _ => &[],
@@ -80,8 +80,10 @@ impl From<&workflow_core::Stall> for Stall {
             }
             other => (other.to_string(), None, &[][..]),
         };
-        let death =
-            |of: &workflow_core::Death| Death { attempt: of.attempt, found_at: text(of.found_at) };
+        let death = |of: &workflow_core::event::Death| Death {
+            attempt: of.attempt,
+            found_at: text(of.found_at),
+        };
         Self {
             state: of.as_str(),
             reason: of.reason(),

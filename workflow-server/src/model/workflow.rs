@@ -4,7 +4,8 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Map, Value as Json, json};
 use utoipa::ToSchema;
-use workflow_core::{Metadata, Status, registry};
+use workflow_core::definition::Metadata;
+use workflow_core::{Status, registry};
 use workflow_files::{WorkflowFile, read_yaml};
 use workflow_store::{RecentRun, Source, StoredWorkflow};
 

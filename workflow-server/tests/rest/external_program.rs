@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use reqwest::Method;
 use serde_json::{Value as Json, json};
-use workflow_core::{NewRun, Owner, OwnerId, WorkflowSnapshot, registry};
+use workflow_core::registry;
+use workflow_core::store::{NewRun, Owner, OwnerId, WorkflowSnapshot};
 use workflow_server::NewPassword;
 use workflow_store::{NewUser, TokenScope};
 

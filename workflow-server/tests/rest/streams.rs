@@ -4,8 +4,8 @@ use futures::StreamExt as _;
 use futures::future::join_all;
 use reqwest::Method;
 use serde_json::{Value as Json, json};
-use workflow_core::RunLog;
 use workflow_core::prelude::*;
+use workflow_core::run_log::RunLog;
 use workflow_files::WorkflowFile;
 use workflow_files::command::{Command, Shell};
 

@@ -4,8 +4,7 @@ use std::time::SystemTime;
 
 use super::record::{NewSession, Session, User};
 use super::users::{self, WIDTH};
-use crate::catalog_error::Answer;
-use crate::catalog_error::CatalogError;
+use crate::catalog_error::{Answer, CatalogError};
 use crate::db::sql::{Sql, SqlError};
 use crate::db::value::{Row, Value, clean, to_micros};
 use crate::exec::operation::Cx;

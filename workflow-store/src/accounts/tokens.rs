@@ -4,8 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use super::record::{ApiToken, NewToken, ScopeError, TokenScope, User};
 use super::users::{self, WIDTH};
-use crate::catalog_error::Answer;
-use crate::catalog_error::CatalogError;
+use crate::catalog_error::{Answer, CatalogError};
 use crate::db::sql::{Sql, SqlError, SqlKind};
 use crate::db::statement::Statement;
 use crate::db::value::{Row, Value, beginning, clean, to_micros};

@@ -3,8 +3,7 @@
 use std::time::SystemTime;
 
 use super::record::{NewUser, User, UserChange, UserQuery};
-use crate::catalog_error::Answer;
-use crate::catalog_error::CatalogError;
+use crate::catalog_error::{Answer, CatalogError};
 use crate::db::sql::{Sql, SqlError, SqlKind};
 use crate::db::statement::Statement;
 use crate::db::value::{Row, Value, beginning, clean, to_micros};

@@ -3,7 +3,8 @@
 use std::time::SystemTime;
 
 use serde_json::Value as Json;
-use workflow_core::{Metadata, WorkflowName, normalize_name};
+use workflow_core::definition::Metadata;
+use workflow_core::id::{WorkflowName, normalize_name};
 
 use super::prune::{self, DeletedRun};
 use super::request::WorkflowChange;

@@ -8,25 +8,28 @@ use std::io::BufRead;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
+use workflow_core::Status;
+use workflow_core::definition::Metadata;
+use workflow_core::event::Event;
+use workflow_core::id::RunId;
 use workflow_core::json::check_numbers;
-use workflow_core::{Event, Metadata, NewRun, RunId, Status, StoredRun};
+use workflow_core::store::{NewRun, StoredRun};
 
 use super::change;
 use super::resolve::resolve;
 use super::workflow::StoredWorkflow;
 use super::{CatalogError, NewWorkflow};
-use crate::accounts;
 use crate::catalog_error::Answer;
 use crate::db::sql::Sql;
 use crate::db::statement::Statement;
 use crate::db::value::{Value, signed};
 use crate::exec::operation::Cx;
 use crate::rows::beginning::{Admission, Beginning};
-use crate::runs;
 use crate::visibility::Visibility;
 use crate::workflows::Source;
 use crate::workflows::insert::{RowAuthor, insert};
 use crate::workflows::name::owned;
+use crate::{accounts, runs};
 
 /// The result of an import.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
@@ -254,11 +257,11 @@ pub(crate) fn import(cx: &mut Cx<'_>, import: &Import) -> Answer<Imported> {
         };
         let new = std::sync::Arc::new(Beginning::new(new, events)?);
         match runs::begin(cx, Visibility::All, &new, Admission::Any)? {
-            workflow_core::BeginOutcome::New(_) => {
+            workflow_core::store::BeginOutcome::New(_) => {
                 imported.runs += 1;
                 imported.events += events.len() as u64;
             }
-            workflow_core::BeginOutcome::Existing(_) => imported.skipped += 1,
+            workflow_core::store::BeginOutcome::Existing(_) => imported.skipped += 1,
         }
     }
     Ok(imported)

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
-use workflow_core::{RunId, StoreError, WorkflowSnapshot};
+use workflow_core::id::RunId;
+use workflow_core::store::{StoreError, WorkflowSnapshot};
 
 use super::export::{ExportLine, Import};
 use super::prune::DeletedRun;

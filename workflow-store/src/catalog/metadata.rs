@@ -1,7 +1,7 @@
 //! Changes of metadata.
 
 use serde_json::{Map, Value as Json};
-use workflow_core::Metadata;
+use workflow_core::definition::Metadata;
 
 use super::{CatalogError, StoredWorkflow, WorkflowChange};
 

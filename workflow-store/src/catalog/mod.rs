@@ -29,7 +29,8 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
-use workflow_core::{RunId, Store, WorkflowSnapshot};
+use workflow_core::id::RunId;
+use workflow_core::store::{Store, WorkflowSnapshot};
 
 use crate::accounts::Accounts;
 use crate::catalog_error::CatalogError;
@@ -126,7 +127,8 @@ pub trait Catalog: Store + Accounts {
     /// rows that nobody has edited. All or none.
     ///
     /// ```
-    /// use workflow_core::{WorkflowSnapshot, registry};
+    /// use workflow_core::registry;
+    /// use workflow_core::store::WorkflowSnapshot;
     /// use workflow_store::{Catalog, SqliteStore};
     ///
     /// # pollster::block_on(async {
@@ -324,7 +326,7 @@ pub trait Catalog: Store + Accounts {
     async fn statistics(&self, which: Option<&str>) -> Result<Vec<Statistics>, CatalogError>;
 
     /// Deletes old runs by age or count, and returns their number. Statistics still include them.
-    /// Also deletes the [folders](workflow_core::StoredRun::folder) of runs of workflow files on
+    /// Also deletes the [folders](workflow_core::store::StoredRun::folder) of runs of workflow files on
     /// this machine.
     ///
     /// # Errors

@@ -14,9 +14,8 @@ use crate::catalog_error::Answer;
 use crate::db::sql::Sql;
 use crate::db::statement::Statement;
 use crate::db::value::{from_micros, to_micros};
-use crate::rfc3339;
-use crate::runs;
 use crate::visibility::Visibility;
+use crate::{rfc3339, runs};
 
 /// The number of runs in each status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]

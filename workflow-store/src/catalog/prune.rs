@@ -6,7 +6,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use workflow_core::RunId;
+use workflow_core::id::RunId;
 
 use super::CatalogError;
 use super::resolve::resolve_own;

@@ -4,7 +4,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use workflow_core::StoreError;
+use workflow_core::store::StoreError;
 
 use super::{Catalog, CatalogError, Retention};
 
@@ -24,9 +24,9 @@ use super::{Catalog, CatalogError, Retention};
 /// let all = Retention { keep_for: days(30), ..Retention::default() };
 /// let audits = Retention { workflow: Some("audit".into()), keep_for: days(365), keep_last: None };
 /// let _pruner = Pruner::start(store, [all, audits], Pruner::EVERY)?;
-/// # Ok::<(), workflow_core::StoreError>(())
+/// # Ok::<(), workflow_core::store::StoreError>(())
 /// # })?;
-/// # Ok::<(), workflow_core::StoreError>(())
+/// # Ok::<(), workflow_core::store::StoreError>(())
 /// ```
 #[derive(Debug)]
 pub struct Pruner {

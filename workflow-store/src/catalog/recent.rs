@@ -3,15 +3,15 @@
 use std::time::{Duration, SystemTime};
 
 use serde::Serialize;
-use workflow_core::{RunId, Status};
+use workflow_core::Status;
+use workflow_core::id::RunId;
 
 use crate::catalog_error::Answer;
 use crate::db::sql::{Dialect, Sql, SqlError};
 use crate::db::statement::Statement;
 use crate::db::value::{Row, signed};
-use crate::rfc3339;
-use crate::runs;
 use crate::visibility::Visibility;
+use crate::{rfc3339, runs};
 
 /// A recent run of a workflow.
 #[derive(Debug, Clone, PartialEq, Serialize)]

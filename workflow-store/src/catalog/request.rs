@@ -1,7 +1,8 @@
 //! Changes to workflows.
 
 use serde_json::{Map, Value as Json};
-use workflow_core::{WorkflowSnapshot, normalize_name};
+use workflow_core::id::normalize_name;
+use workflow_core::store::WorkflowSnapshot;
 
 use super::{MetadataChange, StoredWorkflow};
 use crate::workflows::NewWorkflow;

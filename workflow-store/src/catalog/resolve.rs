@@ -1,6 +1,6 @@
 //! Resolves references to workflows.
 
-use workflow_core::normalize_name;
+use workflow_core::id::normalize_name;
 
 use super::CatalogError;
 use crate::catalog_error::Answer;

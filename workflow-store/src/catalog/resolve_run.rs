@@ -1,7 +1,7 @@
 //! Resolves references to runs.
 
 use jiff::Timestamp;
-use workflow_core::RunId;
+use workflow_core::id::RunId;
 
 use super::run_filter::{RunQuery, Within, select};
 use super::{CatalogError, resolve};

@@ -4,9 +4,10 @@ use std::time::SystemTime;
 
 use serde::Serialize;
 use serde_json::Value as Json;
-use workflow_core::{
-    Failure, JobView, OwnerId, Parent, RunId, RunView, Stall, Status, Trigger, Waiting,
-};
+use workflow_core::Status;
+use workflow_core::event::{Failure, JobView, RunView, Stall, Waiting};
+use workflow_core::id::RunId;
+use workflow_core::store::{OwnerId, Parent, Trigger};
 
 use super::CatalogError;
 use super::run_filter::{RunQuery, Within, select};
@@ -15,9 +16,8 @@ use crate::db::sql::{Sql, SqlError};
 use crate::db::statement::Statement;
 use crate::db::value::{Row, to_micros};
 use crate::page::{Cursor, Page, cut, size};
-use crate::rfc3339;
-use crate::runs;
 use crate::visibility::Visibility;
+use crate::{rfc3339, runs};
 
 /// A run in a list.
 #[derive(Debug, Clone, PartialEq, Serialize)]

@@ -1,6 +1,6 @@
 //! Checks of schedules in metadata: accepted schedules run.
 
-use workflow_core::Metadata;
+use workflow_core::definition::Metadata;
 use workflow_cron::{Cron, zone};
 
 use super::CatalogError;

@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use serde::Serialize;
 use serde_json::{Map, Value as Json};
-use workflow_core::Metadata;
+use workflow_core::definition::Metadata;
 
 use super::RecentRun;
 use crate::db::sql::{Sql, SqlError, SqlKind};

@@ -3,7 +3,7 @@
 //! Statements are written once for both. Their parameters `$1`, `$2`, ... appear in this order,
 //! because SQLite numbers them by appearance.
 
-use workflow_core::StoreError;
+use workflow_core::store::StoreError;
 
 use crate::db::deadline::Deadline;
 use crate::db::value::{Row, Value};

@@ -1,7 +1,7 @@
 //! Store operations, on their way to a thread with a connection.
 
 use futures::channel::oneshot;
-use workflow_core::StoreError;
+use workflow_core::store::StoreError;
 
 use super::tx_totals::TxTotals;
 use super::write_cache::WriteCache;
@@ -47,7 +47,7 @@ pub(crate) enum Attempted {
     Refused,
 }
 
-/// Why an operation of the trait [`Store`](workflow_core::Store) failed.
+/// Why an operation of the trait [`Store`](workflow_core::store::Store) failed.
 #[derive(Debug)]
 pub(crate) enum OperationError {
     /// A statement failed. The transaction is rolled back.

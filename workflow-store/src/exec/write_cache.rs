@@ -5,7 +5,11 @@ use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
 use serde_json::Value as Json;
-use workflow_core::{Metadata, NewRun, Owner, OwnerId, RunId, Status, Waiting};
+use workflow_core::Status;
+use workflow_core::definition::Metadata;
+use workflow_core::event::Waiting;
+use workflow_core::id::RunId;
+use workflow_core::store::{NewRun, Owner, OwnerId};
 
 use crate::db::sql::{Sql, SqlError, SqlKind};
 use crate::rows::beginning::DefinitionIds;

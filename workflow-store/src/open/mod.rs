@@ -7,7 +7,7 @@ mod sqlite;
 
 use std::sync::Arc;
 
-use workflow_core::StoreError;
+use workflow_core::store::StoreError;
 
 use crate::catalog::Catalog;
 
@@ -28,9 +28,9 @@ pub use sqlite::{Sqlite, SqliteStore};
 /// # pollster::block_on(async {
 /// let store = workflow_store::open("sqlite://:memory:").await?;
 /// assert!(store.abandoned(None, 1).await?.is_empty());
-/// # Ok::<(), workflow_core::StoreError>(())
+/// # Ok::<(), workflow_core::store::StoreError>(())
 /// # })?;
-/// # Ok::<(), workflow_core::StoreError>(())
+/// # Ok::<(), workflow_core::store::StoreError>(())
 /// ```
 pub async fn open(address: &str) -> Result<Arc<dyn Catalog>, StoreError> {
     match address.split_once("://").map(|(scheme, _)| scheme) {

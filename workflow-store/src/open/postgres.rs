@@ -1,6 +1,6 @@
 //! PostgreSQL stores.
 
-use workflow_core::StoreError;
+use workflow_core::store::StoreError;
 
 use crate::db::postgres::Opener;
 use crate::exec::connection_pool::ConnectionPool;
@@ -21,9 +21,9 @@ use crate::store::{Database, SqlStore};
 /// # pollster::block_on(async {
 /// let store = PostgresStore::open("postgres://shop@localhost/shop").await?;
 /// # drop(store);
-/// # Ok::<(), workflow_core::StoreError>(())
+/// # Ok::<(), workflow_core::store::StoreError>(())
 /// # })?;
-/// # Ok::<(), workflow_core::StoreError>(())
+/// # Ok::<(), workflow_core::store::StoreError>(())
 /// ```
 pub type PostgresStore = SqlStore<Postgres>;
 

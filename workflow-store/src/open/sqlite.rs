@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use workflow_core::StoreError;
+use workflow_core::store::StoreError;
 
 use crate::db::sqlite::{Opener, SqliteOptions};
 use crate::exec::connection_pool::ConnectionPool;
@@ -15,12 +15,12 @@ use crate::store::{Database, SqlStore};
 /// One thread writes: queued operations share a transaction and are acknowledged when it is
 /// committed. Any number of processes may open one file. If it is deleted, moved or replaced while
 /// a store has it open, all operations fail with
-/// [`StoreError::Unavailable`](workflow_core::StoreError::Unavailable) until the file is moved
+/// [`StoreError::Unavailable`](workflow_core::store::StoreError::Unavailable) until the file is moved
 /// back.
 ///
 /// ```
 /// use workflow_store::SqliteStore;
-/// # use workflow_core::Store;
+/// # use workflow_core::store::Store;
 ///
 /// # pollster::block_on(async {
 /// # let folder = tempfile::tempdir()?;

@@ -2,7 +2,8 @@
 
 use std::time::UNIX_EPOCH;
 
-use workflow_core::{Event, NewRun, StoreError};
+use workflow_core::event::Event;
+use workflow_core::store::{NewRun, StoreError};
 
 use super::event::{self, EncodedEvent};
 use super::step::Outcome;

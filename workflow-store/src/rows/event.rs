@@ -6,7 +6,9 @@ use std::time::Duration;
 use serde_json::{Value as Json, json};
 use sha2::{Digest, Sha256};
 
-use workflow_core::{Event, EventKind, JobOrigin, Status, StoreError, Waiting};
+use workflow_core::Status;
+use workflow_core::event::{Event, EventKind, JobOrigin, Waiting};
+use workflow_core::store::StoreError;
 
 use crate::db::sql::{Sql, SqlError, SqlKind};
 use crate::db::value::{Value, clean, clean_json, to_micros};

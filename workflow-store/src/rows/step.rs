@@ -1,6 +1,9 @@
 //! Appends of events to a run, and the change of its row.
 
-use workflow_core::{Event, Lease, RunId, Status, StoreError};
+use workflow_core::Status;
+use workflow_core::event::Event;
+use workflow_core::id::RunId;
+use workflow_core::store::{Lease, StoreError};
 
 use super::event::{EncodedEvent, Subject};
 use crate::db::value::Value;

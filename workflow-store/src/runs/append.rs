@@ -3,7 +3,10 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use workflow_core::{OwnerId, RunId, Status, StoreError, Waiting};
+use workflow_core::Status;
+use workflow_core::event::Waiting;
+use workflow_core::id::RunId;
+use workflow_core::store::{OwnerId, StoreError};
 
 use crate::db::sql::{Sql, SqlError, SqlKind};
 use crate::db::value::Value;

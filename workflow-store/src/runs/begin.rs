@@ -4,7 +4,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
 
-use workflow_core::{BeginOutcome, Lease, Owner, Status, StoreError, Trigger};
+use workflow_core::Status;
+use workflow_core::store::{BeginOutcome, Lease, Owner, StoreError, Trigger};
 
 use super::append::{block, follow, follow_reused};
 use super::definition::definition;
@@ -137,7 +138,7 @@ fn remember(
     let mut memo = RunMemo {
         row,
         workflow: ids.workflow,
-        owner: workflow_core::OwnerId::from_u128(0),
+        owner: workflow_core::store::OwnerId::from_u128(0),
         token: 0,
         events: 0,
         status: Status::Pending,

@@ -2,7 +2,7 @@
 
 use serde_json::Value as Json;
 use sha2::{Digest, Sha256};
-use workflow_core::{NewRun, StoreError, Trigger, WorkflowSnapshot};
+use workflow_core::store::{NewRun, StoreError, Trigger, WorkflowSnapshot};
 
 use crate::db::sql::{Sql, SqlError, SqlKind};
 use crate::db::statement::Statement;

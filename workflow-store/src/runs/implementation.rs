@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use workflow_core::{
-    BeginOutcome, Event, HeldLeases, Lease, Message, MessageKind, NewRun, Owner, OwnerId, RunId,
-    Store, StoreError, StoredRun,
+use workflow_core::event::Event;
+use workflow_core::id::RunId;
+use workflow_core::store::{
+    BeginOutcome, HeldLeases, Lease, Message, MessageKind, NewRun, Owner, OwnerId, Store,
+    StoreError, StoredRun,
 };
 
 use super::{append, begin, lease, message, read};

@@ -1,7 +1,7 @@
 //! Idempotency keys: of all requests with one key, one begins a run.
 
 use sha2::{Digest, Sha256};
-use workflow_core::{BeginOutcome, KeyScope, Lease, NewRun, Owner, StoreError, Trigger};
+use workflow_core::store::{BeginOutcome, KeyScope, Lease, NewRun, Owner, StoreError, Trigger};
 
 use super::definition::find;
 use super::read;

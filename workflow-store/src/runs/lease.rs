@@ -4,7 +4,8 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use workflow_core::{HeldLeases, Lease, Owner, OwnerId, RunId, StoredRun};
+use workflow_core::id::RunId;
+use workflow_core::store::{HeldLeases, Lease, Owner, OwnerId, StoredRun};
 
 use super::read;
 use crate::db::sql::{Dialect, Sql, SqlError};

@@ -2,7 +2,8 @@
 
 use std::time::SystemTime;
 
-use workflow_core::{Message, MessageKind, OwnerId, RunId, StoreError};
+use workflow_core::id::RunId;
+use workflow_core::store::{Message, MessageKind, OwnerId, StoreError};
 
 use crate::db::sql::{Sql, SqlError, SqlKind};
 use crate::db::statement::Statement;

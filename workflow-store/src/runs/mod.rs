@@ -42,7 +42,7 @@ pub(crate) fn statements() -> Vec<(String, Vec<crate::db::value::Value<'static>>
 pub(crate) fn built_statements() -> Vec<(String, crate::db::statement::Statement)> {
     use crate::visibility::Visibility;
 
-    let run = workflow_core::RunId::from_u128(1);
+    let run = workflow_core::id::RunId::from_u128(1);
     let of = |visibility| {
         [
             (format!("events {visibility:?}"), read::events_of(visibility, run, 1, 1)),

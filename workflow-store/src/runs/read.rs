@@ -7,10 +7,11 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::json;
 
-use workflow_core::{
-    Blocked, Event, Metadata, NewRun, OwnerId, Parent, RunId, Status, StoredRun, Trigger,
-    WorkflowSnapshot,
-};
+use workflow_core::Status;
+use workflow_core::definition::Metadata;
+use workflow_core::event::{Blocked, Event};
+use workflow_core::id::RunId;
+use workflow_core::store::{NewRun, OwnerId, Parent, StoredRun, Trigger, WorkflowSnapshot};
 
 use crate::db::sql::{Sql, SqlError, SqlKind};
 use crate::db::statement::Statement;

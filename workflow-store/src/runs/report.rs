@@ -4,13 +4,15 @@ use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 
 use serde_json::Value as Json;
-use workflow_core::{Event, EventKind, Lease, OwnerId, RunId, Status, StoreError};
+use workflow_core::Status;
+use workflow_core::event::{Event, EventKind};
+use workflow_core::id::RunId;
+use workflow_core::store::{Lease, OwnerId, StoreError};
 
 use super::append::append;
 use super::lease::{judge, lock};
 use super::read;
-use crate::catalog_error::Answer;
-use crate::catalog_error::CatalogError;
+use crate::catalog_error::{Answer, CatalogError};
 use crate::db::sql::{Sql, SqlError, SqlKind};
 use crate::db::statement::Statement;
 use crate::db::value::{Value, clean, clean_json};

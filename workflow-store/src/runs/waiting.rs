@@ -3,7 +3,10 @@
 use std::collections::HashSet;
 use std::time::SystemTime;
 
-use workflow_core::{RunId, Stall, Status, StoreError, Waiting};
+use workflow_core::Status;
+use workflow_core::event::{Stall, Waiting};
+use workflow_core::id::RunId;
+use workflow_core::store::StoreError;
 
 use super::append;
 use crate::db::sql::{Sql, SqlError, SqlKind};

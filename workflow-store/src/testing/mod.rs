@@ -7,7 +7,7 @@
 //! ```
 //! use std::sync::Arc;
 //!
-//! use workflow_core::MemoryStore;
+//! use workflow_core::store::MemoryStore;
 //! use workflow_store::testing::Stores;
 //!
 //! async fn memory() -> Stores {

@@ -3,7 +3,8 @@
 use std::time::SystemTime;
 
 use serde_json::Value as Json;
-use workflow_core::{Metadata, normalize_name};
+use workflow_core::definition::Metadata;
+use workflow_core::id::normalize_name;
 
 use super::slug::{self, lock_names};
 use super::{NewWorkflow, Source, name, search_index, version};

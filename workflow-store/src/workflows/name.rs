@@ -1,6 +1,6 @@
 //! Lookup of workflows by name and owner.
 
-use workflow_core::normalize_name;
+use workflow_core::id::normalize_name;
 
 use super::Source;
 use crate::db::sql::{Sql, SqlError};

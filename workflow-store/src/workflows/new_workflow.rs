@@ -2,7 +2,8 @@
 
 use serde::Serialize;
 use serde_json::{Map, Value as Json};
-use workflow_core::{Metadata, WorkflowSnapshot};
+use workflow_core::definition::Metadata;
+use workflow_core::store::WorkflowSnapshot;
 
 /// A workflow to add.
 #[derive(Debug, Clone, PartialEq, Default)]

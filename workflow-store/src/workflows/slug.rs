@@ -1,6 +1,6 @@
 //! Slugs: the names of workflows in URLs.
 
-use workflow_core::normalize_name;
+use workflow_core::id::normalize_name;
 
 use crate::db::sql::{Dialect, Sql, SqlError};
 use crate::db::value::{Value, clean};

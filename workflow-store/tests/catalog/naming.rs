@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use futures::future::join_all;
 use serde_json::json;
-use workflow_core::{BeginOutcome, NewRun, Parent, StoreError};
+use workflow_core::store::{BeginOutcome, NewRun, Parent, StoreError};
 use workflow_store::{Catalog, Viewer, WorkflowChange};
 
 use crate::support::*;

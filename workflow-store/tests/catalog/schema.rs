@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use serde_json::json;
-use workflow_core::{BeginOutcome, NewRun, RunId, Status};
+use workflow_core::Status;
+use workflow_core::id::RunId;
+use workflow_core::store::{BeginOutcome, NewRun};
 use workflow_store::{
     CatalogError, MatchedBy, NewUser, NewWorkflow, RunQuery, Source, StatusReport, Viewer,
     WorkflowQuery,

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use serde_json::json;
-use workflow_core::{NewRun, RunId};
+use workflow_core::id::RunId;
+use workflow_core::store::NewRun;
 use workflow_store::{Catalog, NewWorkflow, RunQuery, StoredWorkflow, Viewer, WorkflowQuery};
 
 use crate::support::*;

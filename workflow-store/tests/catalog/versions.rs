@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use serde_json::{Value as Json, json};
-use workflow_core::WorkflowSnapshot;
+use workflow_core::store::WorkflowSnapshot;
 use workflow_store::{
     Catalog, CatalogError, NewWorkflow, StoredWorkflow, Viewer, WorkflowChange, WorkflowVersion,
 };

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::json;
-use workflow_core::{Event, Stall};
+use workflow_core::event::{Event, Stall};
 use workflow_store::Catalog;
 
 use crate::support::*;
@@ -77,7 +77,9 @@ const TOLD: [&str; 7] = [
 pub(crate) async fn what_older_runs_wait_for_is_told(place: Place) {
     for (name, events) in stories() {
         let begun = place.store.begin(new_run(name), Vec::new()).await.expect("begun");
-        let workflow_core::BeginOutcome::New(Some(lease)) = begun else { panic!("{begun:?}") };
+        let workflow_core::store::BeginOutcome::New(Some(lease)) = begun else {
+            panic!("{begun:?}")
+        };
         place.store.append(&lease, &events).await.expect("kept");
     }
     let before = stalls(&*place.store).await;

@@ -12,8 +12,10 @@ use std::time::Duration;
 
 use rusqlite::Connection;
 use rustix::process::{Resource, getrlimit, setrlimit};
+use workflow_core::RunError;
+use workflow_core::id::RunId;
 use workflow_core::prelude::*;
-use workflow_core::{RunError, RunId, StoreError};
+use workflow_core::store::StoreError;
 use workflow_store::SqliteStore;
 
 /// How often each piece was made in this process.

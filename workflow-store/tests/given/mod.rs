@@ -9,9 +9,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value as Json, json};
-use workflow_core::{
-    BeginOutcome, Event, Lease, Metadata, NewRun, Owner, OwnerId, Store, StoreError,
-    WorkflowSnapshot,
+use workflow_core::definition::Metadata;
+use workflow_core::event::Event;
+use workflow_core::store::{
+    BeginOutcome, Lease, NewRun, Owner, OwnerId, Store, StoreError, WorkflowSnapshot,
 };
 
 /// An event, as events are written.

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use test_postgres as cluster;
 use workflow_core::prelude::*;
-use workflow_core::{BeginOutcome, Store, StoreError};
+use workflow_core::store::{BeginOutcome, Store, StoreError};
 use workflow_store::PostgresStore;
 
 use given::{kept, new_run, started};

@@ -4,7 +4,10 @@ use std::any::Any;
 use std::sync::Arc;
 
 use workflow_core::prelude::*;
-use workflow_core::{Metadata, Plan as Compiled, PlanError, Timings, WorkflowName};
+use workflow_core::definition::Metadata;
+use workflow_core::engine::Timings;
+use workflow_core::id::WorkflowName;
+use workflow_core::workflow::{Plan as Compiled, PlanError};
 
 use crate::contender::{Contender, Note, Outcome, Place, Prepared};
 use crate::plan::{Plan, Work};

@@ -3,8 +3,9 @@
 use comfy_table::Table;
 use serde::Serialize;
 use serde_json::Value as Json;
+use workflow_core::definition::Metadata;
 use workflow_core::registry::{Entry, JobEntry};
-use workflow_core::{Metadata, Type};
+use workflow_core::value::Type;
 
 use crate::output::{self, or_dash};
 

@@ -5,7 +5,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
-use workflow_core::{LogPosition, LogRecord, RunId, RunLog, Status, StoredRun};
+use workflow_core::Status;
+use workflow_core::id::RunId;
+use workflow_core::run_log::{LogPosition, LogRecord, RunLog};
+use workflow_core::store::StoredRun;
 use workflow_store::Catalog;
 
 use crate::args::{RunSelector, StoreArguments};

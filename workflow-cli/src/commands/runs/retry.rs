@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use clap::Args;
-use workflow_core::{Engine, Enqueued, StoredRun, Trigger, Workflow};
+use workflow_core::engine::Enqueued;
+use workflow_core::store::{StoredRun, Trigger};
+use workflow_core::{Engine, Workflow};
 use workflow_store::{Catalog, RetryError, RetryRequest, RetrySource, retry_run};
 
 use crate::args::{PersistenceArguments, RunSelector, ShowArguments, current_user};
@@ -129,8 +131,9 @@ fn retry_with_outcomes(
         interrupt::listen();
         let cancelled_in = store.clone();
         interrupt::cancel_on_signal(Some(engine.clone()), move || {
-            let sent =
-                pollster::block_on(cancelled_in.send(new, workflow_core::MessageKind::Cancel));
+            let sent = pollster::block_on(
+                cancelled_in.send(new, workflow_core::store::MessageKind::Cancel),
+            );
             if let Err(error) = sent {
                 output::error(&error);
             }

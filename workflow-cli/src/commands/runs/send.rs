@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use clap::Args;
 use serde_json::Value as Json;
+use workflow_core::engine::Cancellation;
 use workflow_core::json::{self, JsonError};
-use workflow_core::{Cancellation, Engine, MessageKind, Run as _, RunError, Store, registry};
+use workflow_core::store::{MessageKind, Store};
+use workflow_core::{Engine, Run as _, RunError, registry};
 use workflow_store::Catalog;
 
 use crate::args::{RunSelector, StoreArguments};

@@ -4,8 +4,9 @@ use std::io::{self, BufRead as _, IsTerminal as _};
 
 use clap::Args;
 use serde_json::Value as Json;
+use workflow_core::id::WorkflowName;
 use workflow_core::json::{self, JsonError};
-use workflow_core::{WorkflowName, WorkflowSnapshot};
+use workflow_core::store::WorkflowSnapshot;
 use workflow_files::WorkflowFile;
 use workflow_store::{Catalog, MetadataChange, NewWorkflow, WorkflowChange};
 

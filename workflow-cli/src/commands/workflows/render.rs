@@ -3,7 +3,7 @@
 use comfy_table::Table;
 use serde::Serialize;
 use serde_json::{Map, Value as Json, json};
-use workflow_core::Metadata;
+use workflow_core::definition::Metadata;
 use workflow_store::StoredWorkflow;
 
 use crate::args::ListFormat;

@@ -24,7 +24,7 @@ use crate::engine::runtime::{sleep, yield_once};
 ///
 /// ```
 /// use std::time::Duration;
-/// use workflow_core::{Clock, ManualClock};
+/// use workflow_core::engine::{Clock, ManualClock};
 ///
 /// let clock = ManualClock::new();
 /// clock.advance(Duration::from_secs(3600));
@@ -116,7 +116,7 @@ impl ManualClock {
     /// ```
     /// use std::time::Duration;
     /// use workflow_core::prelude::*;
-    /// use workflow_core::{Clock, ManualClock};
+    /// use workflow_core::engine::{Clock, ManualClock};
     ///
     /// #[register_workflow(name = "sleepy")]
     /// async fn sleepy(ctx: JobContext) { ctx.sleep(Duration::from_secs(86_400)).await }
@@ -136,7 +136,7 @@ impl ManualClock {
     /// ```
     /// # use std::time::Duration;
     /// # use workflow_core::prelude::*;
-    /// # use workflow_core::{Clock, ManualClock};
+    /// # use workflow_core::engine::{Clock, ManualClock};
     /// # #[register_workflow(name = "sleepy_in_smol")]
     /// # async fn sleepy(ctx: JobContext) { ctx.sleep(Duration::from_secs(86_400)).await }
     /// # fn main() -> Result<(), RunError> {
@@ -156,7 +156,7 @@ impl ManualClock {
     /// ```
     /// # use std::time::Duration;
     /// # use workflow_core::prelude::*;
-    /// # use workflow_core::{Clock, ManualClock};
+    /// # use workflow_core::engine::{Clock, ManualClock};
     /// # #[register_workflow(name = "sleepy_alone")]
     /// # async fn sleepy(ctx: JobContext) { ctx.sleep(Duration::from_secs(86_400)).await }
     /// # fn main() -> Result<(), RunError> {

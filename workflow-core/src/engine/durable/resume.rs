@@ -34,13 +34,14 @@ use fold::{Restored, fold};
 ///
 /// By default, an engine uses [`WorkflowSnapshot::workflow`], which finds registered workflows and
 /// those of every linked [format](crate::registry::SourceFormat). A host with other workflows sets
-/// its own resolver with [`EngineBuilder::resolver`](crate::EngineBuilder::resolver). Functions and
+/// its own resolver with [`EngineBuilder::resolver`](crate::engine::EngineBuilder::resolver). Functions and
 /// closures are resolvers.
 ///
 /// ```
 /// use std::sync::Arc;
 /// use workflow_core::prelude::*;
-/// use workflow_core::{FunctionWorkflow, MemoryStore, WorkflowSnapshot};
+/// use workflow_core::store::{MemoryStore, WorkflowSnapshot};
+/// use workflow_core::workflow::FunctionWorkflow;
 ///
 /// #[job]
 /// fn hello() -> String { "hello".to_owned() }

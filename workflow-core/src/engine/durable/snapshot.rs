@@ -22,7 +22,7 @@ impl WorkflowSnapshot {
     ///
     /// ```
     /// use workflow_core::prelude::*;
-    /// use workflow_core::WorkflowSnapshot;
+    /// use workflow_core::store::WorkflowSnapshot;
     ///
     /// #[register_workflow(name = "nightly", metadata = { "project": "sales" })]
     /// fn nightly() -> u64 { 7 }

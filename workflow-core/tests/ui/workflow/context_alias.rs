@@ -1,5 +1,4 @@
-use workflow_core::WorkflowContext as Context;
-use workflow_core::register_workflow;
+use workflow_core::{register_workflow, WorkflowContext as Context};
 
 #[register_workflow]
 async fn name(ctx: &Context) -> String {

@@ -1,5 +1,4 @@
-use workflow_core::Flow as Graph;
-use workflow_core::register_workflow;
+use workflow_core::{register_workflow, Flow as Graph};
 
 #[register_workflow]
 fn draw(graph: &mut Graph) {

@@ -9,9 +9,10 @@ use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::Value;
 use utoipa::ToSchema;
-use workflow_core::{
-    Cancellation, Engine, Enqueued, MessageKind, RunError, RunId, StoredRun, Trigger,
-};
+use workflow_core::engine::{Cancellation, Enqueued};
+use workflow_core::id::RunId;
+use workflow_core::store::{MessageKind, StoredRun, Trigger};
+use workflow_core::{Engine, RunError};
 use workflow_store::{Catalog, RetryRequest, RetrySource, retry_run};
 
 use super::super::problems::Problems;

@@ -11,7 +11,7 @@ use futures::stream::{self, Stream};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
-use workflow_core::RunId;
+use workflow_core::id::RunId;
 use workflow_store::Catalog;
 
 use super::super::problems::Problems;

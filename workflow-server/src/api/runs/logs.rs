@@ -14,7 +14,8 @@ use futures::stream::{self, Stream, StreamExt as _};
 use serde::{Deserialize, Serialize};
 use tokio::sync::OwnedSemaphorePermit;
 use utoipa::{IntoParams, ToSchema};
-use workflow_core::{LogError, LogRecord, OutputStream, RunId, RunLog};
+use workflow_core::id::RunId;
+use workflow_core::run_log::{LogError, LogRecord, OutputStream, RunLog};
 use workflow_store::Catalog;
 
 use super::super::problems::Problems;

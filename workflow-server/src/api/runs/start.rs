@@ -10,7 +10,8 @@ use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
-use workflow_core::{Run as _, Trigger};
+use workflow_core::Run as _;
+use workflow_core::store::Trigger;
 
 use super::super::WORKFLOW_PARAMETER;
 use super::super::problems::Problems;

@@ -7,7 +7,8 @@ use axum::response::Response;
 use serde::Deserialize;
 use serde_json::{Map, Value as Json};
 use utoipa::ToSchema;
-use workflow_core::{Metadata, Workflow as _};
+use workflow_core::Workflow as _;
+use workflow_core::definition::Metadata;
 use workflow_files::WorkflowFile;
 use workflow_store::NewWorkflow;
 

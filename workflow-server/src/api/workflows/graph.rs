@@ -8,7 +8,8 @@ use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
 use utoipa::IntoParams;
-use workflow_core::{Graph, registry};
+use workflow_core::graph::Graph;
+use workflow_core::registry;
 use workflow_files::WorkflowFile;
 use workflow_store::{Source, StoredWorkflow};
 

@@ -24,9 +24,9 @@ pub enum Durability {
 /// # pollster::block_on(async {
 /// let store = SqliteOptions::new().durability(Durability::Normal).open(":memory:").await?;
 /// # drop(store);
-/// # Ok::<(), workflow_core::StoreError>(())
+/// # Ok::<(), workflow_core::store::StoreError>(())
 /// # })?;
-/// # Ok::<(), workflow_core::StoreError>(())
+/// # Ok::<(), workflow_core::store::StoreError>(())
 /// ```
 #[derive(Debug, Clone)]
 pub struct SqliteOptions {

@@ -73,7 +73,7 @@ pub(crate) async fn runs_are_listed_with_their_jobs(place: Catalogs) {
     assert!(details.jobs[0].error.as_deref().is_some_and(|error| error.contains("rows")));
     let details = place.store.run_details(ids[0].0).await.expect("there");
     assert_eq!((details.result, details.input), (json!({ "rows": 7 }), Some(json!({ "day": 1 }))));
-    let unknown = workflow_core::RunId::random();
+    let unknown = workflow_core::id::RunId::random();
     let error = place.store.run_details(unknown).await;
     assert!(matches!(error, Err(CatalogError::NoRun(run)) if run == unknown));
 }

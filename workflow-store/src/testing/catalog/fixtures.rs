@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value as Json, json};
-use workflow_core::{Event, Metadata, NewRun, Owner, OwnerId, WorkflowSnapshot};
+use workflow_core::definition::Metadata;
+use workflow_core::event::Event;
+use workflow_core::store::{NewRun, Owner, OwnerId, WorkflowSnapshot};
 
 pub use super::Catalogs;
 

@@ -2,7 +2,8 @@
 
 use crate::{NewWorkflow, WorkflowChange, WorkflowQuery, WorkflowSort};
 use serde_json::json;
-use workflow_core::{Metadata, NewRun};
+use workflow_core::definition::Metadata;
+use workflow_core::store::NewRun;
 
 use super::fixtures::*;
 

@@ -2,7 +2,8 @@
 
 use crate::{CatalogError, MatchedBy, MetadataChange, NewWorkflow, Source, Viewer, WorkflowChange};
 use serde_json::json;
-use workflow_core::{Metadata, NewRun};
+use workflow_core::definition::Metadata;
+use workflow_core::store::NewRun;
 
 use super::fixtures::*;
 

@@ -8,7 +8,8 @@ use crate::{
 };
 use futures::future::join_all;
 use serde_json::json;
-use workflow_core::{BeginOutcome, NewRun, RunId};
+use workflow_core::id::RunId;
+use workflow_core::store::{BeginOutcome, NewRun};
 
 use super::fixtures::*;
 
@@ -293,7 +294,7 @@ pub(crate) async fn a_row_follows_its_file_until_somebody_writes_it(place: Catal
         let mut run = file_run(Some("ada"), "etl", text);
         let said =
             json!({ "description": text, "project": "sales", "owner": "web", "tags": [text] });
-        run.workflow.metadata = workflow_core::Metadata::new(said).expect("fit");
+        run.workflow.metadata = workflow_core::definition::Metadata::new(said).expect("fit");
         place.other.begin(run, Vec::new()).await.expect("begun");
         staff(&place, "ada").workflow("etl").await.expect("found")
     };

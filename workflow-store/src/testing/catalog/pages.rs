@@ -7,7 +7,9 @@ use crate::{
     Catalog, CatalogError, NewWorkflow, RunQuery, Source, StatusReport, Viewer, WorkflowQuery,
 };
 use serde_json::json;
-use workflow_core::{MessageKind, NewRun, RunId, Status, StoreError};
+use workflow_core::Status;
+use workflow_core::id::RunId;
+use workflow_core::store::{MessageKind, NewRun, StoreError};
 
 use super::fixtures::*;
 

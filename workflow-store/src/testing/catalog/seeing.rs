@@ -7,7 +7,8 @@ use crate::{
     WorkflowChange, WorkflowQuery, WorkflowSort,
 };
 use serde_json::json;
-use workflow_core::{MessageKind, NewRun, RunId, StoreError};
+use workflow_core::id::RunId;
+use workflow_core::store::{MessageKind, NewRun, StoreError};
 
 use super::fixtures::*;
 

@@ -7,7 +7,7 @@ use crate::{
 };
 use futures::future::join_all;
 use serde_json::{Value as Json, json};
-use workflow_core::{NewRun, Trigger, WorkflowSnapshot};
+use workflow_core::store::{NewRun, Trigger, WorkflowSnapshot};
 
 use super::fixtures::*;
 

@@ -2,7 +2,9 @@
 
 use futures::future::join_all;
 use serde_json::{Value as Json, json};
-use workflow_core::{Lease, OwnerId, RunId, Status, StoreError};
+use workflow_core::Status;
+use workflow_core::id::RunId;
+use workflow_core::store::{Lease, OwnerId, StoreError};
 
 use super::fixtures::*;
 

@@ -4,9 +4,10 @@ use std::time::SystemTime;
 
 use futures::future::join_all;
 use serde_json::json;
-use workflow_core::{
-    BeginOutcome, Event, EventKind, NewRun, Parent, RunId, Status, StoreError, StoredRun, Trigger,
-};
+use workflow_core::Status;
+use workflow_core::event::{Event, EventKind};
+use workflow_core::id::RunId;
+use workflow_core::store::{BeginOutcome, NewRun, Parent, StoreError, StoredRun, Trigger};
 
 use super::fixtures::*;
 

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use workflow_core::RunId;
+use workflow_core::id::RunId;
 
 use super::fixtures::*;
 

@@ -4,7 +4,9 @@ use std::time::{Duration, Instant};
 
 use futures::future::join_all;
 use serde_json::json;
-use workflow_core::{BeginOutcome, Blocked, HeldLeases, OwnerId, Parent, RunId, StoreError};
+use workflow_core::event::Blocked;
+use workflow_core::id::RunId;
+use workflow_core::store::{BeginOutcome, HeldLeases, OwnerId, Parent, StoreError};
 
 use super::fixtures::*;
 
@@ -55,7 +57,7 @@ pub(crate) async fn the_dead_are_taken_over_and_fenced(stores: Stores) {
     let refused = stores.one.append(&lease, &event).await;
     assert!(matches!(refused, Err(StoreError::LeaseLost { run }) if run == lease.run));
     stores.other.append(&claimed, &event).await.expect("the heir drives");
-    let old = workflow_core::Owner { id: lease.owner, lifetime: SHORT };
+    let old = workflow_core::store::Owner { id: lease.owner, lifetime: SHORT };
     assert_eq!(stores.one.renew(old, &[lease]).await.expect("answered"), [lease]);
     assert_eq!(stores.other.renew(heir, &[claimed]).await.expect("answered"), []);
 }
@@ -74,7 +76,7 @@ pub(crate) async fn renewing_keeps_runs(stores: Stores) {
 pub(crate) async fn what_is_released_is_free(stores: Stores) {
     let owner = owner();
     let (kept, freed) = (begin(&*stores.one, owner).await, begin(&*stores.one, owner).await);
-    let lost = workflow_core::Lease { token: 7, ..kept };
+    let lost = workflow_core::store::Lease { token: 7, ..kept };
     stores.one.release(&[freed, lost]).await.expect("released");
     let orphans = stores.other.abandoned(None, 10).await.expect("readable");
     assert_eq!(
@@ -98,7 +100,7 @@ pub(crate) async fn orphans_come_in_pages(stores: Stores) {
         runs.push(run.id);
         stores.one.begin(run, Vec::new()).await.expect("it begins");
     }
-    let ids = |runs: Vec<workflow_core::StoredRun>| {
+    let ids = |runs: Vec<workflow_core::store::StoredRun>| {
         runs.into_iter().map(|run| run.id).collect::<Vec<_>>()
     };
     let first = ids(stores.one.abandoned(None, 2).await.expect("readable"));
@@ -131,10 +133,10 @@ pub(crate) async fn a_slow_owner_that_nobody_replaced_goes_on(stores: Stores) {
     })
     .await;
     stores.one.append(&lease, &[job_started(1, "load")]).await.expect("nobody took it");
-    let again = workflow_core::Owner { id: lease.owner, lifetime: Duration::from_secs(60) };
+    let again = workflow_core::store::Owner { id: lease.owner, lifetime: Duration::from_secs(60) };
     let claimed = stores.one.claim(again, &[lease.run]).await.expect("answered");
     assert_eq!(claimed.iter().map(|lease| lease.token).collect::<Vec<_>>(), [2]);
-    let stranger = workflow_core::Lease { owner: OwnerId::random(), ..claimed[0] };
+    let stranger = workflow_core::store::Lease { owner: OwnerId::random(), ..claimed[0] };
     let refused = stores.one.append(&stranger, &[job_started(2, "load")]).await;
     assert!(matches!(refused, Err(StoreError::LeaseLost { .. })), "{refused:?}");
 }

@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value as Json, json};
-use workflow_core::{
-    BeginOutcome, Event, Lease, Metadata, NewRun, Owner, OwnerId, Store, WorkflowSnapshot,
-};
+use workflow_core::definition::Metadata;
+use workflow_core::event::Event;
+use workflow_core::store::{BeginOutcome, Lease, NewRun, Owner, OwnerId, Store, WorkflowSnapshot};
 
 pub(crate) use super::Stores;
 

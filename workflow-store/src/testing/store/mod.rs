@@ -11,7 +11,7 @@ use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
 
-use workflow_core::Store;
+use workflow_core::store::Store;
 
 /// A store under test, seen from two processes.
 #[non_exhaustive]

@@ -5,7 +5,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures::future::join_all;
 use serde_json::json;
-use workflow_core::{MessageKind, NewRun, RunId, Status, StoreError, WorkflowSnapshot};
+use workflow_core::Status;
+use workflow_core::id::RunId;
+use workflow_core::store::{MessageKind, NewRun, StoreError, WorkflowSnapshot};
 
 use super::fixtures::*;
 

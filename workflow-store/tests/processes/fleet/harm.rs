@@ -2,7 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use workflow_core::{EventKind, StoreError};
+use workflow_core::event::EventKind;
+use workflow_core::store::StoreError;
 
 use super::{Fleet, LEASE, PATIENCE, Wanted};
 

@@ -17,7 +17,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use workflow_core::{Engine, EventKind, MessageKind, RunId, Store, StoreError};
+use workflow_core::Engine;
+use workflow_core::event::EventKind;
+use workflow_core::id::RunId;
+use workflow_core::store::{MessageKind, Store, StoreError};
 use workflow_store::{PostgresStore, SqliteStore};
 
 pub(crate) use chance::Chance;

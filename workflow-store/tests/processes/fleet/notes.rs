@@ -6,7 +6,7 @@ use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use workflow_core::RunId;
+use workflow_core::id::RunId;
 
 /// What servers noted so far.
 pub(super) struct Notes {

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use workflow_core::{Event, EventKind};
+use workflow_core::event::{Event, EventKind};
 
 use super::notes::{Execution, Tenure};
 
