@@ -1,7 +1,8 @@
 //! Events of a run: the one vocabulary that streams, reports and stores share.
 //!
-//! A run records what happens in its `Log`, in entries of sixteen bytes; readers see an entry as
-//! an [`Event`]. The output of jobs is sent to subscribers as events, but is not recorded.
+//! [`EventKind`] is the only type of event. A run records what happens in its `Log`, which packs
+//! the frequent kinds into sixteen bytes each. The output of jobs is sent to subscribers as events,
+//! but is not recorded.
 
 mod failure;
 mod in_flight;
@@ -22,7 +23,7 @@ use crate::run_log::{LogPlace, OutputStream};
 
 pub use failure::{Failure, decisive_line};
 pub(crate) use in_flight::InFlight;
-pub(crate) use log::{AFTER_CRASH, Entry, EntryDetail, EntryKind, JobLookup, Log};
+pub(crate) use log::{Frequent, JobLookup, Log};
 pub use stall::{Blocked, Death, Stall, Waiting};
 pub use status::{Status, TransitionError};
 pub(crate) use time::{format_time, rfc3339, seconds};
@@ -145,6 +146,9 @@ pub enum EventKind {
         job: String,
         /// The number of the attempt, from 1.
         attempt: u32,
+        /// Why the attempt was stopped; `None` if the process that ran it is gone.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        error: Option<Failure>,
     },
     /// A function started to sleep, until a time that a crash does not change.
     #[serde(rename = "sleep_started")]
@@ -222,9 +226,13 @@ pub enum EventKind {
         /// The number of bytes that the subscriber missed since the last output that it read.
         bytes: u64,
     },
-    /// Cancellation of the run was requested.
+    /// Cancellation of the run was requested, or became necessary.
     #[serde(rename = "cancel_requested")]
-    CancelRequested,
+    CancelRequested {
+        /// The reason, if nobody requested it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    },
     /// The run completed: every job completed or was skipped by a condition.
     #[serde(rename = "run_completed")]
     RunCompleted {
@@ -259,6 +267,46 @@ impl Event {
 }
 
 impl EventKind {
+    /// The codes of the kinds that end a job.
+    pub const JOB_ENDS: [&'static str; 4] =
+        ["job_completed", "job_failed", "job_skipped", "job_cancelled"];
+
+    /// The codes of the other kinds that change which attempts are running, or what they wait for.
+    pub const ATTEMPT_CHANGES: [&'static str; 6] = [
+        "run_resumed",
+        "job_started",
+        "attempt_failed",
+        "sleep_started",
+        "signal_awaited",
+        "signal_received",
+    ];
+
+    /// The stable code of the kind: the field `event` of its JSON form.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::RunStarted { .. } => "run_started",
+            Self::RunResumed { .. } => "run_resumed",
+            Self::RunBlocked { .. } => "run_blocked",
+            Self::RunUnblocked => "run_unblocked",
+            Self::JobStarted { .. } => "job_started",
+            Self::AttemptFailed { .. } => "attempt_failed",
+            Self::JobCompleted { .. } => "job_completed",
+            Self::JobFailed { .. } => "job_failed",
+            Self::JobSkipped { .. } => "job_skipped",
+            Self::JobCancelled { .. } => "job_cancelled",
+            Self::SleepStarted { .. } => "sleep_started",
+            Self::SignalAwaited { .. } => "signal_awaited",
+            Self::SignalReceived { .. } => "signal_received",
+            Self::ValueKept { .. } => "value_kept",
+            Self::JobOutput { .. } => "job_output",
+            Self::OutputSkipped { .. } => "output_skipped",
+            Self::CancelRequested { .. } => "cancel_requested",
+            Self::RunCompleted { .. } => "run_completed",
+            Self::RunFailed { .. } => "run_failed",
+            Self::RunCancelled => "run_cancelled",
+        }
+    }
+
     /// The name of the job that the event is about.
     pub fn job(&self) -> Option<&str> {
         match self {
@@ -293,6 +341,25 @@ impl EventKind {
         }
     }
 
+    /// The error of the attempt that the event ends.
+    pub fn error(&self) -> Option<&Failure> {
+        match self {
+            Self::AttemptFailed { error, .. } | Self::JobFailed { error, .. } => Some(error),
+            Self::JobCancelled { error, .. } => error.as_ref(),
+            _ => None,
+        }
+    }
+
+    /// The annotations of the attempt that the event ends, if there are any.
+    pub fn facts(&self) -> Option<&Map<String, Json>> {
+        match self {
+            Self::JobCompleted { facts, .. } | Self::JobFailed { facts, .. } => {
+                Some(facts).filter(|facts| !facts.is_empty())
+            }
+            _ => None,
+        }
+    }
+
     /// Whether reports and stores record the event. Other events reach only subscribers of the run.
     pub fn is_recorded(&self) -> bool {
         !matches!(self, Self::JobOutput { .. } | Self::OutputSkipped { .. })
@@ -301,6 +368,19 @@ impl EventKind {
     /// Whether this is the last event of a run.
     pub fn is_last(&self) -> bool {
         self.run_status().is_some_and(Status::is_final)
+    }
+
+    /// The status of the job after this event, if the event changes it. A job between two attempts
+    /// is running.
+    pub fn job_status(&self) -> Option<Status> {
+        match self {
+            Self::JobStarted { .. } | Self::AttemptFailed { .. } => Some(Status::Running),
+            Self::JobCompleted { .. } => Some(Status::Completed),
+            Self::JobFailed { .. } => Some(Status::Failed),
+            Self::JobSkipped { .. } => Some(Status::Skipped),
+            Self::JobCancelled { .. } => Some(Status::Cancelled),
+            _ => None,
+        }
     }
 
     /// The status of the run after this event, if the event changes it.
@@ -347,7 +427,8 @@ impl std::fmt::Display for EventKind {
             Self::ValueKept { job, key, .. } => write!(f, "{job} persisted value `{key}`"),
             Self::JobOutput { job, text, .. } => write!(f, "{job} | {}", text.trim_end()),
             Self::OutputSkipped { bytes } => write!(f, "{bytes} bytes of output skipped"),
-            Self::CancelRequested => f.write_str("cancellation requested"),
+            Self::CancelRequested { reason: None } => f.write_str("cancellation requested"),
+            Self::CancelRequested { reason: Some(reason) } => write!(f, "cancelled: {reason}"),
             Self::RunCompleted { .. } => f.write_str("run completed"),
             Self::RunFailed { reason } => write!(f, "run failed: {reason}"),
             Self::RunCancelled => f.write_str("run cancelled"),

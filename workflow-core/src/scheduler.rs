@@ -118,6 +118,11 @@ pub(crate) struct Scheduler {
 }
 
 impl Scheduler {
+    /// The graph of the run.
+    pub(crate) fn graph(&self) -> &Graph {
+        &self.graph
+    }
+
     /// Creates a run of this graph, with its first jobs ready. `seed` is for the jitter of retries.
     pub(crate) fn new(graph: Arc<Graph>, seed: u64) -> Self {
         let cells = graph.cells.clone();

@@ -2,12 +2,13 @@
 //! Changing a code makes stored runs unreadable.
 
 use std::fmt::Debug;
+use std::time::UNIX_EPOCH;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use workflow_core::Status;
-use workflow_core::event::{Blocked, EventKind, JobOrigin, Stall, Waiting};
+use workflow_core::event::{Blocked, Event, EventKind, JobOrigin, RunView, Stall, Waiting};
 use workflow_core::job::{JobErrorKind, OnFailure, TimeoutKind, TriggerRule};
 use workflow_core::run_log::OutputStream;
 use workflow_core::store::{MessageKind, Trigger};
@@ -57,10 +58,54 @@ fn kinds_of_errors_have_these_codes() {
 
 #[test]
 fn events_have_these_codes() {
+    let codes = events();
+    assert_codes::<EventKind>(&codes);
+    for code in codes {
+        let kind: EventKind = serde_json::from_value(code.clone()).expect("it is read");
+        assert_eq!(kind.code(), code["event"]);
+    }
+}
+
+/// The names of the running jobs, and what they wait for.
+fn running(events: &[&EventKind]) -> (Vec<String>, Vec<Waiting>) {
+    let mut view = RunView::new(["a"]);
+    for kind in events {
+        view.apply(&Event::new(0, UNIX_EPOCH, (*kind).clone()));
+    }
+    let jobs = view.jobs().iter().filter(|job| job.status == Status::Running);
+    (jobs.map(|job| job.name.clone()).collect(), view.waiting(UNIX_EPOCH))
+}
+
+/// Stores read only these to learn what the jobs of a run wait for.
+#[test]
+fn the_kinds_that_change_attempts_are_listed() {
+    let kinds: Vec<EventKind> = events()
+        .into_iter()
+        .map(|code| serde_json::from_value(code).expect("it is read"))
+        .collect();
+    let with_code = |code| kinds.iter().find(|kind| kind.code() == code).expect("it is listed");
+    let before = ["signal_awaited", "sleep_started", "job_skipped"].map(with_code);
+    let started = with_code("job_started");
+    for kind in kinds.iter().filter(|kind| !kind.is_last()) {
+        let histories = before.iter().map(|kind| vec![started, kind]);
+        let changes = histories.chain([vec![], vec![started]]).any(|mut history| {
+            let unchanged = running(&history);
+            history.push(kind);
+            running(&history) != unchanged
+        });
+        let code = kind.code();
+        let is_end = EventKind::JOB_ENDS.contains(&code);
+        assert_eq!(changes, is_end || EventKind::ATTEMPT_CHANGES.contains(&code), "{code}");
+        assert_eq!(is_end, kind.job_status().is_some_and(Status::is_final), "{code}");
+    }
+}
+
+/// One event of each form.
+fn events() -> Vec<Value> {
     let at = "2026-01-02T03:04:05Z";
     let error = json!({ "kind": "retryable", "message": "no", "error_type": "E" });
     let id = "0197a6b4-0000-7000-8000-000000000000";
-    assert_codes::<EventKind>(&[
+    vec![
         json!({ "event": "run_started" }),
         json!({ "event": "run_started", "repeats": id }),
         json!({ "event": "run_resumed" }),
@@ -73,6 +118,7 @@ fn events_have_these_codes() {
         json!({ "event": "job_failed", "job": "a", "attempt": 1, "error": error }),
         json!({ "event": "job_skipped", "job": "a", "reason": "no" }),
         json!({ "event": "job_cancelled", "job": "a", "attempt": 1 }),
+        json!({ "event": "job_cancelled", "job": "a", "attempt": 1, "error": error }),
         json!({ "event": "sleep_started", "job": "a", "attempt": 1, "duration": 1.0, "until": at }),
         json!({ "event": "signal_awaited", "job": "a", "attempt": 1, "signal": "go" }),
         json!({ "event": "signal_received", "job": "a", "attempt": 1, "signal": "go", "payload": 1, "message": 2 }),
@@ -80,10 +126,11 @@ fn events_have_these_codes() {
         json!({ "event": "job_output", "job": "a", "attempt": 1, "stream": "stdout", "text": "t" }),
         json!({ "event": "output_skipped", "bytes": 1 }),
         json!({ "event": "cancel_requested" }),
+        json!({ "event": "cancel_requested", "reason": "no" }),
         json!({ "event": "run_completed", "output": 1 }),
         json!({ "event": "run_failed", "reason": "no" }),
         json!({ "event": "run_cancelled" }),
-    ]);
+    ]
 }
 
 #[test]

@@ -50,7 +50,7 @@ impl<W: Write> JsonLines<W> {
 
 impl<W: Write> Display for JsonLines<W> {
     fn event(&mut self, event: &Event) -> io::Result<()> {
-        if !self.quiet && event.kind == EventKind::CancelRequested {
+        if !self.quiet && matches!(event.kind, EventKind::CancelRequested { .. }) {
             message(CANCELLING);
         }
         serde_json::to_writer(&mut self.out, event)?;

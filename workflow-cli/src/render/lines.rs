@@ -85,7 +85,7 @@ pub(super) fn event_line(
             let skipped = format!("skipped {bytes} bytes of output that arrived too fast");
             format!("  {}", styled(WARNING, skipped))
         }
-        EventKind::CancelRequested => CANCELLING.to_owned(),
+        EventKind::CancelRequested { .. } => CANCELLING.to_owned(),
         EventKind::RunCompleted { .. } => format!("{workflow} {}", styled(SUCCESS, "completed")),
         // The line of the failed job and the report show the reason.
         EventKind::RunFailed { .. } if progress.counts().failed > 0 => {
@@ -118,7 +118,7 @@ fn importance(kind: &EventKind) -> Importance {
         | EventKind::JobFailed { .. }
         | EventKind::JobOutput { .. }
         | EventKind::OutputSkipped { .. }
-        | EventKind::CancelRequested
+        | EventKind::CancelRequested { .. }
         | EventKind::RunCompleted { .. }
         | EventKind::RunFailed { .. }
         | EventKind::RunCancelled => Importance::High,

@@ -19,12 +19,12 @@ use super::worker::abandoned::RuntimeLoss;
 use super::worker::driver::{Background, Helper};
 use super::worker::task::Task;
 use super::{Engine, Shared, Timings};
-use crate::event::{Entry, EntryDetail, EntryKind, Log};
+use crate::event::{EventKind, Log};
 use crate::guard;
 use crate::id::RunId;
 use crate::job::{Attempt, Entered, JobContext, JobError, RunValues, Services};
-use crate::run::{Record, Report, RunError, RunJobLookup, Status};
-use crate::scheduler::{Cause, Scheduler};
+use crate::run::{Record, Report, RunError, Status};
+use crate::scheduler::Scheduler;
 use crate::store::{Lease, Message, MessageKind, NewRun, StoreError, WorkflowSnapshot};
 use crate::value::{Type, ValueError};
 use crate::workflow::{Plan, Workflow};
@@ -75,11 +75,7 @@ impl ActiveRun {
         let (now, jobs) = (shared.time.time_of_day(), what.plan.graph.len());
         let id = new_run.as_ref().map_or_else(|| RunId::made_at(now), |run| run.id);
         let mut log = Log::new(now, jobs);
-        let began = Entry::new(EntryKind::RunStarted, u32::MAX, 0, 0);
-        match repeats {
-            Some(run) => log.push_with(began, EntryDetail::Repeats(run)),
-            None => log.push(began),
-        }
+        log.push_event(0, None, EventKind::RunStarted { repeats });
         let recorder = new_run.and_then(|run| {
             let lease_renewer = shared.lease_renewer.as_ref()?;
             Some(Recorder::new(lease_renewer.store().clone(), run))
@@ -249,15 +245,8 @@ impl ActiveRun {
     /// Creates the report of a run that has ended, and wakes everyone who waits for it.
     pub(super) fn publish(&self) {
         let mut state = self.lock();
-        let status = match state.log.entries.last().map(Entry::kind) {
-            Some(EntryKind::RunCompleted) => Status::Completed,
-            Some(EntryKind::RunCancelled) => Status::Cancelled,
-            _ => Status::Failed,
-        };
-        let reason = match state.log.entries.last().map(Entry::kind) {
-            Some(EntryKind::RunFailed) => Some(state.log.reason(state.log.entries.len() - 1)),
-            _ => None,
-        };
+        let (status, reason) = state.log.outcome();
+        let reason = reason.map(str::to_owned);
         let record = Record {
             id: self.id,
             workflow: Arc::clone(&self.workflow),
@@ -568,25 +557,6 @@ impl ActiveRun {
     pub(super) fn enter_blocking(&self, more: isize) {
         let blocked = &mut self.lock().threads.blocked;
         *blocked = blocked.saturating_add_signed(more);
-    }
-}
-
-impl RunState {
-    /// Resolves the job numbers in the log.
-    pub(super) fn lookup<'a>(&'a self, run: &'a ActiveRun) -> RunJobLookup<'a> {
-        let (names, facts, persisted) = (&self.names, &self.facts, self.recorder.is_some());
-        RunJobLookup { graph: &run.plan.graph, names, facts, persisted }
-    }
-
-    /// Cancels the run by request, or for a reason that its report shows.
-    pub(super) fn cancel(&mut self, reason: Option<&str>) {
-        if !self.scheduler.is_finished() && !self.scheduler.is_cancelling() {
-            match reason.map(|reason| EntryDetail::Reason(reason.to_owned())) {
-                None => self.note(EntryKind::CancelRequested, u32::MAX, 0),
-                Some(reason) => self.note_with(EntryKind::CancelRequested, u32::MAX, 0, reason),
-            }
-            self.scheduler.cancel(Cause::Cancelled);
-        }
     }
 }
 

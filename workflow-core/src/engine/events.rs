@@ -39,7 +39,7 @@ impl Stream for Events {
         let report = run.report();
         let (log, lookup, visible) = match report {
             Some(report) => (&report.0.log, report.0.lookup(), report.0.log.entries.len()),
-            None => (&state.log, state.lookup(run), state.visible()),
+            None => (&state.log, state.lookup(), state.visible()),
         };
         if let Some(backlog) = &state.backlog
             && let Some(next) = backlog.read(output, *seen)

@@ -9,7 +9,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use super::active::ActiveRun;
-use crate::event::EntryKind;
 use crate::id::RunId;
 use crate::run_log::{Header, LogError, LogPlace, MAX_BODY, OUTPUT_LIMIT, OutputStream, RunLog};
 
@@ -94,7 +93,7 @@ impl ActiveRun {
         let printing = printed.or_insert_with(|| Printing::none(0));
         if printing.attempt != attempt {
             *printing = Printing::none(attempt);
-            printing.began = self.began_at(job);
+            printing.began = self.lock().log.start_of(job).unwrap_or_default();
             log.begin(&name, attempt)?;
         }
         let after = self.read_clock().saturating_sub(printing.began).max(0) / 1_000_000;
@@ -116,15 +115,6 @@ impl ActiveRun {
             printing.told = printing.dropped;
         }
         Ok(None)
-    }
-
-    /// When the latest attempt of a job started, in nanoseconds since the start of the run.
-    fn began_at(&self, job: u32) -> i64 {
-        let state = self.lock();
-        let entries = state.log.entries.iter().rev();
-        let mut starts =
-            entries.filter(|entry| entry.job == job && entry.kind() == EntryKind::JobStarted);
-        starts.next().map_or(0, |entry| entry.at)
     }
 }
 

@@ -26,12 +26,12 @@ use super::events::Backlog;
 use super::permits::LimitId;
 use super::shutdown::ShutdownPhase;
 use super::worker::task::{Task, Work};
-use crate::event::{Entry, EntryDetail, EntryKind, Failure, Log};
+use crate::event::{EventKind, Failure, Frequent, Log};
 use crate::job::{
     AttemptIo, ChildFrame, Delivery, Grace, JobError, JobErrorKind, JobFlags, RawCall, TimeoutKind,
     Token,
 };
-use crate::run::{Annotations, ChildName, JobNames};
+use crate::run::{Annotations, ChildName, JobNames, RunJobLookup};
 use crate::scheduler::{Cause, Effect, End, Outcome, Scheduler};
 use crate::sparse_map::{SparseList, SparseMap};
 
@@ -187,19 +187,27 @@ impl RunState {
         }
     }
 
-    #[inline]
-    pub(super) fn note(&mut self, what: EntryKind, job: u32, attempt: u32) {
-        self.log.push(Entry::new(what, job, attempt, self.read_at));
+    /// Resolves the job numbers in the log.
+    pub(super) fn lookup(&self) -> RunJobLookup<'_> {
+        let (names, facts, persisted) = (&self.names, &self.facts, self.recorder.is_some());
+        RunJobLookup { graph: self.scheduler.graph(), names, facts, persisted }
     }
 
-    pub(super) fn note_with(
-        &mut self,
-        what: EntryKind,
-        job: u32,
-        attempt: u32,
-        detail: EntryDetail,
-    ) {
-        self.log.push_with(Entry::new(what, job, attempt, self.read_at), detail);
+    /// Records a frequent event.
+    #[inline]
+    pub(super) fn note(&mut self, event: Frequent) {
+        self.log.push(self.read_at, event);
+    }
+
+    /// Records an event of the run.
+    pub(super) fn note_run(&mut self, kind: EventKind) {
+        self.log.push_event(self.read_at, None, kind);
+    }
+
+    /// Records an event of a job, which gets the job's name.
+    pub(super) fn note_job(&mut self, job: u32, kind: impl FnOnce(String) -> EventKind) {
+        let name = self.names.get(self.scheduler.graph(), job).into_owned();
+        self.log.push_event(self.read_at, Some(job), kind(name));
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::SystemTime;
 
-use super::{Event, EventKind, JobOrigin, Waiting};
+use super::{Event, EventKind, JobOrigin, Status, Waiting};
 
 /// The running attempts by job: a fold over the events of a run.
 #[derive(Debug, Default)]
@@ -28,11 +28,7 @@ impl InFlight {
                 let attempt = Attempt { number: *attempt, parent, signal: None, sleep: None };
                 self.0.insert(job.clone(), attempt);
             }
-            EventKind::AttemptFailed { job, .. }
-            | EventKind::JobCompleted { job, .. }
-            | EventKind::JobFailed { job, .. }
-            | EventKind::JobSkipped { job, .. }
-            | EventKind::JobCancelled { job, .. } => drop(self.0.remove(job)),
+            EventKind::AttemptFailed { job, .. } => drop(self.0.remove(job)),
             EventKind::SignalAwaited { job, signal, .. } => {
                 self.change(job, |attempt| attempt.signal = Some((signal.clone(), event.at)));
             }
@@ -42,8 +38,11 @@ impl InFlight {
             EventKind::SleepStarted { job, until, .. } => {
                 self.change(job, |attempt| attempt.sleep = Some((event.at, *until)));
             }
-            kind if kind.is_last() => self.0.clear(),
             EventKind::RunResumed { .. } => self.0.clear(),
+            kind if kind.is_last() => self.0.clear(),
+            kind if kind.job_status().is_some_and(Status::is_final) => {
+                drop(kind.job().and_then(|job| self.0.remove(job)));
+            }
             _ => {}
         }
     }

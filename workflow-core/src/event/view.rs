@@ -130,7 +130,7 @@ impl RunView {
             EventKind::RunResumed { .. } => {
                 (0..self.jobs.len()).for_each(|place| self.change(place, JobView::interrupt));
             }
-            EventKind::CancelRequested => self.is_cancelling = true,
+            EventKind::CancelRequested { .. } => self.is_cancelling = true,
             EventKind::RunFailed { reason } => self.reason = Some(reason.clone()),
             _ => {}
         }
@@ -308,8 +308,8 @@ impl JobView {
             EventKind::JobFailed { attempt, error, facts, .. } => {
                 self.end(*attempt, at, Status::Failed, Some(error), facts);
             }
-            EventKind::JobCancelled { attempt, .. } => {
-                self.end(*attempt, at, Status::Cancelled, None, &Map::new());
+            EventKind::JobCancelled { attempt, error, .. } => {
+                self.end(*attempt, at, Status::Cancelled, error.as_ref(), &Map::new());
             }
             EventKind::JobSkipped { reason, .. } => {
                 (self.status, self.skipped_because) = (Status::Skipped, Some(reason.clone()));
@@ -437,7 +437,7 @@ mod tests {
 
     #[test]
     fn a_job_that_is_stopped_before_it_begins_took_no_time() {
-        let view = view([EventKind::JobCancelled { job: "b".to_owned(), attempt: 1 }]);
+        let view = view([EventKind::JobCancelled { job: "b".to_owned(), attempt: 1, error: None }]);
         let job = view.job("b").expect("it is there");
         assert_eq!((job.status, job.ended_at, job.duration()), (Status::Cancelled, None, None));
     }

@@ -12,7 +12,7 @@ use serde_json::Value as Json;
 
 use super::job::brief;
 use super::{Annotations, JobNames, JobReport, OutputError, RunJobLookup, Status};
-use crate::event::{Entry, EntryDetail, EntryKind, Event, Failure, Log, RunView, format_time};
+use crate::event::{Event, Failure, Log, RunView, format_time};
 use crate::graph::Graph;
 use crate::id::{RunId, nearest};
 use crate::job::{RunValues, STDERR_FOLLOWS};
@@ -82,24 +82,12 @@ impl Report {
 
     /// The reason why the run failed, as text; or why it was cancelled, if it was not by request.
     pub fn reason(&self) -> Option<String> {
-        let log = &self.0.log;
-        let last = log.entries.len().checked_sub(1)?;
-        match log.entries[last].kind() {
-            EntryKind::RunFailed => Some(log.reason(last)),
-            EntryKind::RunCancelled => {
-                let is_request = |entry: &Entry| entry.kind() == EntryKind::CancelRequested;
-                match log.detail(log.entries.iter().rposition(is_request)?)? {
-                    EntryDetail::Reason(reason) => Some(reason.clone()),
-                    _ => None,
-                }
-            }
-            _ => None,
-        }
+        self.0.log.outcome().1.map(str::to_owned)
     }
 
     /// The errors of attempts.
     pub(crate) fn failures(&self) -> impl Iterator<Item = &Failure> {
-        (0..self.0.log.entries.len()).filter_map(|index| self.0.log.failure(index))
+        self.0.log.failures().map(|(_, _, error)| error)
     }
 
     /// The progress of the run as text, such as `3 of 5 jobs completed`.
@@ -127,17 +115,7 @@ impl Report {
         self.events().for_each(|event| view.apply(&event));
         let facts = |job| self.0.facts.get(&job).cloned().unwrap_or_default();
         let jobs = view.jobs().iter().zip(0..);
-        let mut jobs: Vec<_> =
-            jobs.map(|(job, number)| JobReport::new(job, facts(number))).collect();
-        // The error of a cancelled job is in the log, but not in its event.
-        let log = &self.0.log;
-        let entries = log.entries.iter().enumerate();
-        for (index, entry) in entries.filter(|(_, entry)| entry.kind() == EntryKind::JobCancelled) {
-            if let Some(job) = jobs.get_mut(entry.job as usize) {
-                job.error = log.failure(index).cloned();
-            }
-        }
-        jobs
+        jobs.map(|(job, number)| JobReport::new(job, facts(number))).collect()
     }
 
     /// The report of one job.

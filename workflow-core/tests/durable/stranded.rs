@@ -116,8 +116,8 @@ fn a_stranded_run_is_cancelled_at_once() {
         let ends: Vec<_> = events(&store, run).into_iter().map(|event| event.kind).collect();
         let job = "publish".to_owned();
         let ended = [
-            EventKind::CancelRequested,
-            EventKind::JobCancelled { job, attempt: 1 },
+            EventKind::CancelRequested { reason: None },
+            EventKind::JobCancelled { job, attempt: 1, error: None },
             EventKind::RunCancelled,
         ];
         assert!(ends.ends_with(&ended), "{ends:?}");

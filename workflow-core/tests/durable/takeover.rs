@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use workflow_core::engine::RunHandle;
+use workflow_core::event::EventKind;
 use workflow_core::store::{Message, MessageKind};
 
 use super::gated::Gated;
@@ -165,4 +166,21 @@ fn a_short_lease_is_renewed_in_time() {
         block_on(run.signal("go", 7)).expect("kept");
         run.wait().expect("it completes");
     }
+}
+
+#[test]
+fn every_engine_knows_why_a_job_was_stopped() {
+    let store = Arc::new(MemoryStore::new());
+    let engine = Engine::builder().store(store.clone()).build();
+    let waiting = engine.run("hands: waits").start().expect("it starts");
+    let awaits = |event: &Event| matches!(event.kind, EventKind::SignalAwaited { .. });
+    until("the wait", || events(&store, waiting.id()).iter().any(awaits));
+    waiting.cancel();
+    let report = waiting.wait().expect_err("it is cancelled").into_report().expect("a report");
+    let error = |report: &Report| report.jobs().into_iter().find_map(|job| job.error);
+    let known = error(&report).expect("it was stopped");
+    assert!(known.message.starts_with("cancelled"), "{known}");
+    let other = Engine::builder().store(store).build();
+    let followed = block_on(other.follow(waiting.id())).expect_err("it is cancelled");
+    assert_eq!(error(followed.report().expect("a report")), Some(known));
 }

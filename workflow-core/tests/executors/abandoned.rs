@@ -471,7 +471,11 @@ fn a_kept_run_whose_runtime_is_shut_down_goes_on_elsewhere() {
             block_on(store.send(run, kind)).expect("it runs");
             let report = block_on(next.follow(run)).expect("it completes");
             assert_eq!(report.output::<u32>(), Ok(7));
-            assert!(report.events().all(|event| event.kind != EventKind::CancelRequested));
+            assert!(
+                report
+                    .events()
+                    .all(|event| !matches!(event.kind, EventKind::CancelRequested { .. }))
+            );
         }
         let followed = follower.join().expect("no panic").expect("it completes");
         assert_eq!(followed.output::<u32>(), Ok(7));

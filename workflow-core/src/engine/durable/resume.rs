@@ -18,7 +18,7 @@ use crate::engine::request::Runnable;
 use crate::engine::runtime::Runtime;
 use crate::engine::state::RunState;
 use crate::engine::{Engine, LookupError};
-use crate::event::{AFTER_CRASH, EntryKind, Event, EventKind};
+use crate::event::{Event, EventKind};
 use crate::guard;
 use crate::id::RunId;
 use crate::store::{
@@ -203,16 +203,17 @@ impl Engine {
         let events = read_events(&**store, lease.run).await?;
         let after_crash = is_after_crash(stored);
         let recorder = Recorder::resumed(store.clone(), lease, events.len(), after_crash);
-        let active = self.restore(what, lease.run, &events, Some(recorder), after_crash)?;
-        tracing::info!(parent: &active.span, events = events.len(), "run resumed");
+        let count = events.len();
         let has_started =
             events.iter().any(|event| matches!(event.kind, EventKind::RunStarted { .. }));
-        let (again, how) = match (has_started, after_crash) {
-            (false, _) => (EntryKind::RunStarted, 0),
-            (true, false) => (EntryKind::RunResumed, 0),
-            (true, true) => (EntryKind::RunResumed, AFTER_CRASH),
-        };
-        active.change(|state, _| state.note(again, u32::MAX, how));
+        let active = self.restore(what, lease.run, events, Some(recorder), after_crash)?;
+        tracing::info!(parent: &active.span, events = count, "run resumed");
+        active.change(|state, _| {
+            state.note_run(match has_started {
+                true => EventKind::RunResumed { after_crash },
+                false => EventKind::RunStarted { repeats: None },
+            });
+        });
         // New messages reach the run from now on. Earlier ones are read after this.
         active.hold_lease(lease);
         let messages = store.messages(lease.run).await?;
@@ -232,7 +233,7 @@ impl Engine {
         &self,
         what: Runnable,
         id: RunId,
-        events: &[Event],
+        events: Vec<Event>,
         recorder: Option<Box<Recorder>>,
         after_crash: bool,
     ) -> Result<Arc<ActiveRun>, ResumeError> {

@@ -179,7 +179,7 @@ impl RunState {
         if recorder.busy || recorder.failed.is_some() || recorder.persisted == until {
             return;
         }
-        let lookup = self.lookup(run);
+        let lookup = self.lookup();
         let events = (recorder.persisted..until).filter_map(|index| self.log.event(index, &lookup));
         let batch = Batch {
             begins: match &recorder.place {

@@ -7,9 +7,8 @@ use tracing::level_filters::LevelFilter;
 
 use super::deferred::{Notice, Then};
 use super::{
-    ActiveRun, Alert, AttemptIo, Cause, Child, ChildFrame, ChildName, Deferred, Effect, Entry,
-    EntryDetail, EntryKind, Failure, HostOwned, JobError, JobErrorKind, JobFlags, Outcome,
-    RunState, TimeoutKind,
+    ActiveRun, Alert, AttemptIo, Cause, Child, ChildFrame, ChildName, Deferred, Effect, EventKind,
+    Failure, Frequent, HostOwned, JobError, JobErrorKind, JobFlags, Outcome, RunState, TimeoutKind,
 };
 use crate::engine::durable::replay::Claim;
 use crate::engine::durable::writer::Held;
@@ -22,7 +21,7 @@ impl RunState {
             Effect::Launch { .. } => {}
             Effect::Skip { job, reason } => {
                 self.give_back(job);
-                self.note_with(EntryKind::JobSkipped, job, 0, EntryDetail::Skip(reason));
+                self.note(Frequent::JobSkipped { job, reason });
             }
             Effect::Retry { job, attempt, delay } => {
                 self.facts.remove(&job);
@@ -30,8 +29,13 @@ impl RunState {
                     let failure = Failure::from(&error);
                     deferred.host_owned.push(HostOwned::Error(error));
                     self.notice(run, job, attempt, &failure, Then::RetryIn(delay), deferred);
-                    let detail = EntryDetail::Error { error: failure, retry_in: Some(delay) };
-                    self.note_with(EntryKind::AttemptFailed, job, attempt, detail);
+                    let (error, retry_in) = (failure, delay);
+                    self.note_job(job, |job| EventKind::AttemptFailed {
+                        job,
+                        attempt,
+                        error,
+                        retry_in,
+                    });
                 }
             }
             Effect::Expire { job } => {
@@ -40,10 +44,10 @@ impl RunState {
                 self.failed_with(job, error, deferred);
             }
             Effect::Fail { job, attempt } => {
-                self.note_failure(run, EntryKind::JobFailed, job, attempt, deferred);
+                self.note_failure(run, Then::Failed, job, attempt, deferred);
             }
             Effect::Cancel { job, attempt } => {
-                self.note_failure(run, EntryKind::JobCancelled, job, attempt, deferred);
+                self.note_failure(run, Then::Cancelled, job, attempt, deferred);
             }
             Effect::Arm { timer, after } => {
                 self.set_deadline(run, Alert::Scheduler(timer), after, deferred)
@@ -62,7 +66,7 @@ impl RunState {
     fn note_failure(
         &mut self,
         run: &ActiveRun,
-        what: EntryKind,
+        then: Then,
         job: u32,
         attempt: u32,
         deferred: &mut Deferred,
@@ -73,9 +77,15 @@ impl RunState {
             JobError::of_kind(JobErrorKind::Cancelled, "stopped before it began")
         });
         let failure = Failure::from(&error);
-        let then = if what == EntryKind::JobFailed { Then::Failed } else { Then::Cancelled };
+        let is_cancelled = matches!(then, Then::Cancelled);
         self.notice(run, job, attempt, &failure, then, deferred);
-        self.note_with(what, job, attempt, EntryDetail::Error { error: failure, retry_in: None });
+        if is_cancelled {
+            let error = Some(failure);
+            self.note_job(job, |job| EventKind::JobCancelled { job, attempt, error });
+        } else {
+            let (error, facts) = (failure, self.facts.get(&job).cloned().unwrap_or_default());
+            self.note_job(job, |job| EventKind::JobFailed { job, attempt, error, facts });
+        }
         self.send_result(job, Err(error), deferred);
     }
 
@@ -180,26 +190,17 @@ impl RunState {
 
     fn finish(&mut self, run: &Arc<ActiveRun>, outcome: Outcome, deferred: &mut Deferred) {
         self.read_at = run.read_clock();
-        match outcome {
-            Outcome::Completed => match self.output_on_record(run) {
-                Some(output) => {
-                    let detail = EntryDetail::Output(output);
-                    self.note_with(EntryKind::RunCompleted, u32::MAX, 0, detail);
-                }
-                None => self.note(EntryKind::RunCompleted, u32::MAX, 0),
-            },
-            Outcome::Cancelled => self.note(EntryKind::RunCancelled, u32::MAX, 0),
-            Outcome::Failed => {
-                let reason = EntryDetail::Reason(self.first_failure(run));
-                self.note_with(EntryKind::RunFailed, u32::MAX, 0, reason);
-            }
+        let end = match outcome {
+            Outcome::Completed => EventKind::RunCompleted { output: self.output_on_record(run) },
+            Outcome::Cancelled => EventKind::RunCancelled,
+            Outcome::Failed => EventKind::RunFailed { reason: self.first_failure(run) },
             Outcome::TimedOut => {
                 let limit = run.plan.graph.settings.timeout.unwrap_or_default();
-                let reason =
-                    EntryDetail::Reason(format!("the run took longer than {limit:?} (run)"));
-                self.note_with(EntryKind::RunFailed, u32::MAX, 0, reason);
+                let reason = format!("the run took longer than {limit:?} (run)");
+                EventKind::RunFailed { reason }
             }
-        }
+        };
+        self.note_run(end);
         deferred.drop.extend(self.clear_alarms());
         deferred.finished = self.is_recorded();
         deferred.wake.extend(self.driver.take());
@@ -210,18 +211,15 @@ impl RunState {
         self.recorder.as_ref()?;
         let (source, _) = run.plan.output?;
         let job = run.plan.layout.outputs.iter().position(|output| *output == source)? as u32;
-        let is_its = |entry: &Entry| entry.job == job && entry.kind() == EntryKind::JobCompleted;
-        self.log.output(self.log.entries.iter().rposition(is_its)?)
+        self.log.output_of(job)
     }
 
     /// Names the job whose failure failed the run.
     fn first_failure(&self, run: &ActiveRun) -> String {
         let jobs = run.plan.graph.len() as u32;
-        let bad = |what| matches!(what, EntryKind::JobFailed | EntryKind::JobCancelled);
-        let mut entries = self.log.entries.iter().enumerate();
-        let first = entries.find(|(_, entry)| bad(entry.kind()) && entry.job < jobs);
-        match first.and_then(|(index, entry)| Some((entry.job, self.log.failure(index)?))) {
-            Some((job, error)) => {
+        let mut failures = self.log.failures();
+        match failures.find(|(job, is_end, _)| *is_end && *job < jobs) {
+            Some((job, _, error)) => {
                 format!("job `{}` failed: {error}", self.names.get(&run.plan.graph, job))
             }
             None => "a job failed".to_owned(),

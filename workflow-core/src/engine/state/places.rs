@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use super::{ActiveRun, Deferred, Effect, End, JobError, JobFlags, LimitId, Role, RunState, Step};
+use super::{ActiveRun, Deferred, End, JobError, JobFlags, LimitId, Role, RunState, Step};
 use crate::engine::permits::{self, Admitted, Inherited, Ticket};
 
 /// The places that a job holds or waits for.
@@ -95,17 +95,7 @@ impl RunState {
             deferred.wake.extend(self.driver.take());
             return None;
         }
-        let mut step = None;
-        while step.is_none()
-            && let Some(effect) = self.scheduler.next()
-        {
-            match effect {
-                Effect::Launch { job, attempt } => {
-                    step = self.launch(run, role, job, attempt, deferred);
-                }
-                other => self.apply(run, other, deferred),
-            }
-        }
+        let step = self.next_launched(run, role, deferred);
         self.grant_freed(deferred);
         step
     }

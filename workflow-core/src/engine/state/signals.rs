@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 use futures::channel::oneshot;
 use serde_json::Value as Json;
 
-use super::{ActiveRun, Deferred, EntryDetail, EntryKind, RunState};
+use super::{ActiveRun, Deferred, EventKind, RunState};
 use crate::engine::durable::writer::Held;
 use crate::sparse_map::SparseMap;
 
@@ -28,7 +28,7 @@ pub(in crate::engine) struct Signals {
     sleepers: SparseMap<u32, usize>,
     values: SparseMap<String, Json>,
     /// Recorded signals and sleeps of attempts that were running before the run was resumed.
-    replayable: Vec<(u32, u32, EntryDetail)>,
+    replayable: Vec<(u32, EventKind)>,
 }
 
 struct Signal {
@@ -51,16 +51,18 @@ impl Signals {
             || self.receivers.iter().any(|it| it.job == job && !it.receive.is_canceled())
     }
 
-    /// Restores a recorded sleep, signal or value.
-    pub(in crate::engine) fn restore(&mut self, job: u32, attempt: u32, detail: EntryDetail) {
-        match detail {
-            EntryDetail::Kept { key, value } => drop(self.values.insert(key, value)),
-            detail => {
-                if let EntryDetail::Signal { message: Some(number), .. } = detail {
-                    self.arrived.insert(number);
-                }
-                self.replayable.push((job, attempt, detail));
+    /// Restores a recorded sleep, signal or value. Ignores other events.
+    pub(in crate::engine) fn restore(&mut self, job: u32, kind: &EventKind) {
+        match kind {
+            EventKind::ValueKept { key, value, .. } => {
+                self.values.insert(key.clone(), value.clone());
             }
+            EventKind::SignalReceived { message, .. } => {
+                self.arrived.extend(*message);
+                self.replayable.push((job, kind.clone()));
+            }
+            EventKind::SleepStarted { .. } => self.replayable.push((job, kind.clone())),
+            _ => {}
         }
     }
 
@@ -74,18 +76,20 @@ impl Signals {
         Some((receivers.remove(receiver), waiting.remove(signal)))
     }
 
-    /// Removes the first recorded entry of this attempt that matches.
-    fn replay(
+    /// Removes the first recorded event of this attempt in which `find` finds something.
+    fn replay<T>(
         &mut self,
         job: u32,
         attempt: u32,
-        like: impl Fn(&EntryDetail) -> bool,
-    ) -> Option<EntryDetail> {
-        let same = |(of, number, detail): &(u32, u32, EntryDetail)| {
-            (*of, *number) == (job, attempt) && like(detail)
+        find: impl Fn(&EventKind) -> Option<T>,
+    ) -> Option<T> {
+        let found = |(at, (of, kind)): (usize, &(u32, EventKind))| {
+            let is_its = *of == job && kind.attempt() == Some(attempt);
+            Some((at, find(kind).filter(|_| is_its)?))
         };
-        let at = self.replayable.iter().position(same)?;
-        Some(self.replayable.remove(at).2)
+        let (at, found) = self.replayable.iter().enumerate().find_map(found)?;
+        self.replayable.remove(at);
+        Some(found)
     }
 }
 
@@ -100,18 +104,18 @@ impl RunState {
     ) -> Duration {
         let duration = duration.min(LONGEST_SLEEP);
         *self.signals().sleepers.entry(job).or_insert(0) += 1;
-        let same = |detail: &EntryDetail| matches!(detail, EntryDetail::Sleep { duration: it, .. } if it.abs_diff(duration) < Duration::from_micros(1));
-        if let Some(EntryDetail::Sleep { until, .. }) = self.signals().replay(job, attempt, same) {
+        let recorded = |kind: &EventKind| match kind {
+            EventKind::SleepStarted { duration: it, until, .. } => {
+                (it.abs_diff(duration) < Duration::from_micros(1)).then_some(*until)
+            }
+            _ => None,
+        };
+        if let Some(until) = self.signals().replay(job, attempt, recorded) {
             // At most the full duration, because the clock may have been set back since.
             return until.duration_since(now).unwrap_or_default().min(duration);
         }
         let until = now.checked_add(duration).unwrap_or(now);
-        self.note_with(
-            EntryKind::SleepStarted,
-            job,
-            attempt,
-            EntryDetail::Sleep { duration, until },
-        );
+        self.note_job(job, |job| EventKind::SleepStarted { job, attempt, duration, until });
         duration
     }
 
@@ -134,9 +138,13 @@ impl RunState {
         deferred: &mut Deferred,
     ) -> oneshot::Receiver<Json> {
         let (receive, received) = oneshot::channel();
-        let same = |detail: &EntryDetail| matches!(detail, EntryDetail::Signal { name: it, .. } if *it == name);
-        if let Some(EntryDetail::Signal { payload, .. }) = self.signals().replay(job, attempt, same)
-        {
+        let recorded = |kind: &EventKind| match kind {
+            EventKind::SignalReceived { signal, payload, .. } => {
+                (*signal == name).then(|| payload.clone())
+            }
+            _ => None,
+        };
+        if let Some(payload) = self.signals().replay(job, attempt, recorded) {
             deferred.signal.push((receive, payload));
             return received;
         }
@@ -145,7 +153,7 @@ impl RunState {
         self.deliver_signals(deferred);
         let waits = |it: &Receiver| (it.job, it.attempt, &it.name) == (job, attempt, &awaited);
         if self.signals().receivers.iter().any(waits) {
-            self.note_with(EntryKind::SignalAwaited, job, attempt, EntryDetail::Awaited(awaited));
+            self.note_job(job, |job| EventKind::SignalAwaited { job, attempt, signal: awaited });
         }
         received
     }
@@ -171,9 +179,11 @@ impl RunState {
     fn deliver_signals(&mut self, deferred: &mut Deferred) {
         while let Some((receiver, signal)) = self.signals().take_match() {
             let Receiver { job, attempt, receive, .. } = receiver;
-            let Signal { name, payload, message } = signal;
-            let detail = EntryDetail::Signal { name, payload: payload.clone(), message };
-            self.note_with(EntryKind::SignalReceived, job, attempt, detail);
+            let Signal { name: signal, payload, message } = signal;
+            self.note_job(job, |job| {
+                let payload = payload.clone();
+                EventKind::SignalReceived { job, attempt, signal, payload, message }
+            });
             if let Some(Held::Signal(receive, payload)) = self.hold(Held::Signal(receive, payload))
             {
                 deferred.signal.push((receive, payload));
@@ -192,7 +202,7 @@ impl RunState {
         let running = self.scheduler.is_running(job, attempt);
         if running {
             self.signals().values.insert(key.clone(), value.clone());
-            self.note_with(EntryKind::ValueKept, job, attempt, EntryDetail::Kept { key, value });
+            self.note_job(job, |job| EventKind::ValueKept { job, key, value });
         }
         running
     }

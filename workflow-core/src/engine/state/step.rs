@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
+use serde_json::Value as Json;
+
 use super::{
-    ActiveRun, Deferred, Effect, End, EntryDetail, EntryKind, HostOwned, JobError, JobErrorKind,
+    ActiveRun, Deferred, Effect, End, EventKind, Frequent, HostOwned, JobError, JobErrorKind,
     JobFlags, Role, RunState, Step, Task, Work,
 };
 use crate::engine::durable::writer::Held;
@@ -51,21 +53,12 @@ impl RunState {
         {
             return step;
         }
-        while let Some(effect) = self.scheduler.next() {
-            match effect {
-                Effect::Launch { job, attempt } => {
-                    if let Some(step) = self.launch(run, role, job, attempt, deferred) {
-                        if !self.freed.is_empty() {
-                            self.grant_freed(deferred);
-                        }
-                        return step;
-                    }
-                }
-                other => self.apply(run, other, deferred),
-            }
-        }
+        let launched = self.next_launched(run, role, deferred);
         if !self.freed.is_empty() {
             self.grant_freed(deferred);
+        }
+        if let Some(step) = launched {
+            return step;
         }
         if self.recorder.is_some() {
             self.record(run);
@@ -77,9 +70,30 @@ impl RunState {
         }
     }
 
+    /// Applies effects of the scheduler until one is an attempt that the worker may launch.
+    #[inline]
+    pub(super) fn next_launched(
+        &mut self,
+        run: &Arc<ActiveRun>,
+        role: Role,
+        deferred: &mut Deferred,
+    ) -> Option<Step> {
+        while let Some(effect) = self.scheduler.next() {
+            match effect {
+                Effect::Launch { job, attempt } => {
+                    if let Some(step) = self.launch(run, role, job, attempt, deferred) {
+                        return Some(step);
+                    }
+                }
+                other => self.apply(run, other, deferred),
+            }
+        }
+        None
+    }
+
     /// Launches an attempt, if the worker may do so now.
     #[inline]
-    pub(super) fn launch(
+    fn launch(
         &mut self,
         run: &Arc<ActiveRun>,
         role: Role,
@@ -130,7 +144,7 @@ impl RunState {
             return false;
         }
         if self.recorder.is_none() && !flags.intersects(JobFlags::CONDITIONAL) {
-            self.note(EntryKind::JobStarted, job, attempt);
+            self.note(Frequent::JobStarted { job, attempt });
         }
         true
     }
@@ -153,11 +167,11 @@ impl RunState {
         let recorded_start = !flags.intersects(JobFlags::CONDITIONAL);
         let lease_is_valid = self.may_begin_unrecorded(run);
         if recorded_start && !lease_is_valid {
-            self.note(EntryKind::JobStarted, job, attempt);
+            self.note(Frequent::JobStarted { job, attempt });
         }
         let held = self.hold(Held::Launch { job, attempt });
         if recorded_start && lease_is_valid {
-            self.note(EntryKind::JobStarted, job, attempt);
+            self.note(Frequent::JobStarted { job, attempt });
         }
         held.is_some()
     }
@@ -198,7 +212,7 @@ impl RunState {
     pub(in crate::engine) fn began(&mut self, job: u32, attempt: u32) -> bool {
         let runs = self.scheduler.is_running(job, attempt);
         if runs {
-            self.note(EntryKind::JobStarted, job, attempt);
+            self.note(Frequent::JobStarted { job, attempt });
         }
         runs
     }
@@ -262,7 +276,7 @@ impl RunState {
                 }
                 let recorded_start = self.recorder.is_some();
                 if !recorded_start && !self.scheduler.flags(job).intersects(JobFlags::CONDITIONAL) {
-                    self.note(EntryKind::JobStarted, job, attempt);
+                    self.note(Frequent::JobStarted { job, attempt });
                 }
                 return Some((job, attempt));
             }
@@ -373,11 +387,8 @@ impl RunState {
         match divergence.map_or(result, Err) {
             Ok(()) => {
                 match output {
-                    None => self.note(EntryKind::JobCompleted, job, attempt),
-                    Some(output) => {
-                        let output = EntryDetail::Output(output);
-                        self.note_with(EntryKind::JobCompleted, job, attempt, output);
-                    }
+                    None => self.note(Frequent::JobCompleted { job, attempt }),
+                    Some(output) => self.note_output(job, attempt, output),
                 }
                 self.scheduler.ended(job, attempt, End::Completed);
                 if self
@@ -390,6 +401,13 @@ impl RunState {
             }
             Err(error) => self.ended_with_error(run, job, attempt, error, deferred),
         }
+    }
+
+    /// Records that a job of a persisted run completed.
+    fn note_output(&mut self, job: u32, attempt: u32, output: Arc<Json>) {
+        let facts = self.facts.get(&job).cloned().unwrap_or_default();
+        let output = Some(output);
+        self.note_job(job, |job| EventKind::JobCompleted { job, attempt, output, facts });
     }
 
     /// Removes the state of an attempt that has ended.

@@ -5,12 +5,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{
-    ActiveRun, Alert, Cause, Deferred, Delivery, End, EntryDetail, EntryKind, Grace, JobError,
-    JobErrorKind, JobFlags, RunState, TimeoutKind,
+    ActiveRun, Alert, Cause, Deferred, Delivery, End, EventKind, Grace, JobError, JobErrorKind,
+    JobFlags, RunState, TimeoutKind,
 };
 use crate::store::StoreError;
 
 impl RunState {
+    /// Cancels the run by request, or for a reason that its report shows.
+    pub(in crate::engine) fn cancel(&mut self, reason: Option<&str>) {
+        if !self.scheduler.is_finished() && !self.scheduler.is_cancelling() {
+            self.note_run(EventKind::CancelRequested { reason: reason.map(str::to_owned) });
+            self.scheduler.cancel(Cause::Cancelled);
+        }
+    }
+
     /// Cancels an attempt that has a grace period, and drops any other at once.
     pub(super) fn interrupt(
         &mut self,
@@ -175,7 +183,7 @@ impl RunState {
             let error = JobError::of_kind(JobErrorKind::Cancelled, reason.clone());
             deferred.answer(child, Err(error));
         }
-        self.note_with(EntryKind::RunFailed, u32::MAX, 0, EntryDetail::Reason(reason));
+        self.note_run(EventKind::RunFailed { reason });
         deferred.drop.extend(self.clear_alarms());
         deferred.finished = true;
     }

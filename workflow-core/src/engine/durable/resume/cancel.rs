@@ -187,18 +187,15 @@ fn closing_events(stored: &StoredRun, events: &[Event]) -> Vec<EventKind> {
     let mut ended = HashSet::new();
     let mut is_requested = false;
     for event in events {
-        match &event.kind {
-            EventKind::JobStarted { job, attempt, .. } => {
-                started.insert(job.as_str(), *attempt);
+        match (&event.kind, event.kind.job()) {
+            (EventKind::JobStarted { attempt, .. }, Some(job)) => {
+                started.insert(job, *attempt);
             }
-            EventKind::JobCompleted { job, .. }
-            | EventKind::JobFailed { job, .. }
-            | EventKind::JobSkipped { job, .. }
-            | EventKind::JobCancelled { job, .. } => {
-                started.remove(job.as_str());
-                ended.insert(job.as_str());
+            (kind, Some(job)) if kind.job_status().is_some_and(Status::is_final) => {
+                started.remove(job);
+                ended.insert(job);
             }
-            EventKind::CancelRequested => is_requested = true,
+            (EventKind::CancelRequested { .. }, _) => is_requested = true,
             _ => {}
         }
     }
@@ -212,7 +209,8 @@ fn closing_events(stored: &StoredRun, events: &[Event]) -> Vec<EventKind> {
     let cancelled = started.iter().map(|(job, attempt)| EventKind::JobCancelled {
         job: (*job).to_owned(),
         attempt: *attempt,
+        error: None,
     });
-    let request = (!is_requested).then_some(EventKind::CancelRequested);
+    let request = (!is_requested).then_some(EventKind::CancelRequested { reason: None });
     request.into_iter().chain(cancelled).chain(skipped).chain([EventKind::RunCancelled]).collect()
 }

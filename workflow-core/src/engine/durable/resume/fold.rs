@@ -12,7 +12,7 @@ use super::ResumeError;
 use super::deaths::Deaths;
 use crate::engine::durable::replay::Replay;
 use crate::engine::state::Signals;
-use crate::event::{AFTER_CRASH, Entry, EntryDetail, EntryKind, Event, EventKind, JobOrigin, Log};
+use crate::event::{Event, EventKind, JobOrigin, Log};
 use crate::graph::Graph;
 use crate::id::RunId;
 use crate::run::{Annotations, CalledJob, ChildName, JobNames};
@@ -51,7 +51,7 @@ struct Fold<'a> {
 pub(super) fn fold(
     graph: &Arc<Graph>,
     run: RunId,
-    events: &[Event],
+    events: Vec<Event>,
     began: SystemTime,
     now: SystemTime,
     after_crash: bool,
@@ -108,7 +108,7 @@ fn is_on_record(effect: &Effect, ended: &HashMap<u32, ()>) -> bool {
 }
 
 impl Fold<'_> {
-    fn event(&mut self, event: &Event) -> Result<(), ResumeError> {
+    fn event(&mut self, event: Event) -> Result<(), ResumeError> {
         let sequence = event.sequence;
         let damaged = |problem: String| ResumeError::Damaged { sequence, problem };
         if sequence != self.state.log.entries.len() as u64 {
@@ -116,16 +116,24 @@ impl Fold<'_> {
             return Err(damaged(format!("is where event {wanted} must be")));
         }
         let number = match (event.kind.job(), &event.kind) {
-            (None, _) => u32::MAX,
+            (None, _) => None,
             (Some(job), EventKind::JobStarted { attempt, origin: Some(origin), .. }) => {
-                self.child(job, *attempt, origin).map_err(damaged)?
+                Some(self.child(job, *attempt, origin).map_err(damaged)?)
             }
-            (Some(job), _) => self.number(job).map_err(damaged)?,
+            (Some(job), _) => Some(self.number(job).map_err(damaged)?),
         };
         let Restored { deaths, scheduler, .. } = &mut self.state;
-        deaths.apply(event, ready(self.graph, scheduler));
-        self.note(event, number);
+        deaths.apply(&event, ready(self.graph, scheduler));
+        match number {
+            Some(job) => self.apply_to_job(job, &event),
+            None if matches!(event.kind, EventKind::CancelRequested { .. }) => {
+                self.state.scheduler.cancel(Cause::Cancelled);
+            }
+            None => {}
+        }
         self.take_effects(event.at);
+        let at = nanos_between(self.state.log.began, event.at);
+        self.state.log.push_event(at, number, event.kind);
         Ok(())
     }
 
@@ -183,27 +191,13 @@ impl Fold<'_> {
         Ok(number)
     }
 
-    fn note(&mut self, event: &Event, job: u32) {
-        let at = nanos_between(self.state.log.began, event.at);
-        let Some(replayed) = ReplayedEvent::of(&event.kind) else { return };
-        if let Some(facts) = replayed.facts.filter(|facts| !facts.is_empty()) {
-            self.state.facts.insert(job, facts);
+    fn apply_to_job(&mut self, job: u32, event: &Event) {
+        self.state.signals.restore(job, &event.kind);
+        if let Some(facts) = event.kind.facts() {
+            self.state.facts.insert(job, facts.clone());
         }
-        if let Some(recorded) = replayed.recorded {
+        if let Some(recorded) = recorded(&event.kind) {
             self.record(job, recorded, &event.kind, event.at);
-        }
-        if matches!(event.kind, EventKind::CancelRequested) {
-            self.state.scheduler.cancel(Cause::Cancelled);
-        }
-        let entry = Entry::new(replayed.what, job, replayed.attempt, at);
-        match replayed.detail {
-            Some(detail) => {
-                if is_signal(&detail) {
-                    self.state.signals.restore(job, replayed.attempt, detail.clone());
-                }
-                self.state.log.push_with(entry, detail);
-            }
-            None => self.state.log.push(entry),
         }
     }
 
@@ -244,102 +238,17 @@ fn nanos_between(from: SystemTime, to: SystemTime) -> i64 {
     to.duration_since(from).map_or_else(|before| -nanos(before.duration()), nanos)
 }
 
-fn is_signal(detail: &EntryDetail) -> bool {
-    matches!(
-        detail,
-        EntryDetail::Sleep { .. } | EntryDetail::Signal { .. } | EntryDetail::Kept { .. }
-    )
-}
-
-/// An event in the types of the log and of the scheduler.
-struct ReplayedEvent {
-    what: EntryKind,
-    attempt: u32,
-    detail: Option<EntryDetail>,
-    recorded: Option<Recorded>,
-    facts: Option<serde_json::Map<String, Json>>,
-}
-
-impl ReplayedEvent {
-    fn of(kind: &EventKind) -> Option<Self> {
-        let replayed =
-            |what, attempt| Self { what, attempt, detail: None, recorded: None, facts: None };
-        let error = |error: &crate::event::Failure, retry_in: Option<Duration>| {
-            Some(EntryDetail::Error { error: error.clone(), retry_in })
-        };
-        Some(match kind {
-            EventKind::RunStarted { repeats } => {
-                let detail = repeats.map(EntryDetail::Repeats);
-                Self { detail, ..replayed(EntryKind::RunStarted, 0) }
-            }
-            EventKind::RunResumed { after_crash } => {
-                replayed(EntryKind::RunResumed, if *after_crash { AFTER_CRASH } else { 0 })
-            }
-            EventKind::RunBlocked { blocked } => {
-                let detail = Some(EntryDetail::Blocked(blocked.clone()));
-                Self { detail, ..replayed(EntryKind::RunBlocked, 0) }
-            }
-            EventKind::RunUnblocked => replayed(EntryKind::RunUnblocked, 0),
-            EventKind::CancelRequested => replayed(EntryKind::CancelRequested, 0),
-            EventKind::RunCancelled => replayed(EntryKind::RunCancelled, 0),
-            EventKind::RunCompleted { output } => {
-                let detail = output.clone().map(EntryDetail::Output);
-                Self { detail, ..replayed(EntryKind::RunCompleted, 0) }
-            }
-            EventKind::RunFailed { reason } => {
-                let detail = Some(EntryDetail::Reason(reason.clone()));
-                Self { detail, ..replayed(EntryKind::RunFailed, 0) }
-            }
-            EventKind::JobStarted { attempt, .. } => {
-                let recorded = Some(Recorded::Started { attempt: *attempt });
-                Self { recorded, ..replayed(EntryKind::JobStarted, *attempt) }
-            }
-            EventKind::AttemptFailed { attempt, error: failure, retry_in, .. } => {
-                let (attempt, delay) = (*attempt, *retry_in);
-                let recorded = Some(Recorded::Retried { attempt, delay });
-                let detail = error(failure, Some(delay));
-                Self { recorded, detail, ..replayed(EntryKind::AttemptFailed, attempt) }
-            }
-            EventKind::JobCompleted { attempt, output, facts, .. } => Self {
-                detail: output.clone().map(EntryDetail::Output),
-                recorded: Some(Recorded::Completed),
-                facts: Some(facts.clone()),
-                ..replayed(EntryKind::JobCompleted, *attempt)
-            },
-            EventKind::JobFailed { attempt, error: failure, facts, .. } => Self {
-                detail: error(failure, None),
-                recorded: Some(Recorded::Failed { attempt: *attempt }),
-                facts: Some(facts.clone()),
-                ..replayed(EntryKind::JobFailed, *attempt)
-            },
-            EventKind::JobSkipped { reason, .. } => Self {
-                detail: Some(EntryDetail::Reason(reason.clone())),
-                recorded: Some(Recorded::Skipped),
-                ..replayed(EntryKind::JobSkipped, 0)
-            },
-            EventKind::JobCancelled { attempt, .. } => Self {
-                recorded: Some(Recorded::Cancelled { attempt: *attempt }),
-                ..replayed(EntryKind::JobCancelled, *attempt)
-            },
-            EventKind::SleepStarted { attempt, duration, until, .. } => {
-                let detail = EntryDetail::Sleep { duration: *duration, until: *until };
-                Self { detail: Some(detail), ..replayed(EntryKind::SleepStarted, *attempt) }
-            }
-            EventKind::SignalAwaited { attempt, signal, .. } => {
-                let detail = Some(EntryDetail::Awaited(signal.clone()));
-                Self { detail, ..replayed(EntryKind::SignalAwaited, *attempt) }
-            }
-            EventKind::SignalReceived { attempt, signal, payload, message, .. } => {
-                let (name, payload) = (signal.clone(), payload.clone());
-                let detail = EntryDetail::Signal { name, payload, message: *message };
-                Self { detail: Some(detail), ..replayed(EntryKind::SignalReceived, *attempt) }
-            }
-            EventKind::ValueKept { key, value, .. } => {
-                let detail = EntryDetail::Kept { key: key.clone(), value: value.clone() };
-                Self { detail: Some(detail), ..replayed(EntryKind::ValueKept, 0) }
-            }
-            // Not recorded.
-            EventKind::JobOutput { .. } | EventKind::OutputSkipped { .. } => return None,
-        })
-    }
+/// What the scheduler learns from an event of a job.
+fn recorded(kind: &EventKind) -> Option<Recorded> {
+    Some(match *kind {
+        EventKind::JobStarted { attempt, .. } => Recorded::Started { attempt },
+        EventKind::AttemptFailed { attempt, retry_in, .. } => {
+            Recorded::Retried { attempt, delay: retry_in }
+        }
+        EventKind::JobCompleted { .. } => Recorded::Completed,
+        EventKind::JobFailed { attempt, .. } => Recorded::Failed { attempt },
+        EventKind::JobSkipped { .. } => Recorded::Skipped,
+        EventKind::JobCancelled { attempt, .. } => Recorded::Cancelled { attempt },
+        _ => return None,
+    })
 }

@@ -103,7 +103,7 @@ impl Engine {
         if stored.status.is_final() {
             let known = load_workflow(&stored, find).map_err(refused)?;
             let events = read_events(&**store, run).await.map_err(failed)?;
-            let over = self.restore(known, run, &events, None, false).map_err(refused)?;
+            let over = self.restore(known, run, events, None, false).map_err(refused)?;
             over.publish();
             return Ok(Some(over));
         }
