@@ -221,11 +221,8 @@ impl ReusedOutcomes {
                 EventKind::JobStarted { attempt, .. } => {
                     self.attempts.get(job).is_none_or(|completed| completed == attempt)
                 }
-                EventKind::JobCompleted { .. } | EventKind::ValueKept { .. } => true,
-                EventKind::JobFailed { .. }
-                | EventKind::JobSkipped { .. }
-                | EventKind::JobCancelled { .. } => true,
-                _ => false,
+                EventKind::ValueKept { .. } => true,
+                other => other.job_status().is_some_and(Status::is_final),
             }
     }
 }

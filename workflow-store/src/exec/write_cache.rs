@@ -7,7 +7,7 @@ use std::time::{Instant, SystemTime};
 use serde_json::Value as Json;
 use workflow_core::Status;
 use workflow_core::definition::Metadata;
-use workflow_core::event::Waiting;
+use workflow_core::event::{JobOrigin, Waiting};
 use workflow_core::id::RunId;
 use workflow_core::store::{NewRun, Owner, OwnerId};
 
@@ -84,6 +84,17 @@ pub(crate) struct JobMemo {
 }
 
 impl JobMemo {
+    /// A job whose attempt has started.
+    pub(crate) fn new(started_at: i64, origin: Option<&JobOrigin>) -> Self {
+        let (counts_as, parent) = match origin {
+            Some(JobOrigin::Called { by, job, .. }) => (Some(job), Some(by)),
+            Some(JobOrigin::Element { of, .. }) => (Some(of), Some(of)),
+            _ => (None, None),
+        };
+        let [counts_as, parent] = [counts_as, parent].map(|name| Some(name?.as_str().into()));
+        Self { started_at, counts_as, parent, signal: None, sleep: None, is_under_way: true }
+    }
+
     /// Records that its attempt has ended.
     pub(crate) fn interrupt(&mut self) {
         (self.signal, self.sleep, self.is_under_way) = (None, None, false);

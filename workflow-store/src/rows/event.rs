@@ -1,70 +1,29 @@
 //! Events as rows. Outputs that are too large for a row are stored once under their SHA-256.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use serde_json::{Value as Json, json};
 use sha2::{Digest, Sha256};
 
-use workflow_core::Status;
-use workflow_core::event::{Event, EventKind, JobOrigin, Waiting};
+use workflow_core::event::{Event, EventKind, JobOrigin};
 use workflow_core::store::StoreError;
 
 use crate::db::sql::{Sql, SqlError, SqlKind};
-use crate::db::value::{Value, clean, clean_json, to_micros};
+use crate::db::value::{Value, clean_json, to_micros};
 
 /// An event encoded for its row, by the caller instead of the writer.
 #[derive(Debug)]
 pub(crate) struct EncodedEvent {
-    pub(crate) sequence: u64,
+    /// The event without the values that only its body has.
+    pub(crate) event: Event,
+    /// When it happened, in microseconds.
     pub(crate) at: i64,
     pub(crate) body: String,
     pub(crate) blob: Option<Blob>,
-    /// The new status of the run.
-    pub(crate) status: Option<Status>,
-    pub(crate) subject: Subject,
+    /// The result of the run, if this event completes it.
+    pub(crate) result: Option<String>,
     /// Whether the run is blocked from here on, and by what; `None` if unchanged.
     pub(crate) blocked: Option<Option<String>>,
-    attempt: Option<u32>,
-}
-
-/// The part of an event that is also projected.
-#[derive(Debug)]
-pub(crate) enum Subject {
-    Run,
-    Resumed,
-    Completed {
-        result: String,
-    },
-    Failed {
-        error: String,
-    },
-    Job {
-        job: Box<str>,
-    },
-    JobStarted {
-        job: Box<str>,
-        counts_as: Option<Box<str>>,
-        parent: Option<Box<str>>,
-    },
-    AttemptEnded {
-        job: Box<str>,
-    },
-    Waits {
-        job: Box<str>,
-        waiting: Box<Waiting>,
-    },
-    WaitsNoMore {
-        job: Box<str>,
-    },
-    /// A sleep too short to record, which ends an earlier one.
-    SleepsBriefly {
-        job: Box<str>,
-    },
-    JobEnded {
-        job: Box<str>,
-        status: Status,
-    },
 }
 
 impl EncodedEvent {
@@ -74,22 +33,20 @@ impl EncodedEvent {
     ///
     /// Fails when it has no JSON form, which is impossible for events of an engine.
     pub(crate) fn new(event: &Event) -> Result<Self, StoreError> {
+        let light = without_values(event);
         let mut body = write(event)?;
         let mut blob = None;
-        if body.len() > MAX_INLINE {
-            let mut light = event.clone();
-            if let Some(heavy) = take_heavy(&mut light.kind) {
-                blob = Some(Blob::new(write(&heavy)?));
-                body = write(&light)?;
-            }
+        if body.len() > MAX_INLINE
+            && let Some(heavy) = heavy(&event.kind)
+        {
+            blob = Some(Blob::new(write(heavy)?));
+            body = write(&light)?;
         }
         Ok(Self {
-            sequence: event.sequence,
             at: to_micros(event.at),
-            status: event.kind.run_status(),
-            subject: subject(event, blob.as_ref()),
+            result: result(&event.kind, blob.as_ref()),
             blocked: blocked(&event.kind)?,
-            attempt: event.kind.attempt(),
+            event: light,
             body,
             blob,
         })
@@ -100,35 +57,14 @@ impl EncodedEvent {
         events.iter().map(Self::new).collect()
     }
 
-    /// The kind of the event.
-    pub(crate) fn kind(&self) -> &str {
-        // The sequence number and the time, which come first, cannot contain this text.
-        let tag = "\"event\":\"";
-        let from = self.body.find(tag).map(|at| &self.body[at + tag.len()..]);
-        from.and_then(|rest| rest.split('"').next()).unwrap_or_default()
-    }
-
-    pub(crate) fn job(&self) -> Option<&str> {
-        match &self.subject {
-            Subject::Job { job }
-            | Subject::JobStarted { job, .. }
-            | Subject::AttemptEnded { job }
-            | Subject::Waits { job, .. }
-            | Subject::WaitsNoMore { job }
-            | Subject::SleepsBriefly { job }
-            | Subject::JobEnded { job, .. } => Some(job),
-            _ => None,
-        }
-    }
-
     pub(crate) fn values(&self, run: i64) -> [Value<'_>; 8] {
         [
             Value::Int(run),
-            self.sequence.into(),
+            self.event.sequence.into(),
             Value::Int(self.at),
-            Value::Text(self.kind()),
-            self.job().into(),
-            self.attempt.into(),
+            Value::Text(self.event.kind.code()),
+            self.event.kind.job().into(),
+            self.event.kind.attempt().into(),
             Value::Text(&self.body),
             self.blob.as_ref().map(|blob| blob.digest.as_slice()).into(),
         ]
@@ -225,14 +161,14 @@ fn depth(text: &str) -> usize {
     deepest
 }
 
-/// Takes out the output, which may be large.
-fn take_heavy(kind: &mut EventKind) -> Option<Arc<Json>> {
+/// The value of an event that may be stored apart from it.
+fn heavy(kind: &EventKind) -> Option<&Json> {
     match kind {
         EventKind::JobCompleted { output, .. } | EventKind::RunCompleted { output } => {
-            output.take()
+            output.as_deref()
         }
         EventKind::ValueKept { value: json, .. }
-        | EventKind::SignalReceived { payload: json, .. } => Some(Arc::new(std::mem::take(json))),
+        | EventKind::SignalReceived { payload: json, .. } => Some(json),
         _ => None,
     }
 }
@@ -248,65 +184,59 @@ fn put_heavy(kind: &mut EventKind, heavy: Json) {
     }
 }
 
-pub(crate) fn subject(event: &Event, blob: Option<&Blob>) -> Subject {
-    let since = event.at;
-    let waits =
-        |waiting: Waiting| Subject::Waits { job: waiting.job().into(), waiting: Box::new(waiting) };
-    let ended = |job: &String, status| Subject::JobEnded { job: job.as_str().into(), status };
-    match &event.kind {
-        EventKind::RunResumed { .. } => Subject::Resumed,
-        EventKind::RunCompleted { output } => Subject::Completed {
-            result: match (blob, output) {
-                (Some(blob), _) => blob.reference(),
-                (None, Some(output)) => clean_json(output),
-                (None, None) => "null".to_owned(),
-            },
+/// A copy of an event without its [heavy] value, and without the input of a job that a function
+/// called: small enough to be kept beside the body.
+fn without_values(event: &Event) -> Event {
+    let kind = match &event.kind {
+        EventKind::JobStarted { job, attempt, origin } => EventKind::JobStarted {
+            job: job.clone(),
+            attempt: *attempt,
+            origin: origin.as_deref().map(|origin| Box::new(without_input(origin))),
         },
-        EventKind::RunFailed { reason } => Subject::Failed { error: clean(reason).into_owned() },
-        EventKind::JobStarted { job, origin, .. } => Subject::JobStarted {
-            job: job.as_str().into(),
-            counts_as: origin.as_deref().and_then(counts_as),
-            parent: origin.as_deref().and_then(parent),
+        EventKind::JobCompleted { job, attempt, facts, .. } => EventKind::JobCompleted {
+            job: job.clone(),
+            attempt: *attempt,
+            output: None,
+            facts: facts.clone(),
         },
-        EventKind::AttemptFailed { job, .. } => Subject::AttemptEnded { job: job.as_str().into() },
-        EventKind::SignalAwaited { job, signal, .. } => {
-            waits(Waiting::Signal { job: job.clone(), signal: signal.clone(), since })
+        EventKind::RunCompleted { .. } => EventKind::RunCompleted { output: None },
+        EventKind::ValueKept { job, key, .. } => {
+            EventKind::ValueKept { job: job.clone(), key: key.clone(), value: Json::Null }
         }
-        EventKind::SleepStarted { job, until, duration, .. } if *duration >= SHORTEST_TOLD => {
-            waits(Waiting::Time { job: job.clone(), until: *until, since })
+        EventKind::SignalReceived { job, attempt, signal, message, .. } => {
+            EventKind::SignalReceived {
+                job: job.clone(),
+                attempt: *attempt,
+                signal: signal.clone(),
+                payload: Json::Null,
+                message: *message,
+            }
         }
-        EventKind::SleepStarted { job, .. } => Subject::SleepsBriefly { job: job.as_str().into() },
-        EventKind::SignalReceived { job, .. } => Subject::WaitsNoMore { job: job.as_str().into() },
-        EventKind::JobCompleted { job, .. } => ended(job, Status::Completed),
-        EventKind::JobFailed { job, .. } => ended(job, Status::Failed),
-        EventKind::JobCancelled { job, .. } => ended(job, Status::Cancelled),
-        other => match other.job() {
-            Some(job) => Subject::Job { job: job.into() },
-            None => Subject::Run,
+        other => other.clone(),
+    };
+    Event::new(event.sequence, event.at, kind)
+}
+
+fn without_input(origin: &JobOrigin) -> JobOrigin {
+    match origin {
+        JobOrigin::Called { by, attempt, job, .. } => JobOrigin::Called {
+            by: by.clone(),
+            attempt: *attempt,
+            job: job.clone(),
+            input: Json::Null,
         },
+        other => other.clone(),
     }
 }
 
-/// The name in statistics of all jobs with one origin.
-pub(crate) fn counts_as(origin: &JobOrigin) -> Option<Box<str>> {
-    match origin {
-        JobOrigin::Called { job, .. } => Some(job.as_str().into()),
-        JobOrigin::Element { of, .. } => Some(of.as_str().into()),
-        _ => None,
-    }
-}
-
-/// The shortest sleep that is projected for lists: a shorter one would be over before anyone reads
-/// it.
-const SHORTEST_TOLD: Duration = Duration::from_secs(5);
-
-/// The job that waits for a job of this origin.
-fn parent(origin: &JobOrigin) -> Option<Box<str>> {
-    match origin {
-        JobOrigin::Called { by, .. } => Some(by.as_str().into()),
-        JobOrigin::Element { of, .. } => Some(of.as_str().into()),
-        _ => None,
-    }
+/// The result that the row of a completed run shows.
+fn result(kind: &EventKind, blob: Option<&Blob>) -> Option<String> {
+    let EventKind::RunCompleted { output } = kind else { return None };
+    Some(match (blob, output) {
+        (Some(blob), _) => blob.reference(),
+        (None, Some(output)) => clean_json(output),
+        (None, None) => "null".to_owned(),
+    })
 }
 
 /// The projection of an event that blocks or unblocks a run. The end of a run does not change it.
@@ -365,11 +295,12 @@ impl<'a> Columns<'a> {
         let mut columns = Self::default();
         for (run, event) in events {
             columns.runs.push(run);
-            columns.sequences.push(crate::db::value::signed(event.sequence));
+            let Event { sequence, kind, .. } = &event.event;
+            columns.sequences.push(crate::db::value::signed(*sequence));
             columns.times.push(event.at);
-            columns.kinds.push(Some(event.kind()));
-            columns.jobs.push(event.job());
-            columns.attempts.push(event.attempt.unwrap_or(0).into());
+            columns.kinds.push(Some(kind.code()));
+            columns.jobs.push(kind.job());
+            columns.attempts.push(kind.attempt().unwrap_or(0).into());
             columns.bodies.push(Some(&event.body));
             columns.blobs.push(event.blob.as_ref().map(|blob| blob.digest.as_slice()));
         }

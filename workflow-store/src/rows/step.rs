@@ -1,12 +1,12 @@
 //! Appends of events to a run, and the change of its row.
 
 use workflow_core::Status;
-use workflow_core::event::Event;
+use workflow_core::event::{Event, EventKind};
 use workflow_core::id::RunId;
 use workflow_core::store::{Lease, StoreError};
 
-use super::event::{EncodedEvent, Subject};
-use crate::db::value::Value;
+use super::event::EncodedEvent;
+use crate::db::value::{Value, clean};
 
 /// Events to append, with their rows prepared.
 #[derive(Debug)]
@@ -41,23 +41,25 @@ pub(crate) fn check(
     let mut outcome =
         Outcome { status, begun_at: None, completed_at: None, error: None, result: None };
     for (wanted, event) in (events..).zip(new) {
-        if event.sequence != wanted {
-            return Err(StoreError::Gap { run, wanted, found: event.sequence });
+        let EncodedEvent { event: Event { sequence, kind, .. }, at, result, .. } = event;
+        if *sequence != wanted {
+            return Err(StoreError::Gap { run, wanted, found: *sequence });
         }
-        let Some(next) = event.status else { continue };
+        let Some(next) = kind.run_status() else { continue };
         let changed = outcome.status.check_change(next);
         changed.map_err(|error| StoreError::Transition { run, error })?;
         outcome.status = next;
-        match (&event.subject, next) {
-            (_, Status::Running) => {
-                outcome.begun_at.get_or_insert(event.at);
-            }
-            (Subject::Completed { result }, _) => outcome.result = Some(result.clone()),
-            (Subject::Failed { error }, _) => outcome.error = Some(error.clone()),
-            _ => {}
+        if next == Status::Running {
+            outcome.begun_at.get_or_insert(*at);
         }
         if next.is_final() {
-            outcome.completed_at = Some(event.at);
+            outcome.completed_at = Some(*at);
+        }
+        if let EventKind::RunFailed { reason } = kind {
+            outcome.error = Some(clean(reason).into_owned());
+        }
+        if result.is_some() {
+            outcome.result.clone_from(result);
         }
     }
     Ok(outcome)

@@ -1,20 +1,21 @@
 //! Appends events to runs.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
 
 use workflow_core::Status;
-use workflow_core::event::Waiting;
+use workflow_core::event::{Event, EventKind, Waiting};
 use workflow_core::id::RunId;
 use workflow_core::store::{OwnerId, StoreError};
 
 use crate::db::sql::{Sql, SqlError, SqlKind};
-use crate::db::value::Value;
+use crate::db::value::{Value, to_micros};
 use crate::exec::operation::{Answer, Cx};
 use crate::exec::tx_totals::TxTotals;
 use crate::exec::write_cache::{JobMemo, RunMemo};
 use crate::rows::deferred::DeferredWrite;
-use crate::rows::event::{self as encode, EncodedEvent, Subject};
+use crate::rows::event::{self as encode, EncodedEvent};
 use crate::rows::step::{Appended, Outcome, Step, check};
 
 /// Appends events to a run.
@@ -70,10 +71,10 @@ fn is_kept_already(cx: &mut Cx<'_>, memo: &RunMemo, new: &Appended) -> Result<bo
     let (Some(first), Some(last)) = (new.events.first(), new.events.last()) else {
         return Ok(false);
     };
-    if !cx.write_cache.is_uncertain(new.lease.run) || last.sequence >= memo.events {
+    if !cx.write_cache.is_uncertain(new.lease.run) || last.event.sequence >= memo.events {
         return Ok(false);
     }
-    let values = [Value::Int(memo.row), first.sequence.into(), last.sequence.into()];
+    let values = [Value::Int(memo.row), first.event.sequence.into(), last.event.sequence.into()];
     let rows = cx.sql.query(
         "SELECT body FROM workflows_event WHERE run = $1 AND sequence >= $2 AND sequence <= $3 \
          ORDER BY sequence",
@@ -129,7 +130,7 @@ fn advance(
     memo.events += events.len() as u64;
     memo.begun_at = memo.begun_at.or(outcome.begun_at);
     for event in events {
-        note(memo, event.at, &event.subject, totals.as_deref_mut());
+        memo.apply(&event.event, totals.as_deref_mut());
     }
 }
 
@@ -149,58 +150,55 @@ pub(crate) fn follow(
     memo.status = outcome.status;
 }
 
-/// Updates the running jobs.
-fn note(memo: &mut RunMemo, at: i64, subject: &Subject, totals: Option<&mut TxTotals>) {
-    match subject {
-        Subject::JobStarted { job, counts_as, parent } => {
-            let started = JobMemo {
-                started_at: at,
-                counts_as: counts_as.clone(),
-                parent: parent.clone(),
-                signal: None,
-                sleep: None,
-                is_under_way: true,
-            };
-            memo.jobs.insert(job.clone(), started);
-        }
-        Subject::JobEnded { job, status } => {
-            if let (Some(started), Some(totals)) = (memo.jobs.remove(job), totals) {
-                let name = started.counts_as.as_deref().unwrap_or(job);
-                totals.took(memo.workflow, name, *status, at - started.started_at);
+impl RunMemo {
+    /// Updates the running jobs, and counts those that ended.
+    fn apply(&mut self, event: &Event, totals: Option<&mut TxTotals>) {
+        let (kind, since) = (&event.kind, event.at);
+        let Some(name) = kind.job() else {
+            if matches!(kind, EventKind::RunResumed { .. }) {
+                self.jobs.values_mut().for_each(JobMemo::interrupt);
+                self.may_wait = false;
             }
+            return;
+        };
+        if let EventKind::JobStarted { origin, .. } = kind {
+            let started = JobMemo::new(to_micros(since), origin.as_deref());
+            self.jobs.insert(name.into(), started);
         }
-        Subject::AttemptEnded { job } => {
-            if let Some(job) = memo.jobs.get_mut(job) {
-                job.interrupt();
+        if let Some(status) = kind.job_status().filter(|status| status.is_final()) {
+            return self.end(name, status, to_micros(since), totals);
+        }
+        let Some(job) = self.jobs.get_mut(name) else { return };
+        match kind {
+            EventKind::AttemptFailed { .. } => job.interrupt(),
+            EventKind::SignalAwaited { job: name, signal, .. } => {
+                let (name, signal) = (name.clone(), signal.clone());
+                job.signal = Some(Box::new(Waiting::Signal { job: name, signal, since }));
+                self.may_wait = true;
             }
-        }
-        Subject::Waits { job, waiting } => {
-            if let Some(job) = memo.jobs.get_mut(job) {
-                let of_job = match &**waiting {
-                    Waiting::Signal { .. } => &mut job.signal,
-                    _ => &mut job.sleep,
-                };
-                *of_job = Some(waiting.clone());
-                memo.may_wait = true;
+            EventKind::SignalReceived { .. } => job.signal = None,
+            EventKind::SleepStarted { job: name, duration, until, .. } => {
+                let sleep = Waiting::Time { job: name.clone(), until: *until, since };
+                job.sleep = (*duration >= SHORTEST_TOLD).then(|| Box::new(sleep));
+                self.may_wait |= job.sleep.is_some();
             }
+            _ => {}
         }
-        Subject::WaitsNoMore { job } => {
-            if let Some(job) = memo.jobs.get_mut(job) {
-                job.signal = None;
-            }
+    }
+
+    /// Forgets a job that ended, and counts it if it had started.
+    fn end(&mut self, job: &str, status: Status, at: i64, totals: Option<&mut TxTotals>) {
+        let started = self.jobs.remove(job).filter(|_| status != Status::Skipped);
+        if let (Some(started), Some(totals)) = (started, totals) {
+            let name = started.counts_as.as_deref().unwrap_or(job);
+            totals.took(self.workflow, name, status, at - started.started_at);
         }
-        Subject::SleepsBriefly { job } => {
-            if let Some(job) = memo.jobs.get_mut(job) {
-                job.sleep = None;
-            }
-        }
-        Subject::Resumed => {
-            memo.jobs.values_mut().for_each(JobMemo::interrupt);
-            memo.may_wait = false;
-        }
-        _ => {}
     }
 }
+
+/// The shortest sleep that is projected for lists: a shorter one would be over before anyone reads
+/// it.
+const SHORTEST_TOLD: Duration = Duration::from_secs(5);
 
 /// Reads the state of a run that this process has not started.
 pub(crate) fn load(sql: &mut dyn Sql, run: RunId) -> Result<Option<RunMemo>, SqlError> {
@@ -219,31 +217,29 @@ pub(crate) fn load(sql: &mut dyn Sql, run: RunId) -> Result<Option<RunMemo>, Sql
         token: row.count(3)?,
         events: row.count(4)?,
         status,
-        begun_at: begun_at.map(crate::db::value::to_micros),
+        begun_at: begun_at.map(to_micros),
         jobs: HashMap::new(),
         may_wait: false,
         is_recorded_waiting: false,
     };
     memo.is_recorded_waiting = super::waiting::is_recorded(sql, memo.row)?;
-    let rows = sql.query(FOLLOWED, &[Value::Int(memo.row)])?;
-    for row in rows {
-        let (at, kind, job) = (row.int(0)?, row.text(1)?, row.maybe_text(2)?);
-        let subject = match (kind.as_str(), job) {
-            // Its output need not be read.
-            ("job_completed" | "job_failed" | "job_cancelled", Some(job)) => {
-                Subject::JobEnded { job: job.into(), status: Status::Completed }
-            }
-            ("attempt_failed", Some(job)) => Subject::AttemptEnded { job: job.into() },
-            ("signal_received", Some(job)) => Subject::WaitsNoMore { job: job.into() },
-            _ => encode::subject(&encode::decode(&row.text(3)?, None)?, None),
-        };
-        note(&mut memo, at, &subject, None);
+    for row in sql.query(&FOLLOWED, &[Value::Int(memo.row)])? {
+        match (row.maybe_text(0)?, row.maybe_text(1)?) {
+            (_, Some(body)) => memo.apply(&encode::decode(&body, None)?, None),
+            (Some(ended), None) => drop(memo.jobs.remove(ended.as_str())),
+            (None, None) => {}
+        }
     }
     Ok(Some(memo))
 }
 
-/// The events that show which jobs are running, and which of them wait.
-const FOLLOWED: &str = "SELECT at, kind, job, body FROM workflows_event WHERE run = $1 \
-    AND kind IN ('job_started', 'attempt_failed', 'job_completed', 'job_failed', \
-    'job_cancelled', 'signal_awaited', 'signal_received', 'sleep_started', 'run_resumed') \
-    ORDER BY sequence";
+/// The events that show which jobs are running, and which of them wait. The end of a job has no
+/// body here: its output need not be read.
+static FOLLOWED: LazyLock<String> = LazyLock::new(|| {
+    let list = |kinds: &[&str]| format!("'{}'", kinds.join("', '"));
+    let (ends, others) = (list(&EventKind::JOB_ENDS), list(&EventKind::ATTEMPT_CHANGES));
+    format!(
+        "SELECT job, CASE WHEN kind IN ({others}) THEN body END FROM workflows_event \
+         WHERE run = $1 AND kind IN ({ends}, {others}) ORDER BY sequence"
+    )
+});
