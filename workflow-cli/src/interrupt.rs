@@ -113,7 +113,7 @@ pub(crate) async fn shut_down(engine: &Engine, grace: Duration) {
     };
     let counts = [
         (shutdown.ended.len(), "finished"),
-        (shutdown.given_back.len(), "released for the next process"),
+        (shutdown.released.len(), "released for the next process"),
         (shutdown.cancelled.len(), "cancelled"),
     ];
     for (runs, what) in counts.into_iter().filter(|(runs, _)| *runs > 0) {

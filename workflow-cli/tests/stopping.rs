@@ -96,7 +96,7 @@ fn touch(folder: &Path, name: &str) {
 
 #[test]
 fn recover_releases_its_runs_on_a_signal() {
-    let folder = with_database("given_back");
+    let folder = with_database("released");
     let running = start(&folder, &["run", "steps.yaml", "--db", "sqlite://.workflow/workflows.db"]);
     let run = until(&folder, is_running("second"));
     running.signal(Signal::TERM);

@@ -59,7 +59,7 @@ pub enum EventKind {
     RunStarted {
         /// The run that this one retries.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        repeats: Option<RunId>,
+        retry_of: Option<RunId>,
     },
     /// The run was resumed from the store, by another process or after a crash.
     #[serde(rename = "run_resumed")]
@@ -116,7 +116,7 @@ pub enum EventKind {
         output: Option<Arc<Json>>,
         /// The annotations of the attempt.
         #[serde(default, skip_serializing_if = "Map::is_empty")]
-        facts: Map<String, Json>,
+        annotations: Map<String, Json>,
     },
     /// A job failed for good.
     #[serde(rename = "job_failed")]
@@ -129,7 +129,7 @@ pub enum EventKind {
         error: Failure,
         /// The annotations of the attempt.
         #[serde(default, skip_serializing_if = "Map::is_empty")]
-        facts: Map<String, Json>,
+        annotations: Map<String, Json>,
     },
     /// A job was skipped.
     #[serde(rename = "job_skipped")]
@@ -190,8 +190,8 @@ pub enum EventKind {
         message: Option<u64>,
     },
     /// A job persisted a value under a key, for later jobs.
-    #[serde(rename = "value_kept")]
-    ValueKept {
+    #[serde(rename = "value_persisted")]
+    ValuePersisted {
         /// The job's name.
         job: String,
         /// The key.
@@ -258,9 +258,9 @@ impl Event {
     }
 
     /// The run that this run retries, if this is its `RunStarted` event of a retry.
-    pub fn repeats(&self) -> Option<RunId> {
+    pub fn retry_of(&self) -> Option<RunId> {
         match self.kind {
-            EventKind::RunStarted { repeats } => repeats,
+            EventKind::RunStarted { retry_of } => retry_of,
             _ => None,
         }
     }
@@ -297,7 +297,7 @@ impl EventKind {
             Self::SleepStarted { .. } => "sleep_started",
             Self::SignalAwaited { .. } => "signal_awaited",
             Self::SignalReceived { .. } => "signal_received",
-            Self::ValueKept { .. } => "value_kept",
+            Self::ValuePersisted { .. } => "value_persisted",
             Self::JobOutput { .. } => "job_output",
             Self::OutputSkipped { .. } => "output_skipped",
             Self::CancelRequested { .. } => "cancel_requested",
@@ -319,7 +319,7 @@ impl EventKind {
             | Self::SleepStarted { job, .. }
             | Self::SignalAwaited { job, .. }
             | Self::SignalReceived { job, .. }
-            | Self::ValueKept { job, .. }
+            | Self::ValuePersisted { job, .. }
             | Self::JobOutput { job, .. } => Some(job),
             _ => None,
         }
@@ -351,10 +351,10 @@ impl EventKind {
     }
 
     /// The annotations of the attempt that the event ends, if there are any.
-    pub fn facts(&self) -> Option<&Map<String, Json>> {
+    pub fn annotations(&self) -> Option<&Map<String, Json>> {
         match self {
-            Self::JobCompleted { facts, .. } | Self::JobFailed { facts, .. } => {
-                Some(facts).filter(|facts| !facts.is_empty())
+            Self::JobCompleted { annotations, .. } | Self::JobFailed { annotations, .. } => {
+                Some(annotations).filter(|annotations| !annotations.is_empty())
             }
             _ => None,
         }
@@ -398,8 +398,8 @@ impl EventKind {
 impl std::fmt::Display for EventKind {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::RunStarted { repeats: None } => f.write_str("run started"),
-            Self::RunStarted { repeats: Some(run) } => {
+            Self::RunStarted { retry_of: None } => f.write_str("run started"),
+            Self::RunStarted { retry_of: Some(run) } => {
                 write!(f, "run started as a retry of run {run}")
             }
             Self::RunResumed { after_crash: false } => f.write_str("run resumed"),
@@ -424,7 +424,7 @@ impl std::fmt::Display for EventKind {
             Self::SignalReceived { job, signal, .. } => {
                 write!(f, "{job} received signal `{signal}`")
             }
-            Self::ValueKept { job, key, .. } => write!(f, "{job} persisted value `{key}`"),
+            Self::ValuePersisted { job, key, .. } => write!(f, "{job} persisted value `{key}`"),
             Self::JobOutput { job, text, .. } => write!(f, "{job} | {}", text.trim_end()),
             Self::OutputSkipped { bytes } => write!(f, "{bytes} bytes of output skipped"),
             Self::CancelRequested { reason: None } => f.write_str("cancellation requested"),

@@ -113,7 +113,7 @@ pub enum RunError {
          persist; derive `serde::Serialize` and `serde::Deserialize` for it",
         short(type_name)
     )]
-    Unkeepable {
+    NotSerializable {
         /// The workflow's name.
         workflow: String,
         /// The job's name.

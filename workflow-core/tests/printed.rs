@@ -126,7 +126,7 @@ fn what_jobs_print_is_kept_by_job_and_attempt() {
     });
     assert_eq!(shown.collect::<Vec<_>>(), wanted);
     let report = block_on(run.outcome()).expect("it completes");
-    assert_eq!(report.job("chatty").expect("a job").facts["rows"], 7);
+    assert_eq!(report.job("chatty").expect("a job").annotations["rows"], 7);
 }
 
 #[register_workflow(name = "quiet_inside")]

@@ -256,7 +256,7 @@ impl From<RunError> for Problem {
             | RunError::NotReady { .. }
             | RunError::UnknownLimit { .. }
             | RunError::MissingState { .. } => Self::conflict("cannot_run", text),
-            RunError::Unkeepable { .. }
+            RunError::NotSerializable { .. }
             | RunError::NestedTooDeep { .. }
             | RunError::Resume { .. } => Self::conflict("cannot_run", text),
             other => Self::internal(other),

@@ -207,8 +207,8 @@ impl ReusedOutcomes {
 
     /// The first events of the new run: its start, and the reused events with their original times.
     fn record(&self, old: RunId, events: Vec<Event>) -> Vec<Event> {
-        let repeats = Some(old);
-        let begins = Event::new(0, SystemTime::now(), EventKind::RunStarted { repeats });
+        let retry_of = Some(old);
+        let begins = Event::new(0, SystemTime::now(), EventKind::RunStarted { retry_of });
         let stays = events.into_iter().filter(|event| self.stays(&event.kind));
         let renumber = |(sequence, event): (u64, Event)| Event::new(sequence, event.at, event.kind);
         [begins].into_iter().chain((1..).zip(stays).map(renumber)).collect()
@@ -221,7 +221,7 @@ impl ReusedOutcomes {
                 EventKind::JobStarted { attempt, .. } => {
                     self.attempts.get(job).is_none_or(|completed| completed == attempt)
                 }
-                EventKind::ValueKept { .. } => true,
+                EventKind::ValuePersisted { .. } => true,
                 other => other.job_status().is_some_and(Status::is_final),
             }
     }

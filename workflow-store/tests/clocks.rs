@@ -136,7 +136,7 @@ fn left_behind(store: &dyn Store) -> RunId {
         ..NewRun::new(WorkflowSnapshot::of(&*workflow))
     };
     let (id, started) =
-        (run.id, Event::new(0, SystemTime::now(), EventKind::RunStarted { repeats: None }));
+        (run.id, Event::new(0, SystemTime::now(), EventKind::RunStarted { retry_of: None }));
     block_on(store.begin(run, vec![started])).expect("it begins");
     id
 }

@@ -91,8 +91,8 @@ pub(crate) fn run(args: &RunArguments) -> Result<Outcome, Failure> {
     let input = args.input.json(workflow.input())?;
     input::check(&*workflow, input.as_ref())?;
     let (persistence, show, trigger) = (&args.persistence, &args.show, Trigger::Manual);
-    let repeats = None;
-    RunSession { engine, workflow, workflow_id, input, trigger, repeats, persistence, store, show }
+    let retry_of = None;
+    RunSession { engine, workflow, workflow_id, input, trigger, retry_of, persistence, store, show }
         .run()
 }
 

@@ -152,7 +152,7 @@ mod tests {
     fn a_run_in_lines() {
         let reason = "job `b` failed: no route".to_owned();
         let kinds = vec![
-            EventKind::RunStarted { repeats: None },
+            EventKind::RunStarted { retry_of: None },
             started("a", 1),
             completed("a"),
             started("b", 1),

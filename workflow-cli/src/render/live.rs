@@ -183,7 +183,7 @@ mod tests {
     #[test]
     fn one_line_per_running_job() {
         let kinds = vec![
-            EventKind::RunStarted { repeats: None },
+            EventKind::RunStarted { retry_of: None },
             started("extract", 1),
             started("clean", 1),
             started("load", 1),

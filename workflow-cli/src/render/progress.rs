@@ -104,7 +104,7 @@ pub(crate) mod tests {
             job: job.to_owned(),
             attempt: 1,
             output: None,
-            facts: Default::default(),
+            annotations: Default::default(),
         }
     }
 
@@ -115,7 +115,12 @@ pub(crate) mod tests {
 
     pub(crate) fn failed(job: &str) -> EventKind {
         let error = Failure::from(&JobError::from("no route\nto host"));
-        EventKind::JobFailed { job: job.to_owned(), attempt: 2, error, facts: Default::default() }
+        EventKind::JobFailed {
+            job: job.to_owned(),
+            attempt: 2,
+            error,
+            annotations: Default::default(),
+        }
     }
 
     pub(crate) fn skipped(job: &str) -> EventKind {

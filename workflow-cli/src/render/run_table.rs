@@ -47,7 +47,7 @@ fn details_table(details: &RunDetails) -> Table {
     let rows = [
         ("run", Some(run.id.to_string())),
         ("trigger", Some(run.trigger.as_str().to_owned())),
-        ("retry of", details.repeats.map(|of| of.to_string())),
+        ("retry of", details.retry_of.map(|of| of.to_string())),
         ("key", run.idempotency_key.clone()),
         ("parent", run.parent.as_ref().map(|of| format!("job {} of run {}", of.job, of.run))),
         ("requested", Some(time(Some(run.started_at)))),

@@ -28,7 +28,7 @@ pub(crate) struct RunSession<'a> {
     pub(crate) input: Option<Json>,
     pub(crate) trigger: Trigger,
     /// The run that this one retries.
-    pub(crate) repeats: Option<RunId>,
+    pub(crate) retry_of: Option<RunId>,
     pub(crate) persistence: &'a PersistenceArguments,
     /// The store, if the run is saved.
     pub(crate) store: Option<Arc<dyn Catalog>>,
@@ -61,8 +61,8 @@ impl RunSession<'_> {
     /// The request for the run, in the name of the current user.
     fn request(&self) -> RunRequest {
         let mut request = self.engine.run(self.workflow.clone()).trigger(self.trigger);
-        if let Some(run) = self.repeats {
-            request = request.repeats(run);
+        if let Some(run) = self.retry_of {
+            request = request.retry_of(run);
         }
         if let Some(key) = &self.persistence.idempotency_key {
             request = request.idempotency_key(key);

@@ -69,13 +69,13 @@ impl ActiveRun {
         runtime: Runtime,
         what: Runnable,
         new_run: Option<NewRun>,
-        repeats: Option<RunId>,
+        retry_of: Option<RunId>,
     ) -> Arc<Self> {
         let shared = &engine.0;
         let (now, jobs) = (shared.time.time_of_day(), what.plan.graph.len());
         let id = new_run.as_ref().map_or_else(|| RunId::made_at(now), |run| run.id);
         let mut log = Log::new(now, jobs);
-        log.push_event(0, None, EventKind::RunStarted { repeats });
+        log.push_event(0, None, EventKind::RunStarted { retry_of });
         let recorder = new_run.and_then(|run| {
             let lease_renewer = shared.lease_renewer.as_ref()?;
             Some(Recorder::new(lease_renewer.store().clone(), run))
@@ -255,7 +255,7 @@ impl ActiveRun {
             run_values: Arc::clone(&self.run_values),
             log: state.log.take(),
             names: std::mem::take(&mut state.names),
-            facts: std::mem::take(&mut state.facts),
+            annotations: std::mem::take(&mut state.annotations),
             persisted: state.recorder.is_some(),
         };
         let _only_once = self.report.set(Report(Arc::new(record)));
@@ -492,7 +492,7 @@ impl ActiveRun {
     pub(super) async fn until_end(&self) -> Result<Report, RunError> {
         let ended = self.until_published().await;
         if let Err(RunError::ShutDown { .. } | RunError::Abandoned { .. }) = ended {
-            self.until_given_back().await;
+            self.until_lease_released().await;
         }
         ended
     }

@@ -92,7 +92,7 @@ pub(super) struct StoreOptions {
     pub(super) parent: Option<Parent>,
     pub(super) workflow_id: Option<i64>,
     /// The run that this one retries.
-    pub(super) repeats: Option<RunId>,
+    pub(super) retry_of: Option<RunId>,
 }
 
 /// A checked request: a workflow with its plan and input.
@@ -163,8 +163,8 @@ impl RunRequest {
     }
 
     /// Sets the run that this one retries, which its first event names.
-    pub fn repeats(mut self, run: RunId) -> Self {
-        self.store_options().repeats = Some(run);
+    pub fn retry_of(mut self, run: RunId) -> Self {
+        self.store_options().retry_of = Some(run);
         self
     }
 
@@ -237,17 +237,17 @@ impl RunRequest {
             return Err(RunError::Resume { run, error: Box::new(ResumeError::NoStore) });
         };
         let (what, store_options) = self.check(Waits::No)?;
-        let repeats = store_options.as_ref().and_then(|store_options| store_options.repeats);
+        let retry_of = store_options.as_ref().and_then(|store_options| store_options.retry_of);
         let mut new = guarded(&*what.workflow, || new_run(&engine.0, &what, store_options))?;
         new.owner = None;
         let name = new.workflow.name.clone();
         let run = new.id;
         // Only the first event says which run is retried.
         let begins = |run| {
-            let kind = EventKind::RunStarted { repeats: Some(run) };
+            let kind = EventKind::RunStarted { retry_of: Some(run) };
             Event::new(0, new.created_at, kind)
         };
-        let events = repeats.map(begins).into_iter().collect();
+        let events = retry_of.map(begins).into_iter().collect();
         match store.begin(new, events).await {
             Ok(BeginOutcome::New(_)) => Ok(Enqueued::New(run)),
             Ok(BeginOutcome::Existing(existing)) => Ok(Enqueued::Existing(existing.id)),
@@ -293,12 +293,12 @@ impl RunRequest {
             return Err(RunError::ShutDown { workflow, run: None });
         }
         engine.check_state(&what)?;
-        let repeats = store_options.as_ref().and_then(|store_options| store_options.repeats);
+        let retry_of = store_options.as_ref().and_then(|store_options| store_options.retry_of);
         let new_run = match engine.0.lease_renewer {
             Some(_) => Some(guarded(&*what.workflow, || new_run(&engine.0, &what, store_options))?),
             None => None,
         };
-        Ok(ActiveRun::new(&engine, runtime, what, new_run, repeats))
+        Ok(ActiveRun::new(&engine, runtime, what, new_run, retry_of))
     }
 
     /// Checks that the run can start.

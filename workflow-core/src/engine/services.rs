@@ -98,7 +98,7 @@ impl Services for ActiveRun {
     fn note(&self, job: u32, attempt: u32, name: String, value: serde_json::Value) {
         let mut state = self.lock();
         if state.scheduler.is_running(job, attempt) {
-            state.facts.entry(job).or_default().insert(name, value);
+            state.annotations.entry(job).or_default().insert(name, value);
         }
     }
 

@@ -26,7 +26,7 @@ pub struct Shutdown {
     /// Runs that ended within the grace period.
     pub ended: Vec<RunId>,
     /// Runs whose leases were released: an engine that recovers or serves can resume them at once.
-    pub given_back: Vec<RunId>,
+    pub released: Vec<RunId>,
     /// Runs without a store, which were cancelled.
     pub cancelled: Vec<RunId>,
     /// Runs whose leases could not be released, because the store was unreachable. These leases
@@ -126,7 +126,7 @@ impl Engine {
     /// let run = engine.run("approval").start()?;
     /// let id = futures::executor::block_on(run.persisted())?;
     /// let shutdown = futures::executor::block_on(engine.shutdown(Duration::from_secs(10)));
-    /// assert_eq!(shutdown.given_back, [id]);
+    /// assert_eq!(shutdown.released, [id]);
     /// assert!(matches!(run.wait(), Err(RunError::ShutDown { .. })));
     /// # Ok(())
     /// # }
@@ -147,7 +147,7 @@ impl Engine {
             match end {
                 Stopped::Ended => shutdown.ended.push(run),
                 Stopped::Cancelled => shutdown.cancelled.push(run),
-                Stopped::GivenBack => shutdown.given_back.push(run),
+                Stopped::Released => shutdown.released.push(run),
                 Stopped::Held(error) => shutdown.held.push((run, error)),
             }
         }
@@ -171,7 +171,7 @@ impl Engine {
 pub(super) enum Stopped {
     Ended,
     Cancelled,
-    GivenBack,
+    Released,
     Held(StoreError),
 }
 
@@ -208,7 +208,7 @@ impl ActiveRun {
             // Cancelled by a request meanwhile.
             Err(RunError::Cancelled(_)) if self.is_persisted() => Stopped::Ended,
             Err(RunError::Cancelled(_)) => Stopped::Cancelled,
-            Err(_) => self.give_back().await,
+            Err(_) => self.release_lease().await,
         }
     }
 
@@ -232,10 +232,10 @@ impl ActiveRun {
     }
 
     /// Waits until the run's lease was released, or nobody will release it.
-    pub(super) async fn until_given_back(&self) {
+    pub(super) async fn until_lease_released(&self) {
         poll_fn(|cx| {
             let mut state = self.lock();
-            if state.given_back {
+            if state.lease_released {
                 return Poll::Ready(());
             }
             add_waker(&mut state.waiters, cx.waker());
@@ -245,13 +245,13 @@ impl ActiveRun {
     }
 
     /// Releases the lease of the run.
-    pub(super) async fn give_back(&self) -> Stopped {
+    pub(super) async fn release_lease(&self) -> Stopped {
         let lease = self.lock().recorder.as_ref().and_then(|recorder| recorder.lease());
         let (Some(lease), Some(lease_renewer)) = (lease, &self.engine.lease_renewer) else {
             return Stopped::Ended;
         };
         match lease_renewer.store().release(&[lease]).await {
-            Ok(()) => Stopped::GivenBack,
+            Ok(()) => Stopped::Released,
             Err(error) => Stopped::Held(error),
         }
     }
@@ -264,7 +264,7 @@ pub(super) struct Released(pub(super) Arc<ActiveRun>);
 impl Drop for Released {
     fn drop(&mut self) {
         let mut state = self.0.lock();
-        state.given_back = true;
+        state.lease_released = true;
         let waiters = std::mem::take(&mut state.waiters);
         drop(state);
         wake_all(waiters);

@@ -54,7 +54,7 @@ pub(super) struct RunState {
     /// The error of a job's latest attempt, until the scheduler has decided what follows.
     errors: SparseMap<u32, JobError>,
     /// Annotations of jobs for the report, from their latest attempts.
-    pub(super) facts: Annotations,
+    pub(super) annotations: Annotations,
     /// Cancellation tokens of jobs that use one.
     pub(super) tokens: SparseMap<u32, Arc<Token>>,
     /// Grace periods that attempts have reserved beyond that of their job.
@@ -94,7 +94,7 @@ pub(super) struct RunState {
     /// The run is registered with the engine, because it has waited for something.
     pub(super) entered: bool,
     /// The engine was shut down, and the run's lease was released.
-    pub(super) given_back: bool,
+    pub(super) lease_released: bool,
     /// The report exists.
     pub(super) published: bool,
     /// Alternates between woken tasks and ready jobs.
@@ -157,7 +157,7 @@ impl RunState {
             blocking: VecDeque::new(),
             children: SparseMap::new(),
             errors: SparseMap::new(),
-            facts: Annotations::new(),
+            annotations: Annotations::new(),
             tokens: SparseMap::new(),
             graces: SparseMap::new(),
             places: SparseMap::new(),
@@ -181,7 +181,7 @@ impl RunState {
             shutdown: ShutdownPhase::default(),
             drain_waiters: SparseList::new(),
             entered: false,
-            given_back: false,
+            lease_released: false,
             published: false,
             read_at: 0,
         }
@@ -189,8 +189,9 @@ impl RunState {
 
     /// Resolves the job numbers in the log.
     pub(super) fn lookup(&self) -> RunJobLookup<'_> {
-        let (names, facts, persisted) = (&self.names, &self.facts, self.recorder.is_some());
-        RunJobLookup { graph: self.scheduler.graph(), names, facts, persisted }
+        let (names, annotations, persisted) =
+            (&self.names, &self.annotations, self.recorder.is_some());
+        RunJobLookup { graph: self.scheduler.graph(), names, annotations, persisted }
     }
 
     /// Records a frequent event.

@@ -108,7 +108,7 @@ impl Frequent {
     /// The event without what a [`JobLookup`] knows; `None` if that would lose something.
     fn of(job: u32, kind: &EventKind) -> Option<Self> {
         match *kind {
-            EventKind::RunStarted { repeats: None } => Some(Self::RunStarted),
+            EventKind::RunStarted { retry_of: None } => Some(Self::RunStarted),
             EventKind::RunCompleted { output: None } => Some(Self::RunCompleted),
             EventKind::JobStarted { attempt, .. } => Some(Self::JobStarted { job, attempt }),
             EventKind::JobCompleted { attempt, output: None, .. } => {
@@ -120,14 +120,19 @@ impl Frequent {
 
     fn kind(self, lookup: &dyn JobLookup) -> EventKind {
         match self {
-            Self::RunStarted => EventKind::RunStarted { repeats: None },
+            Self::RunStarted => EventKind::RunStarted { retry_of: None },
             Self::RunCompleted => EventKind::RunCompleted { output: None },
             Self::JobStarted { job, attempt } => {
                 EventKind::JobStarted { job: lookup.name(job), attempt, origin: lookup.origin(job) }
             }
             Self::JobCompleted { job, attempt } => {
-                let facts = lookup.facts(job);
-                EventKind::JobCompleted { job: lookup.name(job), attempt, output: None, facts }
+                let annotations = lookup.annotations(job);
+                EventKind::JobCompleted {
+                    job: lookup.name(job),
+                    attempt,
+                    output: None,
+                    annotations,
+                }
             }
             Self::JobSkipped { job, reason } => {
                 let reason = match reason {
@@ -151,7 +156,7 @@ pub(crate) trait JobLookup {
     /// The origin of a job that is not in the graph, in persisted runs.
     fn origin(&self, job: u32) -> Option<Box<JobOrigin>>;
     /// The annotations of the job's latest attempt.
-    fn facts(&self, job: u32) -> Map<String, Json>;
+    fn annotations(&self, job: u32) -> Map<String, Json>;
 }
 
 /// The entries of a run, in order.
@@ -278,25 +283,31 @@ mod tests {
             Some(Box::new(JobOrigin::Element { of: "all".to_owned(), index: 2 }))
         }
 
-        fn facts(&self, _: u32) -> Map<String, Json> {
+        fn annotations(&self, _: u32) -> Map<String, Json> {
             Map::from_iter([("rows".to_owned(), json!(3))])
         }
     }
 
     #[test]
     fn an_event_is_read_as_it_was_pushed() {
-        let (at, job, attempt, facts) = (UNIX_EPOCH, || "seven".to_owned(), 2, Seven.facts(7));
+        let (at, job, attempt, annotations) =
+            (UNIX_EPOCH, || "seven".to_owned(), 2, Seven.annotations(7));
         let output = Some(Arc::new(json!(1)));
         let of_job = [
             EventKind::JobStarted { job: job(), attempt, origin: Seven.origin(7) },
-            EventKind::JobCompleted { job: job(), attempt, output: None, facts: facts.clone() },
-            EventKind::JobCompleted { job: job(), attempt, output: output.clone(), facts },
+            EventKind::JobCompleted {
+                job: job(),
+                attempt,
+                output: None,
+                annotations: annotations.clone(),
+            },
+            EventKind::JobCompleted { job: job(), attempt, output: output.clone(), annotations },
             EventKind::JobSkipped { job: job(), reason: "no".to_owned() },
             EventKind::SleepStarted { job: job(), attempt, duration: Duration::ZERO, until: at },
         ];
         let of_run = [
-            EventKind::RunStarted { repeats: None },
-            EventKind::RunStarted { repeats: Some(crate::id::RunId::from_u128(1)) },
+            EventKind::RunStarted { retry_of: None },
+            EventKind::RunStarted { retry_of: Some(crate::id::RunId::from_u128(1)) },
             EventKind::RunResumed { after_crash: true },
             EventKind::CancelRequested { reason: Some("no".to_owned()) },
             EventKind::RunCompleted { output: None },
@@ -316,7 +327,7 @@ mod tests {
     fn a_run_without_outputs_and_errors_is_packed() {
         let (at, job, attempt) = (UNIX_EPOCH, 7, 1);
         let mut log = Log::new(at, 1);
-        log.push_event(0, None, EventKind::RunStarted { repeats: None });
+        log.push_event(0, None, EventKind::RunStarted { retry_of: None });
         log.push(1, Frequent::JobStarted { job, attempt });
         log.push(2, Frequent::JobCompleted { job, attempt });
         log.push_event(3, None, EventKind::RunCompleted { output: None });

@@ -25,7 +25,7 @@ use super::{Blocked, Event, EventKind, Failure, InFlight, JobOrigin, Stall, Stat
 ///
 /// let mut view = RunView::new(["extract", "load"]);
 /// let now = SystemTime::now();
-/// view.apply(&Event::new(0, now, EventKind::RunStarted { repeats: None }));
+/// view.apply(&Event::new(0, now, EventKind::RunStarted { retry_of: None }));
 /// let started = EventKind::JobStarted { job: "extract".to_owned(), attempt: 1, origin: None };
 /// view.apply(&Event::new(1, now, started));
 /// assert_eq!(view.job("extract").map(|job| job.status), Some(Status::Running));
@@ -37,7 +37,7 @@ pub struct RunView {
     begun_at: Option<SystemTime>,
     ended_at: Option<SystemTime>,
     reason: Option<String>,
-    repeats: Option<RunId>,
+    retry_of: Option<RunId>,
     is_cancelling: bool,
     blocked: Option<Blocked>,
     in_flight: InFlight,
@@ -123,9 +123,9 @@ impl RunView {
     fn apply_to_run(&mut self, kind: &EventKind, at: SystemTime) {
         self.status = kind.run_status().or(self.status);
         match kind {
-            EventKind::RunStarted { repeats } => {
+            EventKind::RunStarted { retry_of } => {
                 self.begun_at = self.begun_at.or(Some(at));
-                self.repeats = *repeats;
+                self.retry_of = *retry_of;
             }
             EventKind::RunResumed { .. } => {
                 (0..self.jobs.len()).for_each(|place| self.change(place, JobView::interrupt));
@@ -178,8 +178,8 @@ impl RunView {
     }
 
     /// The run that this one retries.
-    pub fn repeats(&self) -> Option<RunId> {
-        self.repeats
+    pub fn retry_of(&self) -> Option<RunId> {
+        self.retry_of
     }
 
     /// Whether cancellation was requested and the run has not ended.
@@ -258,7 +258,7 @@ pub struct AttemptView {
     /// The error.
     pub error: Option<Failure>,
     /// The annotations of the attempt; for a command, its exit code, peak memory and CPU time.
-    pub facts: Map<String, Json>,
+    pub annotations: Map<String, Json>,
 }
 
 impl JobView {
@@ -302,11 +302,11 @@ impl JobView {
                 (self.status, self.error) = (Status::Running, Some(error.clone()));
                 self.retry_at = at.checked_add(*retry_in);
             }
-            EventKind::JobCompleted { attempt, facts, .. } => {
-                self.end(*attempt, at, Status::Completed, None, facts);
+            EventKind::JobCompleted { attempt, annotations, .. } => {
+                self.end(*attempt, at, Status::Completed, None, annotations);
             }
-            EventKind::JobFailed { attempt, error, facts, .. } => {
-                self.end(*attempt, at, Status::Failed, Some(error), facts);
+            EventKind::JobFailed { attempt, error, annotations, .. } => {
+                self.end(*attempt, at, Status::Failed, Some(error), annotations);
             }
             EventKind::JobCancelled { attempt, error, .. } => {
                 self.end(*attempt, at, Status::Cancelled, error.as_ref(), &Map::new());
@@ -327,7 +327,7 @@ impl JobView {
             started_at,
             ended_at: None,
             error: None,
-            facts: Map::new(),
+            annotations: Map::new(),
         });
         (self.status, self.ended_at, self.retry_at) = (Status::Running, None, None);
     }
@@ -338,9 +338,9 @@ impl JobView {
         at: SystemTime,
         status: Status,
         error: Option<&Failure>,
-        facts: &Map<String, Json>,
+        annotations: &Map<String, Json>,
     ) {
-        self.end_attempt(attempt, at, status, error, facts);
+        self.end_attempt(attempt, at, status, error, annotations);
         (self.status, self.error) = (status, error.cloned());
         // A job that was stopped before it started has no end time.
         self.ended_at = (!self.attempts.is_empty()).then_some(at);
@@ -353,13 +353,13 @@ impl JobView {
         at: SystemTime,
         status: Status,
         error: Option<&Failure>,
-        facts: &Map<String, Json>,
+        annotations: &Map<String, Json>,
     ) {
         let attempt = self.attempts.iter_mut().find(|attempt| attempt.number == number);
         // An attempt that has ended already keeps its end.
         if let Some(attempt) = attempt.filter(|attempt| attempt.ended_at.is_none()) {
             (attempt.status, attempt.ended_at) = (status, Some(at));
-            (attempt.error, attempt.facts) = (error.cloned(), facts.clone());
+            (attempt.error, attempt.annotations) = (error.cloned(), annotations.clone());
         }
     }
 
@@ -396,13 +396,13 @@ mod tests {
     }
 
     fn completed(job: &str) -> EventKind {
-        let (job, attempt, facts) = (job.to_owned(), 1, serde_json::Map::new());
-        EventKind::JobCompleted { job, attempt, output: None, facts }
+        let (job, attempt, annotations) = (job.to_owned(), 1, serde_json::Map::new());
+        EventKind::JobCompleted { job, attempt, output: None, annotations }
     }
 
     #[test]
     fn jobs_are_counted_before_they_begin() {
-        let begins = EventKind::RunStarted { repeats: None };
+        let begins = EventKind::RunStarted { retry_of: None };
         let view = view([begins, started("a", 1), completed("a"), started("a[0]", 1)]);
         let counts = view.counts();
         assert_eq!((counts.pending, counts.running, counts.completed), (1, 1, 1));

@@ -34,11 +34,11 @@ pub struct JobReport {
     /// The annotations of the latest attempt, from `JobContext::annotate`; for a command, its exit
     /// code or signal, peak memory and CPU time.
     #[serde(skip_serializing_if = "Map::is_empty")]
-    pub facts: Map<String, Json>,
+    pub annotations: Map<String, Json>,
 }
 
 impl JobReport {
-    pub(super) fn new(job: &JobView, facts: Map<String, Json>) -> Self {
+    pub(super) fn new(job: &JobView, annotations: Map<String, Json>) -> Self {
         Self {
             name: job.name.clone(),
             status: job.status,
@@ -47,19 +47,19 @@ impl JobReport {
             duration: job.duration(),
             error: job.error.clone(),
             skipped_because: job.skipped_because.clone(),
-            facts,
+            annotations,
         }
     }
 
     /// The CPU time of a command.
     pub(super) fn cpu(&self) -> String {
-        let seconds = self.facts.get("cpu_seconds").and_then(Json::as_f64);
+        let seconds = self.annotations.get("cpu_seconds").and_then(Json::as_f64);
         brief(seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()))
     }
 
     /// The peak memory of a command.
     pub(super) fn memory(&self) -> String {
-        match self.facts.get("peak_memory_bytes").and_then(Json::as_u64) {
+        match self.annotations.get("peak_memory_bytes").and_then(Json::as_u64) {
             Some(bytes) => format!("{:.1} MiB", bytes as f64 / (1 << 20) as f64),
             None => "-".to_owned(),
         }
@@ -205,7 +205,7 @@ impl JobNames {
 pub(crate) struct RunJobLookup<'a> {
     pub(crate) graph: &'a Graph,
     pub(crate) names: &'a JobNames,
-    pub(crate) facts: &'a Annotations,
+    pub(crate) annotations: &'a Annotations,
     /// Whether events contain the origins of jobs.
     pub(crate) persisted: bool,
 }
@@ -231,7 +231,7 @@ impl JobLookup for RunJobLookup<'_> {
         Some(Box::new(origin))
     }
 
-    fn facts(&self, job: u32) -> Map<String, Json> {
-        self.facts.get(&job).cloned().unwrap_or_default()
+    fn annotations(&self, job: u32) -> Map<String, Json> {
+        self.annotations.get(&job).cloned().unwrap_or_default()
     }
 }

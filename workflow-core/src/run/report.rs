@@ -36,15 +36,15 @@ pub(crate) struct Record {
     pub(crate) run_values: Arc<RunValues>,
     pub(crate) log: Log,
     pub(crate) names: JobNames,
-    pub(crate) facts: Annotations,
+    pub(crate) annotations: Annotations,
     /// Whether the run is persisted.
     pub(crate) persisted: bool,
 }
 
 impl Record {
     pub(crate) fn lookup(&self) -> RunJobLookup<'_> {
-        let (names, facts, persisted) = (&self.names, &self.facts, self.persisted);
-        RunJobLookup { graph: &self.plan.graph, names, facts, persisted }
+        let (names, annotations, persisted) = (&self.names, &self.annotations, self.persisted);
+        RunJobLookup { graph: &self.plan.graph, names, annotations, persisted }
     }
 }
 
@@ -113,9 +113,9 @@ impl Report {
         let count = self.0.plan.graph.len() + self.0.names.children.len();
         let mut view = RunView::new((0..count as u32).map(|job| self.name(job)));
         self.events().for_each(|event| view.apply(&event));
-        let facts = |job| self.0.facts.get(&job).cloned().unwrap_or_default();
+        let annotations = |job| self.0.annotations.get(&job).cloned().unwrap_or_default();
         let jobs = view.jobs().iter().zip(0..);
-        jobs.map(|(job, number)| JobReport::new(job, facts(number))).collect()
+        jobs.map(|(job, number)| JobReport::new(job, annotations(number))).collect()
     }
 
     /// The report of one job.
@@ -237,7 +237,7 @@ impl fmt::Display for Report {
         let width = jobs.iter().map(|job| job.name.chars().count()).max().unwrap_or(0).clamp(3, 40);
         let took = brief(Some(self.duration()));
         writeln!(f, "{} {} in {took} (run {})", self.workflow(), self.status(), self.id())?;
-        let commands = jobs.iter().any(|job| job.facts.contains_key("cpu_seconds"));
+        let commands = jobs.iter().any(|job| job.annotations.contains_key("cpu_seconds"));
         write!(f, "  {:width$}  {:9}  {:>8}  {:>9}", "job", "status", "attempts", "time")?;
         writeln!(
             f,

@@ -81,7 +81,7 @@ impl NewRun {
         existing: &StoredRun,
         existing_first: Option<&Event>,
     ) -> Result<(), StoreError> {
-        let repeats = |first: Option<&Event>| first.and_then(Event::repeats);
+        let retry_of = |first: Option<&Event>| first.and_then(Event::retry_of);
         let difference = if self.workflow.name != existing.workflow.name {
             format!("of workflow `{}`", existing.workflow.name)
         } else if !same_input(self.input.as_ref(), existing.input.as_ref()) {
@@ -90,8 +90,8 @@ impl NewRun {
             match (self.trigger == Trigger::Retry, existing.trigger == Trigger::Retry) {
                 (true, false) => "which is not a retry".to_owned(),
                 (false, true) => "which is a retry".to_owned(),
-                _ if repeats(first) == repeats(existing_first) => return Ok(()),
-                _ => match repeats(existing_first) {
+                _ if retry_of(first) == retry_of(existing_first) => return Ok(()),
+                _ => match retry_of(existing_first) {
                     Some(run) => format!("which retries run {run}"),
                     None => "which retries no known run".to_owned(),
                 },

@@ -221,7 +221,7 @@ pub(crate) async fn late_subscribers_hear_everything() {
     assert_eq!(early, late);
     let numbers: Vec<u64> = early.iter().map(|event| event.sequence).collect();
     assert_eq!(numbers, (0..12).collect::<Vec<_>>());
-    assert_eq!(early[0].kind, EventKind::RunStarted { repeats: None });
+    assert_eq!(early[0].kind, EventKind::RunStarted { retry_of: None });
     assert_eq!(early[11].kind, EventKind::RunCompleted { output: None });
     let report = run.outcome().await.expect("it completed");
     assert_eq!(report.events().collect::<Vec<_>>(), late);

@@ -81,7 +81,7 @@ pub(crate) async fn a_running_job_has_its_time_and_none_begins() {
             shutdown.await
         }
     };
-    assert_eq!(shutdown.given_back, [run.id()]);
+    assert_eq!(shutdown.released, [run.id()]);
     assert!(matches!(run.outcome().await, Err(RunError::ShutDown { run: Some(_), .. })));
     assert_eq!(count(&counts), [1, 0]);
     // Completed jobs do not run again, and nobody waits for a lease.
@@ -101,7 +101,7 @@ pub(crate) async fn a_job_that_takes_too_long_begins_again_elsewhere() {
     let run = engine.run(workflow.clone()).start().expect("it starts");
     until_started(&run, "waits").await;
     let shutdown = engine.shutdown(Duration::ZERO).await;
-    assert_eq!(shutdown.given_back, [run.id()]);
+    assert_eq!(shutdown.released, [run.id()]);
     let report = on_with(&store, &workflow).follow(run.id()).await;
     assert_eq!(report.expect("it completes").output::<u32>(), Ok(3));
     assert_eq!(count(&counts), [2, 1]);
@@ -144,7 +144,7 @@ pub(crate) async fn who_merely_waits_is_not_waited_for() {
             until_started(&run, "shutdown: waits").await;
         }
         let shutdown = engine.shutdown(LONG).await;
-        assert!(shutdown.given_back.contains(&run.id()), "{name}: {shutdown:?}");
+        assert!(shutdown.released.contains(&run.id()), "{name}: {shutdown:?}");
     }
 }
 
@@ -174,7 +174,7 @@ pub(crate) async fn a_run_without_a_store_is_cancelled_and_cleans_up() {
 pub(crate) async fn an_engine_that_is_shut_down_takes_no_runs() {
     let engine = on(&Arc::new(MemoryStore::new()));
     let shutdown = engine.shutdown(LONG).await;
-    assert!(shutdown.ended.is_empty() && shutdown.given_back.is_empty(), "{shutdown:?}");
+    assert!(shutdown.ended.is_empty() && shutdown.released.is_empty(), "{shutdown:?}");
     let refused = engine.run("shutdown: waits").await.expect_err("it is shut down");
     assert_eq!(
         refused.to_string(),
@@ -197,5 +197,5 @@ pub(crate) async fn a_run_that_is_awaited_is_stopped_where_it_is_driven() {
     };
     let (ended, shutdown) = join(run, stop).await;
     assert!(matches!(ended, Err(RunError::ShutDown { .. })), "{ended:?}");
-    assert_eq!(shutdown.given_back.len(), 1);
+    assert_eq!(shutdown.released.len(), 1);
 }

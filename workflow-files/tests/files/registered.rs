@@ -126,7 +126,7 @@ fn a_registered_job_is_the_job_of_the_file() {
     let run = Engine::default().run(folder.jobs(ASKS)).start().expect("it starts");
     let report = answered(&run, "no");
     assert_eq!(ends(&report), ["guests completed", "poured completed"]);
-    let noted = report.job("guests").expect("a job").facts;
+    let noted = report.job("guests").expect("a job").annotations;
     assert_eq!(noted.get("asked"), Some(&"tea?".into()));
 
     let report = super::run(folder.jobs(

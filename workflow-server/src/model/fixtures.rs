@@ -38,8 +38,8 @@ fn started_by(job: &str, origin: JobOrigin) -> EventKind {
 
 fn completed(job: &str, attempt: u32) -> EventKind {
     let output = Some(Arc::new(json!({ "rows": 7 })));
-    let facts = Map::from_iter([("exit_code".to_owned(), json!(0))]);
-    EventKind::JobCompleted { job: job.to_owned(), attempt, output, facts }
+    let annotations = Map::from_iter([("exit_code".to_owned(), json!(0))]);
+    EventKind::JobCompleted { job: job.to_owned(), attempt, output, annotations }
 }
 
 fn failure() -> Failure {
@@ -55,20 +55,20 @@ fn stories() -> Vec<Story> {
 fn failing() -> Story {
     let (job, attempt) = ("load".to_owned(), 1);
     let (error, retry_in) = (failure(), Duration::from_secs(1));
-    let facts = Map::from_iter([("exit_code".to_owned(), json!(1))]);
+    let annotations = Map::from_iter([("exit_code".to_owned(), json!(1))]);
     let reason = format!("job `load` failed: {error}");
     Story {
         name: "a job fails twice",
         jobs: &["extract", "load", "report"],
         edges: &[("extract", "load"), ("load", "report")],
         kinds: vec![
-            EventKind::RunStarted { repeats: None },
+            EventKind::RunStarted { retry_of: None },
             started("extract", 1),
             completed("extract", 1),
             started("load", 1),
             EventKind::AttemptFailed { job: job.clone(), attempt, error: error.clone(), retry_in },
             started("load", 2),
-            EventKind::JobFailed { job, attempt: 2, error, facts },
+            EventKind::JobFailed { job, attempt: 2, error, annotations },
             EventKind::JobSkipped {
                 job: "report".to_owned(),
                 reason: "`load` did not complete".to_owned(),
@@ -87,7 +87,7 @@ fn waiting() -> Story {
         jobs: &["approval", "pause"],
         edges: &[],
         kinds: vec![
-            EventKind::RunStarted { repeats: None },
+            EventKind::RunStarted { retry_of: None },
             started("approval", 1),
             EventKind::SignalAwaited { job: job.clone(), attempt, signal: signal.clone() },
             started("pause", 1),
@@ -127,7 +127,7 @@ fn function() -> Story {
         jobs: &["book"],
         edges: &[],
         kinds: vec![
-            EventKind::RunStarted { repeats: None },
+            EventKind::RunStarted { retry_of: None },
             started("book", 1),
             started_by("flight", called("flight")),
             completed("flight", 1),
@@ -138,10 +138,14 @@ fn function() -> Story {
                 attempt,
                 signal: "chosen".to_owned(),
             },
-            EventKind::ValueKept { job: job.clone(), key: "total".to_owned(), value: json!(120) },
+            EventKind::ValuePersisted {
+                job: job.clone(),
+                key: "total".to_owned(),
+                value: json!(120),
+            },
             EventKind::JobCancelled { job: "seats[0]".to_owned(), attempt, error: None },
             EventKind::JobCancelled { job: "seats".to_owned(), attempt, error: None },
-            EventKind::JobFailed { job, attempt, error: failure(), facts: Map::new() },
+            EventKind::JobFailed { job, attempt, error: failure(), annotations: Map::new() },
             started_by("undo flight", undo),
             completed("undo flight", 1),
             EventKind::RunFailed { reason: "job `book` failed: no route to host".to_owned() },
@@ -172,7 +176,7 @@ fn waiting_function() -> Story {
         jobs: &["book"],
         edges: &[],
         kinds: vec![
-            EventKind::RunStarted { repeats: None },
+            EventKind::RunStarted { retry_of: None },
             started("book", 1),
             sleeps_until(START + 3),
             started_by("ask", called),
@@ -199,14 +203,14 @@ fn crashing() -> Story {
         jobs: &["a", "b"],
         edges: &[("a", "b")],
         kinds: vec![
-            EventKind::RunStarted { repeats: None },
+            EventKind::RunStarted { retry_of: None },
             started("a", 1),
             EventKind::RunBlocked { blocked: changed },
             EventKind::RunUnblocked,
             EventKind::RunResumed { after_crash: true },
             started("a", 1),
             EventKind::CancelRequested { reason: None },
-            EventKind::JobCancelled { job: "a".to_owned(), attempt: 1, error: None },
+            EventKind::JobCancelled { job: "a".to_owned(), attempt: 1, error: Some(failure()) },
             EventKind::JobSkipped {
                 job: "b".to_owned(),
                 reason: "the run was cancelled".to_owned(),
@@ -219,7 +223,7 @@ fn crashing() -> Story {
 
 fn repeating() -> Story {
     let kinds = vec![
-        EventKind::RunStarted { repeats: Some(RunId::from_u128(7)) },
+        EventKind::RunStarted { retry_of: Some(RunId::from_u128(7)) },
         started("extract", 1),
         completed("extract", 1),
         started("load", 1),

@@ -61,7 +61,7 @@ impl Record {
             EventKind::JobCompleted { job, output: Some(output), .. } => {
                 self.outputs.insert(job, (*output).clone());
             }
-            EventKind::ValueKept { job, key, value } => {
+            EventKind::ValuePersisted { job, key, value } => {
                 self.values.entry(job).or_default().insert(key, value);
             }
             _ => {}
@@ -99,7 +99,7 @@ pub(crate) struct Attempt {
     error: Option<Failure>,
     /// Annotations: exit code, memory, CPU time and others.
     #[schema(value_type = Object)]
-    facts: Map<String, Json>,
+    annotations: Map<String, Json>,
 }
 
 /// The error of an attempt.
@@ -143,7 +143,7 @@ impl From<&AttemptView> for Attempt {
             ended_at: of.ended_at.map(text),
             duration_seconds: seconds(Some(of.started_at), of.ended_at),
             error: of.error.as_ref().map(Failure::from),
-            facts: of.facts.clone(),
+            annotations: of.annotations.clone(),
         }
     }
 }

@@ -120,7 +120,7 @@ pub(crate) struct RunDocument {
     /// Whether cancellation is requested and the run has not ended.
     is_cancelling: bool,
     /// ID of the original run of this retry.
-    repeats: Option<String>,
+    retry_of: Option<String>,
     /// Version of the workflow; null for registered workflows, and for a file that is not a version
     /// of the workflow.
     workflow_version: Option<i64>,
@@ -194,7 +194,7 @@ impl RunDocument {
             jobs: of.jobs.into_iter().map(Job::from).collect(),
             waiting: of.waiting.iter().map(Wait::from).collect(),
             is_cancelling: of.is_cancelling,
-            repeats: of.repeats.map(|run| run.to_string()),
+            retry_of: of.retry_of.map(|run| run.to_string()),
             workflow_version: of.workflow_version,
             graph: (*stored.workflow.graph).clone(),
             editable,

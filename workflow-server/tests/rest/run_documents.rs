@@ -81,14 +81,14 @@ async fn a_retry_names_the_original_run(kind: Kind) {
         let path = &format!("runs/{}", retry["run_id"].as_str().expect("an id"));
         until("it ends", async || client.get(path).await.is(200)["status"] == "completed").await;
         let shown = client.get(path).await.is(200);
-        assert_eq!(shown["repeats"], old);
+        assert_eq!(shown["retry_of"], old);
         let (first, before) = (&shown["jobs"][0], &failed["jobs"][0]);
         assert_eq!((&first["name"], &first["is_reused"]), (&json!("first"), &json!(reused)));
         assert_eq!(first["started_at"] == before["started_at"], reused);
         assert!(first["duration_seconds"].as_f64().expect("a time") > 0.15, "{first}");
         assert_eq!(shown["jobs"][1]["is_reused"], false);
     }
-    assert_eq!(failed["repeats"], Json::Null);
+    assert_eq!(failed["retry_of"], Json::Null);
 }
 
 async fn errors_have_a_decisive_line(kind: Kind) {

@@ -246,5 +246,5 @@ async fn output_of_rust_jobs_is_streamed(kind: Kind) {
     assert_eq!(rest[0].data["text"], "answer: true\n", "{rest:?}");
     assert_eq!((rest[1].event.as_str(), rest.len()), ("end", 2));
     let job = client.get(&format!("runs/{run}/jobs/asks")).await.is(200);
-    assert_eq!(job["attempts"][0]["facts"], json!({ "answer": true }), "{job}");
+    assert_eq!(job["attempts"][0]["annotations"], json!({ "answer": true }), "{job}");
 }

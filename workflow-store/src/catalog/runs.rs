@@ -79,7 +79,7 @@ pub struct RunDetails {
     pub is_cancelling: bool,
     /// The run that it retries.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub repeats: Option<RunId>,
+    pub retry_of: Option<RunId>,
     /// The version of the workflow; `None` for code, and for a file that is not a version of the
     /// workflow.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -250,7 +250,7 @@ pub(crate) fn details(sql: &mut dyn Sql, visibility: Visibility, id: RunId) -> A
         jobs: view.jobs().iter().map(|job| JobSummary::new(job, view.begun_at())).collect(),
         waiting: view.waiting(now),
         is_cancelling: view.is_cancelling(),
-        repeats: view.repeats(),
+        retry_of: view.retry_of(),
         workflow_version: row.maybe_int(21)?,
     })
 }

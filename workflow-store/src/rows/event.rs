@@ -167,7 +167,7 @@ fn heavy(kind: &EventKind) -> Option<&Json> {
         EventKind::JobCompleted { output, .. } | EventKind::RunCompleted { output } => {
             output.as_deref()
         }
-        EventKind::ValueKept { value: json, .. }
+        EventKind::ValuePersisted { value: json, .. }
         | EventKind::SignalReceived { payload: json, .. } => Some(json),
         _ => None,
     }
@@ -178,7 +178,7 @@ fn put_heavy(kind: &mut EventKind, heavy: Json) {
         EventKind::JobCompleted { output, .. } | EventKind::RunCompleted { output } => {
             *output = Some(Arc::new(heavy));
         }
-        EventKind::ValueKept { value: json, .. }
+        EventKind::ValuePersisted { value: json, .. }
         | EventKind::SignalReceived { payload: json, .. } => *json = heavy,
         _ => {}
     }
@@ -193,15 +193,15 @@ fn without_values(event: &Event) -> Event {
             attempt: *attempt,
             origin: origin.as_deref().map(|origin| Box::new(without_input(origin))),
         },
-        EventKind::JobCompleted { job, attempt, facts, .. } => EventKind::JobCompleted {
+        EventKind::JobCompleted { job, attempt, annotations, .. } => EventKind::JobCompleted {
             job: job.clone(),
             attempt: *attempt,
             output: None,
-            facts: facts.clone(),
+            annotations: annotations.clone(),
         },
         EventKind::RunCompleted { .. } => EventKind::RunCompleted { output: None },
-        EventKind::ValueKept { job, key, .. } => {
-            EventKind::ValueKept { job: job.clone(), key: key.clone(), value: Json::Null }
+        EventKind::ValuePersisted { job, key, .. } => {
+            EventKind::ValuePersisted { job: job.clone(), key: key.clone(), value: Json::Null }
         }
         EventKind::SignalReceived { job, attempt, signal, message, .. } => {
             EventKind::SignalReceived {

@@ -74,7 +74,7 @@ pub(crate) fn report(
         let lease = Lease { run, owner: OwnerId::random(), token: known.token + 1 };
         take(cx, known.row, &lease)?;
         append(cx, &Arc::new(Appended::new(&lease, &events)?))?;
-        give_back(cx, known.row, run)?;
+        release(cx, known.row, run)?;
     }
     now.keep(cx.sql, next)
 }
@@ -161,7 +161,7 @@ impl RecordedRun {
     /// The events that lead to this status.
     fn events(&self, next: Status) -> Vec<Event> {
         let now = SystemTime::now();
-        let begins = EventKind::RunStarted { repeats: None };
+        let begins = EventKind::RunStarted { retry_of: None };
         let mut kinds = Vec::new();
         // It may have been inserted as running, or end without a report of its start: it started
         // at the time of its request at the earliest.
@@ -247,7 +247,7 @@ fn take(cx: &mut Cx<'_>, id: i64, lease: &Lease) -> Answer<()> {
     Err(SqlError::new(SqlKind::Conflict, text).into())
 }
 
-fn give_back(cx: &mut Cx<'_>, id: i64, run: RunId) -> Answer<()> {
+fn release(cx: &mut Cx<'_>, id: i64, run: RunId) -> Answer<()> {
     let values = [Value::Int(id)];
     cx.sql.execute("UPDATE workflows_workflowrun SET owner_id = NULL WHERE id = $1", &values)?;
     cx.write_cache.forget_run(run);

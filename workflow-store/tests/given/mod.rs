@@ -26,7 +26,7 @@ pub(crate) fn started() -> Event {
 
 /// A value that a job kept.
 pub(crate) fn kept(sequence: u64, value: impl Into<Json>) -> Event {
-    event(json!({ "sequence": sequence, "at": "2026-01-02T03:04:05Z", "event": "value_kept",
+    event(json!({ "sequence": sequence, "at": "2026-01-02T03:04:05Z", "event": "value_persisted",
         "job": "load", "key": "k", "value": value.into() }))
 }
 

@@ -64,14 +64,14 @@ pub(super) fn retry(args: &RetryArguments) -> Result<Outcome, Failure> {
             let input = old.input;
             let workflow_id = pollster::block_on(store.run_summary(old.id))?.workflow_id;
             let (trigger, workflow_id, store) = (Trigger::Retry, Some(workflow_id), Some(store));
-            let repeats = Some(old.id);
+            let retry_of = Some(old.id);
             return RunSession {
                 engine,
                 workflow,
                 workflow_id,
                 input,
                 trigger,
-                repeats,
+                retry_of,
                 persistence,
                 store,
                 show,

@@ -184,7 +184,7 @@ impl Engine {
                     recovery.runs.push(RunHandle(active));
                 }
                 Err(error) => {
-                    self.give_back(lease, &stored, &error).await?;
+                    self.release_refused(lease, &stored, &error).await?;
                     recovery.refused.push((lease.run, error));
                 }
             }
@@ -211,7 +211,7 @@ impl Engine {
         active.change(|state, _| {
             state.note_run(match has_started {
                 true => EventKind::RunResumed { after_crash },
-                false => EventKind::RunStarted { repeats: None },
+                false => EventKind::RunStarted { retry_of: None },
             });
         });
         // New messages reach the run from now on. Earlier ones are read after this.
@@ -242,7 +242,8 @@ impl Engine {
         // The clock may have been set back, but new events come after those on record.
         let now = events.iter().map(|event| event.at).fold(now, SystemTime::max);
         let restored = fold(&what.plan.graph, id, events, began, now, after_crash)?;
-        let Restored { scheduler, log, names, facts, replay, signals, outputs, deaths } = restored;
+        let Restored { scheduler, log, names, annotations, replay, signals, outputs, deaths } =
+            restored;
         if recorder.is_some()
             && let Some(limit) = self.0.poison_after
             && let Some((job, deaths)) = deaths.poisoned(limit)
@@ -250,7 +251,7 @@ impl Engine {
             return Err(ResumeError::Poisoned { job, deaths });
         }
         let mut state = RunState::new(scheduler, log, recorder);
-        (state.names, state.facts) = (names, facts);
+        (state.names, state.annotations) = (names, annotations);
         (state.signals, state.replay) = (Some(Box::new(signals)), Some(Box::new(replay)));
         let already = now.duration_since(began).unwrap_or_default().as_nanos();
         let already = i64::try_from(already).unwrap_or(i64::MAX);

@@ -104,7 +104,7 @@ fn check_outputs(workflow: &dyn Workflow, plan: &Plan) -> Result<(), RunError> {
     let opaque = |(kind, _): &(Type, u32)| !kind.is_serializable();
     let Some(column) = plan.layout.columns.iter().position(opaque) else { return Ok(()) };
     let job = job_of_column(&plan.layout, column);
-    Err(RunError::Unkeepable {
+    Err(RunError::NotSerializable {
         workflow: workflow.name().to_string(),
         job: job.map(|job| plan.graph.names.get(job).to_owned()).unwrap_or_default(),
         type_name: plan.layout.columns[column].0.name(),

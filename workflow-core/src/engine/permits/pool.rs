@@ -228,7 +228,7 @@ impl<K: Clone> Pool<K> {
             Claim::Holds(holds) => {
                 for Hold { need, lent, .. } in holds {
                     let on_loan = lent.map_or(0, |loan| self.end_loan(loan, &mut freed));
-                    freed.push(self.give_back(Need { amount: need.amount - on_loan, ..need }));
+                    freed.push(self.free(Need { amount: need.amount - on_loan, ..need }));
                 }
             }
         }
@@ -421,7 +421,7 @@ impl<K: Clone> Pool<K> {
     }
 
     /// Frees places, and returns the limit that has more free places now.
-    fn give_back(&mut self, Need { mut limit, amount }: Need) -> LimitId {
+    fn free(&mut self, Need { mut limit, amount }: Need) -> LimitId {
         // Places on loan whose lender has left return to where they came from.
         loop {
             let it = self.limit_mut(limit);

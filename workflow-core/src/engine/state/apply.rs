@@ -20,11 +20,11 @@ impl RunState {
         match effect {
             Effect::Launch { .. } => {}
             Effect::Skip { job, reason } => {
-                self.give_back(job);
+                self.release_places(job);
                 self.note(Frequent::JobSkipped { job, reason });
             }
             Effect::Retry { job, attempt, delay } => {
-                self.facts.remove(&job);
+                self.annotations.remove(&job);
                 if let Some(error) = self.errors.remove(&job) {
                     let failure = Failure::from(&error);
                     deferred.host_owned.push(HostOwned::Error(error));
@@ -72,7 +72,7 @@ impl RunState {
         deferred: &mut Deferred,
     ) {
         // The job may still wait for places.
-        self.give_back(job);
+        self.release_places(job);
         let error = self.errors.remove(&job).unwrap_or_else(|| {
             JobError::of_kind(JobErrorKind::Cancelled, "stopped before it began")
         });
@@ -83,8 +83,9 @@ impl RunState {
             let error = Some(failure);
             self.note_job(job, |job| EventKind::JobCancelled { job, attempt, error });
         } else {
-            let (error, facts) = (failure, self.facts.get(&job).cloned().unwrap_or_default());
-            self.note_job(job, |job| EventKind::JobFailed { job, attempt, error, facts });
+            let (error, annotations) =
+                (failure, self.annotations.get(&job).cloned().unwrap_or_default());
+            self.note_job(job, |job| EventKind::JobFailed { job, attempt, error, annotations });
         }
         self.send_result(job, Err(error), deferred);
     }

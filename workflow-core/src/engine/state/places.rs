@@ -68,7 +68,7 @@ impl RunState {
 
     /// Releases the places that the job holds or waits for, if any.
     #[inline]
-    pub(super) fn give_back(&mut self, job: u32) {
+    pub(super) fn release_places(&mut self, job: u32) {
         if !self.places.is_empty()
             && let Some(place) = self.places.remove(&job)
         {
@@ -142,7 +142,7 @@ impl RunState {
         let waiting = self.places.iter().filter(|(_, place)| !place.granted);
         let waiting: Vec<u32> = waiting.map(|(job, _)| *job).collect();
         for job in waiting.into_iter().rev() {
-            self.give_back(job);
+            self.release_places(job);
             self.scheduler.released(job);
         }
     }

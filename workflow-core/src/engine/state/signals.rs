@@ -54,7 +54,7 @@ impl Signals {
     /// Restores a recorded sleep, signal or value. Ignores other events.
     pub(in crate::engine) fn restore(&mut self, job: u32, kind: &EventKind) {
         match kind {
-            EventKind::ValueKept { key, value, .. } => {
+            EventKind::ValuePersisted { key, value, .. } => {
                 self.values.insert(key.clone(), value.clone());
             }
             EventKind::SignalReceived { message, .. } => {
@@ -202,7 +202,7 @@ impl RunState {
         let running = self.scheduler.is_running(job, attempt);
         if running {
             self.signals().values.insert(key.clone(), value.clone());
-            self.note_job(job, |job| EventKind::ValueKept { job, key, value });
+            self.note_job(job, |job| EventKind::ValuePersisted { job, key, value });
         }
         running
     }

@@ -405,9 +405,9 @@ impl RunState {
 
     /// Records that a job of a persisted run completed.
     fn note_output(&mut self, job: u32, attempt: u32, output: Arc<Json>) {
-        let facts = self.facts.get(&job).cloned().unwrap_or_default();
+        let annotations = self.annotations.get(&job).cloned().unwrap_or_default();
         let output = Some(output);
-        self.note_job(job, |job| EventKind::JobCompleted { job, attempt, output, facts });
+        self.note_job(job, |job| EventKind::JobCompleted { job, attempt, output, annotations });
     }
 
     /// Removes the state of an attempt that has ended.
@@ -425,7 +425,7 @@ impl RunState {
             deferred.stop.extend(token.filter(|token| Arc::strong_count(token) > 1));
             self.graces.remove(&job);
         }
-        self.give_back(job);
+        self.release_places(job);
     }
 
     #[cold]

@@ -80,7 +80,7 @@ impl ActiveRun {
             let run = &released.0;
             Background::new(Arc::clone(run)).await;
             if let Err(RunError::Abandoned { .. }) = run.until_published().await
-                && let Stopped::Held(error) = run.give_back().await
+                && let Stopped::Held(error) = run.release_lease().await
             {
                 tracing::warn!(parent: &run.span, %error, "cannot release the run's lease");
             }

@@ -151,7 +151,7 @@ export interface RunDetail extends RunItem {
   graph: GraphSpec | null;
   waiting: Wait[];
   is_cancelling: boolean;
-  repeats: string | null;
+  retry_of: string | null;
   editable: boolean;
 }
 
@@ -162,7 +162,7 @@ export interface Attempt {
   ended_at: string | null;
   duration_seconds: number | null;
   error: AttemptFailure | null;
-  facts: JsonObject;
+  annotations: JsonObject;
 }
 
 /** The error of an attempt, as in responses. */

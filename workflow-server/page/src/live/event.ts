@@ -19,7 +19,7 @@ export interface RunEvent {
   signal?: string;
   payload?: Json;
   output?: Json;
-  facts?: JsonObject;
+  annotations?: JsonObject;
   origin?: Json;
 }
 

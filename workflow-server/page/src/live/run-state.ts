@@ -162,7 +162,9 @@ export class RunState {
         Object.assign(job, failed(event.error));
         return;
       case "job_cancelled":
-        return this.#endJob(job, attempt, at, "cancelled");
+        this.#endJob(job, attempt, at, "cancelled");
+        Object.assign(job, failed(event.error));
+        return;
       case "job_skipped":
         Object.assign(job, { status: "skipped", ...AWAKE, skippedBecause: event.reason ?? null });
         return;

@@ -99,7 +99,7 @@ function Attempts({ attempts }: { attempts: Attempt[] }) {
             <Status status={entry.status} />
             <Took from={time(entry.started_at)} to={time(entry.ended_at)} seconds={entry.duration_seconds} />
             <span class="attempt-error">{entry.error?.line}</span>
-            {filled(entry.facts) && <span class="facts-of">{Object.entries(entry.facts).map(([key, value]) => <span key={key} class="chip">{key}: {short(value)}</span>)}</span>}
+            {filled(entry.annotations) && <span class="facts-of">{Object.entries(entry.annotations).map(([key, value]) => <span key={key} class="chip">{key}: {short(value)}</span>)}</span>}
           </li>
         ))}
       </ol>

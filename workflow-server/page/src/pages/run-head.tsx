@@ -37,7 +37,7 @@ export function RunHead({ run, state }: { run: RunDetail; state: RunState }) {
         <span class="muted">started <Ago at={run.started_at} /></span>
         {run.user && <span class="muted">by {run.user}</span>}
         {run.trigger && <span class="muted">{run.trigger}</span>}
-        {run.repeats && <span class="muted">retry of <a href={`#/runs/${encodeURIComponent(run.repeats)}`}>an earlier run</a></span>}
+        {run.retry_of && <span class="muted">retry of <a href={`#/runs/${encodeURIComponent(run.retry_of)}`}>an earlier run</a></span>}
         {run.parent && <span class="muted">child of <a href={`#/runs/${encodeURIComponent(run.parent.run)}`}>{run.parent.job}</a></span>}
         <StatusCounts counts={counts} />
       </div>

@@ -169,7 +169,7 @@ function runRoutes(call, [, key, part, job]) {
   const run = seenRuns(call).includes(world.run(key)) ? world.run(key) : null;
   if (!run) throw new Refused(404, `No run \`${key}\``);
   if (part === "cancel") return run.cancel(), begun(run, "Cancellation requested");
-  if (part === "retry") return begun(world.begin(run.workflow, { input: run.input, user: run.user, repeats: run.id }, { trouble: 0 }));
+  if (part === "retry") return begun(world.begin(run.workflow, { input: run.input, user: run.user, retry_of: run.id }, { trouble: 0 }));
   if (part === "signal") {
     run.emitEvent("signal_received", { job: "wait_for_signature", attempt: 1, signal: body.name, payload: body.payload });
     run.awaiting = null;

@@ -6,11 +6,11 @@ import { iso, random, uuid } from "./data.mjs";
 let number = 0;
 
 export class Run extends EventEmitter {
-  constructor(workflow, { input = null, at = Date.now(), user = "alice", trigger = "manual", repeats = null, contract = null } = {}) {
+  constructor(workflow, { input = null, at = Date.now(), user = "alice", trigger = "manual", retry_of = null, contract = null } = {}) {
     super();
     this.setMaxListeners(0);
     number += 1;
-    Object.assign(this, { number, id: uuid(number), workflow, input, user, trigger, at, status: "pending", events: [], logs: [], logEnd: 0, jobs: new Map(), result: null, error: null, endedAt: null, awaiting: null, repeats, contract });
+    Object.assign(this, { number, id: uuid(number), workflow, input, user, trigger, at, status: "pending", events: [], logs: [], logEnd: 0, jobs: new Map(), result: null, error: null, endedAt: null, awaiting: null, retry_of, contract });
     const graph = workflow.dag_spec ?? { nodes: [{ id: "book" }], edges: [] };
     this.graph = graph;
     this.before = new Map(graph.nodes.map(({ id }) => [id, []]));
@@ -71,7 +71,7 @@ export class Run extends EventEmitter {
   complete(name, at = Date.now()) {
     const attempt = this.job(name).attempts.length;
     this.print(name, attempt, `read 1024 rows\nwrote 1020 rows, 4 were empty\n`);
-    this.emitEvent("job_completed", { job: name, attempt, output: { rows: 1020, table: name, ok: true, parts: [1, 2, 3] }, facts: { exit_code: 0 } }, at);
+    this.emitEvent("job_completed", { job: name, attempt, output: { rows: 1020, table: name, ok: true, parts: [1, 2, 3] }, annotations: { exit_code: 0 } }, at);
   }
 
   fail(name, at = Date.now(), final = true) {

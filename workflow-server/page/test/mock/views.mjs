@@ -36,7 +36,7 @@ export function runDetail(run) {
       error: job.error?.message ?? job.reason ?? null, error_line: line(job.error?.message), retry_at: null, started_by: null, is_reused: false,
     };
   });
-  return { ...runItem(run), input: run.input, result: run.result ?? {}, jobs, waiting: [wait(run)].filter(Boolean), is_cancelling: false, repeats: run.repeats, graph: run.graph, editable: true };
+  return { ...runItem(run), input: run.input, result: run.result ?? {}, jobs, waiting: [wait(run)].filter(Boolean), is_cancelling: false, retry_of: run.retry_of, graph: run.graph, editable: true };
 }
 
 const failure = (error) => error && { kind: error.kind, message: error.message, line: line(error.message), error_type: error.error_type };
@@ -48,7 +48,7 @@ export function jobDetail(run, name) {
   return {
     name, status: job.status, output: job.output, reason: job.reason ?? null, waits_for: before.slice(0, 20), values: {},
     inputs: Object.fromEntries(before.slice(0, 20).map((other) => [other, run.jobs.get(other).output])),
-    attempts: job.attempts.map((a) => ({ attempt: a.attempt, status: a.status, started_at: iso(a.from), ended_at: a.to ? iso(a.to) : null, duration_seconds: seconds(a.from, a.to), error: failure(a.error), facts: a.to ? { exit_code: a.error ? 1 : 0 } : {} })),
+    attempts: job.attempts.map((a) => ({ attempt: a.attempt, status: a.status, started_at: iso(a.from), ended_at: a.to ? iso(a.to) : null, duration_seconds: seconds(a.from, a.to), error: failure(a.error), annotations: a.to ? { exit_code: a.error ? 1 : 0 } : {} })),
   };
 }
 

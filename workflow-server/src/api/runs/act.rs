@@ -195,7 +195,7 @@ pub(super) async fn retry(
                 idempotency_key: key,
                 input: old.input,
             };
-            let run = engine.run(workflow).workflow_id(workflow_id).repeats(old.id);
+            let run = engine.run(workflow).workflow_id(workflow_id).retry_of(old.id);
             launch::start_persisted(run, request).await?
         }
         Some(source) => {

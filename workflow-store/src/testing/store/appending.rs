@@ -73,7 +73,7 @@ pub(crate) async fn refused_events_harm_no_neighbour(stores: Stores) {
 pub(crate) async fn large_outputs_come_back(stores: Stores) {
     let lease = begin(&*stores.one, owner()).await;
     let large = Json::String("x\u{e9}".repeat(800_000));
-    let kept = json!({ "event": "value_kept", "job": "load", "key": "k", "value": large });
+    let kept = json!({ "event": "value_persisted", "job": "load", "key": "k", "value": large });
     let received = json!({ "event": "signal_received", "job": "load", "attempt": 1,
         "signal": "s", "payload": large });
     let events = [

@@ -127,7 +127,7 @@ pub(crate) async fn a_key_of_a_retry_is_for_the_run_that_it_repeats(stores: Stor
     let retry = |of: RunId| {
         let mut run = new_run("etl", None);
         (run.trigger, run.idempotency_key) = (Trigger::Retry, Some("again".to_owned()));
-        let begins = EventKind::RunStarted { repeats: Some(of) };
+        let begins = EventKind::RunStarted { retry_of: Some(of) };
         (run, vec![Event::new(0, SystemTime::now(), begins)])
     };
     let (first, events) = retry(old);

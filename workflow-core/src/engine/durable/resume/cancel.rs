@@ -136,7 +136,7 @@ impl Engine {
     }
 
     /// Releases a run that was claimed and cannot be resumed, and records the reason.
-    pub(super) async fn give_back(
+    pub(super) async fn release_refused(
         &self,
         lease: Lease,
         stored: &StoredRun,

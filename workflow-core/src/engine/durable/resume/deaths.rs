@@ -101,7 +101,7 @@ impl Deaths {
             }
             EventKind::SleepStarted { job, .. }
             | EventKind::SignalReceived { job, .. }
-            | EventKind::ValueKept { job, .. } => drop(starters.remove(&Some(job.clone()))),
+            | EventKind::ValuePersisted { job, .. } => drop(starters.remove(&Some(job.clone()))),
             _ => {}
         }
     }
@@ -185,8 +185,10 @@ mod tests {
     fn before_starts_are_recorded_what_could_begin_is_suspected() {
         let mut deaths = Deaths::default();
         let at = UNIX_EPOCH;
-        deaths
-            .apply(&Event::new(0, at, EventKind::RunStarted { repeats: None }), std::iter::empty());
+        deaths.apply(
+            &Event::new(0, at, EventKind::RunStarted { retry_of: None }),
+            std::iter::empty(),
+        );
         deaths.died(at, ["a", "b"].into_iter());
         deaths.apply(&Event::new(1, at, started("a")), std::iter::empty());
         deaths.died(at, ["b"].into_iter());
@@ -205,8 +207,8 @@ mod tests {
     }
 
     fn completed(job: &str) -> EventKind {
-        let (job, facts) = (job.to_owned(), serde_json::Map::new());
-        EventKind::JobCompleted { job, attempt: 1, output: None, facts }
+        let (job, annotations) = (job.to_owned(), serde_json::Map::new());
+        EventKind::JobCompleted { job, attempt: 1, output: None, annotations }
     }
 
     #[test]
@@ -243,7 +245,7 @@ mod tests {
             EventKind::SignalReceived { job, attempt: 1, signal, payload, message: None };
         assert_eq!(begins(received), None);
         let (job, key, value) = ("f".to_owned(), "k".to_owned(), serde_json::Value::Null);
-        assert_eq!(begins(EventKind::ValueKept { job, key, value }), None);
+        assert_eq!(begins(EventKind::ValuePersisted { job, key, value }), None);
         let after_another = [
             started("f"),
             CRASH,

@@ -23,7 +23,7 @@ pub(super) struct Restored {
     pub(super) scheduler: Scheduler,
     pub(super) log: Log,
     pub(super) names: JobNames,
-    pub(super) facts: Annotations,
+    pub(super) annotations: Annotations,
     pub(super) replay: Replay,
     pub(super) signals: Signals,
     /// Outputs of jobs of the graph.
@@ -64,7 +64,7 @@ pub(super) fn fold(
             scheduler: Scheduler::new(Arc::clone(graph), run.to_u128() as u64),
             log: Log::new(began, graph.len()),
             names: JobNames::default(),
-            facts: Annotations::new(),
+            annotations: Annotations::new(),
             replay: Replay::default(),
             signals: Signals::default(),
             outputs: Vec::new(),
@@ -193,8 +193,8 @@ impl Fold<'_> {
 
     fn apply_to_job(&mut self, job: u32, event: &Event) {
         self.state.signals.restore(job, &event.kind);
-        if let Some(facts) = event.kind.facts() {
-            self.state.facts.insert(job, facts.clone());
+        if let Some(annotations) = event.kind.annotations() {
+            self.state.annotations.insert(job, annotations.clone());
         }
         if let Some(recorded) = recorded(&event.kind) {
             self.record(job, recorded, &event.kind, event.at);

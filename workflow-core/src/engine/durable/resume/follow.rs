@@ -136,7 +136,7 @@ impl Engine {
                 Ok(Some(RunHandle(active)))
             }
             Err(error) => {
-                self.give_back(lease, stored, &error).await?;
+                self.release_refused(lease, stored, &error).await?;
                 Err(error)
             }
         }
