@@ -62,6 +62,7 @@ const NUMBER_BITS: u32 = 29;
 const LARGEST_NUMBER: u32 = (1 << NUMBER_BITS) - 1;
 
 impl Entry {
+    #[inline]
     fn new(at: i64, job: u32, meaning: u32, number: u32) -> Self {
         Self { at, job, packed: meaning << NUMBER_BITS | number.min(LARGEST_NUMBER) }
     }

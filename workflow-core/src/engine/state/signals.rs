@@ -83,11 +83,10 @@ impl Signals {
         attempt: u32,
         find: impl Fn(&EventKind) -> Option<T>,
     ) -> Option<T> {
-        let found = |(at, (of, kind)): (usize, &(u32, EventKind))| {
-            let is_its = *of == job && kind.attempt() == Some(attempt);
-            Some((at, find(kind).filter(|_| is_its)?))
-        };
-        let (at, found) = self.replayable.iter().enumerate().find_map(found)?;
+        let recorded = self.replayable.iter().enumerate();
+        let mut of_attempt =
+            recorded.filter(|(_, (of, kind))| (*of, kind.attempt()) == (job, Some(attempt)));
+        let (at, found) = of_attempt.find_map(|(at, (_, kind))| Some((at, find(kind)?)))?;
         self.replayable.remove(at);
         Some(found)
     }

@@ -2,7 +2,7 @@
 //! scheduler is told what happened.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -39,7 +39,7 @@ struct Fold<'a> {
     /// Effects of the events that are still to be performed.
     effects: Vec<Effect>,
     /// Jobs whose end is on record.
-    ended: HashMap<u32, ()>,
+    ended: HashSet<u32>,
     now: SystemTime,
 }
 
@@ -71,7 +71,7 @@ pub(super) fn fold(
             deaths: Deaths::default(),
         },
         effects: Vec::new(),
-        ended: HashMap::new(),
+        ended: HashSet::new(),
         now,
     };
     fold.take_effects(began);
@@ -96,12 +96,12 @@ fn ready<'a>(graph: &'a Graph, scheduler: &'a Scheduler) -> impl Iterator<Item =
 }
 
 /// Whether the effect would record an end that is on record already.
-fn is_on_record(effect: &Effect, ended: &HashMap<u32, ()>) -> bool {
+fn is_on_record(effect: &Effect, ended: &HashSet<u32>) -> bool {
     match effect {
         Effect::Skip { job, .. }
         | Effect::Fail { job, .. }
         | Effect::Cancel { job, .. }
-        | Effect::Expire { job } => ended.contains_key(job),
+        | Effect::Expire { job } => ended.contains(job),
         Effect::Arm { .. } => false,
         _ => true,
     }
@@ -207,7 +207,7 @@ impl Fold<'_> {
         if let Recorded::Started { attempt } = recorded {
             self.state.replay.begin(job, attempt);
         } else if !matches!(recorded, Recorded::Retried { .. }) {
-            self.ended.insert(job, ());
+            self.ended.insert(job);
         }
         if (job as usize) < self.graph.len() {
             self.state.scheduler.restore(job, recorded);
