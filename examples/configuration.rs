@@ -17,8 +17,8 @@ use tide_tables::TideTables;
 use workflow_config::{ConfigError, Loader};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    // `config::load("bread_prices")` reads all of this from the process. It is explicit here, so that
-    // the example works the same everywhere.
+    // `workflow_config::load("bread_prices")` reads all of this from the process. It is explicit
+    // here, so that the example works the same everywhere.
     let loader =
         Loader::new().dir(concat!(env!("CARGO_MANIFEST_DIR"), "/workflows")).environment([
             ("MARKET_TOKEN", "s3cret"),

@@ -84,7 +84,7 @@
 //! # Secrets
 //!
 //! A value that contains a secret is a secret: always a string, and shown as `***` in
-//! [`load_value`], in [`ConfigEntry`] and in errors. In a type, use [`Secret`].
+//! [`Config::value`], in [`ConfigEntry`] and in errors. In a type, use [`Secret`].
 //!
 //! # Cache
 //!
@@ -117,7 +117,6 @@ mod yaml;
 use std::sync::LazyLock;
 
 use serde::de::DeserializeOwned;
-use serde_json::Value as Json;
 
 pub use error::ConfigError;
 pub use loaded::{Config, ConfigEntry};
@@ -131,6 +130,9 @@ static LOADER: LazyLock<Loader> = LazyLock::new(Loader::new);
 
 /// Loads the configuration of a workflow as a type, and checks the rules of the type.
 ///
+/// Short for [`open`] and [`Config::read`]. [`Config::read_without_rules`] reads a type that has no
+/// [`Rules`], and [`Config::value`] JSON.
+///
 /// # Errors
 ///
 /// Fails when no configuration is found, or more than one; and with all mistakes in its values,
@@ -140,30 +142,18 @@ pub fn load<T: DeserializeOwned + Rules>(name: &str) -> Result<T, ConfigError> {
     LOADER.load(name)
 }
 
-/// Loads the configuration of a workflow as a type without checking rules.
+/// Opens the configuration of a workflow: its merged layers, with the origin of each value.
 ///
-/// # Errors
-///
-/// Those of [`load`], except violated rules.
-pub fn load_without_rules<T: DeserializeOwned>(name: &str) -> Result<T, ConfigError> {
-    open(name)?.read_without_rules()
-}
-
-/// Loads the configuration of a workflow as JSON, with `***` for secrets.
+/// ```no_run
+/// let config = workflow_config::open("prices")?;
+/// let batch_size = &config.value()["parameters"]["batch_size"];
+/// # Ok::<(), workflow_config::ConfigError>(())
+/// ```
 ///
 /// # Errors
 ///
 /// Fails when no configuration is found, or more than one, and with all mistakes in its files and
 /// variables.
-pub fn load_value(name: &str) -> Result<Json, ConfigError> {
-    Ok(open(name)?.value())
-}
-
-/// Opens the configuration of a workflow: its merged layers, with the origin of each value.
-///
-/// # Errors
-///
-/// Those of [`load_value`].
 pub fn open(name: &str) -> Result<Config, ConfigError> {
     LOADER.open(name)
 }

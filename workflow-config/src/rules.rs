@@ -52,7 +52,7 @@ use std::fmt;
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not implement `Rules`",
     label = "this type has no rules",
-    note = "write `impl workflow_config::Rules for {Self} {{}}` if no rules are needed, or load it with `load_without_rules`",
+    note = "write `impl workflow_config::Rules for {Self} {{}}` if no rules are needed, or read it with `open(name)?.read_without_rules()`",
     note = "with the feature `garde`, `#[derive(garde::Validate)]` gives it rules"
 )]
 pub trait Rules {
