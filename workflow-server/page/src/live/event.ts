@@ -14,8 +14,6 @@ export interface RunEvent {
   retry_in?: number;
   reason?: string;
   until?: string;
-  difference?: string;
-  problem?: string;
   signal?: string;
   payload?: Json;
   output?: Json;

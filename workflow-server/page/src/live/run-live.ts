@@ -68,7 +68,7 @@ export class RunLive {
   #take(event: RunEvent): void {
     this.#queue.push(event);
     this.#frame ||= requestAnimationFrame(() => this.#flush());
-    // Only the server knows the remedy and the failed processes.
+    // Only the server describes a blockage.
     if (event.event === "run_blocked") void this.#reload();
   }
 

@@ -29,6 +29,9 @@ export interface JobState {
   isReused: boolean;
 }
 
+/** Why the run makes no progress. Its words come from the server: after an event, the next response has them. */
+export type LiveStall = Pick<Stall, "state" | "reason" | "waiting"> & Partial<Pick<Stall, "detail" | "cure">>;
+
 export interface BarState {
   job: string;
   attempt: number;
@@ -43,7 +46,7 @@ export class RunState {
   endedAt: number | null;
   reason: string | null;
   cancelling: boolean;
-  blocked: Stall | null;
+  blocked: LiveStall | null;
   readonly jobs = new Map<string, JobState>();
   readonly bars = new Map<string, BarState>();
   /** The sequence number of the last applied event; -1 for none. */
@@ -98,13 +101,13 @@ export class RunState {
   }
 
   /** Why the run makes no progress: it is blocked, or all of its jobs wait. */
-  stall(now: number): Stall | null {
+  stall(now: number): LiveStall | null {
     if (this.blocked) return this.blocked;
     const underWay = this.#underWay();
     const parents = new Set(underWay.map((job) => job.startedBy));
     const isAtWork = underWay.some((job) => !parents.has(job.name) && !waitOf(job, now));
     const first = isAtWork ? undefined : this.waiting(now)[0];
-    return first ? stalledBy(first) : null;
+    return first ? { state: "waiting", reason: first.signal !== null ? "signal" : "time", waiting: first } : null;
   }
 
   job(name: string): JobState {
@@ -203,7 +206,7 @@ export class RunState {
         for (const job of this.jobs.values()) this.#interrupt(job);
         return;
       case "run_blocked":
-        this.blocked = blockedBy(event);
+        this.blocked = { state: "blocked", reason: event.reason ?? "" };
         return;
       case "run_unblocked":
         this.blocked = null;
@@ -250,21 +253,6 @@ const AWAKE = { signal: null, sleep: null };
 export function waitOf({ signal, sleep }: JobState, now: number): Wait | null {
   const isOver = sleep?.until != null && (time(sleep.until) ?? 0) <= now;
   return signal ?? (isOver ? null : sleep);
-}
-
-function stalledBy(waiting: Wait): Stall {
-  const { job, signal, until } = waiting;
-  return signal !== null
-    ? { state: "waiting", reason: "signal", detail: `job \`${job}\` waits for signal \`${signal}\``, cure: `send the run the signal \`${signal}\``, waiting }
-    : { state: "waiting", reason: "time", detail: `job \`${job}\` sleeps until ${until}`, cure: `nothing to do: the run goes on at ${until}`, waiting };
-}
-
-/** Describes a blockage from its event; the server's response has more details. */
-function blockedBy(event: RunEvent): Stall {
-  const reason = event.reason ?? "blocked";
-  const what = event.difference ?? event.problem ?? (event.job && `job \`${event.job}\``);
-  const detail = reason.replaceAll("_", " ") + (what ? `: ${what}` : "");
-  return { state: "blocked", reason, detail, cure: "" };
 }
 
 export function isFinal(status: JobStatus): boolean {

@@ -2,9 +2,9 @@
 
 import { useState } from "preact/hooks";
 import { post } from "../api/client.ts";
-import type { RunDetail, Stall, Wait } from "../api/types.ts";
+import type { RunDetail, Wait } from "../api/types.ts";
 import { decisiveLine } from "../live/decisive.ts";
-import { isFinal, type RunState } from "../live/run-state.ts";
+import { isFinal, type LiveStall, type RunState } from "../live/run-state.ts";
 import { waitingFor } from "../live/words.ts";
 import { go } from "../route.ts";
 import { Confirm } from "../ui/dialog.tsx";
@@ -69,14 +69,14 @@ function Waits({ run, waiting }: { run: RunDetail; waiting: Wait[] }) {
 }
 
 /** Why no engine resumes the run, and how to resolve it. */
-function Blocked({ run, stall }: { run: RunDetail; stall: Stall }) {
+function Blocked({ run, stall }: { run: RunDetail; stall: LiveStall }) {
   const unblock = async () => {
     await post(`runs/${encodeURIComponent(run.id)}/unblock`);
     notify("Run unblocked");
   };
   return (
     <div class="problem">
-      <p class="problem-title">Blocked: {stall.detail}</p>
+      <p class="problem-title">Blocked{stall.detail && `: ${stall.detail}`}</p>
       {stall.cure && <p>{stall.cure}</p>}
       {stall.reason === "poisoned" && <button type="button" onClick={() => void attempt(unblock)}>Unblock</button>}
     </div>

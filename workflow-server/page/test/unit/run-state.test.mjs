@@ -15,9 +15,9 @@ const NOW = Date.UTC(2026, 0, 1, 0, 1);
 /** The visible state of a run. */
 function visible(state) {
   const { status, startedAt, endedAt, reason, cancelling, last } = state;
-  const stall = state.stall(NOW);
-  // Only the server knows how to resolve a blockage.
-  if (stall?.state === "blocked") delete stall.cure;
+  // Only the server describes it.
+  const described = state.stall(NOW);
+  const stall = described && { state: described.state, reason: described.reason, waiting: described.waiting };
   // `waiting` has a sleep while it lasts and the job waits for nothing else.
   const jobs = Object.fromEntries([...state.jobs].map(([name, { sleep, ...job }]) => [name, job]));
   return { status, startedAt, endedAt, reason, cancelling, last, stall, waiting: state.waiting(NOW), counts: [...state.counts()].sort(), jobs };
@@ -54,6 +54,17 @@ test("the most significant line is the server's", () => {
 });
 
 const fixture = (name) => runs.find((run) => run.name.includes(name));
+
+test("the words for a blocked run are the server's", () => {
+  const { events, documents } = fixture("a process dies");
+  const blocked = documents.findIndex(({ stall }) => stall?.state === "blocked");
+  const opened = new RunState(documents[blocked]).stall(NOW);
+  assert.deepEqual(opened, documents[blocked].stall);
+  assert.ok(opened.detail !== "" && opened.cure !== "");
+  const state = new RunState(documents[blocked - 1]);
+  state.apply(events[blocked - 1]);
+  assert.deepEqual(state.stall(NOW), { state: "blocked", reason: "definition_changed" });
+});
 
 test("a repeated event changes nothing", () => {
   const { events, documents } = fixture("fails twice");
