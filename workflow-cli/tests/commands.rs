@@ -161,7 +161,7 @@ fn a_plan_as_json_and_as_graph() {
 fn a_plan_for_an_input_that_does_not_fit() {
     let Outcome { code, out, err } = host(&["plan", "orders/report", "--param", "day=1"]);
     assert_eq!((code, &*out), (Some(2), ""));
-    assert_snapshot!(err, @"error: workflow `orders/report`: invalid input: `Wanted` cannot be read from this JSON at `day`: invalid type: integer `1`, expected a string");
+    assert_snapshot!(err, @"error: workflow `orders/report`: invalid input: `Wanted` cannot be read from this JSON at `day`: expected a string, found the number 1");
 }
 
 #[test]
@@ -270,13 +270,24 @@ fn input_that_does_not_fit_is_wrong_usage() {
     };
     assert_snapshot!(wrong(&["orders/report"]), @"error: workflow `orders/report` requires an input of type `Wanted`; pass it with --input JSON, or key by key with --param KEY=VALUE");
     assert_snapshot!(wrong(&["orders/print", "-p", "day=1"]), @"error: workflow `orders/print` takes no input; remove --input and --param");
-    assert_snapshot!(wrong(&["orders/report", "-i", r#"{"day": "x", "orders": "many"}"#]), @r#"error: workflow `orders/report`: invalid input: `Wanted` cannot be read from this JSON at `orders`: invalid type: string "many", expected u32"#);
-    assert_snapshot!(wrong(&["orders/report", "-i", "{"]), @r#"error: invalid JSON in --input: EOF while parsing an object at line 1 column 1; a JSON string needs its own quotes, such as '"Ada"'"#);
+    assert_snapshot!(wrong(&["orders/report", "-i", r#"{"day": "x", "orders": "many"}"#]), @r#"error: workflow `orders/report`: invalid input: `Wanted` cannot be read from this JSON at `orders`: expected a non-negative integer, found the string "many""#);
+    assert_snapshot!(wrong(&["orders/report", "-i", "{"]), @r#"error: invalid JSON in --input: the text ends inside an object (line 1, column 2); a JSON string needs its own quotes, such as '"Ada"'"#);
+    for (input, told) in [
+        ("", "the text is empty"),
+        ("{\"day\": \"x\",}", "trailing comma before `}` (line 1, column 13)"),
+        ("{'day': 'x'}", "keys need double quotes, not single quotes (line 1, column 2)"),
+        ("{day: \"x\"}", "the key `day` needs double quotes (line 1, column 2)"),
+        ("{\"orders\": NaN}", "JSON has no number `NaN` (line 1, column 12)"),
+        ("{} x", "unexpected `x` after the JSON value (line 1, column 4)"),
+    ] {
+        let told = format!("error: invalid JSON in --input: {told}; ");
+        assert!(wrong(&["orders/report", "-i", input]).starts_with(&told), "{input}");
+    }
     assert_snapshot!(wrong(&["orders/report", "-i", "[]", "-p", "day=1"]), @"error: --param needs an object, but --input is not an object; remove one of the two");
     assert_snapshot!(wrong(&["orders/report", "-i", r#"{"day": [1]}"#, "-p", "day.first=1"]), @r#"error: --param sets `day.first`, but `day` is a list, not an object; write a dot inside a key as `\.`"#);
     assert_snapshot!(wrong(&["orders/report", "-p", "dya=today"]), @"
     warning: the input of `orders/report` has no key `dya`; did you mean `day`?
-    error: workflow `orders/report`: invalid input: `Wanted` cannot be read from this JSON: missing field `day`
+    error: workflow `orders/report`: invalid input: `Wanted` cannot be read from this JSON: the field `day` is missing
     ");
     assert_snapshot!(wrong(&["orders/report", "-p", "a..b=1"]), @r#"
     error: invalid value 'a..b=1' for '--param <KEY=VALUE>': `a..b` has an empty key; write a dot inside a key as `\.`

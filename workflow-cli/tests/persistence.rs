@@ -414,7 +414,7 @@ fn a_signal_reaches_a_run() {
     let odd = workflow_in(&folder, &["runs", "signal", &run, "approved", "ada"]);
     assert_eq!(odd.code, Some(2));
     assert_snapshot!(odd.err, @r#"
-    error: invalid value 'ada' for '[JSON]': invalid JSON: expected value at line 1 column 1; a JSON string needs its own quotes, such as '"yes"'
+    error: invalid value 'ada' for '[JSON]': invalid JSON: `ada` is neither in double quotes nor a JSON value (line 1, column 1); a JSON string needs its own quotes, such as '"yes"'
 
     For more information, try '--help'.
     "#);

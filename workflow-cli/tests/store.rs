@@ -173,7 +173,7 @@ fn invalid_arguments_are_errors() {
     assert_snapshot!(carol.err, @"error: you have no workflow named `daily etl`; choose one of another owner by its id: 1 (daily etl of ada in data-warehouse), 2 (daily etl of bob in data-warehouse)");
     assert_snapshot!(wrong(&["get", "nightly"]), @"error: no workflow `nightly`; list the workflows to see their names");
     assert_snapshot!(wrong(&["update", "1", "--metadata", "owner=ada"]), @r#"
-    error: invalid value 'owner=ada' for '--metadata <JSON>': invalid JSON: expected value at line 1 column 1; expected an object, such as '{"owner": "ada"}'
+    error: invalid value 'owner=ada' for '--metadata <JSON>': invalid JSON: `owner` is neither in double quotes nor a JSON value (line 1, column 1); expected an object, such as '{"owner": "ada"}'
 
     For more information, try '--help'.
     "#);

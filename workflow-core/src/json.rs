@@ -1,8 +1,12 @@
-//! Lossless reading of JSON text from outside.
+//! Lossless reading of JSON text from outside, with errors in plain English.
 //!
 //! `serde_json` reads an integer of more than 64 bits as the nearest float, and a float that is too
 //! small as 0. Both are errors here. This module knows text and numbers, and not what they are for.
 
+mod mismatch;
+mod syntax;
+
+use std::fmt;
 use std::ops::{ControlFlow, Range};
 
 use serde::de::{DeserializeOwned, IgnoredAny};
@@ -10,13 +14,19 @@ use serde_json::{Number, Value as Json};
 
 use crate::bounds::{self, TooLarge};
 
+pub use mismatch::Mismatch;
+pub use syntax::SyntaxError;
+
 /// The error of reading a JSON text.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum JsonError {
-    /// The text is not valid JSON, or does not fit the wanted type.
+    /// The text is not valid JSON.
     #[error("{0}")]
     Syntax(SyntaxError),
+    /// The text does not fit the wanted type.
+    #[error("{0}")]
+    Shape(ShapeError),
     /// Arrays and objects are nested too deeply.
     #[error("{0}")]
     TooLarge(TooLarge),
@@ -25,10 +35,40 @@ pub enum JsonError {
     Number(LostNumber),
 }
 
-/// A JSON text that cannot be parsed, or does not fit the wanted type.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub struct SyntaxError(serde_json::Error);
+/// JSON that does not fit a Rust type.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub struct ShapeError {
+    path: String,
+    mismatch: Mismatch,
+    place: Option<(usize, usize)>,
+}
+
+impl ShapeError {
+    /// Returns the path of the value, such as `rows[2].name`; `None` for the whole value.
+    pub fn path(&self) -> Option<&str> {
+        (!self.path.is_empty()).then_some(self.path.as_str())
+    }
+
+    /// Returns what is wrong with the value.
+    pub fn mismatch(&self) -> &Mismatch {
+        &self.mismatch
+    }
+
+    /// Returns what is wrong with the value, with the line and column if the value was a text.
+    pub fn reason(&self) -> String {
+        match self.place {
+            Some((line, column)) => format!("{} (line {line}, column {column})", self.mismatch),
+            None => self.mismatch.to_string(),
+        }
+    }
+}
+
+impl fmt::Display for ShapeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&place(&self.path))?;
+        f.write_str(&self.reason())
+    }
+}
 
 /// A number that does not fit 64 bits, and its place.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -71,7 +111,52 @@ const CURE: &str = "write it as text, in quotes";
 /// type.
 pub fn read<T: DeserializeOwned>(text: &str) -> Result<T, JsonError> {
     check(text)?;
-    serde_json::from_str(text).map_err(|error| JsonError::Syntax(SyntaxError(error)))
+    parse(text)
+}
+
+/// Reads JSON that this program wrote, or whose numbers and nesting are checked.
+///
+/// # Errors
+///
+/// Fails when the text is not valid JSON, and when it does not fit the wanted type.
+pub fn parse<T: DeserializeOwned>(text: &str) -> Result<T, JsonError> {
+    serde_json::from_str(text).map_err(|error| explain::<T>(text, &error))
+}
+
+/// Reads a value as a type.
+///
+/// # Errors
+///
+/// Fails when the value does not fit the type.
+pub fn from_value<T: DeserializeOwned>(value: Json) -> Result<T, ShapeError> {
+    serde_path_to_error::deserialize(value).map_err(|error| ShapeError {
+        path: path_text(error.path()),
+        mismatch: Mismatch::from_serde(&error.into_inner().to_string()),
+        place: None,
+    })
+}
+
+/// The path of a value; empty for the whole value. For a key, the path of its object.
+fn path_text(path: &serde_path_to_error::Path) -> String {
+    let text = path.to_string();
+    let known = text.strip_suffix('?').unwrap_or(&text);
+    known.strip_suffix('.').unwrap_or(known).to_owned()
+}
+
+/// Translates an error of `serde_json`.
+fn explain<T: DeserializeOwned>(text: &str, error: &serde_json::Error) -> JsonError {
+    // `serde_json` also takes a list that is too long for a mistake of syntax.
+    if !error.is_data() && serde_json::from_str::<Json>(text).is_err() {
+        return JsonError::Syntax(SyntaxError::new(text, error));
+    }
+    // Only the second reading, of a text with an error, pays for the path.
+    let mut from = serde_json::Deserializer::from_str(text);
+    let path = serde_path_to_error::deserialize::<_, T>(&mut from).err();
+    JsonError::Shape(ShapeError {
+        path: path.map(|error| path_text(error.path())).unwrap_or_default(),
+        mismatch: Mismatch::from_serde(&syntax::message(error)),
+        place: syntax::position(text, error),
+    })
 }
 
 /// Checks a JSON text that another parser is going to read. Invalid JSON passes, because that
@@ -134,7 +219,7 @@ pub fn read_recorded(text: &str) -> Result<Json, SyntaxError> {
         ControlFlow::Continue(())
     });
     if lost.is_empty() {
-        return serde_json::from_str(text).map_err(SyntaxError);
+        return serde_json::from_str(text).map_err(|error| SyntaxError::new(text, &error));
     }
     let mut quoted = String::with_capacity(text.len() + 2 * lost.len());
     let mut end = 0;
@@ -146,7 +231,7 @@ pub fn read_recorded(text: &str) -> Result<Json, SyntaxError> {
         end = place.end;
     }
     quoted.push_str(&text[end..]);
-    serde_json::from_str(&quoted).map_err(SyntaxError)
+    serde_json::from_str(&quoted).map_err(|error| SyntaxError::new(&quoted, &error))
 }
 
 /// Returns whether a string of digits is the shortest form of a float.

@@ -16,6 +16,7 @@ use serde_json::Value as Json;
 pub(crate) use column::{ChildOutputs, Column};
 
 use crate::guard;
+use crate::json::Mismatch;
 
 /// A type-erased value.
 pub(crate) type Boxed = Box<dyn Any + Send + Sync>;
@@ -32,7 +33,7 @@ pub enum ValueError {
         /// The path in the JSON; `.` is the whole value.
         path: String,
         /// What is wrong at this path.
-        reason: String,
+        reason: Box<Mismatch>,
     },
     /// The value could not be written as JSON.
     #[error("`{}` cannot be written as JSON: {reason}", short(type_name))]
@@ -393,7 +394,7 @@ impl Type {
             reason: reason.into(),
         };
         let read = self.read(json.clone()).map_err(|error| match error {
-            ValueError::Shape { path, reason, .. } => unstable(path, reason),
+            ValueError::Shape { path, reason, .. } => unstable(path, reason.to_string()),
             error => error,
         })?;
         let written = self.write(&*read);
@@ -459,7 +460,7 @@ pub(crate) fn from_json<T: serde::de::DeserializeOwned>(json: Json) -> Result<T,
     read.map_err(panicked)?.map_err(|error| ValueError::Shape {
         type_name,
         path: error.path().to_string(),
-        reason: error.into_inner().to_string(),
+        reason: Box::new(Mismatch::from_serde(&error.into_inner().to_string())),
     })
 }
 

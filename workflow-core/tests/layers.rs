@@ -12,9 +12,9 @@ use support::layers;
 const ORDER: [&str; 22] = [
     "guard",
     "bounds",
+    "id",
     "json",
     "sparse_map",
-    "id",
     "value",
     "retry",
     "run_log",

@@ -108,7 +108,7 @@ fn a_job_whose_output_cannot_be_had_again_fails_for_good() {
         ),
         (
             "values: renamed",
-            "`Renamed` does not survive a round trip through JSON: missing field `read`; make \
+            "`Renamed` does not survive a round trip through JSON: the field `read` is missing; make \
              `Serialize` and `Deserialize` agree",
         ),
     ] {

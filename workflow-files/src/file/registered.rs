@@ -9,8 +9,9 @@ use crate::spec::{Expanded, Expression, JobRead, JobSpec, Part, Template, Workfl
 use workflow_core::engine::{needs_of, run_nested};
 use workflow_core::id::nearest;
 use workflow_core::job::{AttemptIo, Body, JobError, JobOptions, Need};
+use workflow_core::json::Mismatch;
 use workflow_core::registry::{self, JobEntry, RegisteredCall};
-use workflow_core::value::{Type, short};
+use workflow_core::value::{Type, ValueError, short};
 
 /// Checks that jobs and workflows named in a file are registered, and that their inputs fit.
 pub(super) fn check(spec: &WorkflowSpec, expanded: &Expanded, findings: &mut Findings) {
@@ -129,15 +130,18 @@ impl Left {
                 (None, _) => Self::Unknown,
             };
         }
-        let empty = kind.read(json!({})).map(drop).map_err(|error| error.to_string());
-        match (empty, kind.read(Json::Null)) {
+        match kind.read(json!({})) {
             // Accepts any value, like a `serde_json::Value`.
-            (Ok(()), Ok(_)) => Self::Unknown,
-            (Ok(()), Err(_)) => Self::Object,
-            (Err(error), _) if error.contains("missing field `value`") => Self::Unknown,
-            (Err(error), _) if error.contains("missing field") => Self::Object,
-            (Err(error), _) if error.contains("invalid type: map") => Self::Value,
-            (Err(_), _) => Self::Unknown,
+            Ok(_) if kind.read(Json::Null).is_ok() => Self::Unknown,
+            Ok(_) => Self::Object,
+            Err(ValueError::Shape { reason, .. }) => match *reason {
+                Mismatch::MissingField(field) if field == "value" => Self::Unknown,
+                Mismatch::MissingField(_) => Self::Object,
+                // The object itself: there is nothing in it.
+                Mismatch::Unexpected { .. } => Self::Value,
+                _ => Self::Unknown,
+            },
+            Err(_) => Self::Unknown,
         }
     }
 }

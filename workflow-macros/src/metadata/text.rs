@@ -9,8 +9,14 @@ use super::{Entry, Json, Node};
 /// Parses the JSON in a literal; every value has the span of the literal.
 pub(super) fn parse(literal: &LitStr) -> syn::Result<Node> {
     let text = literal.value();
-    let value: Value = serde_json::from_str(&text)
-        .map_err(|error| syn::Error::new(literal.span(), format!("invalid JSON: {error}")))?;
+    let value: Value = serde_json::from_str(&text).map_err(|error| {
+        let (line, column) = (error.line(), error.column());
+        let message = format!(
+            "invalid JSON at line {line}, column {column} of this text; look for a missing quote, \
+             comma or bracket, or one too many"
+        );
+        syn::Error::new(literal.span(), message)
+    })?;
     if let Some(number) = numbers(&text).find(|number| is_long_integer(number)) {
         return Err(syn::Error::new(literal.span(), long_integer(number)));
     }

@@ -7,7 +7,7 @@ use axum::http::request::Parts;
 use axum::http::{StatusCode, header};
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
-use workflow_core::json::{self, JsonError, LostNumber};
+use workflow_core::json::{self, JsonError, LostNumber, Mismatch};
 use workflow_core::store::KeyError;
 
 use crate::app::App;
@@ -43,30 +43,17 @@ pub(crate) fn body<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     let text = std::str::from_utf8(bytes).map_err(|_| {
         Problem::new(StatusCode::BAD_REQUEST, "syntax", "the body is not valid UTF-8")
     })?;
-    json::check(text).map_err(|error| match error {
+    json::read(text).map_err(|error| match error {
+        JsonError::Syntax(error) => {
+            Problem::new(StatusCode::BAD_REQUEST, "syntax", format!("invalid JSON: {error}"))
+        }
+        JsonError::Shape(error) => Problem::invalid(error.path().unwrap_or("body"), error.reason()),
         JsonError::Number(lost) if !lost.path.is_empty() => {
             let LostNumber { path, .. } = lost.clone();
             Problem::invalid(path, LostNumber { path: String::new(), ..lost }.to_string())
         }
         error => Problem::invalid("body", error.to_string()),
-    })?;
-    let mut from = serde_json::Deserializer::from_slice(bytes);
-    let value = serde_path_to_error::deserialize(&mut from).map_err(|error| {
-        let (path, message) = (error.path().to_string(), plain(error.inner().to_string()));
-        let is_syntax = error.inner().is_syntax() || error.inner().is_eof();
-        let field = if path == "." { "body".to_owned() } else { path };
-        match is_syntax {
-            true => {
-                Problem::new(StatusCode::BAD_REQUEST, "syntax", format!("invalid JSON: {message}"))
-            }
-            false => Problem::invalid(field, message),
-        }
-    })?;
-    from.end().map_err(|error| {
-        let detail = format!("unexpected text after the JSON: {error}");
-        Problem::new(StatusCode::BAD_REQUEST, "syntax", detail)
-    })?;
-    Ok(value)
+    })
 }
 
 /// Reads the body of a request.
@@ -110,33 +97,8 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
         serde_path_to_error::deserialize(from).map(Self).map_err(|error| {
             let path = error.path().to_string();
             let field = if path == "." { "query".to_owned() } else { path };
-            Problem::invalid(field, plain(error.inner().to_string()))
+            Problem::invalid(field, Mismatch::from_serde(&error.inner().to_string()).to_string())
         })
-    }
-}
-
-/// Replaces wording of serde that names types of Rust.
-fn plain(message: String) -> String {
-    match message.as_str() {
-        "invalid digit found in string" => "must be an integer".to_owned(),
-        "cannot parse integer from empty string" => "must be an integer, not empty".to_owned(),
-        "number too large to fit in target type" => "is too large".to_owned(),
-        "number too small to fit in target type" => "is too small".to_owned(),
-        "provided string was not `true` or `false`" => "must be `true` or `false`".to_owned(),
-        _ => match message.rsplit_once("expected ") {
-            Some((start, rest)) => {
-                let end = rest.find(|c: char| !c.is_alphanumeric()).unwrap_or(rest.len());
-                let (expected, rest) = rest.split_at(end);
-                let expected = match expected {
-                    "i8" | "i16" | "i32" | "i64" | "isize" => "an integer",
-                    "u8" | "u16" | "u32" | "u64" | "usize" => "a non-negative integer",
-                    "f32" | "f64" => "a number",
-                    other => other,
-                };
-                format!("{start}expected {expected}{rest}")
-            }
-            None => message,
-        },
     }
 }
 
@@ -170,29 +132,5 @@ impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Path<T>
             let detail = format!("invalid parameter in the path `{}`", parts.uri.path());
             Problem::not_found("no_such_path", detail)
         })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::plain;
-
-    #[test]
-    fn errors_do_not_name_types_of_rust() {
-        for (serde, expected) in [
-            ("invalid digit found in string", "must be an integer"),
-            (
-                "invalid type: map, expected i32 at line 1",
-                "invalid type: map, expected an integer at line 1",
-            ),
-            (
-                "invalid type: null, expected u64",
-                "invalid type: null, expected a non-negative integer",
-            ),
-            ("unknown field `a`, expected `b`", "unknown field `a`, expected `b`"),
-            ("missing field `name`", "missing field `name`"),
-        ] {
-            assert_eq!(plain(serde.to_owned()), expected);
-        }
     }
 }

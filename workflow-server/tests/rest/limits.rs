@@ -36,6 +36,58 @@ async fn invalid_requests_are_rejected() {
 }
 
 #[tokio::test]
+async fn mistakes_in_json_are_told_in_plain_english() {
+    let site = Site::open(Kind::Sqlite).await;
+    let client = site.nobody();
+    let send = async |body: &'static str| {
+        let request = client.request(Method::POST, "workflows");
+        Answer::of(request.header("content-type", "application/json").body(body)).await
+    };
+    for (body, wanted) in [
+        (" ", "the text is empty"),
+        ("{\"name\": \"a\",}", "trailing comma before `}` (line 1, column 14)"),
+        ("{'name': 'a'}", "keys need double quotes, not single quotes (line 1, column 2)"),
+        ("{name: \"a\"}", "the key `name` needs double quotes (line 1, column 2)"),
+        ("{\n  \"name\": \"a", "the text ends inside a string (line 2, column 13)"),
+        ("{\"project_id\": NaN}", "JSON has no number `NaN` (line 1, column 16)"),
+        ("{\"name\": \"a\"} {}", "unexpected `{` after the JSON value (line 1, column 15)"),
+    ] {
+        let problem = send(body).await.is_problem(400, "syntax");
+        assert_eq!(problem["detail"], format!("invalid JSON: {wanted}"), "{body}");
+    }
+    let string = "expected a string, found the number 7 (line 1, column 10)";
+    let list = "expected a string, found an object (line 2, column 25)";
+    let id = "expected an integer, found the string \"7\" (line 1, column 18)";
+    for (body, field, message) in [
+        ("{\"name\": 7}", "name", string),
+        (
+            "{\"name\": \"a\", \"projects\": 1}",
+            "projects",
+            "unknown field `projects`; did you mean `project`? (line 1, column 24)",
+        ),
+        ("{\"name\": \"a\",\n \"molecules_used\": [\"b\", {}]}", "molecules_used[1]", list),
+        ("{\"project_id\": \"7\"}", "project_id", id),
+        ("[]", "body", "expected an object, found a list (line 1, column 2)"),
+    ] {
+        let problem = send(body).await.is_problem(422, "invalid");
+        assert_eq!(problem["errors"], json!([{ "field": field, "message": message }]), "{body}");
+    }
+    for (query, wanted) in [
+        ("limits=1", "limits: unknown field `limits`; did you mean `limit`?"),
+        ("sort_by=age", "sort_by: unknown choice `age`; available: name, id, created, executed"),
+        ("offset=x", "offset: must be an integer"),
+        ("offset=", "offset: must be an integer, not empty"),
+        (
+            "is_active=yes",
+            "is_active: expected \"true\", \"on\" or \"false\", found the string \"yes\"",
+        ),
+    ] {
+        let problem = client.get(&format!("workflows?{query}")).await.is_problem(422, "invalid");
+        assert_eq!(problem["detail"], wanted);
+    }
+}
+
+#[tokio::test]
 async fn every_response_has_security_headers() {
     let site = Site::with(Kind::Sqlite, |it| it.allow_origin("https://a.example")).await;
     let plain = Site::open(Kind::Sqlite).await;

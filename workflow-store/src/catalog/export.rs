@@ -12,7 +12,7 @@ use workflow_core::Status;
 use workflow_core::definition::Metadata;
 use workflow_core::event::Event;
 use workflow_core::id::RunId;
-use workflow_core::json::check_numbers;
+use workflow_core::json::{self, check_numbers};
 use workflow_core::store::{NewRun, StoredRun};
 
 use super::change;
@@ -177,7 +177,7 @@ impl Import {
                 continue;
             }
             check_numbers(&text).map_err(|lost| wrong(lost.to_string()))?;
-            match serde_json::from_str(&text).map_err(|error| wrong(error.to_string()))? {
+            match json::parse(&text).map_err(|error| wrong(error.to_string()))? {
                 ExportLine::Workflow(workflow) => import.workflows.push(*workflow),
                 ExportLine::Run(run) => {
                     if places.insert(run.id, import.runs.len()).is_some() {

@@ -91,7 +91,7 @@ pub(crate) fn messages_of(visibility: Visibility, run: RunId) -> Statement {
 }
 
 fn message(row: &Row) -> Answer<Message> {
-    let kind: MessageKind = serde_json::from_value(row.json(2)?).map_err(|error| {
+    let kind: MessageKind = workflow_core::json::from_value(row.json(2)?).map_err(|error| {
         let text = format!("cannot read a message ({error}); a newer version may have written it");
         SqlError::new(SqlKind::Unusable, text)
     })?;

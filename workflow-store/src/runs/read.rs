@@ -179,7 +179,7 @@ pub(crate) fn blocked(
 ) -> Result<Option<Blocked>, SqlError> {
     let body = row.maybe_text(column)?.filter(|_| !status.is_final());
     let read = |body: String| {
-        serde_json::from_str(&body).map_err(|error| {
+        workflow_core::json::parse(&body).map_err(|error| {
             SqlError::new(SqlKind::Unusable, format!("cannot read why a run is blocked: {error}"))
         })
     };
@@ -248,7 +248,7 @@ pub(crate) fn status(row: &Row, column: usize) -> Result<Status, SqlError> {
 
 /// Parses a trigger.
 pub(crate) fn trigger(text: &str) -> Result<Trigger, SqlError> {
-    serde_json::from_value(text.into()).map_err(|error| {
+    workflow_core::json::from_value(text.into()).map_err(|error| {
         SqlError::new(SqlKind::Unusable, format!("unknown trigger of a run: {error}"))
     })
 }

@@ -87,7 +87,7 @@ pub(crate) fn waits(row: &Row, column: usize, status: Status) -> Result<Option<S
     let Some(body) = row.maybe_text(column)?.filter(|_| status == Status::Running) else {
         return Ok(None);
     };
-    let waiting: Vec<Waiting> = serde_json::from_str(&body).map_err(|error| {
+    let waiting: Vec<Waiting> = workflow_core::json::parse(&body).map_err(|error| {
         SqlError::new(SqlKind::Unusable, format!("cannot read what a run waits for: {error}"))
     })?;
     let now = SystemTime::now();

@@ -164,6 +164,11 @@ pub(crate) async fn a_bad_import_leaves_nothing(place: Place) {
     ] {
         let error = empty.store.import(&mut wrong.as_bytes()).await.expect_err("refused");
         assert!(matches!(error, CatalogError::Import { .. }), "{error:?}");
+        let error = error.to_string();
+        assert!(
+            !["expected value", "missing field"].iter().any(|of| error.contains(of)),
+            "{error}"
+        );
         assert_eq!(empty.raw.query("SELECT count(*) FROM workflows_workflow"), ["0"]);
     }
 }

@@ -234,7 +234,7 @@ fn time_zones() {
 #[test]
 fn metadata() {
     assert_snapshot!(wrong("name: tea\nmetadata: 'owner=ada'\njobs:\n  - name: boil\n    command: kettle\n"), @"
-    error: metadata is not valid JSON: expected value at line 1 column 1
+    error: metadata is not valid JSON: `owner` is neither in double quotes nor a JSON value (line 1, column 1)
      --> tea.yaml:2:11
       |
     2 | metadata: 'owner=ada'
@@ -243,7 +243,7 @@ fn metadata() {
       = help: write a map, or a string with a JSON object
     ");
     assert_snapshot!(wrong("name: tea\nmetadata: |\n  {\n    \"owner\": \"ada\",\n  }\njobs:\n  - name: boil\n    command: kettle\n"), @r#"
-    error: metadata is not valid JSON: trailing comma at line 3 column 1
+    error: metadata is not valid JSON: trailing comma before `}` (line 3, column 1)
      --> tea.yaml:3:3
       |
     3 | /   {

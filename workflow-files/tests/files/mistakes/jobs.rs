@@ -83,7 +83,7 @@ fn jobs_that_are_no_jobs() {
       |
       = help: add `tea:` under `with`
 
-    error: the parameter `cups` does not fit: `u32` cannot be read from this JSON: invalid type: string "many", expected u32
+    error: the parameter `cups` does not fit: `u32` cannot be read from this JSON: expected a non-negative integer, found the string "many"
      --> tea.yaml:5:13
       |
     5 |     with: { cups: many, te: green }
