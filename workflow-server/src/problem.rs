@@ -8,7 +8,7 @@ use workflow_config::ConfigError;
 use workflow_core::RunError;
 use workflow_core::store::StoreError;
 use workflow_files::Diagnostics;
-use workflow_store::{CatalogError, RetryError};
+use workflow_store::{CatalogError, CatalogField, RetryError};
 
 /// A problem document (RFC 9457): why a request failed.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
@@ -212,17 +212,13 @@ impl From<CatalogError> for Problem {
     }
 }
 
-/// Maps the name of a field in the store's errors to the field of the request.
-fn field_of(name: &str) -> &str {
-    match name {
-        "the name of the workflow" | "the name of the token" => "name",
-        "the name of the project" => "project_name",
-        "the name of the application" => "app_name",
-        "the outcome" | "the result" => "result_data",
-        "the error" => "error_message",
-        "the file" => "yaml",
-        "the user" => "username",
-        other => other.trim_start_matches("the "),
+/// The field of a request for a value of the store.
+fn field_of(value: CatalogField) -> &'static str {
+    match value {
+        CatalogField::Definition => "yaml",
+        CatalogField::Outcome | CatalogField::Result => "result_data",
+        CatalogField::Error => "error_message",
+        other => other.as_str(),
     }
 }
 
@@ -328,6 +324,32 @@ mod tests {
         assert_eq!(code(missing.into()), (409, "cannot_run"));
         let ending = RunError::ShutDown { workflow, run: None };
         assert_eq!(code(ending.into()), (503, "stopping"));
+    }
+
+    #[test]
+    fn values_of_the_store_are_fields_of_requests() {
+        for (value, field) in [
+            (CatalogField::WorkflowName, "name"),
+            (CatalogField::TokenName, "name"),
+            (CatalogField::ProjectName, "project_name"),
+            (CatalogField::AppName, "app_name"),
+            (CatalogField::Definition, "yaml"),
+            (CatalogField::User, "user"),
+            (CatalogField::Username, "username"),
+            (CatalogField::Outcome, "result_data"),
+            (CatalogField::Result, "result_data"),
+            (CatalogField::Error, "error_message"),
+            (CatalogField::Cursor, "cursor"),
+        ] {
+            let (found, cure) = ("too long".to_owned(), "shorten it");
+            let text = format!("{value} is too long; shorten it");
+            let error = CatalogError::Invalid { field: value, found, cure };
+            assert_eq!(error.to_string(), text);
+            let problem = Problem::from(error);
+            assert_eq!((problem.status, problem.code), (422, "invalid"));
+            let message = "is too long; shorten it".to_owned();
+            assert_eq!(problem.errors, [FieldError { field: field.to_owned(), message }]);
+        }
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Errors of the catalog.
 
+use std::fmt;
+
 use workflow_core::Status;
 use workflow_core::definition::MetadataError;
 use workflow_core::id::RunId;
@@ -127,8 +129,8 @@ pub enum CatalogError {
     /// Another value is invalid.
     #[error("{field} is {found}; {cure}")]
     Invalid {
-        /// The name of the value.
-        field: &'static str,
+        /// The value.
+        field: CatalogField,
         /// The mistake.
         found: String,
         /// The cure.
@@ -142,6 +144,110 @@ pub enum CatalogError {
         /// The mistake.
         reason: String,
     },
+}
+
+/// A value that an operation of the catalog takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum CatalogField {
+    /// The name of a workflow.
+    WorkflowName,
+    /// The slug of a workflow.
+    Slug,
+    /// The project of a workflow.
+    Project,
+    /// The name of a workflow's project.
+    ProjectName,
+    /// The domain of a workflow.
+    Domain,
+    /// The name of the application that a workflow comes from.
+    AppName,
+    /// The version of a workflow.
+    Version,
+    /// The file of a workflow.
+    Definition,
+    /// The user who owns a workflow.
+    User,
+    /// The name of an account.
+    Username,
+    /// All texts of a workflow together.
+    Workflow,
+    /// The reported status of a run.
+    Status,
+    /// The reported result or error of a run.
+    Outcome,
+    /// The reported result of a run.
+    Result,
+    /// The reported error of a run.
+    Error,
+    /// All conditions of a query together.
+    Query,
+    /// The offset of a page.
+    Offset,
+    /// The cursor of a page.
+    Cursor,
+    /// The digest of a session.
+    Session,
+    /// The digest of a token.
+    Token,
+    /// The name of a token.
+    TokenName,
+}
+
+impl CatalogField {
+    /// The name of the parameter or field, such as `project_name`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::WorkflowName | Self::TokenName => "name",
+            Self::Slug => "slug",
+            Self::Project => "project",
+            Self::ProjectName => "project_name",
+            Self::Domain => "domain",
+            Self::AppName => "app_name",
+            Self::Version => "version",
+            Self::Definition => "definition",
+            Self::User => "user",
+            Self::Username => "username",
+            Self::Workflow => "workflow",
+            Self::Status => "status",
+            Self::Outcome => "outcome",
+            Self::Result => "result",
+            Self::Error => "error",
+            Self::Query => "query",
+            Self::Offset => "offset",
+            Self::Cursor => "cursor",
+            Self::Session => "session",
+            Self::Token => "token",
+        }
+    }
+}
+
+/// The value in words, such as `the name of the project`.
+impl fmt::Display for CatalogField {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::WorkflowName => "the name of the workflow",
+            Self::Slug => "the slug",
+            Self::Project => "the project",
+            Self::ProjectName => "the name of the project",
+            Self::Domain => "the domain",
+            Self::AppName => "the name of the application",
+            Self::Version => "the version",
+            Self::Definition => "the file",
+            Self::User | Self::Username => "the user",
+            Self::Workflow => "the workflow",
+            Self::Status => "the status",
+            Self::Outcome => "the outcome",
+            Self::Result => "the result",
+            Self::Error => "the error",
+            Self::Query => "the query",
+            Self::Offset => "the offset",
+            Self::Cursor => "the cursor",
+            Self::Session => "the session",
+            Self::Token => "the token",
+            Self::TokenName => "the name of the token",
+        })
+    }
 }
 
 /// Why an operation of the catalog failed.

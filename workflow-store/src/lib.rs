@@ -73,7 +73,7 @@ pub use catalog::{
     StatusCounts, StoredWorkflow, Timeline, TimelineSpan, Usage, WorkflowChange, WorkflowDetail,
     WorkflowQuery, WorkflowSort, WorkflowVersion, merge_patch,
 };
-pub use catalog_error::CatalogError;
+pub use catalog_error::{CatalogError, CatalogField};
 #[cfg(feature = "sqlite")]
 pub use db::sqlite::{Durability, SqliteOptions};
 pub use open::open;

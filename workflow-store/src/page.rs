@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::catalog_error::CatalogError;
+use crate::catalog_error::{CatalogError, CatalogField};
 
 /// A page of a list.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -42,7 +42,7 @@ impl Cursor {
             .and_then(|rest| rest.strip_prefix('.')?.split_once('.'))
             .and_then(|(id, key)| Some(Self { key: key.to_owned(), id: id.parse().ok()? }));
         cursor.map(Some).ok_or_else(|| CatalogError::Invalid {
-            field: "the cursor",
+            field: CatalogField::Cursor,
             found: format!("`{text}`, which is not a cursor of this list"),
             cure: "use `next` of a page in the same order",
         })
@@ -50,7 +50,7 @@ impl Cursor {
 
     pub(crate) fn number(&self) -> Result<i64, CatalogError> {
         self.key.parse().map_err(|_| CatalogError::Invalid {
-            field: "the cursor",
+            field: CatalogField::Cursor,
             found: format!("`{}`, which is not a cursor of a page", self.key),
             cure: "use `next` of a page in the same order",
         })

@@ -139,6 +139,9 @@ async fn a_stored_workflow_does_not_replace_a_registered_one(kind: Kind) {
     let path = format!("workflows/{}", registered["id"]);
     let rename = root.patch(&path, json!({ "name": "x" })).await;
     assert_eq!(rename.is_problem(422, "invalid")["errors"][0]["field"], "name");
+    // It has no owner.
+    let give = root.patch(&path, json!({ "user": "bob" })).await;
+    assert_eq!(give.is_problem(422, "invalid")["errors"][0]["field"], "user");
 }
 
 async fn names_are_compared_in_unicode_normal_form(kind: Kind) {

@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use super::record::{NewSession, Session, User};
 use super::users::{self, WIDTH};
-use crate::catalog_error::{Answer, CatalogError};
+use crate::catalog_error::{Answer, CatalogError, CatalogField};
 use crate::db::sql::{Sql, SqlError};
 use crate::db::value::{Row, Value, clean, to_micros};
 use crate::exec::operation::Cx;
@@ -27,7 +27,7 @@ pub(super) fn add(cx: &mut Cx<'_>, new: &NewSession) -> Answer<()> {
         return Ok(());
     }
     Err(CatalogError::Invalid {
-        field: "the session",
+        field: CatalogField::Session,
         found: "there already".to_owned(),
         cure: "generate a random one",
     }

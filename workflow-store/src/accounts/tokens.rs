@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use super::record::{ApiToken, NewToken, ScopeError, TokenScope, User};
 use super::users::{self, WIDTH};
-use crate::catalog_error::{Answer, CatalogError};
+use crate::catalog_error::{Answer, CatalogError, CatalogField};
 use crate::db::sql::{Sql, SqlError, SqlKind};
 use crate::db::statement::Statement;
 use crate::db::value::{Row, Value, beginning, clean, to_micros};
@@ -45,7 +45,7 @@ pub(super) fn add(cx: &mut Cx<'_>, new: &NewToken) -> Answer<ApiToken> {
     let name = clean(&new.name);
     if !(1..=255).contains(&name.chars().count()) {
         return Err(CatalogError::Invalid {
-            field: "the name of the token",
+            field: CatalogField::TokenName,
             found: format!("`{}`", beginning(&name)),
             cure: "use 1 to 255 characters",
         }
@@ -66,7 +66,7 @@ pub(super) fn add(cx: &mut Cx<'_>, new: &NewToken) -> Answer<ApiToken> {
         &values,
     )?;
     let taken = || CatalogError::Invalid {
-        field: "the token",
+        field: CatalogField::Token,
         found: "there already".to_owned(),
         cure: "generate a random one",
     };

@@ -3,7 +3,7 @@
 use std::time::SystemTime;
 
 use super::record::{NewUser, User, UserChange, UserQuery};
-use crate::catalog_error::{Answer, CatalogError};
+use crate::catalog_error::{Answer, CatalogError, CatalogField};
 use crate::db::sql::{Sql, SqlError, SqlKind};
 use crate::db::statement::Statement;
 use crate::db::value::{Row, Value, beginning, clean, to_micros};
@@ -60,7 +60,7 @@ fn check_name(name: &str) -> Answer<()> {
         return Ok(());
     }
     Err(CatalogError::Invalid {
-        field: "the user",
+        field: CatalogField::Username,
         found: format!("`{}`", beginning(name)),
         cure: "use 1 to 150 characters, without blanks at its ends",
     }

@@ -11,7 +11,7 @@ use super::request::WorkflowChange;
 use super::resolve::{self, resolve, resolve_own};
 use super::{CatalogError, StoredWorkflow, metadata, schedule, workflow};
 use crate::accounts;
-use crate::catalog_error::Answer;
+use crate::catalog_error::{Answer, CatalogField};
 use crate::db::sql::{Sql, SqlError};
 use crate::db::statement::Statement;
 use crate::db::value::{Value, clean, clean_json, to_micros};
@@ -70,11 +70,11 @@ const UNWRITTEN: &str = "SELECT id FROM workflows_workflow \
 pub(crate) fn check(new: &NewWorkflow) -> Result<(), CatalogError> {
     check_name(&new.name)?;
     for (field, text) in [
-        ("the slug", new.slug.as_ref()),
-        ("the project", new.project.as_ref()),
-        ("the name of the project", new.project_name.as_ref()),
-        ("the domain", new.domain.as_ref()),
-        ("the name of the application", new.app_name.as_ref()),
+        (CatalogField::Slug, new.slug.as_ref()),
+        (CatalogField::Project, new.project.as_ref()),
+        (CatalogField::ProjectName, new.project_name.as_ref()),
+        (CatalogField::Domain, new.domain.as_ref()),
+        (CatalogField::AppName, new.app_name.as_ref()),
     ] {
         check_length(field, text)?;
     }
@@ -84,13 +84,13 @@ pub(crate) fn check(new: &NewWorkflow) -> Result<(), CatalogError> {
 fn check_name(name: &str) -> Result<(), CatalogError> {
     let fit = WorkflowName::new(name.to_owned());
     fit.map(|_| ()).map_err(|error| CatalogError::Invalid {
-        field: "the name of the workflow",
+        field: CatalogField::WorkflowName,
         found: format!("invalid ({error})"),
         cure: "choose another",
     })
 }
 
-fn check_length(field: &'static str, text: Option<&String>) -> Result<(), CatalogError> {
+fn check_length(field: CatalogField, text: Option<&String>) -> Result<(), CatalogError> {
     match text.map(|text| text.chars().count()) {
         Some(count) if count > 255 => Err(CatalogError::Invalid {
             field,
@@ -154,7 +154,7 @@ fn is_new_file(old: &StoredWorkflow, change: &WorkflowChange) -> Result<bool, Ca
     let is_new = change.definition.is_some() && change.definition != old.definition;
     if is_new && old.source == Source::Registered {
         return Err(CatalogError::Invalid {
-            field: "the file",
+            field: CatalogField::Definition,
             found: "set on a registered workflow".to_owned(),
             cure: "change its code instead, or create another workflow from the file",
         });
@@ -233,17 +233,17 @@ fn write(
 /// Checks the changes to a workflow.
 fn check_change(change: &WorkflowChange) -> Result<(), CatalogError> {
     for (field, text) in [
-        ("the slug", change.slug.as_ref()),
-        ("the project", change.project.as_ref()),
-        ("the name of the project", change.project_name.as_ref()),
-        ("the domain", change.domain.as_ref()),
-        ("the name of the application", change.app_name.as_ref()),
+        (CatalogField::Slug, change.slug.as_ref()),
+        (CatalogField::Project, change.project.as_ref()),
+        (CatalogField::ProjectName, change.project_name.as_ref()),
+        (CatalogField::Domain, change.domain.as_ref()),
+        (CatalogField::AppName, change.app_name.as_ref()),
     ] {
         check_length(field, text)?;
     }
     match change.version {
         Some(version) if version < 1 => Err(CatalogError::Invalid {
-            field: "the version",
+            field: CatalogField::Version,
             found: version.to_string(),
             cure: "use 1 or more",
         }),
@@ -263,7 +263,7 @@ fn version_after(
         None => Ok(least),
         Some(version) if old.definition.is_some() && version < least => {
             Err(CatalogError::Invalid {
-                field: "the version",
+                field: CatalogField::Version,
                 found: version.to_string(),
                 cure: "omit it or increase it: the files of a workflow are stored by version",
             })
@@ -332,7 +332,7 @@ fn given_away(
     }
     if old.source == Source::Registered {
         return Err(CatalogError::Invalid {
-            field: "the user",
+            field: CatalogField::User,
             found: "set on a registered workflow, which has no owner".to_owned(),
             cure: "omit it",
         }
@@ -353,7 +353,7 @@ fn renamed(old: &StoredWorkflow, name: &str) -> Answer<Option<String>> {
     }
     if old.source == Source::Registered {
         return Err(CatalogError::Invalid {
-            field: "the name of the workflow",
+            field: CatalogField::WorkflowName,
             found: "set by the code of a registered workflow".to_owned(),
             cure: "change it there",
         }

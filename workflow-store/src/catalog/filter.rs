@@ -6,6 +6,7 @@ use workflow_core::Status;
 
 use super::run_filter::add_status;
 use super::{CatalogError, Source};
+use crate::catalog_error::CatalogField;
 use crate::db::statement::Statement;
 use crate::visibility::Visibility;
 use crate::workflows::search_index::{Kind, shorten, words};
@@ -123,7 +124,7 @@ impl WorkflowQuery {
     pub(crate) fn check(&self) -> Result<(), CatalogError> {
         if self.offset > 0 && self.after.is_some() {
             return Err(CatalogError::Invalid {
-                field: "the offset",
+                field: CatalogField::Offset,
                 found: "set together with a cursor".to_owned(),
                 cure: "use only one of them",
             });
@@ -140,7 +141,7 @@ impl WorkflowQuery {
             return Ok(());
         }
         Err(CatalogError::Invalid {
-            field: "the query",
+            field: CatalogField::Query,
             found: format!("made of more than {MOST} words and conditions"),
             cure: "search for fewer words, and filter the result",
         })

@@ -12,7 +12,7 @@ use workflow_core::store::{Lease, OwnerId, StoreError};
 use super::append::append;
 use super::lease::{judge, lock};
 use super::read;
-use crate::catalog_error::{Answer, CatalogError};
+use crate::catalog_error::{Answer, CatalogError, CatalogField};
 use crate::db::sql::{Sql, SqlError, SqlKind};
 use crate::db::statement::Statement;
 use crate::db::value::{Value, clean, clean_json};
@@ -54,7 +54,7 @@ pub(crate) fn report(
     if said.status == Some(Status::Skipped) {
         let found = "given for a run".to_owned();
         let cure = "use running, completed, failed or cancelled";
-        return Err(CatalogError::Invalid { field: "the status", found, cure }.into());
+        return Err(CatalogError::Invalid { field: CatalogField::Status, found, cure }.into());
     }
     let next = said.status.unwrap_or(known.status);
     if known.status.is_final() && known.status == next {
@@ -128,7 +128,7 @@ impl RecordedRun {
             return Ok(());
         }
         Err(CatalogError::Invalid {
-            field: "the outcome",
+            field: CatalogField::Outcome,
             found: format!("set for a run that is already {}", self.status),
             cure: "send it with the status or before it: the record of a finished run never changes",
         }
@@ -212,7 +212,7 @@ impl RecordedRun {
 /// Checks that a completed run has no error.
 fn check_outcome(said: &StatusReport, next: Status) -> Result<(), CatalogError> {
     match &said.error {
-        Some(_) if next == Status::Completed => Err(unfit("the error", next, ERROR_CURE)),
+        Some(_) if next == Status::Completed => Err(unfit(CatalogField::Error, next, ERROR_CURE)),
         _ => Ok(()),
     }
 }
@@ -221,10 +221,10 @@ fn check_outcome(said: &StatusReport, next: Status) -> Result<(), CatalogError> 
 fn check_engine_run(said: &StatusReport, next: Status) -> Result<(), CatalogError> {
     match said {
         StatusReport { result: Some(_), .. } if next != Status::Completed => {
-            Err(unfit("the result", next, "omit it, or report the run as completed"))
+            Err(unfit(CatalogField::Result, next, "omit it, or report the run as completed"))
         }
         StatusReport { error: Some(_), .. } if next != Status::Failed => {
-            Err(unfit("the error", next, ERROR_CURE))
+            Err(unfit(CatalogField::Error, next, ERROR_CURE))
         }
         _ => Ok(()),
     }
@@ -232,7 +232,7 @@ fn check_engine_run(said: &StatusReport, next: Status) -> Result<(), CatalogErro
 
 const ERROR_CURE: &str = "omit it, or report the run as failed";
 
-fn unfit(field: &'static str, status: Status, cure: &'static str) -> CatalogError {
+fn unfit(field: CatalogField, status: Status, cure: &'static str) -> CatalogError {
     let found = format!("set for a run that is {status}");
     CatalogError::Invalid { field, found, cure }
 }

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use serde_json::Value as Json;
 use sha2::{Digest, Sha256};
 
-use crate::catalog_error::{Answer, CatalogError};
+use crate::catalog_error::{Answer, CatalogError, CatalogField};
 use crate::db::sql::{Sql, SqlError};
 use crate::db::value::{Value, clean, clean_json};
 
@@ -71,7 +71,7 @@ pub(crate) fn write(sql: &mut dyn Sql, workflow: i64) -> Answer<()> {
     let entries = IndexEntries::read(sql, workflow)?;
     if entries.is_full() {
         return Err(CatalogError::Invalid {
-            field: "the workflow",
+            field: CatalogField::Workflow,
             found: format!("described by more than {MOST} words, tags and values"),
             cure: "shorten its description and metadata, and move long texts to a file",
         }
