@@ -1,5 +1,6 @@
 //! The catalog, on SQLite and on PostgreSQL.
 
+mod codes;
 mod keeping;
 mod listing;
 mod managing;
@@ -36,6 +37,10 @@ macro_rules! on_both {
 }
 
 on_both! {
+    codes::workflows_have_these_codes,
+    codes::tokens_have_these_codes,
+    codes::runs_have_these_codes,
+    codes::exports_have_these_codes,
     naming::what_is_not_active_begins_no_run,
     seeing::a_user_sees_the_pages_of_many,
     seeing::owners_may_change_behind_the_store,
