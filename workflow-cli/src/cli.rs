@@ -174,73 +174,10 @@ mod tests {
     #[test]
     fn flags_and_api_parameters_share_names() {
         let api = workflow_server::openapi();
-        let pairs = [
-            Pair {
-                command: &["workflows", "list"],
-                operation: ("get", "/workflows"),
-                // torc's names for `is_active`, and for no `user`.
-                flags_alone: &["all_users", "archived_only", "include_archived"],
-                names_alone: &[],
-            },
-            Pair {
-                command: &["workflows", "update"],
-                operation: ("patch", "/workflows/{workflow}"),
-                // torc's name for `user`.
-                flags_alone: &["owner_user"],
-                // The graph and the file have no flag. The other fields are read-only, and accepted so
-                // that a program may send a whole workflow back.
-                names_alone: &[
-                    "atoms_in_molecules",
-                    "created_at",
-                    "dag_spec",
-                    "execution_count",
-                    "id",
-                    "last_executed_at",
-                    "molecules_used",
-                    "updated_at",
-                    "user",
-                    "version",
-                    "yaml",
-                ],
-            },
-            Pair {
-                command: &["workflows", "history"],
-                operation: ("get", "/workflows/{workflow}/versions"),
-                // Part of the path.
-                flags_alone: &["version"],
-                names_alone: &[],
-            },
-            Pair {
-                command: &["runs", "list"],
-                operation: ("get", "/runs"),
-                flags_alone: &[],
-                // `workflow` accepts an ID, too.
-                names_alone: &["workflow_id"],
-            },
-            Pair {
-                command: &["runs", "logs"],
-                operation: ("get", "/runs/{run}/logs"),
-                flags_alone: &["follow"],
-                // The command prints the whole log as text.
-                names_alone: &["format", "from", "limit"],
-            },
-            Pair {
-                command: &["runs", "retry"],
-                operation: ("post", "/runs/{run}/retry"),
-                flags_alone: &["detach"],
-                names_alone: &[],
-            },
-            Pair {
-                command: &["prune"],
-                operation: ("post", "/retention"),
-                flags_alone: &[],
-                names_alone: &[],
-            },
-        ];
         let only = |these: &BTreeSet<String>, those: &BTreeSet<String>| -> Vec<String> {
             these.difference(those).cloned().collect()
         };
-        for Pair { command, operation: (method, path), flags_alone, names_alone } in pairs {
+        for Pair { command, operation: (method, path), flags_alone, names_alone } in PAIRS {
             let (flags, names) = (flags(command), parameters(&api, path, method));
             assert_eq!(only(&flags, &names), flags_alone, "flags of {command:?}, not of {path}");
             assert_eq!(only(&names, &flags), names_alone, "names of {path}, not of {command:?}");
@@ -255,6 +192,71 @@ mod tests {
         flags_alone: &'static [&'static str],
         names_alone: &'static [&'static str],
     }
+
+    #[cfg(feature = "serve")]
+    const PAIRS: [Pair; 7] = [
+        Pair {
+            command: &["workflows", "list"],
+            operation: ("get", "/workflows"),
+            // torc's names for `is_active`, and for no `user`.
+            flags_alone: &["all_users", "archived_only", "include_archived"],
+            names_alone: &[],
+        },
+        Pair {
+            command: &["workflows", "update"],
+            operation: ("patch", "/workflows/{workflow}"),
+            // torc's name for `user`.
+            flags_alone: &["owner_user"],
+            // The graph and the file have no flag. The other fields are read-only, and accepted so
+            // that a program may send a whole workflow back.
+            names_alone: &[
+                "atoms_in_molecules",
+                "created_at",
+                "dag_spec",
+                "execution_count",
+                "id",
+                "last_executed_at",
+                "molecules_used",
+                "updated_at",
+                "user",
+                "version",
+                "yaml",
+            ],
+        },
+        Pair {
+            command: &["workflows", "history"],
+            operation: ("get", "/workflows/{workflow}/versions"),
+            // Part of the path.
+            flags_alone: &["version"],
+            names_alone: &[],
+        },
+        Pair {
+            command: &["runs", "list"],
+            operation: ("get", "/runs"),
+            flags_alone: &[],
+            // `workflow` accepts an ID, too.
+            names_alone: &["workflow_id"],
+        },
+        Pair {
+            command: &["runs", "logs"],
+            operation: ("get", "/runs/{run}/logs"),
+            flags_alone: &["follow"],
+            // The command prints the whole log as text.
+            names_alone: &["format", "from", "limit"],
+        },
+        Pair {
+            command: &["runs", "retry"],
+            operation: ("post", "/runs/{run}/retry"),
+            flags_alone: &["detach"],
+            names_alone: &[],
+        },
+        Pair {
+            command: &["prune"],
+            operation: ("post", "/retention"),
+            flags_alone: &[],
+            names_alone: &[],
+        },
+    ];
 
     #[test]
     fn help_calls_the_program_by_its_name() {

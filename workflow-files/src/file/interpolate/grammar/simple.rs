@@ -11,40 +11,13 @@ impl Reader<'_> {
         let mut words: Vec<Word> = Vec::new();
         let mut inputs = Vec::new();
         let announced = self.documents.len();
-        loop {
-            self.blanks();
-            match self.letter() {
-                Some('#') => {
-                    self.comment();
-                    break;
-                }
-                Some('\n' | ';' | ')' | '|') => break,
-                Some('&') if !self.is_next("&>") => break,
-                _ => {}
-            }
-            if self.peek().is_none() {
-                break;
-            }
-            if self.redirection(&mut inputs)? {
-                continue;
-            }
-            let declares = words
-                .first()
-                .and_then(|word| word.literal.as_deref())
-                .is_some_and(commands::is_declaration);
-            if (words.is_empty() || declares) && self.assignment()? {
-                if declares {
-                    // Replaces it: the value has been checked.
-                    words.push(Word::new(self.pos));
-                }
+        while !self.ends_command() {
+            if self.redirection(&mut inputs)? || self.assignment_beside(&mut words)? {
                 continue;
             }
             let word = self.word()?;
-            if words.is_empty() && word.is_bare {
-                let name = word.literal.as_deref().unwrap_or_default();
-                if RESERVED.contains(&name) {
-                    return Err(Unread("a reserved word is out of place"));
-                }
+            if words.is_empty() {
+                Self::refuse_reserved(&word)?;
             }
             let is_first = word.range.start == begin;
             words.push(word);
@@ -64,6 +37,44 @@ impl Reader<'_> {
         commands::judge(self, &words)?;
         if self.code_readers > readers {
             self.run_inputs(inputs, announced);
+        }
+        Ok(())
+    }
+
+    /// Consumes blanks and a comment; true if the command ends after them.
+    fn ends_command(&mut self) -> bool {
+        self.blanks();
+        match self.letter() {
+            Some('#') => {
+                self.comment();
+                true
+            }
+            Some('\n' | ';' | ')' | '|') => true,
+            Some('&') => !self.is_next("&>"),
+            _ => self.peek().is_none(),
+        }
+    }
+
+    /// Reads an assignment where one may stand: before the name of the command, or after the name
+    /// of a declaration. False when there is none.
+    fn assignment_beside(&mut self, words: &mut Vec<Word>) -> Parsed<bool> {
+        let name = words.first().map(|word| word.literal.as_deref());
+        let declares = name.flatten().is_some_and(commands::is_declaration);
+        if !(words.is_empty() || declares) || !self.assignment()? {
+            return Ok(false);
+        }
+        if declares {
+            // Replaces it: the value has been checked.
+            words.push(Word::new(self.pos));
+        }
+        Ok(true)
+    }
+
+    /// Refuses a reserved word as the name of a command.
+    fn refuse_reserved(name: &Word) -> Parsed<()> {
+        let text = name.literal.as_deref().unwrap_or_default();
+        if name.is_bare && RESERVED.contains(&text) {
+            return Err(Unread("a reserved word is out of place"));
         }
         Ok(())
     }
