@@ -271,7 +271,8 @@ fn input_that_does_not_fit_is_wrong_usage() {
     assert_snapshot!(wrong(&["orders/report"]), @"error: workflow `orders/report` requires an input of type `Wanted`; pass it with --input JSON, or key by key with --param KEY=VALUE");
     assert_snapshot!(wrong(&["orders/print", "-p", "day=1"]), @"error: workflow `orders/print` takes no input; remove --input and --param");
     assert_snapshot!(wrong(&["orders/report", "-i", r#"{"day": "x", "orders": "many"}"#]), @r#"error: workflow `orders/report`: invalid input: `Wanted` cannot be read from this JSON at `orders`: expected a non-negative integer, found the string "many""#);
-    assert_snapshot!(wrong(&["orders/report", "-i", "{"]), @r#"error: invalid JSON in --input: the text ends inside an object (line 1, column 2); a JSON string needs its own quotes, such as '"Ada"'"#);
+    assert_snapshot!(wrong(&["orders/report", "-i", "{"]), @"error: invalid JSON in --input: the text ends inside an object (line 1, column 2)");
+    assert_snapshot!(wrong(&["orders/report", "-i", "Ada"]), @r#"error: invalid JSON in --input: `Ada` is neither in double quotes nor a JSON value (line 1, column 1); a JSON string needs its own quotes, such as '"Ada"'"#);
     for (input, told) in [
         ("", "the text is empty"),
         ("{\"day\": \"x\",}", "trailing comma before `}` (line 1, column 13)"),
@@ -280,7 +281,7 @@ fn input_that_does_not_fit_is_wrong_usage() {
         ("{\"orders\": NaN}", "JSON has no number `NaN` (line 1, column 12)"),
         ("{} x", "unexpected `x` after the JSON value (line 1, column 4)"),
     ] {
-        let told = format!("error: invalid JSON in --input: {told}; ");
+        let told = format!("error: invalid JSON in --input: {told}");
         assert!(wrong(&["orders/report", "-i", input]).starts_with(&told), "{input}");
     }
     assert_snapshot!(wrong(&["orders/report", "-i", "[]", "-p", "day=1"]), @"error: --param needs an object, but --input is not an object; remove one of the two");

@@ -88,12 +88,20 @@ fn read(input: &str) -> Result<Json, Failure> {
     json::read(&text).map_err(|error| {
         Failure::Usage(match error {
             JsonError::Syntax(error) => {
-                let cure = "a JSON string needs its own quotes, such as '\"Ada\"'";
-                format!("invalid JSON in {place}: {error}; {cure}")
+                format!("invalid JSON in {place}: {error}{}", quotes_cure(&text, "Ada"))
             }
             error => format!("invalid input in {place}: {error}"),
         })
     })
+}
+
+/// What to do about a text that is not JSON: for one that looks like a string, which a shell has
+/// taken the quotes of, to quote it.
+pub(crate) fn quotes_cure(text: &str, example: &str) -> String {
+    if text.trim_start().starts_with(['{', '[', '"']) {
+        return String::new();
+    }
+    format!("; a JSON string needs its own quotes, such as '\"{example}\"'")
 }
 
 /// Converts YAML to JSON.

@@ -10,6 +10,7 @@ use workflow_core::store::{MessageKind, Store};
 use workflow_core::{Engine, Run as _, RunError, registry};
 use workflow_store::Catalog;
 
+use crate::args::input::quotes_cure;
 use crate::args::{RunSelector, StoreArguments};
 use crate::failure::{Failure, Outcome};
 use crate::session::is_abandoned;
@@ -119,9 +120,7 @@ pub(super) fn signal(args: &SignalArguments, store: &StoreArguments) -> Result<O
 
 fn parse_payload(text: &str) -> Result<Json, String> {
     json::read(text).map_err(|error| match error {
-        JsonError::Syntax(error) => {
-            format!("invalid JSON: {error}; a JSON string needs its own quotes, such as '\"yes\"'")
-        }
+        JsonError::Syntax(error) => format!("invalid JSON: {error}{}", quotes_cure(text, "yes")),
         error => error.to_string(),
     })
 }
