@@ -104,14 +104,16 @@ const INSERT_BLOB: &str =
 
 /// Reads an event from its row.
 pub(crate) fn decode(body: &str, heavy: Option<&[u8]>) -> Result<Event, SqlError> {
-    let wrong = |error: serde_json::Error| {
+    let wrong = |error: &dyn std::fmt::Display| {
         let start: String = body.chars().take(80).collect();
         let text = format!("cannot read an event ({error}): {start}");
         SqlError::new(SqlKind::Unusable, text)
     };
-    let mut event: Event = serde_json::from_str(body).map_err(wrong)?;
+    let mut event: Event = workflow_core::json::parse(body).map_err(|error| wrong(&error))?;
     if let Some(heavy) = heavy {
-        put_heavy(&mut event.kind, serde_json::from_slice(heavy).map_err(wrong)?);
+        let heavy = std::str::from_utf8(heavy).map_err(|error| wrong(&error))?;
+        let heavy = workflow_core::json::parse(heavy).map_err(|error| wrong(&error))?;
+        put_heavy(&mut event.kind, heavy);
     }
     Ok(event)
 }

@@ -173,6 +173,20 @@ pub(crate) async fn a_bad_import_leaves_nothing(place: Place) {
     }
 }
 
+pub(crate) async fn a_damaged_event_is_described(place: Place) {
+    let run = new_run("etl");
+    let id = run.id;
+    place.store.begin(run, whole_run(5, true)).await.expect("begun");
+    for (body, wanted) in [
+        ("{\"sequence\": 1}", "cannot read an event (the field `at` is missing (line 1, column"),
+        ("[7]", "(expected an object, found a list (line 1, column 1)): [7]"),
+    ] {
+        place.raw.execute(&format!("UPDATE workflows_event SET body = '{body}'"));
+        let error = place.other.events(id, 0, 10).await.expect_err("damaged").to_string();
+        assert!(error.contains(wanted), "{error}");
+    }
+}
+
 pub(crate) async fn an_export_comes_back(place: Place) {
     let mut new = NewWorkflow::new("Drawn");
     new.user = Some("alice".to_owned());

@@ -55,6 +55,7 @@ on_both! {
     keeping::folders_go_with_their_runs,
     keeping::one_process_prunes_in_a_period,
     keeping::a_bad_import_leaves_nothing,
+    keeping::a_damaged_event_is_described,
     keeping::an_export_comes_back,
     schema::every_column_of_the_document_is_there,
     schema::what_was_before_gets_owners_and_scopes,
