@@ -290,7 +290,7 @@ impl ActiveRun {
         let workflow = || guard::call(|| self.workflow.name().to_string()).unwrap_or_default();
         match failed {
             Some(StoreError::ShutDown { .. } | StoreError::Abandoned { .. }) => {
-                tracing::info!(parent: &self.span, "the run is runtime_loss to other engines");
+                tracing::info!(parent: &self.span, "the run is left to other engines");
             }
             Some(StoreError::Exists { run }) if *run != self.id => {
                 tracing::info!(parent: &self.span, existing = %run, "idempotency key used before");
