@@ -159,7 +159,7 @@ fn fails<T: Send + Sync + 'static>(draw: impl Fn(&mut Flow) -> Call<T> + Send + 
 }
 
 #[test]
-fn what_is_a_result_can_fail() -> Result<(), Box<dyn std::error::Error>> {
+fn every_kind_of_result_is_fallible() -> Result<(), Box<dyn std::error::Error>> {
     types(&mut Flow::new());
     fails(|_| by_default());
     fails(|_| by_name());

@@ -50,7 +50,7 @@ whole! {
 }
 
 #[test]
-fn attributes_work_wherever_functions_stand() {
+fn attributes_work_on_nested_functions() {
     use workflow_core::prelude::*;
 
     #[job]

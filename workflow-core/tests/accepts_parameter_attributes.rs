@@ -49,7 +49,7 @@ fn drawn(flow: &mut Flow, #[cfg(any())] absent: Missing) -> Handle<u64> {
 }
 
 #[test]
-fn attributes_of_parameters_are_heeded() -> Result<(), Box<dyn std::error::Error>> {
+fn attributes_of_parameters_are_respected() -> Result<(), Box<dyn std::error::Error>> {
     assert_eq!(sum(1, 2, 3, 4), 7);
     assert_eq!(registry::run("function").input(5_u64).wait()?.output::<u64>()?, 5);
     assert_eq!(registry::run("drawn").wait()?.output::<u64>()?, 9);

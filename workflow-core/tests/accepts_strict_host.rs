@@ -42,7 +42,7 @@ pub fn strict(flow: &mut Flow) -> Result<Handle<usize>, JobError> {
 }
 
 #[test]
-fn nothing_is_warned_of() -> Result<(), Box<dyn std::error::Error>> {
+fn generated_code_causes_no_warnings() -> Result<(), Box<dyn std::error::Error>> {
     assert_eq!(registry::run("strict").wait()?.output::<usize>()?, 1);
     Ok(())
 }

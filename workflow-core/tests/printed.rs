@@ -87,7 +87,7 @@ fn both(flow: &mut Flow) {
 }
 
 #[test]
-fn what_jobs_print_is_kept_by_job_and_attempt() {
+fn output_is_logged_by_job_and_attempt() {
     let folder = Folder::new();
     let run = engine(&folder).run(FunctionWorkflow::new("both", both).expect("a name"));
     let run = run.start().expect("it starts");
@@ -135,7 +135,7 @@ fn inside(flow: &mut Flow) -> Handle<()> {
 }
 
 #[test]
-fn a_run_inside_of_a_job_has_a_log_of_its_own() {
+fn a_child_run_has_its_own_log() {
     let folder = Folder::new();
     let outer = FunctionWorkflow::new("outer", |flow: &mut Flow| {
         let input = flow.value(());
@@ -161,7 +161,7 @@ fn floods(ctx: &JobContext, bytes: usize) {
 }
 
 #[test]
-fn beyond_a_limit_output_is_counted() {
+fn output_beyond_the_limit_is_only_counted() {
     let folder = Folder::new();
     const LIMIT: usize = 16 * 1024 * 1024;
     let flood = FunctionWorkflow::new("flood", |flow: &mut Flow| flow.job(floods::draw(LIMIT)));
@@ -175,7 +175,7 @@ fn beyond_a_limit_output_is_counted() {
 }
 
 #[test]
-fn a_log_that_cannot_be_written_fails_nobody() {
+fn a_log_write_error_fails_no_job() {
     let folder = Folder::new();
     fs::write(folder.0.join("taken"), "no folder").expect("it can be written");
     let engine = Engine::builder().runs_dir(folder.0.join("taken")).capture_output(true).build();
@@ -202,7 +202,7 @@ fn a_store_knows_where_the_log_is() {
 }
 
 #[test]
-fn without_a_folder_nothing_is_kept() {
+fn without_a_runs_dir_nothing_is_logged() {
     let run = Engine::builder().capture_output(true).build();
     let run = run.run(FunctionWorkflow::new("both", both).expect("a name")).start();
     let run = run.expect("it starts");

@@ -115,7 +115,7 @@ fn a_listing_is_filtered() -> Result<(), Failed> {
 }
 
 #[test]
-fn an_entry_tells_the_facts() -> Result<(), Failed> {
+fn an_entry_describes_its_workflow() -> Result<(), Failed> {
     let entry = registry::get("sales/load")?;
     assert_eq!(entry.name(), "sales/load");
     assert_eq!(entry.description(), Some("Loads what was sold"));
@@ -148,11 +148,11 @@ fn an_entry_tells_the_facts() -> Result<(), Failed> {
 
 /// Runs in a separate process, so that no other test draws the graphs that this test counts.
 #[test]
-fn nothing_is_drawn_before_it_runs() -> Result<(), Failed> {
+fn workflows_are_built_only_when_they_run() -> Result<(), Failed> {
     const ALONE: &str = "REGISTRY_TEST_ALONE";
     if std::env::var_os(ALONE).is_none() {
         let mut alone = std::process::Command::new(std::env::current_exe()?);
-        alone.args(["--exact", "nothing_is_drawn_before_it_runs"]).env(ALONE, "1");
+        alone.args(["--exact", "workflows_are_built_only_when_they_run"]).env(ALONE, "1");
         let output = alone.output()?;
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
         return Ok(());
@@ -236,7 +236,7 @@ fn jobs_are_found_by_name() -> Result<(), Failed> {
 }
 
 #[test]
-fn two_jobs_of_one_name_are_told_to_who_asks() {
+fn looking_up_a_duplicate_job_name_fails() {
     let error = registry::job("twin").map(|_| ()).expect_err("there are two");
     let RegistryError::Duplicate { what, name, first, second } = error else { panic!("{error}") };
     assert_eq!((what, name.as_str(), first.file, second.file), ("job", "twin", file!(), file!()));

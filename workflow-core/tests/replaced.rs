@@ -49,7 +49,7 @@ fn fetches() -> workflow_core::engine::EngineBuilder {
 }
 
 #[test]
-fn a_closure_is_called_for_a_job_wherever_it_runs() {
+fn a_replacement_is_called_wherever_the_job_runs() {
     // A replaced job does not need its state.
     let function = fetches().build().run("replaced: function").wait().expect("it completes");
     assert_eq!(function.output::<String>(), Ok("teateatea".to_owned()));

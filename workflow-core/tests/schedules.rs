@@ -41,7 +41,7 @@ fn engine(clock: &ManualClock, store: &Arc<MemoryStore>) -> Engine {
 }
 
 #[tokio::test]
-async fn each_time_is_begun_once_whoever_looks() {
+async fn each_scheduled_time_starts_one_run() {
     let (clock, store) = (ManualClock::new(), Arc::new(MemoryStore::new()));
     let engines = [engine(&clock, &store), engine(&clock, &store)];
     in_the_night(&engines, &clock).await;

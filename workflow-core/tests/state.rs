@@ -183,7 +183,7 @@ async fn as_it_goes(ctx: WorkflowContext, how: &str) -> Result<Vec<String>, JobE
 }
 
 #[test]
-fn a_function_learns_of_missing_state_when_it_calls_the_job() {
+fn calling_a_job_without_its_state_fails() {
     for (how, job) in [("run", "first"), ("map", "asks"), ("bare", "both")] {
         let engine = Engine::default();
         let error = engine.run("state: as it goes").input(how).wait().expect_err("it is missing");
@@ -214,7 +214,7 @@ impl Job for Asks {
 }
 
 #[test]
-fn a_job_that_is_a_value_asks_its_context() {
+fn a_job_value_takes_state_from_its_context() {
     let workflow = |is_announced: bool| {
         FunctionWorkflow::new("state: job", move |flow: &mut Flow| {
             let order = flow.value("tea".to_owned());
@@ -233,7 +233,7 @@ fn a_job_that_is_a_value_asks_its_context() {
 }
 
 #[test]
-fn outside_of_a_run_there_is_no_state_but_what_a_test_hands_over() {
+fn outside_a_run_the_caller_passes_the_state() {
     let error = block_on(both().run_detached()).expect_err("there is no engine").to_string();
     assert_snapshot!(error, @"`State<Rate>` is available only in jobs that an engine runs; outside of a run, call the function with `State::new(..)`: `job::call(state, ..)`");
     let detached = WorkflowContext::detached();
@@ -285,7 +285,7 @@ fn only(store: &MemoryStore) -> RunId {
 }
 
 #[test]
-fn a_run_on_record_waits_for_an_engine_with_its_state() {
+fn a_persisted_run_waits_for_an_engine_with_its_state() {
     let store = Arc::new(MemoryStore::new());
     let builder = engine("first", 1).to_builder().lease(Duration::ZERO);
     let cut_off = builder.store(CutOff::after(2, &store)).build().run("state: kept").wait();
@@ -316,7 +316,7 @@ fn a_run_on_record_waits_for_an_engine_with_its_state() {
 }
 
 #[test]
-fn who_only_enqueues_a_run_needs_no_state() {
+fn enqueueing_a_run_needs_no_state() {
     let store = Arc::new(MemoryStore::new());
     let without = Engine::builder().store(store.clone()).build();
     let run = block_on(without.run("state: kept").enqueue()).expect("it is kept");

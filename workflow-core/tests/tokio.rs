@@ -114,7 +114,7 @@ async fn time_may_be_paused_before_the_run_begins() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_clock_that_was_given_counts() {
+async fn an_explicit_clock_is_used() {
     let clock = workflow_core::engine::ManualClock::new();
     let engine = Engine::builder().clock(clock.clone()).build();
     let began = tokio::time::Instant::now();

@@ -11,7 +11,8 @@ use futures::channel::oneshot;
 use serde_json::Value as Json;
 
 use super::attempt_io::{ChildFrame, Item, Services};
-use super::call::{JobFn, RawCall};
+use super::call::JobFn;
+use super::raw_call::RawCall;
 use super::{AttemptContext, AttemptIo, JobContext, JobError, JobErrorKind};
 use crate::value::ChildOutputs;
 

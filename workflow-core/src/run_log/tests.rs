@@ -38,7 +38,7 @@ fn stdout(path: &Path, job: &str, attempt: u32) -> Vec<u8> {
 }
 
 #[test]
-fn attempts_are_told_apart() {
+fn each_attempt_has_its_own_output() {
     let folder = TestFolder::new();
     let path = folder.path("run.log");
     let log = RunLog::open(&path).expect("the log opens");
@@ -58,7 +58,7 @@ fn attempts_are_told_apart() {
 }
 
 #[test]
-fn writers_at_the_same_time_do_not_mix() {
+fn concurrent_writers_do_not_mix_records() {
     let folder = TestFolder::new();
     let path = folder.path("run.log");
     let log = RunLog::open(&path).expect("the log opens");
@@ -86,7 +86,7 @@ fn writers_at_the_same_time_do_not_mix() {
 }
 
 #[test]
-fn no_output_and_no_name_passes_for_a_record() {
+fn output_and_names_cannot_forge_a_record() {
     let folder = TestFolder::new();
     let path = folder.path("run.log");
     let log = RunLog::open(&path).expect("the log opens");
@@ -101,7 +101,7 @@ fn no_output_and_no_name_passes_for_a_record() {
 }
 
 #[test]
-fn a_crash_in_the_middle_of_a_record_costs_that_record() {
+fn a_crash_while_writing_loses_only_that_record() {
     let folder = TestFolder::new();
     let path = folder.path("run.log");
     let log = RunLog::open(&path).expect("the log opens");
@@ -138,7 +138,7 @@ fn all(path: &Path) -> Vec<(u32, String)> {
 }
 
 #[test]
-fn each_handle_writes_a_segment_of_its_own() {
+fn each_handle_writes_its_own_segment() {
     let folder = TestFolder::new();
     let path = folder.path("run.log");
     let first = RunLog::open(&path).expect("the log opens");
@@ -160,7 +160,7 @@ fn each_handle_writes_a_segment_of_its_own() {
 }
 
 #[test]
-fn reading_goes_on_at_every_place() {
+fn reading_resumes_at_every_position() {
     let folder = TestFolder::new();
     let path = folder.path("run.log");
     for segment in 0..3 {
@@ -183,7 +183,7 @@ fn reading_goes_on_at_every_place() {
 }
 
 #[test]
-fn who_follows_misses_nothing_when_a_run_changes_hands() {
+fn following_misses_nothing_when_a_run_changes_owner() {
     let folder = TestFolder::new();
     let path = folder.path("run.log");
     let (mut seen, mut from) = (Vec::new(), LogPosition::default());
@@ -212,7 +212,7 @@ fn who_follows_misses_nothing_when_a_run_changes_hands() {
 }
 
 #[test]
-fn what_is_written_while_a_segment_is_read_comes_before_the_next() {
+fn records_appended_while_reading_come_before_the_next_segment() {
     let folder = TestFolder::new();
     let path = folder.path("run.log");
     let first = RunLog::open(&path).expect("the log opens");
@@ -229,7 +229,7 @@ fn what_is_written_while_a_segment_is_read_comes_before_the_next() {
 }
 
 #[test]
-fn an_attempt_that_began_again_has_only_what_it_printed_since() {
+fn a_restarted_attempt_has_only_output_since_the_restart() {
     let folder = TestFolder::new();
     let path = folder.path("run.log");
     let paused = RunLog::open(&path).expect("the log opens");
@@ -254,7 +254,7 @@ fn an_attempt_that_began_again_has_only_what_it_printed_since() {
 }
 
 #[test]
-fn what_is_no_log_is_left_alone() {
+fn files_that_are_not_logs_are_not_changed() {
     let folder = TestFolder::new();
     let path = folder.path("run.log");
     std::fs::write(&path, "dear diary\n").expect("the folder is ours");
@@ -268,7 +268,7 @@ fn what_is_no_log_is_left_alone() {
 }
 
 #[test]
-fn what_a_failed_write_leaves_is_cut_away() {
+fn a_partly_written_record_is_truncated() {
     let folder = TestFolder::new();
     let path = folder.path("run.log");
     let log = RunLog::open(&path).expect("the log opens");

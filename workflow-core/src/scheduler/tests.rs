@@ -1,12 +1,10 @@
-//! Tests of the scheduler: examples of each rule, and properties over random graphs and orders.
+//! Tests of the scheduler: examples of each rule.
 
 mod groups;
+mod properties;
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
-
-use proptest::prelude::*;
 
 use super::*;
 use crate::definition::Definition;
@@ -127,7 +125,7 @@ fn skipped_for(rule: TriggerRule, ends: [End; 2]) -> Effect {
 }
 
 #[test]
-fn a_job_is_skipped_for_the_dependency_that_decided() {
+fn the_skip_reason_names_the_deciding_dependency() {
     let [declined, failed, good] = [End::Declined, End::FailedTerminally, End::Completed];
     assert_eq!(skipped_for(TriggerRule::NoneFailed, [declined, failed]), skip(2, 1));
     assert_eq!(skipped_for(TriggerRule::AllSuccess, [declined, failed]), skip(2, 1));
@@ -139,7 +137,7 @@ fn a_job_is_skipped_for_the_dependency_that_decided() {
 
 /// `j0` fails, `j1` runs all the same, and `j2` waits for `j1` alone.
 #[test]
-fn a_job_that_ran_after_a_failure_decides_by_its_own_end() {
+fn a_job_that_ran_despite_a_failure_counts_by_its_own_end() {
     for (end, because) in [(End::FailedTerminally, 1), (End::Declined, 1)] {
         let graph = graph(&[vec![], vec![0], vec![1], vec![2]], OnFailure::Continue, |builder| {
             let flags = builder.cells[1].flags.with_rule(TriggerRule::AllDone);
@@ -201,7 +199,7 @@ fn one_success_does_not_wait_for_the_others() {
 }
 
 #[test]
-fn stop_starts_nothing_more_but_what_must_always_run() {
+fn on_failure_stop_starts_only_jobs_that_always_run() {
     let waits = [vec![], vec![], vec![1], vec![1, 2]];
     let graph = graph(&waits, OnFailure::Stop, |builder| {
         builder.cells[3].flags = builder.cells[3].flags.with_rule(TriggerRule::Always);
@@ -285,7 +283,7 @@ fn a_timeout_interrupts_the_attempt_that_it_is_for() {
 }
 
 #[test]
-fn the_clock_of_an_attempt_does_not_run_while_the_job_is_held() {
+fn timeouts_of_an_attempt_start_when_the_job_is_released() {
     let limit = Duration::from_secs(3);
     let timeouts =
         Timeouts { start_to_close: Some(limit), heartbeat: Some(limit), ..Timeouts::default() };
@@ -318,7 +316,7 @@ fn schedule_to_close_ends_the_wait_between_attempts() {
 }
 
 #[test]
-fn a_heartbeat_sets_the_clock_back() {
+fn a_heartbeat_restarts_its_timeout() {
     let limit = Duration::from_secs(1);
     let timeouts = Timeouts { heartbeat: Some(limit), ..Timeouts::default() };
     let policy = JobPolicy { timeouts, ..JobPolicy::default() };
@@ -346,7 +344,7 @@ fn priority_decides_among_ready_jobs() {
 }
 
 #[test]
-fn undo_runs_newest_first_after_a_failure() {
+fn compensations_run_newest_first_after_a_failure() {
     let graph = graph(&[vec![], vec![0], vec![1]], OnFailure::Continue, |builder| {
         for job in 0..2 {
             builder.cells[job].flags = builder.cells[job].flags.union(JobFlags::COMPENSATED);
@@ -371,7 +369,7 @@ fn undo_runs_newest_first_after_a_failure() {
 }
 
 #[test]
-fn cancel_interrupts_what_runs_and_then_skips_the_rest() {
+fn cancel_interrupts_running_jobs_and_skips_the_rest() {
     let mut run = Scheduler::new(chain(2), 0);
     effects(&mut run);
     run.cancel(Cause::Cancelled);
@@ -402,7 +400,7 @@ fn a_join_is_skipped_only_when_all_its_branches_have_ended() {
 }
 
 #[test]
-fn children_keep_to_the_limit_of_their_parent() {
+fn children_respect_the_concurrency_of_their_parent() {
     let policy = JobPolicy { concurrency: 2, ..JobPolicy::default() };
     let mut run = Scheduler::new(with_policy(&[vec![]], JobFlags::CONTAINER, policy), 0);
     effects(&mut run);
@@ -430,7 +428,7 @@ fn timed(flags: JobFlags) -> Scheduler {
 const START_TO_CLOSE: Timer = Timer::StartToClose { job: 0, attempt: 1 };
 
 #[test]
-fn what_is_delivered_in_time_is_not_stopped_by_a_timeout() {
+fn a_timeout_does_not_stop_a_job_that_delivered_in_time() {
     let mut run = timed(JobFlags::default());
     assert!(run.deliver(0));
     run.timer(START_TO_CLOSE);
@@ -441,7 +439,7 @@ fn what_is_delivered_in_time_is_not_stopped_by_a_timeout() {
 }
 
 #[test]
-fn what_is_delivered_after_a_timeout_is_late_whatever_else_stops_the_job() {
+fn an_output_after_a_timeout_is_late_even_if_the_job_was_cancelled() {
     for first in [true, false] {
         let mut run = timed(JobFlags::default());
         if first {
@@ -458,7 +456,7 @@ fn what_is_delivered_after_a_timeout_is_late_whatever_else_stops_the_job() {
 }
 
 #[test]
-fn the_end_of_all_attempts_outweighs_that_of_one() {
+fn schedule_to_close_outranks_start_to_close() {
     let mut run = timed(JobFlags::default());
     run.timer(START_TO_CLOSE);
     run.timer(Timer::ScheduleToClose { job: 0 });
@@ -470,7 +468,7 @@ fn the_end_of_all_attempts_outweighs_that_of_one() {
 }
 
 #[test]
-fn a_job_that_is_asked_to_stop_starts_no_others() {
+fn a_stopping_job_starts_no_children() {
     let mut run = timed(JobFlags::CONTAINER);
     let child = run.append(0, JobFlags::CHILD, None);
     assert_eq!(effects(&mut run), [launch(child)]);
@@ -483,210 +481,4 @@ fn a_job_that_is_asked_to_stop_starts_no_others() {
     assert_eq!(effects(&mut run), stopped);
     let late = run.append(0, JobFlags::CHILD, None);
     assert_eq!(effects(&mut run), [Effect::Cancel { job: late, attempt: 1 }]);
-}
-
-/// A random event of a run.
-#[derive(Debug, Clone, Copy)]
-enum Fate {
-    Ends(End),
-    TimerFires,
-    Cancel,
-}
-
-fn fates() -> impl Strategy<Value = Vec<(Fate, usize)>> {
-    let fate = prop_oneof![
-        8 => Just(Fate::Ends(End::Completed)),
-        2 => Just(Fate::Ends(End::FailedRetryable)),
-        1 => Just(Fate::Ends(End::FailedTerminally)),
-        1 => Just(Fate::Ends(End::Declined)),
-        1 => Just(Fate::Ends(End::Cancelled)),
-        2 => Just(Fate::TimerFires),
-        1 => Just(Fate::Cancel),
-    ];
-    proptest::collection::vec((fate, any::<usize>()), 1..200)
-}
-
-#[derive(Debug, Clone)]
-struct Plan {
-    waits: Vec<Vec<usize>>,
-    rules: Vec<usize>,
-    special: Vec<u8>,
-    on_failure: OnFailure,
-    max_parallel: Option<usize>,
-}
-
-fn plans() -> impl Strategy<Value = Plan> {
-    (1_usize..30).prop_flat_map(|jobs| {
-        let waits = (0..jobs)
-            .map(|job| proptest::collection::vec(0..job.max(1), 0..=job.min(4)))
-            .collect::<Vec<_>>();
-        let stop = prop_oneof![Just(OnFailure::Continue), Just(OnFailure::Stop)];
-        let rules = proptest::collection::vec(0_usize..6, jobs);
-        let special = proptest::collection::vec(0_u8..8, jobs);
-        (waits, rules, special, stop, proptest::option::of(1_usize..4)).prop_map(
-            |(mut waits, rules, special, on_failure, max_parallel)| {
-                waits[0].clear();
-                Plan { waits, rules, special, on_failure, max_parallel }
-            },
-        )
-    })
-}
-
-const RULES: [TriggerRule; 6] = [
-    TriggerRule::AllSuccess,
-    TriggerRule::AllDone,
-    TriggerRule::OneSuccess,
-    TriggerRule::OneFailed,
-    TriggerRule::NoneFailed,
-    TriggerRule::Always,
-];
-
-fn build(plan: &Plan) -> Arc<Graph> {
-    build_with(plan, |_| {})
-}
-
-fn build_with(plan: &Plan, change: impl FnOnce(&mut crate::graph::GraphBuilder)) -> Arc<Graph> {
-    graph(&plan.waits, plan.on_failure, |builder| {
-        change(builder);
-        builder.settings.max_parallel = plan.max_parallel;
-        for (job, special) in plan.special.iter().enumerate() {
-            let mut flags = builder.cells[job].flags.with_rule(RULES[plan.rules[job]]);
-            if special & 1 != 0 {
-                flags = flags.union(JobFlags::RETRIED).union(JobFlags::TIMED);
-                let second = Some(Duration::from_secs(1));
-                let timeouts = Timeouts {
-                    start_to_close: second,
-                    schedule_to_close: second,
-                    heartbeat: second,
-                };
-                let retry = RetryPolicy::attempts(3);
-                let policy = JobPolicy { retry, timeouts, ..JobPolicy::default() };
-                builder.policies.insert(job as u32, policy);
-            }
-            builder.cells[job].flags = flags.union(JobFlags::COMPENSATED.when(special & 6 == 6));
-        }
-    })
-}
-
-/// Observes a run from outside, and asserts its invariants.
-struct Witness {
-    graph: Arc<Graph>,
-    running: Vec<(u32, u32)>,
-    timers: Vec<Timer>,
-    launched: HashMap<(u32, u32), ()>,
-    ended: HashMap<u32, bool>,
-    finished: Option<Outcome>,
-}
-
-impl Witness {
-    fn see(&mut self, run: &mut Scheduler, effect: Effect, max_parallel: usize) {
-        assert!(self.finished.is_none(), "{effect:?} after the end");
-        match effect {
-            Effect::Launch { job, attempt } => {
-                assert!(self.launched.insert((job, attempt), ()).is_none(), "launched twice");
-                assert!(!self.ended.contains_key(&job), "launched after its end");
-                self.check_dependencies(job);
-                self.running.push((job, attempt));
-                assert!(self.running.len() <= max_parallel, "too many at once");
-            }
-            Effect::Skip { job, .. } | Effect::Fail { job, .. } | Effect::Cancel { job, .. } => {
-                self.running.retain(|(other, _)| *other != job);
-                assert!(self.ended.insert(job, false).is_none(), "{job} ended twice");
-            }
-            Effect::Retry { job, attempt, .. } => {
-                assert!(self.launched.contains_key(&(job, attempt)))
-            }
-            Effect::Arm { timer, .. } => self.timers.push(timer),
-            Effect::Interrupt { job, attempt, .. } => {
-                assert!(self.running.contains(&(job, attempt)), "interrupted while not running");
-            }
-            Effect::Compensate { job } => {
-                assert_eq!(self.ended.get(&job), Some(&true), "undone without having completed");
-                run.append(job, JobFlags::COMPENSATION, None);
-            }
-            Effect::Expire { .. } => {}
-            Effect::Finish(outcome) => {
-                assert!(self.running.is_empty(), "finished while jobs run");
-                let open = (0..self.graph.len() as u32).filter(|job| !self.ended.contains_key(job));
-                assert_eq!(open.count(), 0, "finished with open jobs");
-                self.finished = Some(outcome);
-            }
-        }
-    }
-
-    fn check_dependencies(&self, job: u32) {
-        if job as usize >= self.graph.len() {
-            return;
-        }
-        let flags = self.graph.cells[job as usize].flags;
-        let before: Vec<u32> = (0..self.graph.len() as u32)
-            .filter(|other| self.graph.successors.get(*other).contains(&job))
-            .collect();
-        let ended = |other: &u32| self.ended.contains_key(other);
-        let good = |other: &u32| self.ended.get(other) == Some(&true);
-        match flags.rule() {
-            TriggerRule::AllSuccess => assert!(before.iter().all(good), "before its dependencies"),
-            TriggerRule::AllDone | TriggerRule::Always | TriggerRule::NoneFailed => {
-                assert!(before.iter().all(ended), "before its dependencies ended");
-            }
-            TriggerRule::OneSuccess => assert!(before.is_empty() || before.iter().any(good)),
-            TriggerRule::OneFailed => {
-                assert!(
-                    before.is_empty()
-                        || before.iter().any(|job| self.ended.get(job) == Some(&false))
-                );
-            }
-        }
-    }
-
-    fn end(&mut self, run: &mut Scheduler, index: usize, end: End) {
-        let index = index % self.running.len();
-        let (job, attempt) = self.running.remove(index);
-        if end == End::Completed {
-            assert!(self.ended.insert(job, true).is_none(), "{job} ended twice");
-        }
-        run.ended(job, attempt, end);
-    }
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 1500, ..ProptestConfig::default() })]
-
-    /// Whatever the order of completions, failures, timers and cancels: dependencies first, each
-    /// attempt launched once, exactly one end, for each job and for the run.
-    #[test]
-    fn every_run_ends_once_and_in_order(plan in plans(), fates in fates()) {
-        let graph = build(&plan);
-        let mut run = Scheduler::new(Arc::clone(&graph), 1);
-        let mut witness = Witness {
-            graph,
-            running: Vec::new(),
-            timers: Vec::new(),
-            launched: HashMap::new(),
-            ended: HashMap::new(),
-            finished: None,
-        };
-        let most = plan.max_parallel.unwrap_or(usize::MAX);
-        let quiet = std::iter::repeat_n((Fate::Ends(End::Completed), 0), 2000);
-        for (fate, index) in fates.into_iter().chain(quiet) {
-            while let Some(effect) = run.next() {
-                witness.see(&mut run, effect, most);
-            }
-            if witness.finished.is_some() {
-                break;
-            }
-            match fate {
-                Fate::Cancel => run.cancel(Cause::Cancelled),
-                Fate::Ends(end) if !witness.running.is_empty() => witness.end(&mut run, index, end),
-                _ if !witness.timers.is_empty() => {
-                    let index = index % witness.timers.len();
-                    let timer = witness.timers.swap_remove(index);
-                    run.timer(timer);
-                }
-                _ if !witness.running.is_empty() => witness.end(&mut run, index, End::Completed),
-                _ => prop_assert!(false, "nothing runs and nothing is waited for"),
-            }
-        }
-        prop_assert!(witness.finished.is_some(), "the run did not end");
-    }
 }

@@ -82,14 +82,14 @@ fn taken_up_on(workflow: &'static str, days: [u64; 2]) -> Duration {
 }
 
 #[test]
-fn a_wait_goes_on_where_it_was() {
+fn a_wait_resumes_with_its_remaining_time() {
     for workflow in ["clocks: sleeps", "clocks: tries again"] {
         assert_eq!(taken_up_on(workflow, [1, 1]), HOUR / 2, "{workflow}");
     }
 }
 
 #[test]
-fn a_clock_that_was_set_back_makes_no_wait_longer_than_it_was_to_be() {
+fn a_clock_set_back_does_not_lengthen_a_wait() {
     for workflow in ["clocks: sleeps", "clocks: tries again"] {
         for days in [[2, 1], [7305, 0]] {
             assert_eq!(taken_up_on(workflow, days), HOUR, "{workflow}");
@@ -98,7 +98,7 @@ fn a_clock_that_was_set_back_makes_no_wait_longer_than_it_was_to_be() {
 }
 
 #[test]
-fn a_wait_until_a_time_that_has_passed_is_over() {
+fn a_wait_until_a_past_time_is_over() {
     for workflow in ["clocks: sleeps", "clocks: tries again"] {
         for days in [[1, 2], [0, 7305]] {
             assert_eq!(taken_up_on(workflow, days), Duration::ZERO, "{workflow}");

@@ -39,7 +39,7 @@ async fn orders(ctx: WorkflowContext) -> Result<Vec<u32>, JobError> {
 }
 
 #[test]
-fn a_function_that_is_cut_off_anywhere_ends_the_same() {
+fn a_function_interrupted_anywhere_ends_the_same() {
     cut_off_everywhere("durable: orders", |batches, ended, events| {
         let report = ended.unwrap_or_else(|error| panic!("after {batches:?} batches: {error}"));
         assert_eq!(report.output::<Vec<u32>>(), Ok(vec![11, 21, 31, 41, 0]));
@@ -77,7 +77,7 @@ fn changed_to(amounts: Vec<u32>) -> Result<Report, RunError> {
 }
 
 #[test]
-fn a_function_that_asks_for_something_else_fails() {
+fn a_function_that_diverges_from_its_record_fails() {
     let error = changed_to(vec![1, 7, 3]).expect_err("2 is on record").to_string();
     let wanted = "on record, attempt 1 called `charge` with 2, and the function now calls \
                   `charge` with 7 instead";
@@ -122,7 +122,7 @@ async fn patient(ctx: WorkflowContext) -> Result<(), JobError> {
 }
 
 #[test]
-fn a_sleep_goes_on_where_it_was() {
+fn a_sleep_resumes_with_its_remaining_time() {
     let store = Arc::new(MemoryStore::new());
     let clock = workflow_core::engine::ManualClock::new();
     let build = |batches| {
@@ -228,7 +228,7 @@ async fn calls(ctx: WorkflowContext) -> Result<Vec<String>, JobError> {
 }
 
 #[test]
-fn a_store_knows_what_jobs_are_called_with_without_being_told() {
+fn inputs_of_called_jobs_are_recorded() {
     cut_off_everywhere("durable: calls", |after, ended, _| {
         let report = ended.unwrap_or_else(|error| panic!("after {after:?} batches: {error}"));
         let made = report.output::<Vec<String>>().expect("texts");

@@ -63,7 +63,7 @@ fn check_record(events: &[Event]) {
 }
 
 #[test]
-fn a_graph_that_is_cut_off_anywhere_ends_the_same() {
+fn a_graph_interrupted_anywhere_ends_the_same() {
     cut_off_everywhere("durable: etl", |batches, ended, events| {
         check_record(events);
         let report = ended.unwrap_or_else(|error| panic!("after {batches:?} batches: {error}"));
@@ -91,7 +91,7 @@ fn quick() -> RetryPolicy {
 }
 
 #[test]
-fn an_element_is_told_from_a_job_with_its_name() {
+fn an_element_differs_from_a_job_of_the_same_name() {
     cut_off_everywhere("durable: named alike", |batches, ended, events| {
         check_record(events);
         let report = ended.unwrap_or_else(|error| panic!("after {batches:?} batches: {error}"));
@@ -130,7 +130,7 @@ fn insists(flow: &mut Flow) -> Handle<String> {
 }
 
 #[test]
-fn elements_are_tried_again_by_themselves() {
+fn elements_are_retried_individually() {
     cut_off_everywhere("durable: insists", |batches, ended, events| {
         check_record(events);
         let report = ended.unwrap_or_else(|error| panic!("after {batches:?} batches: {error}"));
@@ -152,7 +152,7 @@ fn map_tried_again(flow: &mut Flow) -> Handle<Vec<u32>> {
 }
 
 #[test]
-fn a_map_is_tried_again_with_all_of_its_elements() {
+fn a_retried_map_runs_all_its_elements() {
     cut_off_everywhere("durable: map tried again", |batches, ended, events| {
         check_record(events);
         let Err(RunError::Failed(report)) = ended else { panic!("after {batches:?}: {ended:?}") };
@@ -174,7 +174,7 @@ fn sends(flow: &mut Flow) -> Handle<u32> {
 }
 
 #[test]
-fn what_is_on_record_does_not_run_again() {
+fn recorded_jobs_do_not_run_again() {
     let store = Arc::new(MemoryStore::new());
     // The events of the start and of the signal.
     let cut_off = engine_for(2, &store).run("durable: sends").wait().expect_err("it is cut off");
@@ -201,7 +201,7 @@ fn fails(flow: &mut Flow) {
 }
 
 #[test]
-fn a_failure_that_is_cut_off_anywhere_ends_the_same() {
+fn a_failing_run_interrupted_anywhere_ends_the_same() {
     cut_off_everywhere("durable: fails", |_, ended, events| {
         check_record(events);
         let error = ended.expect_err("a job fails");
@@ -238,7 +238,7 @@ fn a_cancelled_run_stays_cancelled() {
 }
 
 #[test]
-fn a_run_that_ended_is_followed() {
+fn following_a_finished_run_returns_its_report() {
     let store = Arc::new(MemoryStore::new());
     let engine = Engine::builder().store(store.clone()).build();
     let run = engine.run("durable: etl").wait().expect("it completes").id();
@@ -255,7 +255,7 @@ fn outer(flow: &mut Flow) -> Handle<String> {
 }
 
 #[test]
-fn a_workflow_in_a_workflow_has_one_run() {
+fn a_child_workflow_is_started_once() {
     for batches in 1..14 {
         let store = Arc::new(MemoryStore::new());
         let ended = engine_for(batches, &store).run("durable: outer").wait();

@@ -37,7 +37,7 @@ fn under_way(store: &Arc<MemoryStore>) -> RunHandle {
 }
 
 #[test]
-fn a_run_that_another_engine_drives_is_waited_for() {
+fn the_same_key_waits_for_the_run_of_another_engine() {
     let store = Arc::new(MemoryStore::new());
     let first = under_way(&store);
     let second = ask(&store).start().expect("it starts");
@@ -58,7 +58,7 @@ fn a_run_that_another_engine_drives_is_waited_for() {
 }
 
 #[test]
-fn its_events_are_those_of_the_run_that_is_there() {
+fn events_are_those_of_the_existing_run() {
     let store = Arc::new(MemoryStore::new());
     let first = under_way(&store);
     let second = ask(&store).start().expect("it starts");
@@ -70,7 +70,7 @@ fn its_events_are_those_of_the_run_that_is_there() {
 }
 
 #[test]
-fn it_can_be_cancelled_from_either_side() {
+fn both_handles_can_cancel_the_existing_run() {
     let store = Arc::new(MemoryStore::new());
     let first = under_way(&store);
     let second = ask(&store).start().expect("it starts");
@@ -81,7 +81,7 @@ fn it_can_be_cancelled_from_either_side() {
 
 /// A runtime that can be paused: its clock stands still, and its tasks are not polled any more.
 #[test]
-fn a_handle_does_without_a_runtime_that_is_gone() {
+fn a_handle_outlives_its_runtime() {
     let builders = || [Builder::new_multi_thread(), Builder::new_current_thread()];
     for (mut builder, paused) in builders().into_iter().zip([false, true]) {
         let store = Arc::new(MemoryStore::new());
@@ -106,7 +106,7 @@ fn a_handle_does_without_a_runtime_that_is_gone() {
 }
 
 #[test]
-fn a_request_that_is_dropped_leaves_the_run_of_another_alone() {
+fn dropping_a_request_does_not_cancel_the_existing_run() {
     let store = Arc::new(MemoryStore::new());
     let first = under_way(&store);
     let mut again = Box::pin(ask(&store).into_future());
@@ -124,7 +124,7 @@ fn a_request_that_is_dropped_leaves_the_run_of_another_alone() {
 }
 
 #[test]
-fn another_input_or_workflow_is_an_error() {
+fn reusing_a_key_for_another_input_or_workflow_fails() {
     let store = Arc::new(MemoryStore::new());
     let first = under_way(&store);
     let other_input = engine(&store).run("keys: waits").input(2).idempotency_key("k").wait();
@@ -152,7 +152,7 @@ fn another_input_or_workflow_is_an_error() {
 }
 
 #[test]
-fn a_text_that_is_no_key_begins_nothing() {
+fn an_invalid_key_starts_no_run() {
     let store = Arc::new(MemoryStore::new());
     for (key, wanted) in [
         (String::new(), "it is empty; use 1 to 255 characters, or no key"),
@@ -169,7 +169,7 @@ fn a_text_that_is_no_key_begins_nothing() {
 }
 
 #[test]
-fn what_is_left_to_others_says_whether_it_was_there() {
+fn enqueue_once_says_whether_the_run_existed() {
     let store = Arc::new(MemoryStore::new());
     let ask = |user: &'static str| {
         let request = engine(&store).run("keys: other").input(1).user(user);
@@ -201,7 +201,7 @@ fn pays(flow: &mut Flow, amount: u32) -> Handle<String> {
 }
 
 #[test]
-fn a_program_that_starts_again_goes_on_where_it_was() {
+fn a_restarted_program_resumes_its_run() {
     let store = Arc::new(MemoryStore::new());
     let ask = |engine: &Engine| engine.run("keys: pays").input(9).idempotency_key("invoice 9");
     let died = ask(&engine_for(2, &store)).wait();

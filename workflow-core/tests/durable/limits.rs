@@ -28,7 +28,7 @@ fn queries(flow: &mut Flow) {
 }
 
 #[test]
-fn what_is_taken_up_keeps_to_the_limits_of_its_workflow() {
+fn resumed_runs_respect_the_limits_of_their_workflow() {
     for batches in 1..6 {
         let store = Arc::new(MemoryStore::new());
         for _ in 0..2 {
@@ -74,7 +74,7 @@ fn outer_of_an_engine(flow: &mut Flow) -> Handle<u64> {
 }
 
 #[test]
-fn an_inner_run_has_what_the_outer_one_lends_wherever_they_are_cut_off() {
+fn a_child_run_borrows_permits_after_every_interruption() {
     let with_limit = |engine: &Engine, name| match name {
         "limits: outer" => engine.clone(),
         _ => engine.to_builder().limit("db", 1).build(),
@@ -107,7 +107,7 @@ fn reads_alone(flow: &mut Flow) {
 }
 
 #[test]
-fn an_engine_without_the_limit_does_not_take_the_run_up() {
+fn an_engine_without_the_limit_does_not_resume_the_run() {
     let store = Arc::new(MemoryStore::new());
     let with_limit = engine_for(1, &store).to_builder().limit("db", 1).build();
     with_limit.run("limits: reads alone").wait().expect_err("it is cut off");

@@ -41,7 +41,7 @@ fn counts(flow: &mut Flow) {
 }
 
 #[test]
-fn nothing_begins_once_the_store_refuses() {
+fn no_job_starts_after_the_store_refuses() {
     let store = Arc::new(MemoryStore::new());
     // The first job starts, and its outcome is rejected.
     let ended = engine_for(1, &store).run("lost: counts").wait();
@@ -62,7 +62,7 @@ fn keyed(flow: &mut Flow) -> Handle<u32> {
 }
 
 #[test]
-fn a_repeated_request_runs_nothing() {
+fn a_repeated_request_runs_no_jobs() {
     let store = Arc::new(MemoryStore::new());
     let engine = Engine::builder().store(store).build();
     let first = engine.run("lost: keyed").idempotency_key("k").wait().expect("it completes");
@@ -72,7 +72,7 @@ fn a_repeated_request_runs_nothing() {
 }
 
 #[test]
-fn the_end_on_record_has_the_output() {
+fn the_recorded_end_has_the_output() {
     let store = Arc::new(MemoryStore::new());
     let engine = Engine::builder().store(store.clone()).build();
     let run = engine.run("durable: etl").wait().expect("it completes").id();
@@ -100,7 +100,7 @@ fn sleeper(clock: &ManualClock, lease: Duration, store: &Arc<MemoryStore>) -> En
 }
 
 #[test]
-fn an_engine_that_was_stopped_begins_nothing_that_is_not_its_own() {
+fn a_paused_engine_starts_no_jobs_of_runs_it_lost() {
     let store = Arc::new(MemoryStore::new());
     let (stopped, other) = (ManualClock::new(), ManualClock::new());
     let first = sleeper(&stopped, Duration::ZERO, &store);
@@ -135,7 +135,7 @@ fn pays_on_a_condition(flow: &mut Flow) {
 }
 
 #[test]
-fn a_condition_is_no_way_around_the_store() {
+fn conditions_are_not_evaluated_for_a_lost_run() {
     let store = Arc::new(MemoryStore::new());
     let (stopped, other) = (ManualClock::new(), ManualClock::new());
     let first = sleeper(&stopped, Duration::ZERO, &store);
@@ -155,7 +155,7 @@ fn a_condition_is_no_way_around_the_store() {
 }
 
 #[test]
-fn an_engine_does_not_take_from_itself() {
+fn an_engine_does_not_take_over_its_own_run() {
     let store = Arc::new(MemoryStore::new());
     let clock = ManualClock::new();
     let slow = sleeper(&clock, Duration::ZERO, &store);
@@ -213,7 +213,7 @@ fn engines(store: &Arc<MemoryStore>) -> [Engine; 2] {
 }
 
 #[test]
-fn a_run_inside_of_one_that_was_lost_goes_on() {
+fn the_child_of_a_lost_run_continues() {
     let store = Arc::new(MemoryStore::new());
     let [first, second] = engines(&store);
     let run = first.run("lost: outer").start().expect("it starts");
@@ -232,7 +232,7 @@ fn a_run_inside_of_one_that_was_lost_goes_on() {
 }
 
 #[test]
-fn a_run_inside_that_was_lost_is_followed() {
+fn a_lost_child_run_is_followed() {
     let store = Arc::new(MemoryStore::new());
     let [first, second] = engines(&store);
     let run = first.run("lost: outer").start().expect("it starts");

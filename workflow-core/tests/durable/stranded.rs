@@ -67,7 +67,7 @@ fn blocks(store: &MemoryStore, run: RunId) -> usize {
 }
 
 #[test]
-fn a_run_of_a_changed_workflow_says_so_once_and_goes_on_when_the_workflow_is_back() {
+fn a_run_of_a_changed_workflow_is_blocked_until_the_workflow_is_back() {
     let store = Arc::new(MemoryStore::new());
     let run = cut_off(&store);
     for _ in 0..3 {
@@ -87,7 +87,7 @@ fn a_run_of_a_changed_workflow_says_so_once_and_goes_on_when_the_workflow_is_bac
 }
 
 #[test]
-fn a_run_of_a_workflow_that_is_gone_says_so() {
+fn a_run_of_a_missing_workflow_is_blocked() {
     let store = Arc::new(MemoryStore::new());
     let run = cut_off(&store);
     block_on(engine_that(&store, gone).recover()).expect("memory can be read");
@@ -96,7 +96,7 @@ fn a_run_of_a_workflow_that_is_gone_says_so() {
 }
 
 #[test]
-fn a_run_that_has_not_started_is_left_for_the_program_that_knows_it() {
+fn a_pending_run_is_left_to_a_program_that_knows_its_workflow() {
     let store = Arc::new(MemoryStore::new());
     let run = block_on(engine(&store).run("stranded: before").enqueue()).expect("it is kept");
     block_on(engine_that(&store, gone).recover()).expect("memory can be read");
@@ -105,7 +105,7 @@ fn a_run_that_has_not_started_is_left_for_the_program_that_knows_it() {
 }
 
 #[test]
-fn a_stranded_run_is_cancelled_at_once() {
+fn a_blocked_run_is_cancelled_at_once() {
     for find in [changed as Find, gone] {
         let store = Arc::new(MemoryStore::new());
         let run = cut_off(&store);
@@ -168,7 +168,7 @@ fn a_live_engine_ends_its_run_itself() {
 }
 
 #[test]
-fn a_message_to_cancel_is_obeyed_by_whoever_refuses_the_run() {
+fn an_engine_that_refuses_a_run_obeys_its_cancellation() {
     let store = Arc::new(MemoryStore::new());
     let run = cut_off(&store);
     block_on(store.send(run, MessageKind::Cancel)).expect("it is kept");
@@ -239,7 +239,7 @@ fn numbers() -> Vec<u32> {
 }
 
 #[test]
-fn a_job_of_a_function_or_an_element_that_kills_its_host_is_found_at_its_last_death() {
+fn a_blocked_run_names_the_child_job_that_killed_its_host() {
     // Each has a start that is not on record when the first process dies.
     let cases = [
         ("stranded: calls", 1, "stranded: calls", "audit"),
@@ -281,7 +281,7 @@ fn a_poisoned_run_can_be_cancelled() {
 }
 
 #[test]
-fn a_run_that_waits_for_a_signal_says_so() {
+fn a_run_that_awaits_a_signal_is_reported_as_waiting() {
     let store = Arc::new(MemoryStore::new());
     let run = engine(&store).run("stranded: waits").start().expect("it starts");
     let awaited = |event: &Event| matches!(event.kind, EventKind::SignalAwaited { .. });
@@ -311,7 +311,7 @@ fn a_run_that_waits_for_a_signal_says_so() {
 }
 
 #[test]
-fn what_others_hold_is_told() {
+fn recover_reports_runs_of_other_engines() {
     let store = Arc::new(MemoryStore::new());
     let owner = engine(&store);
     let run = owner.run("stranded: waits").start().expect("it starts");

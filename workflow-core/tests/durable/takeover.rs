@@ -47,7 +47,7 @@ fn check(signalled: &RunHandle, cancelled: &RunHandle) {
 }
 
 #[test]
-fn messages_to_runs_that_begin_are_not_lost() {
+fn messages_to_starting_runs_are_not_lost() {
     let store = Arc::new(MemoryStore::new());
     let gated = Gated::over(&store);
     let engine = engine(&gated, LONG);
@@ -62,7 +62,7 @@ fn messages_to_runs_that_begin_are_not_lost() {
 }
 
 #[test]
-fn messages_to_runs_that_change_hands_are_not_lost() {
+fn messages_are_not_lost_when_a_run_changes_owner() {
     let store = Arc::new(MemoryStore::new());
     let queue = engine(&Gated::over(&store), LONG);
     let enqueue = || block_on(queue.run("hands: waits").enqueue()).expect("it is kept");
@@ -90,7 +90,7 @@ fn messages_to_runs_that_change_hands_are_not_lost() {
 }
 
 #[test]
-fn messages_of_the_dead_reach_their_successors() {
+fn messages_to_a_dead_engine_reach_the_next_owner() {
     let store = Arc::new(MemoryStore::new());
     // Its store takes the start and then nothing more: messages that it receives die with it.
     let run = engine_for(1, &store).run("hands: waits").start().expect("it starts");
@@ -105,7 +105,7 @@ fn messages_of_the_dead_reach_their_successors() {
 }
 
 #[test]
-fn who_follows_goes_on_with_the_successor() {
+fn following_continues_with_the_next_owner() {
     let store = Arc::new(MemoryStore::new());
     let gated = Gated::over(&store);
     let first = engine(&gated, Duration::ZERO).run("hands: waits").start().expect("it starts");
@@ -130,7 +130,7 @@ fn who_follows_goes_on_with_the_successor() {
 }
 
 #[test]
-fn who_takes_a_run_up_to_follow_it_keeps_it() {
+fn an_engine_that_follows_an_abandoned_run_keeps_its_lease() {
     let store = Arc::new(MemoryStore::new());
     let queue = engine(&Gated::over(&store), LONG);
     let run = block_on(queue.run("hands: waits").enqueue()).expect("it is kept");

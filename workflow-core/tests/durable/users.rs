@@ -25,7 +25,7 @@ fn outer(flow: &mut Flow) -> Handle<u32> {
 }
 
 #[test]
-fn runs_inside_of_a_run_have_its_user() {
+fn child_runs_have_the_user_of_their_parent() {
     let store = Arc::new(MemoryStore::new());
     let engine = Engine::builder().store(store.clone()).build();
     engine.run("users: outer").user("alice").workflow_id(7).wait().expect("it completes");

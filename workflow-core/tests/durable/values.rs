@@ -93,7 +93,7 @@ fn run(name: &'static str) -> Result<Report, RunError> {
 }
 
 #[test]
-fn a_job_whose_output_cannot_be_had_again_fails_for_good() {
+fn a_job_with_an_output_that_does_not_survive_json_fails() {
     for (name, reason) in [
         (
             "values: not a number",
@@ -121,7 +121,7 @@ fn a_job_whose_output_cannot_be_had_again_fails_for_good() {
 }
 
 #[test]
-fn so_do_jobs_of_jobs_and_values_that_are_kept() {
+fn child_jobs_and_persisted_values_must_survive_json() {
     for name in ["values: elements", "values: called", "values: keeps"] {
         let Err(RunError::Failed(report)) = run(name) else { panic!("{name} must fail") };
         let reason = report.reason().expect("it failed");
@@ -130,7 +130,7 @@ fn so_do_jobs_of_jobs_and_values_that_are_kept() {
 }
 
 #[test]
-fn without_a_store_nothing_is_written() {
+fn without_a_store_nothing_is_serialized() {
     let report = registry::run("values: not a number").wait().expect("it completes");
     assert!(report.output::<f64>().is_ok_and(f64::is_nan));
     let output = registry::run("values: deep").wait().expect("it completes");

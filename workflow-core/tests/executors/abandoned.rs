@@ -58,7 +58,7 @@ async fn is_over(ctx: &WorkflowContext) {
     JobContext::sleep(ctx, Duration::from_secs(3600)).await;
 }
 
-pub(crate) async fn a_context_that_outlives_its_run_runs_nothing() {
+pub(crate) async fn a_context_that_outlives_its_run_starts_no_jobs() {
     for (holds, kept) in [(true, false), (false, false), (true, true), (false, true)] {
         let (contexts, mut lent) = mpsc::unbounded();
         let engine = Engine::builder().cancel_grace(Duration::ZERO);
@@ -79,7 +79,7 @@ pub(crate) async fn a_context_that_outlives_its_run_runs_nothing() {
 }
 
 /// A completed job leaves a task behind while the run goes on.
-pub(crate) async fn a_context_that_outlives_its_attempt_runs_nothing() {
+pub(crate) async fn a_context_that_outlives_its_attempt_starts_no_jobs() {
     let (contexts, mut lent) = mpsc::unbounded();
     let (go_on, wait) = oneshot::channel::<()>();
     let wait = wait.shared();
@@ -136,7 +136,7 @@ fn pong(flow: &mut Flow, number: Handle<u64>) -> Handle<u64> {
 }
 
 /// The error comes from the innermost level unchanged, and no level retries.
-pub(crate) async fn workflows_that_call_each_other_without_end_fail() {
+pub(crate) async fn endless_recursion_of_workflows_fails() {
     let kept = Engine::builder().store(MemoryStore::new()).build();
     for engine in [Engine::builder().max_parallel(1).build(), kept] {
         let error = engine.run("abandoned: ping").input(1).await.expect_err("it has no end");
@@ -302,7 +302,7 @@ fn works_on(engine: &Engine, places: usize) {
 }
 
 #[test]
-fn a_run_is_cancelled_whose_runtime_is_shut_down() {
+fn shutting_down_the_runtime_cancels_its_runs() {
     for runtime in runtimes() {
         let builder = Engine::builder().max_parallel(3).limit("all", 3);
         let engine = builder.cancel_grace(Duration::from_millis(20)).build();
@@ -338,7 +338,7 @@ fn a_run_is_cancelled_whose_runtime_is_shut_down() {
 }
 
 #[test]
-fn an_awaited_run_is_cancelled_whose_runtime_is_shut_down() {
+fn shutting_down_the_runtime_cancels_awaited_runs() {
     for runtime in runtimes() {
         let engine = Engine::builder().max_parallel(1).limit("all", 1).build();
         let (started, begun) = oneshot::channel::<()>();
@@ -364,7 +364,7 @@ async fn tells(started: &Arc<Mutex<Option<oneshot::Sender<()>>>>) {
 
 /// The run uses a runtime that was shut down: neither its timers nor its threads work.
 #[test]
-fn a_run_does_without_a_runtime_that_is_gone() {
+fn a_run_works_inside_a_runtime_that_was_shut_down() {
     for runtime in runtimes() {
         let handle = runtime.handle().clone();
         runtime.shutdown_background();
@@ -421,7 +421,7 @@ fn is_resumed(event: &Event) -> bool {
 
 /// Nothing more is recorded, and the next engine need not wait for the lease to expire.
 #[test]
-fn a_kept_run_whose_runtime_is_shut_down_goes_on_elsewhere() {
+fn a_persisted_run_whose_runtime_is_shut_down_resumes_elsewhere() {
     for (runtime, awaited) in runtimes().into_iter().zip([false, true]) {
         let store = Arc::new(MemoryStore::new());
         let engine = || {

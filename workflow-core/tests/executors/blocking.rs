@@ -64,7 +64,7 @@ fn seven(result: Result<Report, RunError>) {
     assert_eq!(result.expect("it completes").output::<u32>().expect("a number"), 7);
 }
 
-pub(crate) async fn wait_is_refused_where_nothing_else_would_go_on() {
+pub(crate) async fn wait_is_refused_where_it_would_deadlock() {
     let here = Engine::default().run(parts()).wait();
     let in_task = task(async { Engine::default().run(parts()).wait() }).await;
     match executor() {
@@ -75,7 +75,7 @@ pub(crate) async fn wait_is_refused_where_nothing_else_would_go_on() {
     seven(Engine::default().run(parts()).await);
 }
 
-pub(crate) async fn join_is_refused_where_nothing_else_would_go_on() {
+pub(crate) async fn join_is_refused_where_it_would_deadlock() {
     let run = Engine::default().run(parts()).start().expect("it starts");
     let (again, here) = (run.clone(), run.wait());
     let in_task = task(async move { again.wait() }).await;
@@ -88,7 +88,7 @@ pub(crate) async fn join_is_refused_where_nothing_else_would_go_on() {
     seven(run.outcome().await);
 }
 
-pub(crate) async fn blocking_is_legal_on_threads_for_it() {
+pub(crate) async fn blocking_is_allowed_on_blocking_threads() {
     seven(unblock(|| Engine::default().run(parts()).wait()).await);
     let run = Engine::default().run(parts()).start().expect("it starts");
     seven(unblock(move || run.wait()).await);
@@ -146,7 +146,7 @@ fn inner(flow: &mut Flow) -> Handle<u32> {
 }
 
 /// A waiting worker of tokio passes tasks that are spawned on it to other workers.
-pub(crate) async fn a_worker_that_waits_holds_nothing_up() {
+pub(crate) async fn a_blocked_worker_does_not_stall_other_runs() {
     if executor() == Executor::OneThread {
         return;
     }
@@ -193,7 +193,7 @@ fn blocks_in_place() -> u32 {
 
 /// Under every executor and every way of waiting, a plain function may do what a separate thread
 /// may do.
-pub(crate) async fn a_plain_function_does_not_see_who_waits() {
+pub(crate) async fn a_plain_function_may_use_any_executor() {
     type Draw = fn(&mut Flow) -> Handle<u32>;
     let draws: [(&str, Draw); 5] = [
         ("makes_a_runtime", |flow| flow.job(makes_a_runtime())),
@@ -228,7 +228,7 @@ fn quick(number: u32) -> u32 {
 }
 
 /// On threads of the library, a job may enter an executor of its own.
-pub(crate) async fn what_is_started_may_block_on_an_executor() {
+pub(crate) async fn a_started_job_may_block_on_an_executor() {
     let quick = workflow(|flow| {
         let start = flow.value(Arc::new(()));
         let closure = closure("closure", start, |_| async {

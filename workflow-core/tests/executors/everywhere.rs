@@ -182,7 +182,7 @@ async fn harmed(harm: Harm, at: usize, is_kept: bool) -> bool {
     new.passed.load(Ordering::SeqCst) > at
 }
 
-pub(crate) async fn harm_at_every_point_leaves_nothing_behind() {
+pub(crate) async fn faults_at_every_point_leak_nothing() {
     for harm in [Harm::Drop, Harm::Cancel, Harm::Panic, Harm::Shutdown] {
         for is_kept in [false, true] {
             let mut at = 0;

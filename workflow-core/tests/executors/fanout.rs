@@ -39,7 +39,7 @@ pub(crate) async fn a_map_keeps_the_order() {
     assert_eq!(squares.await, (0..100).map(|number| number * number).collect::<Vec<_>>());
 }
 
-pub(crate) async fn a_map_keeps_to_its_limit() {
+pub(crate) async fn a_map_respects_its_concurrency() {
     let gauge = Gauge::default();
     let seen = gauge.clone();
     let list = run(move |flow| {
@@ -93,7 +93,7 @@ pub(crate) async fn a_failing_element_fails_the_map() {
 }
 
 /// No two jobs of a run have the same name, whatever names the host gives them.
-pub(crate) async fn an_element_is_told_from_a_job_with_its_name() {
+pub(crate) async fn an_element_differs_from_a_job_of_the_same_name() {
     let workflow = FunctionWorkflow::new("named", |flow: &mut Flow| {
         let numbers = flow.job(numbers::draw(2));
         for name in ["squares[0]", "squares[0]_2", "squares[2]", "undo pay"] {
@@ -187,7 +187,7 @@ async fn failure(change: fn(Call<u64>) -> Call<u64>) -> String {
         .expect("a reason")
 }
 
-pub(crate) async fn an_element_has_nothing_to_wait_for() {
+pub(crate) async fn an_element_cannot_wait_for_jobs() {
     let reason = failure(|call| call.trigger(TriggerRule::AllDone)).await;
     assert_eq!(
         reason,
@@ -200,7 +200,7 @@ pub(crate) async fn an_element_has_nothing_to_wait_for() {
     assert!(reason.contains("the timeout `schedule_to_close` of job `square` is 0"), "{reason}");
 }
 
-pub(crate) async fn an_element_names_only_limits_that_there_are() {
+pub(crate) async fn an_element_with_an_unknown_limit_fails() {
     let reason = failure(|call| call.limit("db")).await;
     let expected = "job `square` failed: it names the limit `db`, which neither the engine nor the \
                     workflow has; add `.limit(\"db\", n)` to the engine's builder, or \

@@ -73,7 +73,7 @@ async fn halvings(ctx: WorkflowContext, mut number: u64) -> Result<u32, JobError
     Ok(steps)
 }
 
-pub(crate) async fn a_function_runs_jobs_as_it_goes() {
+pub(crate) async fn a_function_calls_jobs() {
     let report = registry::run("halvings").input(40).await.expect("it halves");
     assert_eq!(report.output::<u32>().expect("a number"), 5);
     let names: Vec<String> = report.jobs().into_iter().map(|job| job.name).collect();
@@ -98,7 +98,7 @@ async fn thirds(ctx: WorkflowContext, number: u64) -> Result<u64, JobError> {
 }
 
 /// A call does not take the name of the function that makes it, nor that of another call.
-pub(crate) async fn calls_have_names_of_their_own() {
+pub(crate) async fn repeated_calls_get_numbered_names() {
     let report = registry::run("thirds").input(40).await.expect("it divides");
     let names: Vec<String> = report.jobs().into_iter().map(|job| job.name).collect();
     let (graph, calls) = names.split_at(1);
@@ -136,7 +136,7 @@ fn text(value: Option<&u32>) -> String {
     format!("{value:?}")
 }
 
-pub(crate) async fn a_condition_decides() {
+pub(crate) async fn a_condition_skips_or_runs_a_job() {
     for (value, ran) in [(1, false), (7, true)] {
         let workflow = FunctionWorkflow::new("conditional", move |flow: &mut Flow| {
             let value = flow.job(number::draw(value));
@@ -191,7 +191,7 @@ fn as_many(flow: &mut Flow, count: u32) -> Result<Handle<u32>, JobError> {
     if count == 0 { Err(JobError::terminal("nothing to draw")) } else { Ok(last) }
 }
 
-pub(crate) async fn the_input_may_draw_the_graph() {
+pub(crate) async fn the_input_shapes_the_graph() {
     let report = registry::run("as_many").input(3).await.expect("it draws three");
     assert_eq!(report.graph().len(), 3);
     let error = registry::run("as_many").input(0).await.expect_err("nothing to draw");
@@ -217,7 +217,7 @@ async fn pay(_flight: &str, _hotel: &str) -> Result<(), JobError> {
 #[derive(Clone, Default)]
 pub(crate) struct Log(Arc<Mutex<Vec<String>>>);
 
-pub(crate) async fn undo_runs_newest_first() {
+pub(crate) async fn compensations_run_newest_first() {
     let log = Log::default();
     let lines = log.clone();
     let workflow = FunctionWorkflow::new("trip", move |flow: &mut Flow| {
@@ -329,7 +329,7 @@ pub(crate) async fn a_panic_is_the_jobs_failure() {
     assert_eq!(report.job("number").expect("a job").status, Status::Completed);
 }
 
-pub(crate) async fn a_started_run_goes_on_by_itself() {
+pub(crate) async fn a_started_run_needs_no_caller() {
     static RUNS: AtomicU32 = AtomicU32::new(0);
     let workflow = FunctionWorkflow::new("background", |flow: &mut Flow| {
         let start = flow.value(());

@@ -103,7 +103,7 @@ async fn never_ending() -> Result<u32, Unspeakable> {
     Err(Unspeakable::Loops)
 }
 
-pub(crate) async fn an_error_that_cannot_be_shown_is_a_panic() {
+pub(crate) async fn an_error_that_cannot_be_displayed_is_a_panic() {
     every_way(
         |flow| flow.job(fails()),
         |ended| {
@@ -120,7 +120,7 @@ pub(crate) async fn an_error_that_cannot_be_shown_is_a_panic() {
     .await;
 }
 
-pub(crate) async fn an_error_without_end_is_cut_off() {
+pub(crate) async fn an_endless_error_text_is_truncated() {
     every_way(
         |flow| flow.job(never_ending()),
         |ended| {
@@ -132,7 +132,7 @@ pub(crate) async fn an_error_without_end_is_cut_off() {
 }
 
 /// A retry and the wait for it show the error as the end of the job does.
-pub(crate) async fn an_error_that_cannot_be_shown_is_retried() {
+pub(crate) async fn an_error_that_cannot_be_displayed_is_retried() {
     let retry = || RetryPolicy::attempts(3).initial_interval(Duration::from_millis(1));
     every_way(
         move |flow| flow.job(fails().retry(retry())),
@@ -185,7 +185,7 @@ async fn fails_with_a_bomb() -> Result<u32, Bomb> {
     Err(Bomb(1))
 }
 
-pub(crate) async fn a_payload_that_panics_does_no_harm() {
+pub(crate) async fn a_panic_payload_that_panics_when_dropped_is_contained() {
     every_way(|flow| flow.job(throws()), |ended| panicked(ended, "throws", "without a text")).await;
     every_way(
         |flow| flow.job(throws_on_a_thread()),
@@ -196,7 +196,7 @@ pub(crate) async fn a_payload_that_panics_does_no_harm() {
     .await;
 }
 
-pub(crate) async fn an_error_that_panics_when_dropped_does_no_harm() {
+pub(crate) async fn an_error_that_panics_when_dropped_is_contained() {
     every_way(
         |flow| flow.job(fails_with_a_bomb()),
         |ended| {
@@ -221,7 +221,7 @@ async fn looks_at(bomb: &Bomb, second: &Bomb) -> u32 {
 }
 
 /// Its outputs are dropped with the report. Each panics, and none unwinds.
-pub(crate) async fn outputs_that_panic_when_dropped_do_no_harm() {
+pub(crate) async fn outputs_that_panic_when_dropped_are_contained() {
     let draw = |flow: &mut Flow| {
         let first = flow.job(makes_a_bomb());
         let second = flow.job(makes_a_bomb());
@@ -246,7 +246,7 @@ async fn forgets(bomb: Bomb) {
 }
 
 /// Two of them in one list would abort the process.
-pub(crate) async fn inputs_that_panic_when_dropped_do_no_harm() {
+pub(crate) async fn inputs_that_panic_when_dropped_are_contained() {
     let draw = |flow: &mut Flow| {
         let called = flow.job(calls_with_bombs());
         let (first, second) = (flow.value(Bomb(1)), flow.value(Bomb(1)));
@@ -333,7 +333,7 @@ pub(crate) async fn an_input_that_panics_is_refused() {
     }
 }
 
-pub(crate) async fn a_value_that_panics_when_cloned_fails_who_takes_it() {
+pub(crate) async fn a_value_that_panics_when_cloned_fails_its_reader() {
     every_way(
         |flow| {
             let mined = flow.job(mined::draw("clone"));
@@ -438,7 +438,7 @@ impl std::task::Wake for Loud {
     }
 }
 
-pub(crate) async fn a_waker_that_panics_does_no_harm() {
+pub(crate) async fn a_waker_that_panics_is_contained() {
     for engine in engines() {
         let run = engine.run(workflow(|flow| flow.job(harmless()))).start().expect("it starts");
         let mut waiting = run.outcome();
@@ -564,7 +564,7 @@ impl tracing::field::Visit for Text {
 
 /// Subscribers are trusted as well. Their panics fail the run at worst.
 #[test]
-fn a_subscriber_that_panics_does_no_harm() {
+fn a_subscriber_that_panics_is_contained() {
     let waits = || {
         let engine = Engine::builder().max_parallel(1).build();
         let ended = engine.run(workflow(|flow| flow.job(harmless()))).wait();

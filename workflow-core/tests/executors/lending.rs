@@ -27,7 +27,7 @@ async fn outer_reports(ctx: WorkflowContext, gauge: Gauge) -> Result<u64, JobErr
     ctx.run(|gauge: Handle<Gauge>| reports(gauge).limit("db"), gauge).await
 }
 
-pub(crate) async fn a_parent_lends_its_place_to_its_children() {
+pub(crate) async fn a_parent_lends_its_permit_to_its_children() {
     let engine = Engine::builder().max_parallel(3).limit("db", 1).build();
     let gauge = Gauge::default();
     let nested = |deep: bool| {
@@ -73,7 +73,7 @@ fn inner(flow: &mut Flow, value: Handle<u64>) -> Handle<u64> {
     flow.job(number(value).limit("db"))
 }
 
-pub(crate) async fn a_job_lends_its_place_to_the_run_inside_of_it() {
+pub(crate) async fn a_job_lends_its_permit_to_its_child_run() {
     let outer = || {
         workflow(|flow| {
             let value = flow.value(7_u64);
@@ -89,7 +89,7 @@ pub(crate) async fn a_job_lends_its_place_to_the_run_inside_of_it() {
     assert_free(&engine);
 }
 
-pub(crate) async fn a_child_that_needs_more_than_its_parent_holds_is_refused() {
+pub(crate) async fn a_child_that_needs_more_permits_than_its_parent_holds_fails() {
     let engine = Engine::builder().limit("db", 4).build();
     let wide = |amount: usize| {
         workflow(move |flow| {

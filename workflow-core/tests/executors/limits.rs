@@ -59,13 +59,13 @@ fn many(
     })
 }
 
-pub(crate) async fn a_run_keeps_to_max_parallel() {
+pub(crate) async fn a_run_respects_max_parallel() {
     let gauge = Gauge::default();
     Engine::default().run(many(&gauge, |call| call, 3)).await.expect("it completes");
     assert_eq!(gauge.most(), 3);
 }
 
-pub(crate) async fn an_engine_keeps_to_max_parallel() {
+pub(crate) async fn an_engine_respects_max_parallel() {
     let gauge = Gauge::default();
     let engine = Engine::builder().max_parallel(2).build();
     let runs = (0..3).map(|_| engine.run(many(&gauge, |call| call, 100)).into_future());
@@ -88,7 +88,7 @@ pub(crate) async fn a_named_limit_is_shared_by_runs() {
     assert!(free.most() > 2);
 }
 
-pub(crate) async fn an_engine_can_begin_as_another() {
+pub(crate) async fn to_builder_copies_an_engine() {
     let gauge = Gauge::default();
     let first = Engine::builder().limit("db", 2).limit("web", 9).build();
     let second = first.to_builder().limit("web", 3).build();
@@ -114,7 +114,7 @@ async fn line_up(order: &Arc<Mutex<Vec<i32>>>, number: i32) {
     order.lock().expect("no panic").push(number);
 }
 
-pub(crate) async fn priority_decides_who_is_first() {
+pub(crate) async fn jobs_of_higher_priority_start_first() {
     let order = Arc::new(Mutex::new(Vec::new()));
     let seen = Arc::clone(&order);
     let ranked = workflow(move |flow| {
@@ -128,7 +128,7 @@ pub(crate) async fn priority_decides_who_is_first() {
     assert_eq!(*seen.lock().expect("no panic"), [9, 5, 0, -3]);
 }
 
-pub(crate) async fn a_store_hears_before_anyone() {
+pub(crate) async fn events_reach_the_store_before_subscribers() {
     let store = Arc::new(MemoryStore::new());
     let engine = Engine::builder().store(store.clone()).build();
     let run = engine.run(many(&Gauge::default(), |call| call, 4)).start().expect("it starts");

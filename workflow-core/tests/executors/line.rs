@@ -9,7 +9,7 @@ use workflow_core::prelude::*;
 use crate::places::{assert_free, holder, let_go, until_waiting};
 use crate::support::{turns, workflow};
 
-pub(crate) async fn a_wide_job_is_not_passed_over() {
+pub(crate) async fn a_job_that_needs_many_permits_is_not_overtaken() {
     let engine = Engine::builder().limit("cpu", 3).build();
     let holders = [holder(&engine, "cpu", 1).await, holder(&engine, "cpu", 1).await];
     let last = holder(&engine, "cpu", 1).await;
@@ -55,7 +55,7 @@ fn note_and_block(order: &Order, ctx: &JobContext) {
     order.lock().expect("no panic").push(ctx.job_name());
 }
 
-pub(crate) async fn priority_holds_in_the_line_for_places() {
+pub(crate) async fn priority_orders_the_queue_for_permits() {
     let all = Engine::builder().max_parallel(1).build();
     let by_name = Engine::builder().limit("db", 1).build();
     for (engine, blocks) in [(&all, false), (&by_name, false), (&all, true), (&by_name, true)] {
@@ -108,7 +108,7 @@ async fn noted_low(order: &Order) {
     order.lock().expect("no panic").push("low".to_owned());
 }
 
-pub(crate) async fn no_job_is_passed_over_for_ever() {
+pub(crate) async fn no_job_waits_forever_for_permits() {
     let engine = Engine::builder().limit("db", 1).build();
     let held = holder(&engine, "db", 1).await;
     let order = Arc::new(Mutex::new(Vec::new()));

@@ -209,7 +209,7 @@ pub(crate) async fn a_blocking_job_may_wait_for_another() {
     Engine::default().run(blocking).await.expect("it completes");
 }
 
-pub(crate) async fn late_subscribers_hear_everything() {
+pub(crate) async fn late_subscribers_receive_all_events() {
     let parts = workflow(|flow| {
         for number in 0..5 {
             flow.job(part::draw(number));

@@ -67,7 +67,7 @@ pub(crate) fn one(limit: &'static str) -> FunctionWorkflow {
     })
 }
 
-pub(crate) async fn a_failed_map_gives_all_places_back() {
+pub(crate) async fn a_failed_map_releases_all_permits() {
     let engine = Engine::builder().max_parallel(2).limit("db", 1).build();
     for (elements, concurrency) in [(2_u64, 9), (5, 9), (5, 2)] {
         let fails = workflow(move |flow| {
@@ -113,7 +113,7 @@ async fn gives_up(ctx: WorkflowContext) -> Result<u64, JobError> {
     ctx.run(|value: Handle<u64>| number(value).limit("db"), 7).await
 }
 
-pub(crate) async fn a_dropped_call_gives_its_place_back() {
+pub(crate) async fn a_dropped_call_releases_its_permit() {
     let engine = Engine::builder().max_parallel(1).limit("db", 1).build();
     let drops = || workflow(|flow| flow.job(gives_up()));
     let ended = join_all((0..3).map(|_| engine.run(drops()).into_future())).await;
@@ -123,7 +123,7 @@ pub(crate) async fn a_dropped_call_gives_its_place_back() {
     assert_free(&engine);
 }
 
-pub(crate) async fn who_is_cancelled_in_line_leaves_it() {
+pub(crate) async fn a_cancelled_job_leaves_the_queue_for_permits() {
     let engine = Engine::builder().limit("db", 1).build();
     let first = holder(&engine, "db", 1).await;
     let waiting = engine.run(one("db")).start().expect("it starts");
@@ -138,7 +138,7 @@ pub(crate) async fn who_is_cancelled_in_line_leaves_it() {
     assert_free(&engine);
 }
 
-pub(crate) async fn who_runs_out_of_time_in_line_leaves_it() {
+pub(crate) async fn a_job_that_times_out_leaves_the_queue_for_permits() {
     let engine = Engine::builder().limit("db", 1).build();
     let first = holder(&engine, "db", 1).await;
     let hurried = workflow(|flow| {
@@ -178,7 +178,7 @@ impl Says for RunHandle {
 
 /// Runs that lost their driver with their runtime hold nothing.
 #[test]
-fn a_run_whose_runtime_is_gone_gives_its_place_back() {
+fn a_run_whose_runtime_is_gone_releases_its_permit() {
     let engine = Engine::builder().limit("db", 1).build();
     let runtime = tokio::runtime::Runtime::new().expect("tokio starts");
     runtime.block_on(async {

@@ -94,7 +94,7 @@ fn mutters(flow: &mut Flow) {
     flow.job(chatty());
 }
 
-pub(crate) async fn a_job_prints_what_the_run_inside_of_it_prints() {
+pub(crate) async fn a_job_prints_the_output_of_its_child_run() {
     let run = Engine::default().run(workflow(|flow| {
         let input = flow.value(());
         flow.job(registry::call::<(), ()>("mutters", input).name("outer"));
@@ -133,7 +133,7 @@ pub(crate) async fn a_store_gets_no_output() {
     assert_eq!(recorded.len(), 4);
 }
 
-pub(crate) async fn a_slow_subscriber_is_told_what_it_missed() {
+pub(crate) async fn a_slow_subscriber_learns_how_much_it_missed() {
     let engine = Engine::builder().output_backlog(2000).build();
     let run = engine.run(workflow(|flow| flow.job(floods::draw(1000)))).start().expect("it starts");
     run.outcome().await.expect("nobody waits for those who watch");

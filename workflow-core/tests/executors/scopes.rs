@@ -35,7 +35,7 @@ async fn all(runs: impl IntoIterator<Item = RunHandle>) {
     }
 }
 
-pub(crate) async fn a_workflow_has_its_limits_in_every_engine() {
+pub(crate) async fn limits_of_a_workflow_hold_across_engines() {
     let gauge = Gauge::default();
     let engines = [Engine::default(), Engine::default(), Engine::builder().limit("db", 5).build()];
     let name = unique("places: own");
@@ -51,7 +51,7 @@ pub(crate) async fn a_workflow_has_its_limits_in_every_engine() {
     assert_free(&careful);
 }
 
-pub(crate) async fn the_smallest_size_holds_while_versions_differ() {
+pub(crate) async fn versions_that_differ_share_the_smallest_limit() {
     let (gauge, engine) = (Gauge::default(), Engine::default());
     let name = unique("places: versions");
     let scope = LimitScope::Workflow(name.clone());
@@ -81,7 +81,7 @@ pub(crate) async fn the_smallest_size_holds_while_versions_differ() {
     }
 }
 
-pub(crate) async fn a_workflow_has_the_limits_of_those_around_it() {
+pub(crate) async fn a_child_workflow_has_the_limits_of_its_parents() {
     let outer = named(&unique("places: outer"), |flow| {
         flow.limit("db", 1);
         let value = flow.value(7_u64);
@@ -124,7 +124,7 @@ async fn asks_for(ctx: WorkflowContext, limit: String) -> Result<u64, JobError> 
     ctx.run(|value: Handle<u64>| number(value).limit(limit), 7).await
 }
 
-pub(crate) async fn an_unknown_limit_is_never_passed_over() {
+pub(crate) async fn an_unknown_limit_always_fails() {
     let engine = Engine::builder().limit("db", 1).build();
     let undoes = workflow(|flow| {
         let value = flow.value(7);

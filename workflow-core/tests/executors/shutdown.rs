@@ -61,7 +61,7 @@ fn count(counts: &[Arc<AtomicU32>; 2]) -> [u32; 2] {
     [counts[0].load(Ordering::SeqCst), counts[1].load(Ordering::SeqCst)]
 }
 
-pub(crate) async fn a_running_job_has_its_time_and_none_begins() {
+pub(crate) async fn shutdown_waits_for_running_jobs_and_starts_none() {
     let store = Arc::new(MemoryStore::new());
     let (open, gate) = oneshot::channel();
     let (workflow, counts) = gated(gate);
@@ -92,7 +92,7 @@ pub(crate) async fn a_running_job_has_its_time_and_none_begins() {
     assert_eq!((report.output::<u32>(), count(&counts)), (Ok(3), [1, 1]));
 }
 
-pub(crate) async fn a_job_that_takes_too_long_begins_again_elsewhere() {
+pub(crate) async fn a_job_that_outlasts_the_shutdown_restarts_elsewhere() {
     let store = Arc::new(MemoryStore::new());
     let (_open, gate) = oneshot::channel();
     let (workflow, counts) = gated(gate);
@@ -125,7 +125,7 @@ fn nests(flow: &mut Flow) -> Handle<u32> {
     flow.job(registry::call("shutdown: waits", nothing))
 }
 
-pub(crate) async fn who_merely_waits_is_not_waited_for() {
+pub(crate) async fn shutdown_does_not_wait_for_sleeping_jobs() {
     for name in ["shutdown: waits", "shutdown: nests"] {
         let store = Arc::new(MemoryStore::new());
         let engine = on(&store);
@@ -148,7 +148,7 @@ pub(crate) async fn who_merely_waits_is_not_waited_for() {
     }
 }
 
-pub(crate) async fn a_run_without_a_store_is_cancelled_and_cleans_up() {
+pub(crate) async fn shutdown_cancels_runs_without_a_store() {
     let cleaned = Arc::new(AtomicU32::new(0));
     let seen = cleaned.clone();
     let workflow = workflow(move |flow| {
@@ -171,7 +171,7 @@ pub(crate) async fn a_run_without_a_store_is_cancelled_and_cleans_up() {
     assert_eq!(cleaned.load(Ordering::SeqCst), 1);
 }
 
-pub(crate) async fn an_engine_that_is_shut_down_takes_no_runs() {
+pub(crate) async fn an_engine_that_is_shut_down_refuses_runs() {
     let engine = on(&Arc::new(MemoryStore::new()));
     let shutdown = engine.shutdown(LONG).await;
     assert!(shutdown.ended.is_empty() && shutdown.released.is_empty(), "{shutdown:?}");
@@ -184,7 +184,7 @@ pub(crate) async fn an_engine_that_is_shut_down_takes_no_runs() {
     assert!(engine.recover().await.expect("memory can be read").runs.is_empty());
 }
 
-pub(crate) async fn a_run_that_is_awaited_is_stopped_where_it_is_driven() {
+pub(crate) async fn shutdown_stops_awaited_runs() {
     let store = Arc::new(MemoryStore::new());
     let engine = on(&store);
     let run = engine.run("shutdown: waits").into_future();

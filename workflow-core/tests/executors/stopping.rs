@@ -23,7 +23,7 @@ async fn polite(ctx: &JobContext) -> Result<u32, JobError> {
     Err(JobError::from("put everything back"))
 }
 
-pub(crate) async fn cancel_asks_first() {
+pub(crate) async fn cancel_starts_the_grace_period() {
     let asks = workflow(|flow| {
         let polite = flow.job(polite());
         flow.job(closure("never", polite, |number| async move { Ok::<_, JobError>(number) }));
@@ -50,7 +50,7 @@ async fn listens(ctx: &JobContext) -> Result<u32, JobError> {
     std::future::pending().await
 }
 
-pub(crate) async fn cancel_drops_who_asked_for_no_grace() {
+pub(crate) async fn cancel_drops_jobs_without_grace() {
     let run = Engine::default().run(workflow(|flow| flow.job(listens())));
     let run = run.start().expect("it starts");
     until_started(&run, "listens").await;
@@ -65,7 +65,7 @@ async fn completes(ctx: &JobContext) -> u32 {
     7
 }
 
-pub(crate) async fn what_completes_in_its_grace_period_of_a_cancelled_run_has_completed() {
+pub(crate) async fn completing_within_the_grace_period_of_a_cancelled_run_counts() {
     let run = Engine::default().run(workflow(|flow| flow.job(completes())));
     let run = run.start().expect("it starts");
     until_started(&run, "completes").await;
@@ -101,7 +101,7 @@ async fn runs_jobs(ctx: WorkflowContext, told: &Told) -> Result<u32, JobError> {
     Err(JobError::from("put everything back"))
 }
 
-pub(crate) async fn what_is_awaited_ends_at_once_in_a_grace_period() {
+pub(crate) async fn waits_of_a_context_end_in_a_grace_period() {
     let stopped = "the job was cancelled while it waited for signal `go`";
     type Draw = fn(Handle<Told>) -> Call<u32>;
     let (run_of, awaits, runs): (_, Draw, Draw) =
@@ -134,7 +134,7 @@ async fn is_stopped_alone(ctx: WorkflowContext) -> Result<u32, JobError> {
     Err(JobError::from(format!("{hung:?}, {next:?}")))
 }
 
-pub(crate) async fn jobs_of_a_function_end_with_its_time() {
+pub(crate) async fn jobs_of_a_function_end_with_its_timeout() {
     let alone = workflow(|flow| flow.job(is_stopped_alone()));
     let error = Engine::default().run(alone).await.expect_err("its time is up");
     let report = error.report().expect("it began");
@@ -144,7 +144,7 @@ pub(crate) async fn jobs_of_a_function_end_with_its_time() {
     assert_eq!(report.job("is_stopped_alone").expect("a job").status, Status::Failed);
 }
 
-pub(crate) async fn cancel_drops_who_does_not_listen() {
+pub(crate) async fn cancel_drops_jobs_that_ignore_it() {
     let run = Engine::default().run(workflow(|flow| flow.job(hangs()))).start().expect("it starts");
     until_started(&run, "hangs").await;
     run.cancel();
@@ -155,7 +155,7 @@ pub(crate) async fn cancel_drops_who_does_not_listen() {
     );
 }
 
-pub(crate) async fn cancel_leaves_a_deaf_thread_behind() {
+pub(crate) async fn cancel_abandons_a_thread_that_ignores_it() {
     let (release, held) = mpsc::channel::<()>();
     let held = Arc::new(Mutex::new(held));
     let deaf = workflow(move |flow| {
@@ -171,7 +171,7 @@ pub(crate) async fn cancel_leaves_a_deaf_thread_behind() {
     drop(release);
 }
 
-pub(crate) async fn a_thread_is_asked_and_left_behind() {
+pub(crate) async fn a_thread_that_ignores_its_grace_period_is_abandoned() {
     let (release, held) = mpsc::channel::<()>();
     let (tell, told) = mpsc::channel::<bool>();
     let (held, tell) = (Arc::new(Mutex::new(held)), Arc::new(Mutex::new(tell)));
@@ -237,7 +237,7 @@ async fn note(count: &Arc<AtomicU32>, add: u32) {
     count.fetch_add(add, Ordering::Relaxed);
 }
 
-pub(crate) async fn what_must_always_run_runs() {
+pub(crate) async fn jobs_that_always_run_run_after_a_cancel() {
     let count = Arc::new(AtomicU32::new(0));
     let seen = Arc::clone(&count);
     let cleans = workflow(move |flow| {
@@ -280,7 +280,7 @@ pub(crate) async fn stop_on_failure() {
     }
 }
 
-pub(crate) async fn a_cancelled_run_says_how_far_it_came() {
+pub(crate) async fn a_cancelled_run_reports_its_progress() {
     let count = Arc::new(AtomicU32::new(0));
     let half = workflow(move |flow| {
         let count = flow.value(Arc::clone(&count));

@@ -177,7 +177,7 @@ async fn acts_of(value: &u64) -> u64 {
 
 /// Whatever happens to jobs and the jobs inside of them, in any order: every run ends, and all
 /// places are free.
-pub(crate) async fn all_places_are_free_in_the_end() {
+pub(crate) async fn all_permits_are_free_in_the_end() {
     let engine = Engine::builder()
         .max_parallel(3)
         .limit("db", 1)

@@ -82,7 +82,7 @@ fn error_of(error: &RunError, job: &str) -> (JobErrorKind, String) {
     (error.kind, error.message)
 }
 
-pub(crate) async fn an_attempt_has_its_time() {
+pub(crate) async fn start_to_close_ends_an_attempt() {
     let clock = ManualClock::new();
     let slow = workflow(|flow| {
         let call = sleeper(flow, seconds(100)).start_to_close(seconds(10));
@@ -174,7 +174,7 @@ pub(crate) async fn a_grace_period_follows_a_timeout() {
     assert_eq!(clock.now(), seconds(17));
 }
 
-pub(crate) async fn what_completes_in_its_grace_period_has_timed_out() {
+pub(crate) async fn completing_within_the_grace_period_is_still_a_timeout() {
     let clock = ManualClock::new();
     let late = workflow(|flow| flow.job(completes_late()));
     let run = clock.drive(engine(&clock).run(late).into_future());
@@ -293,7 +293,7 @@ pub(crate) async fn an_output_of_a_child_that_comes_too_late_is_discarded() {
     assert_eq!(report.output::<Vec<u32>>(), Ok(vec![2]));
 }
 
-pub(crate) async fn all_attempts_have_their_time() {
+pub(crate) async fn schedule_to_close_ends_all_attempts() {
     let clock = ManualClock::new();
     let slow = workflow(|flow| {
         let policy = RetryPolicy::attempts(0).backoff_coefficient(1.0).jitter(0.0);
@@ -319,7 +319,7 @@ async fn beat(ctx: &JobContext, every: Duration, times: u32) -> Result<u32, JobE
     Ok(times)
 }
 
-pub(crate) async fn a_silent_job_is_stopped() {
+pub(crate) async fn a_job_without_heartbeats_times_out() {
     let clock = ManualClock::new();
     let silent = workflow(|flow| flow.job(beat::draw(seconds(10), 3).heartbeat(seconds(2))));
     let run = clock.drive(engine(&clock).run(silent).into_future());
@@ -348,7 +348,7 @@ pub(crate) async fn a_heartbeat_keeps_a_job_alive() {
     assert_eq!(clock.now(), seconds(30));
 }
 
-pub(crate) async fn a_run_has_its_time() {
+pub(crate) async fn a_run_timeout_ends_the_run() {
     let clock = ManualClock::new();
     let slow = workflow(|flow| {
         flow.timeout(seconds(60));
@@ -511,7 +511,7 @@ fn waits_in_vain(gate: Gate) -> u32 {
 }
 
 /// A function may wait for something that only time brings.
-pub(crate) async fn time_comes_for_who_waits_in_vain() {
+pub(crate) async fn time_moves_while_a_job_waits_for_a_sleeping_job() {
     let clock = ManualClock::new();
     let (open, gate) = std::sync::mpsc::channel();
     let gate = Arc::new(std::sync::Mutex::new(gate));
@@ -527,7 +527,7 @@ pub(crate) async fn time_comes_for_who_waits_in_vain() {
     assert_eq!(clock.now(), seconds(60));
 }
 
-pub(crate) async fn one_clock_has_many_runs() {
+pub(crate) async fn one_clock_serves_many_runs() {
     let clock = ManualClock::new();
     let run = |number| {
         let slow = workflow(move |flow| {

@@ -1,5 +1,8 @@
 //! Groups compared with the full set of edges: both must have the same effects in the same order.
 
+use proptest::prelude::*;
+
+use super::properties::{Fate, Plan, build, build_with, fates, plans};
 use super::*;
 
 /// A plan in which jobs also wait for groups of jobs: members, and who waits.
@@ -140,7 +143,7 @@ proptest! {
     /// The same names in the same order, and, whatever happens, the same effects: launches,
     /// skips with their reasons, failures, undoing, the end.
     #[test]
-    fn groups_mean_what_full_edges_mean(grouped in grouped(), fates in fates()) {
+    fn a_group_has_the_effects_of_its_full_edges(grouped in grouped(), fates in fates()) {
         let graphs = twins(&grouped);
         let [groups, full] = graphs.each_ref().map(|graph| graph.job_names().collect::<Vec<_>>());
         prop_assert_eq!(groups, full);

@@ -31,7 +31,7 @@ fn end(pool: &mut Pool<u32>, ticket: Ticket) -> Vec<u32> {
 }
 
 #[test]
-fn who_comes_first_is_served_first() {
+fn permits_are_granted_first_come_first_served() {
     let (mut pool, limits) = pool(&[1]);
     let tickets: Vec<_> = (0..4).map(|key| ask(&mut pool, key, limits[0], 1)).collect();
     assert_eq!(
@@ -44,7 +44,7 @@ fn who_comes_first_is_served_first() {
 }
 
 #[test]
-fn priority_comes_before_age() {
+fn a_higher_priority_goes_before_an_older_request() {
     let (mut pool, limits) = pool(&[1]);
     let (first, _) = ask(&mut pool, 0, limits[0], 1);
     for (key, priority) in [(1, -5), (2, 0), (3, 9), (4, 9)] {
@@ -65,7 +65,7 @@ fn priority_comes_before_age() {
 }
 
 #[test]
-fn a_wide_request_is_not_passed_over() {
+fn a_request_for_many_permits_is_not_overtaken() {
     let (mut pool, limits) = pool(&[4]);
     let ones: Vec<_> = (0..4).map(|key| ask(&mut pool, key, limits[0], 1).0).collect();
     ask(&mut pool, 10, limits[0], 4);
@@ -77,7 +77,7 @@ fn a_wide_request_is_not_passed_over() {
 }
 
 #[test]
-fn more_than_there_is_means_all_of_it() {
+fn a_request_above_the_limit_takes_all_permits() {
     let (mut pool, limits) = pool(&[2]);
     let (wide, granted) = ask(&mut pool, 0, limits[0], 99);
     assert!(granted);
@@ -88,7 +88,7 @@ fn more_than_there_is_means_all_of_it() {
 }
 
 #[test]
-fn who_waits_for_one_limit_leaves_the_later_ones_to_others() {
+fn a_waiting_request_does_not_hold_its_other_limits() {
     let (mut pool, limits) = pool(&[1]);
     let (db, cpu) = (limits[0], pool.add(2, Tier::Machine));
     let (holder, _) = ask(&mut pool, 0, db, 1);
@@ -106,7 +106,7 @@ fn who_waits_for_one_limit_leaves_the_later_ones_to_others() {
 }
 
 #[test]
-fn nobody_is_passed_over_for_ever() {
+fn no_request_waits_forever() {
     let (mut pool, limits) = pool(&[1]);
     let (mut held, _) = ask(&mut pool, 0, limits[0], 1);
     let low = [ranked(&mut pool, 1, &[need(limits[0], 1)], -9).0, {
@@ -126,7 +126,7 @@ fn nobody_is_passed_over_for_ever() {
 }
 
 #[test]
-fn a_place_is_lent_to_whoever_its_holder_waits_for() {
+fn a_holder_lends_its_permit_to_jobs_it_waits_for() {
     let (mut pool, limits) = pool(&[1]);
     let (parent, _) = ask(&mut pool, 0, limits[0], 1);
     let child = |pool: &mut Pool<u32>, key, lenders: &[Ticket]| {
@@ -148,7 +148,7 @@ fn a_place_is_lent_to_whoever_its_holder_waits_for() {
 }
 
 #[test]
-fn a_lender_that_leaves_gives_back_what_returns_later() {
+fn a_loan_that_outlives_its_lender_is_freed_when_it_returns() {
     let (mut pool, limits) = pool(&[3]);
     let (parent, _) = ask(&mut pool, 0, limits[0], 2);
     let lenders = [parent];
@@ -173,7 +173,7 @@ fn a_lender_that_leaves_gives_back_what_returns_later() {
 }
 
 #[test]
-fn a_loan_is_no_larger_than_what_its_holder_has() {
+fn a_loan_is_at_most_what_its_holder_has() {
     let (mut pool, limits) = pool(&[4]);
     let (parent, _) = ask(&mut pool, 0, limits[0], 1);
     let refused = pool.acquire(1, &[need(limits[0], 2)], 0, &[parent]);
@@ -421,7 +421,7 @@ proptest! {
     /// Whatever the order of requests, loans and ends: service follows the rules, and in the end
     /// all places are free.
     #[test]
-    fn all_places_are_free_in_the_end(steps in steps(), order in any::<u64>()) {
+    fn all_permits_are_free_in_the_end(steps in steps(), order in any::<u64>()) {
         let mut trial = Trial::new();
         steps.into_iter().for_each(|step| trial.step(step));
         let mut random = order;
@@ -434,7 +434,7 @@ proptest! {
 
     /// If every holder ends some day, every waiter gets its places some day.
     #[test]
-    fn everybody_is_served(steps in steps()) {
+    fn every_request_is_served(steps in steps()) {
         let mut trial = Trial::new();
         steps.into_iter().for_each(|step| trial.step(step));
         trial.serve();
@@ -450,7 +450,7 @@ proptest! {
     /// However many requests of a higher priority come, the oldest is overtaken a bounded number of
     /// times.
     #[test]
-    fn the_oldest_is_passed_over_so_often_and_no_more(
+    fn the_oldest_request_is_overtaken_a_bounded_number_of_times(
         size in 1_usize..4,
         amount in 1_usize..4,
         arrivals in proptest::collection::vec((1_usize..4, 0_i32..9, any::<usize>()), 300),
