@@ -33,6 +33,7 @@
 //! - [`Accounts`]: users, tokens, sessions; [`Viewer`]: what a user may see
 //! - [`Catalog`]: lists, changes and counts workflows; lists, prunes, exports and imports runs
 //! - [`Pruner`]: deletes old runs periodically
+//! - [`time`]: durations and times as people write them
 //!
 //! # Features
 //!
@@ -60,6 +61,7 @@ mod runs;
 mod store;
 #[cfg(feature = "testing")]
 pub mod testing;
+pub mod time;
 mod visibility;
 mod workflows;
 

@@ -4,7 +4,7 @@
 mod support;
 
 /// From the base to the top.
-const ORDER: [&str; 17] = [
+const ORDER: [&str; 18] = [
     "db",
     "histogram",
     "rows",
@@ -15,6 +15,7 @@ const ORDER: [&str; 17] = [
     "catalog_error",
     "page",
     "rfc3339",
+    "time",
     "accounts",
     "workflows",
     "runs",

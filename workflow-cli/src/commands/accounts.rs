@@ -6,9 +6,10 @@ use std::time::SystemTime;
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::json;
 use workflow_server::{NewPassword, TokenRequest};
+use workflow_store::time::{TimeError, parse_duration};
 use workflow_store::{ApiToken, NewUser, TokenScope, User, UserChange, UserQuery};
 
-use crate::args::{ListFormat, StoreArguments, parse_duration};
+use crate::args::{ListFormat, StoreArguments};
 use crate::failure::{Failure, Outcome};
 use crate::output;
 use crate::render::{rfc3339, time};
@@ -196,7 +197,7 @@ enum Scope {
 #[derive(Debug, Clone, Copy)]
 struct Lifetime(Option<std::time::Duration>);
 
-fn parse_lifetime(text: &str) -> Result<Lifetime, String> {
+fn parse_lifetime(text: &str) -> Result<Lifetime, TimeError> {
     if text == "never" {
         return Ok(Lifetime(None));
     }
@@ -239,15 +240,7 @@ pub(crate) fn token(args: &TokenArguments) -> Result<Outcome, Failure> {
 
 fn list_tokens(tokens: &[ApiToken], format: ListFormat) -> Result<(), Failure> {
     if format == ListFormat::Json {
-        let rows = tokens.iter().map(|token| {
-            json!({
-                "id": token.id, "name": token.name, "user": token.user,
-                "scope": token.scope.as_str(), "created_at": rfc3339(token.created_at),
-                "expires_at": token.expires_at.map(rfc3339),
-                "last_used_at": token.last_used_at.map(rfc3339),
-            })
-        });
-        return output::print_json(&rows.collect::<Vec<_>>());
+        return output::print_json(&tokens);
     }
     let mut table = output::table();
     table.set_header(["ID", "NAME", "USER", "SCOPE", "EXPIRES", "LAST USED"]);

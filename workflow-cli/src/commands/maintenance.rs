@@ -6,9 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
+use workflow_store::time::parse_duration;
 use workflow_store::{Catalog, Pruner, Retention};
 
-use crate::args::{StoreArguments, parse_duration};
+use crate::args::StoreArguments;
 use crate::failure::{Failure, Outcome};
 use crate::output::{self, count};
 
@@ -76,9 +77,9 @@ pub(crate) struct BackgroundPruning {
 /// A bound, and the workflow it applies to, or `None` for all.
 type Bound<T> = (Option<String>, T);
 
-fn bound<T>(
-    read: impl Fn(&str) -> Result<T, String> + Clone,
-) -> impl Fn(&str) -> Result<Bound<T>, String> + Clone {
+fn bound<T, E>(
+    read: impl Fn(&str) -> Result<T, E> + Clone,
+) -> impl Fn(&str) -> Result<Bound<T>, E> + Clone {
     move |text| match text.rsplit_once('=') {
         Some((workflow, value)) => Ok((Some(workflow.to_owned()), read(value)?)),
         None => Ok((None, read(text)?)),

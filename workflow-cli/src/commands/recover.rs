@@ -10,9 +10,10 @@ use futures_timer::Delay;
 use workflow_core::engine::{Recovery, RunHandle};
 use workflow_core::id::RunId;
 use workflow_core::{Engine, Run as _, RunError, Status};
+use workflow_store::time::parse_duration;
 
 use super::maintenance::BackgroundPruning;
-use crate::args::{StoreArguments, parse_duration};
+use crate::args::StoreArguments;
 use crate::failure::{Failure, Outcome};
 use crate::output::{self, ERROR, SUCCESS, WARNING, count, short_duration, styled};
 use crate::{interrupt, runtime, session};

@@ -10,8 +10,9 @@ use futures::channel::oneshot;
 use futures::future::{Either, join, select};
 use workflow_server::Server;
 use workflow_store::Viewer;
+use workflow_store::time::parse_duration;
 
-use crate::args::{RUNS_DIR, StoreArguments, parse_duration};
+use crate::args::{RUNS_DIR, StoreArguments};
 use crate::failure::{Failure, Outcome};
 use crate::{interrupt, output, runtime, session};
 

@@ -2,7 +2,8 @@
 
 use std::time::{Duration, SystemTime};
 
-use jiff::{Span, SpanRelativeTo, Timestamp};
+use jiff::Timestamp;
+use workflow_store::time::{parse_duration, parse_time};
 
 use crate::problem::Problem;
 
@@ -22,15 +23,7 @@ pub(crate) fn seconds(from: Option<SystemTime>, to: Option<SystemTime>) -> Optio
 ///
 /// Fails if it is invalid.
 pub(crate) fn span(field: &str, text: &str) -> Result<Duration, Problem> {
-    let wrong = || {
-        Problem::invalid(
-            field,
-            format!("invalid duration `{text}`; use a form such as 90s, 30m, 2h or 7d"),
-        )
-    };
-    let span: Span = text.parse().map_err(|_| wrong())?;
-    let span = span.to_duration(SpanRelativeTo::days_are_24_hours()).map_err(|_| wrong())?;
-    Duration::try_from(span).map_err(|_| wrong())
+    parse_duration(text).map_err(|error| Problem::invalid(field, error.to_string()))
 }
 
 /// Parses a time, or a duration before now such as `2h`.
@@ -39,35 +32,5 @@ pub(crate) fn span(field: &str, text: &str) -> Result<Duration, Problem> {
 ///
 /// Fails if it is invalid.
 pub(crate) fn moment(field: &str, text: &str) -> Result<SystemTime, Problem> {
-    if let Ok(span) = span(field, text) {
-        let at = SystemTime::now().checked_sub(span);
-        return at
-            .ok_or_else(|| Problem::invalid(field, format!("`{text}` is too far in the past")));
-    }
-    if let Ok(at) = text.parse::<Timestamp>() {
-        return Ok(at.into());
-    }
-    let day = text.parse::<jiff::civil::DateTime>().ok();
-    let at = day.and_then(|day| day.to_zoned(jiff::tz::TimeZone::UTC).ok());
-    at.map(|at| at.timestamp().into()).ok_or_else(|| {
-        let message = format!(
-            "invalid time `{text}`; use a duration before now such as 2h or 7d, or a time such as \
-             2026-01-02T03:04:05Z"
-        );
-        Problem::invalid(field, message)
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn times_are_parsed() {
-        assert_eq!(span("wait", "30s").ok(), Some(Duration::from_secs(30)));
-        assert!(span("wait", "-1s").is_err() && span("wait", "soon").is_err());
-        let day = moment("since", "2026-01-02").map(text);
-        assert_eq!(day.ok().as_deref(), Some("2026-01-02T00:00:00Z"));
-        assert!(moment("since", "yesterday").is_err());
-    }
+    parse_time(text).map_err(|error| Problem::invalid(field, error.to_string()))
 }

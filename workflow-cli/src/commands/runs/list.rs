@@ -5,10 +5,10 @@ use std::time::SystemTime;
 use clap::Args;
 use workflow_core::Status;
 use workflow_store::RunQuery;
+use workflow_store::time::parse_time;
 
 use crate::args::{
     ListFormat, PageArguments, RunSelector, ShowArguments, StoreArguments, parse_run_status,
-    parse_time,
 };
 use crate::failure::{Failure, Outcome};
 use crate::output;
