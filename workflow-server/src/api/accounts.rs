@@ -9,7 +9,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use workflow_store::{NewUser, Retention, TokenScope, User, UserChange, UserQuery};
@@ -20,7 +20,7 @@ use crate::auth::NewPassword;
 use crate::http::extract::{Body, Path, Query};
 use crate::http::require::{Admin, Require, Write};
 use crate::model::time::{span, text};
-use crate::model::{Limit, Listed};
+use crate::model::{Listed, PageQuery};
 use crate::problem::Problem;
 
 pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
@@ -60,24 +60,6 @@ impl From<User> for Account {
     }
 }
 
-/// The page of a list.
-#[derive(Debug, Default, Deserialize, IntoParams)]
-#[serde(default, deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-struct PageQuery {
-    /// Maximum number of items, 1 to 1,000. Default: 50.
-    #[param(value_type = Option<u32>, minimum = 1, maximum = 1000)]
-    limit: Option<Limit>,
-    /// Cursor: `next` of the previous page.
-    cursor: Option<String>,
-}
-
-impl PageQuery {
-    fn query(self) -> UserQuery {
-        UserQuery { after: self.cursor, limit: self.limit.map(|limit| limit.0) }
-    }
-}
-
 /// Lists accounts by name.
 ///
 /// Requires staff.
@@ -88,7 +70,8 @@ async fn users(
     _caller: Require<Admin>,
     Query(query): Query<PageQuery>,
 ) -> Result<Json<Listed<Account>>, Problem> {
-    let page = app.catalog.users(query.query()).await?;
+    let query = UserQuery { limit: query.limit(), after: query.cursor };
+    let page = app.catalog.users(query).await?;
     Ok(Json(Listed::of(page, Account::from)))
 }
 

@@ -16,8 +16,8 @@ use workflow_store::{NewSession, TokenScope, User};
 use super::problems::Problems;
 use crate::app::App;
 use crate::auth::{
-    COOKIE_NAME, Caller, Credential, SESSION_TTL, Secret, digest, is_for_this_machine,
-    session_cookie, verify_password,
+    COOKIE_NAME, Caller, Credential, SESSION_TTL, Secret, check_origin, digest,
+    is_for_this_machine, session_cookie, verify_password,
 };
 use crate::http::extract::Body;
 use crate::http::require::{Anyone, Require};
@@ -106,7 +106,7 @@ async fn sign_in(
         let detail = "the host of this server authenticates its users; sign in there";
         return Err(Problem::conflict("host_authenticates", detail));
     }
-    app.auth.check_origin(&headers, &app.options)?;
+    check_origin(&headers, &app.options)?;
     let user = verify(&app, credentials).await?;
     let cookie = Secret::random("").map_err(Problem::internal)?;
     let csrf = Secret::random("").map_err(Problem::internal)?.into_text();

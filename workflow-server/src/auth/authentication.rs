@@ -123,19 +123,6 @@ impl Authentication {
         Ok(caller)
     }
 
-    /// Rejects a request from a page of another origin.
-    ///
-    /// # Errors
-    ///
-    /// Fails if the origin is neither ours nor allowed.
-    pub(crate) fn check_origin(
-        &self,
-        headers: &HeaderMap,
-        options: &Options,
-    ) -> Result<(), Problem> {
-        check_origin(headers, options)
-    }
-
     async fn token_caller(&self, token: &str) -> Result<Caller, Problem> {
         let found = self.catalog.token(digest(token)).await?;
         let (token, user) = found.ok_or_else(|| {
@@ -201,7 +188,7 @@ fn check_csrf(headers: &HeaderMap, expected: &str) -> Result<(), Problem> {
 }
 
 /// Rejects a request from a page of another origin.
-fn check_origin(headers: &HeaderMap, options: &Options) -> Result<(), Problem> {
+pub(crate) fn check_origin(headers: &HeaderMap, options: &Options) -> Result<(), Problem> {
     let Some(origin) = headers.get(ORIGIN) else { return Ok(()) };
     let origin = origin.to_str().unwrap_or_default();
     let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();

@@ -1,7 +1,7 @@
 //! Pages of lists.
 
 use serde::{Deserialize, Deserializer, Serialize};
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 use workflow_store::Page;
 
 /// A page of a list.
@@ -22,6 +22,24 @@ impl<T: ToSchema> Listed<T> {
     /// Converts a page of the catalog.
     pub(crate) fn of<U>(page: Page<U>, item: impl FnMut(U) -> T) -> Self {
         Self { items: page.items.into_iter().map(item).collect(), next: page.next }
+    }
+}
+
+/// Which page of a list.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(default, deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct PageQuery {
+    /// Maximum number of items, 1 to 1,000. Default: 50.
+    #[param(value_type = Option<u32>, minimum = 1, maximum = 1000)]
+    limit: Option<Limit>,
+    /// Cursor: `next` of the previous page.
+    pub(crate) cursor: Option<String>,
+}
+
+impl PageQuery {
+    pub(crate) fn limit(&self) -> Option<usize> {
+        self.limit.map(|limit| limit.0)
     }
 }
 

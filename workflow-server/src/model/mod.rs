@@ -9,7 +9,7 @@ mod stall;
 pub(crate) mod time;
 mod workflow;
 
-pub(crate) use list::{Limit, Listed};
+pub(crate) use list::{Limit, Listed, PageQuery};
 pub(crate) use record::{Attempt, Bar, Record};
 pub(crate) use run::{Run, RunDocument, StartedRun};
 pub(crate) use workflow::{Workflow, WorkflowDocument};

@@ -7,8 +7,8 @@ use axum::response::Response;
 use serde::Deserialize;
 use serde_json::{Map, Value as Json};
 use utoipa::ToSchema;
-use workflow_core::Workflow as _;
 use workflow_core::definition::Metadata;
+use workflow_core::store::WorkflowSnapshot;
 use workflow_files::WorkflowFile;
 use workflow_store::NewWorkflow;
 
@@ -120,33 +120,30 @@ impl WorkflowDraft {
             (None, None) => None,
         };
         let file = text.map(|text| read_file(app, &text)).transpose()?;
-        let in_file = file.as_ref().map(|file| file.metadata());
-        let name = self.name.or_else(|| file.as_ref().map(|file| file.name().to_string()));
+        let of_file = file.map(|file| NewWorkflow::of(&WorkflowSnapshot::of(&file)));
+        let name = self.name.or_else(|| of_file.as_ref().map(|file| file.name.clone()));
         let name = name.ok_or_else(|| Problem::invalid("name", "required"))?;
-        let metadata = match (self.metadata, in_file) {
-            (Some(metadata), _) => Metadata::new(metadata)
+        let of_file = of_file.unwrap_or_default();
+        let metadata = match self.metadata {
+            Some(metadata) => Metadata::new(metadata)
                 .map_err(|error| Problem::invalid("metadata", error.to_string()))?,
-            (None, Some(metadata)) => without_fields(metadata)?,
-            (None, None) => Metadata::default(),
+            None => of_file.metadata,
         };
-        let graph = file.as_ref().map(|file| file.graph().to_json());
-        let from_file =
-            |field: fn(&Metadata) -> Option<&str>| in_file.and_then(field).map(str::to_owned);
         Ok(NewWorkflow {
+            name,
             slug: self.slug,
-            description: self.description.or_else(|| from_file(Metadata::description)),
-            project: self.project.or_else(|| from_file(Metadata::project)),
+            description: self.description.or(of_file.description),
+            project: self.project.or(of_file.project),
             project_id: self.project_id.unwrap_or_default(),
             project_name: self.project_name,
             app_name: self.app_name,
-            domain: self.domain.or_else(|| from_file(Metadata::domain)),
+            domain: self.domain.or(of_file.domain),
             metadata,
             molecules_used: self.molecules_used,
             atoms_in_molecules: self.atoms_in_molecules,
-            dag_spec: self.dag_spec.map(Json::Object).or(graph).unwrap_or_default(),
-            definition: file.as_ref().and_then(definition),
+            dag_spec: self.dag_spec.map_or(of_file.dag_spec, Json::Object),
+            definition: of_file.definition,
             user,
-            ..NewWorkflow::new(name)
         })
     }
 }
@@ -161,19 +158,4 @@ pub(super) fn read_file(app: &App, text: &str) -> Result<WorkflowFile, Problem> 
     app.check_commands(&file)?;
     let folder = std::path::absolute(&app.options.folder).map_err(Problem::internal)?;
     Ok(file.runs_dir(folder.join(".workflow/runs")).folder(folder))
-}
-
-/// Returns the stored form of a file.
-pub(super) fn definition(file: &WorkflowFile) -> Option<Json> {
-    file.source().map(|source| (*source).clone())
-}
-
-/// Returns the metadata without the keys that have their own field.
-fn without_fields(metadata: &Metadata) -> Result<Metadata, Problem> {
-    let mut object = metadata.as_object().clone();
-    for field in ["description", "project", "domain"] {
-        object.remove(field);
-    }
-    Metadata::new(Json::Object(object))
-        .map_err(|error| Problem::invalid("metadata", error.to_string()))
 }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use serde::Serialize;
+use utoipa::ToSchema;
 use workflow_files::WorkflowFile;
 use workflow_store::WorkflowVersion;
 
@@ -14,20 +14,8 @@ use super::super::problems::Problems;
 use crate::app::App;
 use crate::http::extract::{Path, Query};
 use crate::http::require::{Read, Require};
-use crate::model::{Limit, Listed, time};
+use crate::model::{Listed, PageQuery, time};
 use crate::problem::Problem;
-
-/// The page of versions.
-#[derive(Debug, Default, Deserialize, IntoParams)]
-#[serde(default, deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub(super) struct VersionsQuery {
-    /// Maximum number of items, 1 to 1,000. Default: 50.
-    #[param(value_type = Option<u32>, minimum = 1, maximum = 1000)]
-    limit: Option<Limit>,
-    /// Cursor: `next` of the previous page.
-    cursor: Option<String>,
-}
 
 /// A version of a workflow file.
 #[derive(Debug, Serialize, ToSchema)]
@@ -60,15 +48,15 @@ impl From<WorkflowVersion> for Version {
 ///
 /// Registered workflows have none.
 #[utoipa::path(get, path = "/workflows/{workflow}/versions", tag = "workflows",
-    params(("workflow" = String, Path, description = WORKFLOW_PARAMETER), VersionsQuery),
+    params(("workflow" = String, Path, description = WORKFLOW_PARAMETER), PageQuery),
     responses((status = 200, body = Listed<Version>), Problems))]
 pub(super) async fn versions(
     State(app): State<Arc<App>>,
     Require(caller, _): Require<Read>,
     Path(which): Path<String>,
-    Query(query): Query<VersionsQuery>,
+    Query(query): Query<PageQuery>,
 ) -> Result<Json<Listed<Version>>, Problem> {
-    let limit = query.limit.map(|limit| limit.0);
+    let limit = query.limit();
     let page = caller.catalog(&app).versions(&which, query.cursor, limit).await?;
     Ok(Json(Listed::of(page, Version::from)))
 }
