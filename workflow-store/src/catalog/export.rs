@@ -7,9 +7,8 @@ use std::collections::HashMap;
 use std::io::BufRead;
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value as Json};
+use serde_json::Value as Json;
 use workflow_core::Status;
-use workflow_core::definition::Metadata;
 use workflow_core::event::Event;
 use workflow_core::id::RunId;
 use workflow_core::json::{self, check_numbers};
@@ -58,28 +57,10 @@ pub(crate) enum ExportLine {
 /// A workflow, without fields that belong to one store.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct PortableWorkflow {
-    name: String,
-    slug: String,
-    source: String,
-    description: Option<String>,
-    project: Option<String>,
-    project_id: i32,
-    project_name: String,
-    app_name: Option<String>,
-    domain: Option<String>,
-    metadata: Metadata,
-    molecules_used: Vec<String>,
-    atoms_in_molecules: Map<String, Json>,
-    dag_spec: Json,
-    definition: Option<Json>,
-    user: Option<String>,
+    #[serde(flatten)]
+    new: NewWorkflow,
+    source: Source,
     is_active: bool,
-}
-
-impl PortableWorkflow {
-    fn source(&self) -> Source {
-        if self.source == "registered" { Source::Registered } else { Source::Stored }
-    }
 }
 
 impl From<StoredWorkflow> for PortableWorkflow {
@@ -88,14 +69,13 @@ impl From<StoredWorkflow> for PortableWorkflow {
             Json::String(text) => text,
             other => other.to_string(),
         };
-        Self {
+        let new = NewWorkflow {
             name: workflow.name,
-            slug: workflow.slug,
-            source: workflow.source.as_str().to_owned(),
+            slug: Some(workflow.slug),
             description: workflow.description,
             project: workflow.project,
             project_id: i32::try_from(workflow.project_id).unwrap_or(0),
-            project_name: workflow.project_name,
+            project_name: Some(workflow.project_name),
             app_name: workflow.app_name,
             domain: workflow.domain,
             metadata: workflow.metadata,
@@ -104,8 +84,8 @@ impl From<StoredWorkflow> for PortableWorkflow {
             dag_spec: workflow.dag_spec,
             definition: workflow.definition,
             user: workflow.user,
-            is_active: workflow.is_active,
-        }
+        };
+        Self { new, source: workflow.source, is_active: workflow.is_active }
     }
 }
 
@@ -225,10 +205,9 @@ pub(crate) fn import(cx: &mut Cx<'_>, import: &Import) -> Answer<Imported> {
     let mut imported = Imported::default();
     let mut ids = Vec::with_capacity(import.workflows.len());
     for workflow in &import.workflows {
-        let owner = workflow.user.as_deref();
+        let owner = workflow.new.user.as_deref();
         let owner = owner.map(|name| accounts::named(cx.sql, name)).transpose()?;
-        let source = workflow.source();
-        let id = match owned(cx.sql, source, owner, &workflow.name)? {
+        let id = match owned(cx.sql, workflow.source, owner, &workflow.new.name)? {
             Some(id) => id,
             None => {
                 imported.workflows += 1;
@@ -268,29 +247,14 @@ pub(crate) fn import(cx: &mut Cx<'_>, import: &Import) -> Answer<Imported> {
 }
 
 fn add(cx: &mut Cx<'_>, workflow: &PortableWorkflow, owner: Option<i64>) -> Answer<i64> {
-    let new = NewWorkflow {
-        name: workflow.name.clone(),
-        slug: Some(workflow.slug.clone()),
-        description: workflow.description.clone(),
-        project: workflow.project.clone(),
-        project_id: workflow.project_id,
-        project_name: Some(workflow.project_name.clone()),
-        app_name: workflow.app_name.clone(),
-        domain: workflow.domain.clone(),
-        metadata: workflow.metadata.clone(),
-        molecules_used: workflow.molecules_used.clone(),
-        atoms_in_molecules: workflow.atoms_in_molecules.clone(),
-        dag_spec: workflow.dag_spec.clone(),
-        definition: workflow.definition.clone(),
-        user: workflow.user.clone(),
-    };
-    change::check(&new)?;
-    let written = match workflow.source() {
+    let PortableWorkflow { new, source, is_active } = workflow;
+    change::check(new)?;
+    let written = match source {
         Source::Stored => RowAuthor::User,
         Source::Registered => RowAuthor::Program,
     };
-    let id = insert(cx.sql, &new, workflow.source(), owner, written)?;
-    let values = [Value::Bool(workflow.is_active), Value::Int(id)];
+    let id = insert(cx.sql, new, *source, owner, written)?;
+    let values = [Value::Bool(*is_active), Value::Int(id)];
     cx.sql.execute("UPDATE workflows_workflow SET is_active = $1 WHERE id = $2", &values)?;
     Ok(id)
 }

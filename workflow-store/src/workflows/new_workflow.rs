@@ -1,12 +1,12 @@
 //! New workflows.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 use workflow_core::definition::Metadata;
 use workflow_core::store::WorkflowSnapshot;
 
 /// A workflow to add.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct NewWorkflow {
     /// The name.
     pub name: String,
@@ -74,7 +74,7 @@ fn without_fields(metadata: &Metadata) -> Metadata {
 }
 
 /// The source of a workflow.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Source {
     /// Code of a program that registered or ran it.
     #[serde(rename = "registered")]
