@@ -8,6 +8,7 @@ pub mod document;
 #[cfg(unix)]
 mod file;
 mod spec;
+mod words;
 
 pub use document::{Diagnostic, Diagnostics, Severity, read_yaml};
 #[cfg(unix)]

@@ -4,4 +4,4 @@
 mod support;
 
 /// From the base to the top.
-const ORDER: [&str; 5] = ["bounds", "document", "command", "spec", "file"];
+const ORDER: [&str; 6] = ["bounds", "words", "document", "command", "spec", "file"];

@@ -8,7 +8,7 @@ use crate::bounds::Patterns;
 use crate::bounds::file::DEPENDENCIES;
 use crate::document::Findings;
 use crate::spec::{self, ActionKind, ActionSpec, ActionTrigger, Order, Text};
-use workflow_core::id::nearest;
+use crate::words::did_you_mean;
 use workflow_core::job::TriggerRule;
 
 /// A job that runs the commands of an action.
@@ -196,9 +196,7 @@ fn members(
 
 fn unknown(shared: &Shared, name: &Text, findings: &mut Findings) {
     let names = shared.expanded.jobs.iter().map(|job| &*job.name);
-    let help = match nearest(&name.value, names) {
-        Some(near) => format!("did you mean `{near}`?"),
-        None => "name a job of the file, or use `job_name_regexes`".to_owned(),
-    };
+    let otherwise = || "name a job of the file, or use `job_name_regexes`".to_owned();
+    let help = did_you_mean(&name.value, names, otherwise);
     findings.error(name.span, format!("there is no job `{}`", name.value)).help(help);
 }

@@ -6,8 +6,8 @@ use super::Shared;
 use super::body::{Outcome, Running};
 use crate::document::{Findings, Span};
 use crate::spec::{Expanded, Expression, JobRead, JobSpec, Part, Template, WorkflowSpec, texts_of};
+use crate::words::did_you_mean;
 use workflow_core::engine::{needs_of, run_nested};
-use workflow_core::id::nearest;
 use workflow_core::job::{AttemptIo, Body, JobError, JobOptions, Need};
 use workflow_core::json::Mismatch;
 use workflow_core::registry::{self, JobEntry, RegisteredCall};
@@ -94,10 +94,9 @@ fn check_read(entry: &JobEntry, read: &JobRead, within: Span, findings: &mut Fin
         ),
         Left::Keys(keys) => (
             format!("`{}` outputs an object, which has no `{}`", read.job, output.name),
-            match nearest(&output.name, keys.iter().map(String::as_str)) {
-                Some(near) => format!("did you mean `{near}`?"),
-                None => format!("available: {}", keys.join(", ")),
-            },
+            did_you_mean(&output.name, keys.iter().map(String::as_str), || {
+                format!("available: {}", keys.join(", "))
+            }),
         ),
     };
     let place = findings.source().find_range(within, &read.written, output.place.clone());
@@ -173,10 +172,8 @@ fn check_with(entry: &JobEntry, rest: &JobSpec, findings: &mut Findings) {
         }
     };
     for name in given.keys().filter(|name| !names().any(|known| known == *name)) {
-        let help = match nearest(name, names()) {
-            Some(near) => format!("did you mean `{near}`?"),
-            None => format!("available: {}", names().collect::<Vec<_>>().join(", ")),
-        };
+        let available = || format!("available: {}", names().collect::<Vec<_>>().join(", "));
+        let help = did_you_mean(name, names(), available);
         let place = findings.source().find(span, name);
         findings
             .error(place, format!("the job `{}` has no parameter `{name}`", entry.name))

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use super::{Text, WorkflowSpec};
 use crate::document::Findings;
-use workflow_core::id::nearest;
+use crate::words::did_you_mean;
 
 /// What jobs may refer to, apart from other jobs.
 pub(super) struct Known<'a> {
@@ -47,10 +47,8 @@ impl<'a> Names<'a> {
         if name.value.contains('{') || self.set.contains(&*name.value) {
             return;
         }
-        let help = match nearest(&name.value, self.in_order.iter().copied()) {
-            Some(near) => format!("did you mean `{near}`?"),
-            None => format!("define it under `{}`", self.list),
-        };
+        let otherwise = || format!("define it under `{}`", self.list);
+        let help = did_you_mean(&name.value, self.in_order.iter().copied(), otherwise);
         findings
             .error(name.span, format!("no {} `{}` in this file", self.what, name.value))
             .help(help);

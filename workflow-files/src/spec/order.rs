@@ -15,7 +15,7 @@ use super::{Expanded, HandlerSpec, WorkflowSpec};
 use crate::bounds::Patterns;
 use crate::bounds::file::DEPENDENCIES;
 use crate::document::{Findings, Span};
-use workflow_core::id::nearest;
+use crate::words::did_you_mean;
 
 pub(crate) use files::FileUses;
 pub(crate) use patterns::no_pattern;
@@ -202,13 +202,12 @@ impl<'a> Finder<'a> {
         let span = self.findings.source().find(within, name);
         let names = self.expanded.jobs.iter().map(|job| &*job.name);
         let entry = self.spec.jobs.0.iter().find(|entry| *entry.name.value == *name);
-        let help = match (entry, nearest(name, names)) {
-            (Some(_), _) => {
+        let help = match entry {
+            Some(_) => {
                 let pattern = pattern_of(name);
                 format!("it stands for several jobs: use `depends_on_regexes: ['{pattern}']`")
             }
-            (None, Some(near)) => format!("did you mean `{near}`?"),
-            (None, None) => "define it, or remove this dependency".to_owned(),
+            None => did_you_mean(name, names, || "define it, or remove this dependency".to_owned()),
         };
         self.findings.error(span, message).label("no job has this name").help(help);
     }

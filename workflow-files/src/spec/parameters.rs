@@ -10,7 +10,7 @@ mod values;
 use super::{FileSpec, JobSpec, Text, UserDataSpec, WorkflowSpec};
 use crate::bounds::file::{COPIES, SUBSTITUTED_BYTES};
 use crate::document::{Findings, Scalar, Span, Spanned, Table, Verbatim, choice};
-use workflow_core::id::nearest;
+use crate::words::{did_you_mean, is_name};
 
 use super::size::substituted_len;
 pub(crate) use substitute::{names_in_braces, near_misses, substitute};
@@ -122,34 +122,23 @@ pub(crate) struct EntryParameters<'a> {
     shared: &'a Table<Spanned<Verbatim>>,
 }
 
-impl<'a> EntryParameters<'a> {
-    pub(crate) fn of_job(job: &'a JobSpec, spec: &'a WorkflowSpec) -> Self {
-        Self {
-            parameters: &job.parameters,
-            used: &job.use_parameters,
-            mode: job.parameter_mode,
-            shared: &spec.parameters,
+/// Takes the parameters of each kind of entry, whose fields have the same names.
+macro_rules! entry_parameters {
+    ($($function:ident: $entry:ty,)+) => {
+        impl<'a> EntryParameters<'a> {
+            $(pub(crate) fn $function(entry: &'a $entry, spec: &'a WorkflowSpec) -> Self {
+                Self {
+                    parameters: &entry.parameters,
+                    used: &entry.use_parameters,
+                    mode: entry.parameter_mode,
+                    shared: &spec.parameters,
+                }
+            })+
         }
-    }
-
-    pub(crate) fn of_file(file: &'a FileSpec, spec: &'a WorkflowSpec) -> Self {
-        Self {
-            parameters: &file.parameters,
-            used: &file.use_parameters,
-            mode: file.parameter_mode,
-            shared: &spec.parameters,
-        }
-    }
-
-    pub(crate) fn of_data(data: &'a UserDataSpec, spec: &'a WorkflowSpec) -> Self {
-        Self {
-            parameters: &data.parameters,
-            used: &data.use_parameters,
-            mode: data.parameter_mode,
-            shared: &spec.parameters,
-        }
-    }
+    };
 }
+
+entry_parameters!(of_job: JobSpec, of_file: FileSpec, of_data: UserDataSpec,);
 
 /// The length of the longest text that a parameter can substitute, in bytes.
 fn longest(values: &Verbatim, constants: &[(&str, usize)]) -> usize {
@@ -297,18 +286,10 @@ fn push(
 
 fn unknown_parameter(name: &Text, shared: &Table<Spanned<Verbatim>>, findings: &mut Findings) {
     let known = shared.0.iter().map(|(key, _)| &*key.value);
-    let help = match nearest(&name.value, known) {
-        Some(near) => format!("did you mean `{near}`?"),
-        None => "define it under `parameters` of the workflow".to_owned(),
-    };
+    let otherwise = || "define it under `parameters` of the workflow".to_owned();
+    let help = did_you_mean(&name.value, known, otherwise);
     let message = format!("the workflow has no parameter `{}`", name.value);
     findings.error(name.span, message).help(help);
-}
-
-fn is_name(text: &str) -> bool {
-    let mut letters = text.chars();
-    letters.next().is_some_and(|first| first.is_ascii_alphabetic() || first == '_')
-        && letters.all(|letter| letter.is_ascii_alphanumeric() || letter == '_')
 }
 
 /// The number of combinations, or the mistake in them and its cure.

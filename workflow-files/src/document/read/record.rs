@@ -6,7 +6,7 @@ use serde_json::{Map, Value as Json, json};
 
 use super::{Read, wrong_type};
 use crate::document::{Findings, Key, Node, Span, Value};
-use workflow_core::id::nearest;
+use crate::words::did_you_mean;
 
 /// The name of a field, and whether it is meant for another engine and has no effect here.
 pub(crate) type Field = (&'static str, bool);
@@ -36,13 +36,10 @@ fn unknown(key: &Key, what: &str, fields: &[Field], findings: &mut Findings) {
         findings.error(key.span, message);
         return;
     }
-    let help = match nearest(&key.text, fields.iter().map(|(field, _)| *field)) {
-        Some(near) => format!("did you mean `{near}`?"),
-        None => {
-            let used = fields.iter().filter(|(_, is_idle)| !is_idle).map(|(field, _)| *field);
-            format!("{what} may have: {}", used.collect::<Vec<_>>().join(", "))
-        }
-    };
+    let help = did_you_mean(&key.text, fields.iter().map(|(field, _)| *field), || {
+        let used = fields.iter().filter(|(_, is_idle)| !is_idle).map(|(field, _)| *field);
+        format!("{what} may have: {}", used.collect::<Vec<_>>().join(", "))
+    });
     findings.error(key.span, message).label("unknown field").help(help);
 }
 

@@ -20,6 +20,7 @@ use programs::{Family, evaluator, interpreter, is_evaluator};
 use wrappers::{find, run_options, run_within, run_wrapped, wrapper};
 
 use super::grammar::{Parsed, Reader, Unread, Word};
+use crate::words::is_one_of;
 
 /// Checks a command: rejects values in its words that may become code.
 pub(super) fn judge(reader: &mut Reader<'_>, words: &[Word]) -> Parsed<()> {
@@ -54,7 +55,7 @@ pub(super) fn judge(reader: &mut Reader<'_>, words: &[Word]) -> Parsed<()> {
             None => evaluator(reader, &name, arguments),
         },
     }
-    if !DATA.contains(&&*name) && !is_declaration(&name) && !is_evaluator(&name) {
+    if !is_one_of(&name, DATA) && !is_declaration(&name) && !is_evaluator(&name) {
         run_within(reader, arguments);
         run_options(reader, &name, arguments);
     }
@@ -62,39 +63,9 @@ pub(super) fn judge(reader: &mut Reader<'_>, words: &[Word]) -> Parsed<()> {
 }
 
 /// Commands that never run their words, even if they look like programs.
-const DATA: [&str; 31] = [
-    "echo",
-    "cat",
-    "tee",
-    "grep",
-    "egrep",
-    "fgrep",
-    "head",
-    "tail",
-    "wc",
-    "sort",
-    "uniq",
-    "cut",
-    "tr",
-    "ls",
-    "cp",
-    "mv",
-    "rm",
-    "mkdir",
-    "rmdir",
-    "touch",
-    "ln",
-    "which",
-    "type",
-    "test",
-    "[",
-    "printf",
-    "read",
-    "mapfile",
-    "readarray",
-    "getopts",
-    "unset",
-];
+const DATA: &str = "\
+    echo cat tee grep egrep fgrep head tail wc sort uniq cut tr ls cp mv rm mkdir rmdir touch ln \
+    which type test [ printf read mapfile readarray getopts unset";
 
 /// The program that a word names: the text after the last `/`.
 fn command_name(word: &Word) -> Option<String> {
@@ -104,12 +75,6 @@ fn command_name(word: &Word) -> Option<String> {
 
 pub(super) fn base_name(path: &str) -> &str {
     path.rsplit('/').next().unwrap_or(path)
-}
-
-pub(super) fn is_name(text: &str) -> bool {
-    let mut letters = text.chars();
-    letters.next().is_some_and(|first| first.is_ascii_alphabetic() || first == '_')
-        && letters.all(|letter| letter.is_ascii_alphanumeric() || letter == '_')
 }
 
 /// The range of all words.

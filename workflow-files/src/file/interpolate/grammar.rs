@@ -13,7 +13,6 @@ mod simple;
 use std::borrow::Cow;
 use std::ops::Range;
 
-use super::commands;
 use super::variables::Variables;
 
 /// Why a value must be an integer, such as "is in arithmetic".
@@ -481,7 +480,7 @@ impl Word {
 
     /// Whether its literal text is the name of a variable.
     pub(super) fn is_name(&self) -> bool {
-        self.literal.as_deref().is_some_and(commands::is_name)
+        self.literal.as_deref().is_some_and(crate::words::is_name)
     }
 }
 

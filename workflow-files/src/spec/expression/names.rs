@@ -4,7 +4,7 @@
 use std::ops::Range;
 
 use super::{ENVIRONMENT, Expression, quoted};
-use workflow_core::id::nearest;
+use crate::words::{did_you_mean, is_one_of};
 
 /// An unknown name.
 #[derive(Debug, PartialEq)]
@@ -16,86 +16,21 @@ pub(crate) struct UnknownName {
 }
 
 /// The values that an expression can read.
-const VALUES: [&str; 2] = ["input", "jobs"];
+const VALUES: &str = "input jobs";
 
 /// The filters, for suggestions. The environment decides which exist.
-const FILTERS: [&str; 44] = [
-    "abs",
-    "attr",
-    "batch",
-    "bool",
-    "capitalize",
-    "chain",
-    "count",
-    "d",
-    "default",
-    "dictsort",
-    "e",
-    "escape",
-    "first",
-    "float",
-    "format",
-    "groupby",
-    "indent",
-    "int",
-    "items",
-    "join",
-    "last",
-    "length",
-    "lines",
-    "list",
-    "lower",
-    "map",
-    "max",
-    "min",
-    "pprint",
-    "reject",
-    "rejectattr",
-    "replace",
-    "reverse",
-    "round",
-    "select",
-    "selectattr",
-    "slice",
-    "sort",
-    "split",
-    "string",
-    "sum",
-    "title",
-    "trim",
-    "upper",
-];
+const FILTERS: &str = "\
+    abs attr batch bool capitalize chain count d default dictsort e escape first float format \
+    groupby indent int items join last length lines list lower map max min pprint reject \
+    rejectattr replace reverse round select selectattr slice sort split string sum title trim \
+    upper";
 
 /// The tests, for suggestions.
-const TESTS: [&str; 22] = [
-    "boolean",
-    "defined",
-    "divisibleby",
-    "endingwith",
-    "eq",
-    "even",
-    "false",
-    "float",
-    "ge",
-    "gt",
-    "in",
-    "integer",
-    "le",
-    "lt",
-    "mapping",
-    "none",
-    "number",
-    "odd",
-    "sequence",
-    "startingwith",
-    "string",
-    "undefined",
-];
+const TESTS: &str = "\
+    boolean defined divisibleby endingwith eq even false float ge gt in integer le lt mapping none \
+    number odd sequence startingwith string undefined";
 
-const KEYWORDS: [&str; 14] = [
-    "and", "or", "not", "in", "is", "if", "else", "true", "false", "none", "True", "False", "None",
-    "null",
-];
+const KEYWORDS: &str = "and or not in is if else true false none True False None null";
 
 impl Expression {
     /// The unknown names, in the order of the text.
@@ -131,23 +66,19 @@ impl Word<'_> {
             return None;
         }
         let name = self.name;
-        let (what, known, others): (_, &[&str], _) = match self.role {
+        let available = |known: &str| format!("available: {}", known.replace(' ', ", "));
+        let (what, known, others) = match self.role {
             Role::Value => (
                 "value",
-                &VALUES,
+                VALUES,
                 "an expression reads `input` and `jobs`; a command reads the environment: `$NAME`"
                     .to_owned(),
             ),
-            Role::Function => {
-                ("function", &["range", "dict"], "use a filter: `a | length`".to_owned())
-            }
-            Role::Filter => ("filter", &FILTERS, format!("available: {}", FILTERS.join(", "))),
-            Role::Test => ("test", &TESTS, format!("available: {}", TESTS.join(", "))),
+            Role::Function => ("function", "range dict", "use a filter: `a | length`".to_owned()),
+            Role::Filter => ("filter", FILTERS, available(FILTERS)),
+            Role::Test => ("test", TESTS, available(TESTS)),
         };
-        let help = match nearest(name, known.iter().copied()) {
-            Some(near) => format!("did you mean `{near}`?"),
-            None => others,
-        };
+        let help = did_you_mean(name, known.split(' '), || others);
         Some((format!("there is no {what} `{name}`"), help))
     }
 
@@ -159,7 +90,7 @@ impl Word<'_> {
         match self.role {
             Role::Filter => has("filter"),
             Role::Test => has("test"),
-            Role::Value if VALUES.contains(&self.name) => true,
+            Role::Value if is_one_of(self.name, VALUES) => true,
             Role::Value | Role::Function => {
                 ENVIRONMENT.globals().any(|(name, _)| name == self.name)
             }
@@ -206,7 +137,7 @@ fn role(token: &str, before: char, after_is: bool, after: &str) -> Option<Role> 
         '.' => None,
         _ if after_is => Some(Role::Test),
         '|' => Some(Role::Filter),
-        _ if KEYWORDS.contains(&token) || is_argument_name => None,
+        _ if is_one_of(token, KEYWORDS) || is_argument_name => None,
         _ if after.starts_with('(') => Some(Role::Function),
         _ => Some(Role::Value),
     }
@@ -236,8 +167,8 @@ mod tests {
     #[test]
     fn what_is_suggested_is_there() {
         let known = |name: &&str, role| Word { name, role }.is_known();
-        assert_eq!(FILTERS.iter().find(|name| !known(name, Role::Filter)), None);
-        assert_eq!(TESTS.iter().find(|name| !known(name, Role::Test)), None);
+        assert_eq!(FILTERS.split(' ').find(|name| !known(name, Role::Filter)), None);
+        assert_eq!(TESTS.split(' ').find(|name| !known(name, Role::Test)), None);
         for name in ["range", "dict"] {
             assert!(known(&name, Role::Function));
         }
@@ -249,7 +180,10 @@ mod tests {
         assert_eq!(unknown("job.a.outputs.x"), ["there is no value `job`; did you mean `jobs`?"]);
         assert_eq!(
             unknown("input.n | nosuchfilter"),
-            [format!("there is no filter `nosuchfilter`; available: {}", FILTERS.join(", "))]
+            [format!(
+                "there is no filter `nosuchfilter`; available: {}",
+                FILTERS.replace(' ', ", ")
+            )]
         );
         assert_eq!(
             unknown("input.n|lenght > 3"),

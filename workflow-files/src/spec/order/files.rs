@@ -7,7 +7,7 @@ use super::texts::{report, report_unknown};
 use crate::document::Span;
 use crate::spec::Text;
 use crate::spec::template::{NamedKind, Template, Use};
-use workflow_core::id::nearest;
+use crate::words::did_you_mean;
 
 /// The jobs that write each file and each data entry.
 #[derive(Default)]
@@ -172,14 +172,11 @@ impl Finder<'_> {
             NamedKind::File => ("file", "files"),
             NamedKind::Data => ("user data", "user_data"),
         };
-        let near = match kind {
-            _ if self.findings.is_full() => None,
-            NamedKind::File => nearest(name, expanded.files.names()),
-            NamedKind::Data => nearest(name, expanded.data.names()),
-        };
-        let help = match near {
-            Some(near) => format!("did you mean `{near}`?"),
-            None => format!("define it under `{list}`"),
+        let otherwise = || format!("define it under `{list}`");
+        let help = match kind {
+            _ if self.findings.is_full() => otherwise(),
+            NamedKind::File => did_you_mean(name, expanded.files.names(), otherwise),
+            NamedKind::Data => did_you_mean(name, expanded.data.names(), otherwise),
         };
         let span = self.findings.source().find(within, name);
         self.findings.error(span, format!("there is no {what} `{name}`")).help(help);

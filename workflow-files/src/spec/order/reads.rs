@@ -7,7 +7,7 @@ use super::{Finder, texts};
 use crate::document::Span;
 use crate::spec::expression::{EXAMPLE, Expression, JobRead, Step};
 use crate::spec::template::Template;
-use workflow_core::id::nearest;
+use crate::words::did_you_mean;
 
 /// The properties of a job that can be read.
 const OF_A_JOB: [&str; 2] = ["outputs", "completed"];
@@ -97,10 +97,8 @@ impl<'a> Finder<'a> {
     pub(super) fn no_such_job(&mut self, read: &JobRead, within: Span) {
         let span = self.findings.source().find(within, &read.job);
         let names = self.expanded.jobs.iter().map(|job| &*job.name);
-        let help = match nearest(&read.job, names.filter(|_| !self.findings.is_full())) {
-            Some(near) => format!("did you mean `{near}`?"),
-            None => "name a job of the file".to_owned(),
-        };
+        let names = names.filter(|_| !self.findings.is_full());
+        let help = did_you_mean(&read.job, names, || "name a job of the file".to_owned());
         self.findings.error(span, format!("there is no job `{}`", read.job)).help(help);
     }
 
@@ -116,10 +114,8 @@ impl<'a> Finder<'a> {
         let mut steps = read.steps.iter();
         let Some(what) = steps.next() else { return };
         if !OF_A_JOB.contains(&&*what.name) {
-            let help = match nearest(&what.name, OF_A_JOB) {
-                Some(near) => format!("did you mean `{near}`?"),
-                None => "read one of its `outputs`, or whether it is `completed`".to_owned(),
-            };
+            let otherwise = || "read one of its `outputs`, or whether it is `completed`".to_owned();
+            let help = did_you_mean(&what.name, OF_A_JOB, otherwise);
             let message = format!("`{}` of a job cannot be read", what.name);
             self.findings.error(self.place(read, what, within), message).help(help);
             return;
@@ -140,10 +136,9 @@ impl<'a> Finder<'a> {
         if named.is_empty() || named.contains(&*output.name) {
             return;
         }
-        let help = match nearest(&output.name, rest.outputs.iter().map(|output| &*output.value)) {
-            Some(near) => format!("did you mean `{near}`?"),
-            None => "add it to the `outputs` of that job".to_owned(),
-        };
+        let outputs = rest.outputs.iter().map(|output| &*output.value);
+        let otherwise = || "add it to the `outputs` of that job".to_owned();
+        let help = did_you_mean(&output.name, outputs, otherwise);
         let message = format!("job `{}` has no output `{}`", read.job, output.name);
         self.findings.warning(self.place(read, output, within), message).help(help);
     }

@@ -1,49 +1,19 @@
 //! Builtins that set variables, by names and values among their words.
 
 use super::super::grammar::{Parsed, Reader, Unread, Word};
-use super::{all, is_name, runs};
+use super::{all, runs};
+use crate::words::{is_name, is_one_of};
 
 /// Variables that change what programs do, or that bash treats as integers.
 pub(in super::super) fn is_trusted_variable(name: &str) -> bool {
-    const NAMES: [&str; 34] = [
-        "PATH",
-        "IFS",
-        "ENV",
-        "BASH_ENV",
-        "PS4",
-        "PROMPT_COMMAND",
-        "SHELLOPTS",
-        "BASHOPTS",
-        "CDPATH",
-        "SHELL",
-        "EDITOR",
-        "VISUAL",
-        "PAGER",
-        "MANPAGER",
-        "LESSOPEN",
-        "LESSCLOSE",
-        "BROWSER",
-        "MAKEFLAGS",
-        "GNUMAKEFLAGS",
-        "JAVA_TOOL_OPTIONS",
-        "_JAVA_OPTIONS",
-        "CLASSPATH",
-        "SECONDS",
-        "RANDOM",
-        "SRANDOM",
-        "LINENO",
-        "HISTCMD",
-        "OPTIND",
-        "BASH_SUBSHELL",
-        "EUID",
-        "UID",
-        "PPID",
-        "BASHPID",
-        "BASH_COMPAT",
-    ];
+    const NAMES: &str = "\
+        PATH IFS ENV BASH_ENV PS4 PROMPT_COMMAND SHELLOPTS BASHOPTS CDPATH SHELL EDITOR VISUAL \
+        PAGER MANPAGER LESSOPEN LESSCLOSE BROWSER MAKEFLAGS GNUMAKEFLAGS JAVA_TOOL_OPTIONS \
+        _JAVA_OPTIONS CLASSPATH SECONDS RANDOM SRANDOM LINENO HISTCMD OPTIND BASH_SUBSHELL EUID \
+        UID PPID BASHPID BASH_COMPAT";
     const BEGINNINGS: [&str; 9] =
         ["LD_", "DYLD_", "PYTHON", "PERL", "RUBY", "NODE_", "GIT_", "BASH_FUNC_", "AWK"];
-    NAMES.contains(&name) || BEGINNINGS.iter().any(|beginning| name.starts_with(beginning))
+    is_one_of(name, NAMES) || BEGINNINGS.iter().any(|beginning| name.starts_with(beginning))
 }
 
 /// Whether the words of a command may be assignments.
@@ -118,17 +88,8 @@ pub(super) fn printf(reader: &mut Reader<'_>, words: &[Word]) {
 }
 
 pub(super) fn set(reader: &mut Reader<'_>, words: &[Word]) -> Parsed<()> {
-    const OPTIONS: [&str; 9] = [
-        "errexit",
-        "nounset",
-        "pipefail",
-        "xtrace",
-        "noglob",
-        "noclobber",
-        "allexport",
-        "verbose",
-        "errtrace",
-    ];
+    const OPTIONS: &str = "\
+        errexit nounset pipefail xtrace noglob noclobber allexport verbose errtrace";
     let mut words = words;
     while let Some((first, rest)) = words.split_first() {
         let option = first.literal.as_deref().filter(|text| text.starts_with(['-', '+']));
@@ -148,7 +109,7 @@ pub(super) fn set(reader: &mut Reader<'_>, words: &[Word]) -> Parsed<()> {
         }
         if option.ends_with('o') {
             let Some((name, rest)) = words.split_first() else { return Ok(()) };
-            if !name.literal.as_deref().is_some_and(|name| OPTIONS.contains(&name)) {
+            if !name.literal.as_deref().is_some_and(|name| is_one_of(name, OPTIONS)) {
                 return Err(Unread("`set` with an unknown option is"));
             }
             words = rest;
@@ -159,19 +120,9 @@ pub(super) fn set(reader: &mut Reader<'_>, words: &[Word]) -> Parsed<()> {
 }
 
 pub(super) fn shopt(words: &[Word]) -> Parsed<()> {
-    const OPTIONS: [&str; 10] = [
-        "-s",
-        "-u",
-        "-q",
-        "nullglob",
-        "globstar",
-        "dotglob",
-        "failglob",
-        "lastpipe",
-        "inherit_errexit",
-        "nocasematch",
-    ];
-    let is_known = |word: &Word| word.literal.as_deref().is_some_and(|it| OPTIONS.contains(&it));
+    const OPTIONS: &str = "\
+        -s -u -q nullglob globstar dotglob failglob lastpipe inherit_errexit nocasematch";
+    let is_known = |word: &Word| word.literal.as_deref().is_some_and(|it| is_one_of(it, OPTIONS));
     if words.iter().all(is_known) {
         return Ok(());
     }

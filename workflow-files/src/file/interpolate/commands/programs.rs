@@ -2,6 +2,7 @@
 
 use super::super::grammar::{Reader, Word};
 use super::{all, may_run, runs, runs_shell};
+use crate::words::is_one_of;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Family {
@@ -14,47 +15,17 @@ pub(super) enum Family {
 }
 
 pub(super) fn is_evaluator(name: &str) -> bool {
-    family(name).is_some() || program(name).is_some() || RUNS_ALL.contains(&name)
+    family(name).is_some() || program(name).is_some() || is_one_of(name, RUNS_ALL)
 }
 
 /// Programs that may run any of their words, or what they read.
-pub(super) const RUNS_ALL: [&str; 29] = [
-    "eval",
-    "xargs",
-    "parallel",
-    "ssh",
-    "scp",
-    "su",
-    "runuser",
-    "sshpass",
-    "psql",
-    "mysql",
-    "mariadb",
-    "sqlite3",
-    "duckdb",
-    "osascript",
-    "expect",
-    "gdb",
-    "crontab",
-    "tclsh",
-    "rsh",
-    "flock",
-    "chroot",
-    "nsenter",
-    "m4",
-    "ed",
-    "ex",
-    "vim",
-    "bc",
-    "dc",
-    "busybox",
-];
+pub(super) const RUNS_ALL: &str = "\
+    eval xargs parallel ssh scp su runuser sshpass psql mysql mariadb sqlite3 duckdb osascript \
+    expect gdb crontab tclsh rsh flock chroot nsenter m4 ed ex vim bc dc busybox";
 
 /// As above, but only as the command itself: elsewhere they are probably plain words.
-pub(super) const RUNS_ALL_AS_COMMAND: [&str; 17] = [
-    "source", ".", "trap", "let", "watch", "at", "batch", "script", "make", "gmake", "vi", "wait",
-    "bind", "complete", "compgen", "compopt", "fc",
-];
+pub(super) const RUNS_ALL_AS_COMMAND: &str = "\
+    source . trap let watch at batch script make gmake vi wait bind complete compgen compopt fc";
 
 pub(super) fn family(name: &str) -> Option<Family> {
     let plain = name.trim_end_matches(|letter: char| letter.is_ascii_digit() || letter == '.');
@@ -78,7 +49,7 @@ pub(super) fn evaluator(reader: &mut Reader<'_>, name: &str, words: &[Word]) {
         for word in words {
             reader.evaluated(word.range.clone(), may_run(name));
         }
-    } else if RUNS_ALL.contains(&name) || RUNS_ALL_AS_COMMAND.contains(&name) {
+    } else if is_one_of(name, RUNS_ALL) || is_one_of(name, RUNS_ALL_AS_COMMAND) {
         runs(reader, name, words);
         reader.reads_code();
     }

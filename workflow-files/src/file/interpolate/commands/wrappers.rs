@@ -3,7 +3,8 @@
 
 use super::super::grammar::{Parsed, Reader, Word};
 use super::programs::{evaluator, is_evaluator};
-use super::{base_name, is_name, judge, runs};
+use super::{base_name, judge, runs};
+use crate::words::is_name;
 
 /// The words of a command that runs another one.
 pub(super) struct Wrapper {

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use super::super::commands;
 use super::{Document, Input, Item, Parsed, Place, Reader, Reason, Unread, Word, ends_word};
+use crate::words::is_one_of;
 
 impl Reader<'_> {
     pub(super) fn simple(&mut self) -> Parsed<()> {
@@ -73,7 +74,7 @@ impl Reader<'_> {
     /// Refuses a reserved word as the name of a command.
     fn refuse_reserved(name: &Word) -> Parsed<()> {
         let text = name.literal.as_deref().unwrap_or_default();
-        if name.is_bare && RESERVED.contains(&text) {
+        if name.is_bare && is_one_of(text, RESERVED) {
             return Err(Unread("a reserved word is out of place"));
         }
         Ok(())
@@ -310,7 +311,6 @@ impl Reader<'_> {
     }
 }
 
-const RESERVED: [&str; 22] = [
-    "if", "then", "else", "elif", "fi", "do", "done", "case", "esac", "while", "until", "for",
-    "in", "{", "}", "!", "time", "[[", "]]", "function", "select", "coproc",
-];
+const RESERVED: &str = "\
+    if then else elif fi do done case esac while until for in { } ! time [[ ]] function select \
+    coproc";
