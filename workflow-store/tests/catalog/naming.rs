@@ -1,26 +1,10 @@
 //! Names have owners: what a name means, to whom, and which workflow a run joins.
 
-use std::sync::Arc;
-
 use futures::future::join_all;
-use serde_json::json;
 use workflow_core::store::{BeginOutcome, NewRun, Parent, StoreError};
-use workflow_store::{Catalog, Viewer, WorkflowChange};
+use workflow_store::WorkflowChange;
 
 use crate::support::*;
-
-fn staff(place: &Place, name: &str) -> Arc<dyn Catalog> {
-    place.store.seen_by(Viewer::Staff(name.to_owned()))
-}
-
-/// A run of a file of this name that a user asked for.
-fn file_run(user: Option<&str>, name: &str, text: &str) -> NewRun {
-    let mut run = new_run(name);
-    run.user = user.map(str::to_owned);
-    run.workflow.source = Some(Arc::new(json!({ "text": text })));
-    run.workflow.fingerprint = text.into();
-    run
-}
 
 pub(crate) async fn what_is_not_active_begins_no_run(place: Place) {
     let key = |mut run: NewRun| {
@@ -32,7 +16,7 @@ pub(crate) async fn what_is_not_active_begins_no_run(place: Place) {
     place.other.begin(new_run("code"), whole_run(5, true)).await.expect("begun");
     let set = async |which: &str, active| {
         let change = WorkflowChange { active: Some(active), ..Default::default() };
-        staff(&place, "ada").update_workflow(which, change).await.expect("changed")
+        staff(&place.store, "ada").update_workflow(which, change).await.expect("changed")
     };
     let (etl, code) = (set("etl", false).await, set("code", false).await);
     for store in [&place.store, &place.other] {

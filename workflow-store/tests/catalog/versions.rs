@@ -1,84 +1,16 @@
 //! The files of a workflow, one after another, and which of them a run keeps.
 
-use std::sync::Arc;
-
-use serde_json::{Value as Json, json};
-use workflow_core::store::WorkflowSnapshot;
-use workflow_store::{
-    Catalog, CatalogError, NewWorkflow, StoredWorkflow, Viewer, WorkflowChange, WorkflowVersion,
-};
+use serde_json::json;
+use workflow_store::{CatalogError, NewWorkflow, Viewer, WorkflowChange};
 
 use crate::support::*;
 
-/// A file of this name, whose metadata are these.
-fn file(name: &str, metadata: Json) -> WorkflowSnapshot {
-    let text = format!("name: {name}\nmetadata: {metadata}\n");
-    let source = json!({ "workflow_file": {
-        "name": "etl.yaml", "folder": "/work", "runs_dir": "/work/runs", "text": text,
-    }});
-    WorkflowSnapshot { source: Some(Arc::new(source)), ..snapshot(name, metadata) }
-}
-
-/// The text of a file, from what a store has of it.
-fn text(definition: &Json) -> &str {
-    definition["workflow_file"]["text"].as_str().expect("a text")
-}
-
-/// Metadata with a description.
-fn said(description: &str) -> Json {
-    json!({ "description": description })
-}
-
-/// What makes this the file of a workflow.
-fn replacing(old: &StoredWorkflow, file: &WorkflowSnapshot) -> WorkflowChange {
-    let first = old.definition.as_ref().and_then(|definition| text(definition).lines().next());
-    WorkflowChange::replacing(old, first.and_then(|line| line.strip_prefix("name: ")), file)
-}
-
-async fn create(place: &Place, user: &str, file: &WorkflowSnapshot) -> StoredWorkflow {
-    let new = NewWorkflow { user: Some(user.to_owned()), ..NewWorkflow::of(file) };
-    place.store.create_workflow(new).await.expect("made")
-}
-
-async fn replace(store: &dyn Catalog, which: &str, file: &WorkflowSnapshot) -> StoredWorkflow {
-    let old = store.workflow(which).await.expect("there");
-    let change = replacing(&old, file);
-    store.update_workflow(&old.id.to_string(), change).await.expect("replaced")
-}
-
-fn staff(place: &Place, name: &str) -> Arc<dyn Catalog> {
-    place.store.seen_by(Viewer::Staff(name.to_owned()))
-}
-
-/// All versions, two by two.
-async fn versions(store: &dyn Catalog, which: &str) -> Vec<WorkflowVersion> {
-    let (mut all, mut after) = (Vec::new(), None);
-    loop {
-        let page = store.versions(which, after, Some(2)).await.expect("listed");
-        assert!(page.items.iter().all(|version| version.definition.is_none()));
-        all.extend(page.items);
-        after = page.next;
-        if after.is_none() {
-            return all;
-        }
-    }
-}
-
-/// The numbers and authors of all versions.
-async fn authors(store: &dyn Catalog, which: &str) -> Vec<(i64, Option<String>)> {
-    let all = versions(store, which).await;
-    all.into_iter().map(|version| (version.version, version.author)).collect()
-}
-
-fn by(version: i64, author: &str) -> (i64, Option<String>) {
-    (version, Some(author.to_owned()))
-}
-
 pub(crate) async fn a_file_is_replaced_and_kept(place: Place) {
     let (one, two) = (file("etl", said("one")), file("etl", said("two")));
-    let etl = create(&place, "ada", &one).await;
+    let etl = create(&place.store, "ada", &one).await;
     assert_eq!((etl.version, authors(&*place.store, "etl").await), (1, vec![by(1, "ada")]));
-    let (ada, bob) = (place.store.seen_by(Viewer::User("ada".to_owned())), staff(&place, "bob"));
+    let (ada, bob) =
+        (place.store.seen_by(Viewer::User("ada".to_owned())), staff(&place.store, "bob"));
     let id = etl.id.to_string();
     assert_eq!(replace(&*bob, &id, &two).await.version, 2);
     // The same once more is no other, and neither is what is not the file.
@@ -113,12 +45,12 @@ pub(crate) async fn a_file_is_replaced_and_kept(place: Place) {
 }
 
 pub(crate) async fn files_that_others_wrote_are_kept(place: Place) {
-    let etl = create(&place, "ada", &file("etl", said("one"))).await;
+    let etl = create(&place.store, "ada", &file("etl", said("one"))).await;
     // As another application does, which knows of no versions.
     place
         .raw
         .execute("DELETE FROM workflows_version; UPDATE workflows_workflow SET version = NULL");
-    replace(&*staff(&place, "bob"), &etl.id.to_string(), &file("etl", said("two"))).await;
+    replace(&*staff(&place.store, "bob"), &etl.id.to_string(), &file("etl", said("two"))).await;
     let seen = authors(&*place.store, &etl.id.to_string()).await;
     assert_eq!(seen, [by(2, "bob"), by(1, "ada")]);
     let first = place.store.version(&etl.id.to_string(), 1).await.expect("kept");
@@ -127,7 +59,7 @@ pub(crate) async fn files_that_others_wrote_are_kept(place: Place) {
     let drawing = NewWorkflow { dag_spec: json!({ "nodes": [] }), ..NewWorkflow::new("drawn") };
     place.store.create_workflow(drawing).await.expect("made");
     assert!(versions(&*place.store, "drawn").await.is_empty());
-    let drawn = replace(&*staff(&place, "bob"), "drawn", &file("drawn", json!({}))).await;
+    let drawn = replace(&*staff(&place.store, "bob"), "drawn", &file("drawn", json!({}))).await;
     let seen = authors(&*place.store, "drawn").await;
     assert_eq!((drawn.version, seen), (2, vec![by(2, "bob")]));
 }

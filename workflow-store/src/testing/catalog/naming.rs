@@ -1,10 +1,8 @@
 //! Names have owners: what a name means, to whom, and which workflow a run joins.
 
-use std::sync::Arc;
-
 use crate::{
-    Catalog, CatalogError, MatchedBy, NewWorkflow, Retention, RunQuery, Source, StoredWorkflow,
-    Viewer, WorkflowChange, WorkflowQuery,
+    Catalog, CatalogError, MatchedBy, NewWorkflow, Retention, RunQuery, Source, Viewer,
+    WorkflowChange, WorkflowQuery,
 };
 use futures::future::join_all;
 use serde_json::json;
@@ -12,31 +10,6 @@ use workflow_core::id::RunId;
 use workflow_core::store::{BeginOutcome, NewRun};
 
 use super::fixtures::*;
-
-fn of(user: &str, name: &str) -> NewWorkflow {
-    NewWorkflow { user: Some(user.to_owned()), ..NewWorkflow::new(name) }
-}
-
-async fn made(place: &Catalogs, new: NewWorkflow) -> StoredWorkflow {
-    place.store.create_workflow(new).await.expect("made")
-}
-
-fn user(place: &Catalogs, name: &str) -> Arc<dyn Catalog> {
-    place.store.seen_by(Viewer::User(name.to_owned()))
-}
-
-fn staff(place: &Catalogs, name: &str) -> Arc<dyn Catalog> {
-    place.store.seen_by(Viewer::Staff(name.to_owned()))
-}
-
-/// A run of a file of this name that a user asked for.
-fn file_run(user: Option<&str>, name: &str, text: &str) -> NewRun {
-    let mut run = new_run(name);
-    run.user = user.map(str::to_owned);
-    run.workflow.source = Some(Arc::new(json!({ "text": text })));
-    run.workflow.fingerprint = text.into();
-    run
-}
 
 async fn id_of(store: &dyn Catalog, which: &str) -> Option<i64> {
     match store.workflow(which).await {
@@ -50,7 +23,7 @@ pub(crate) async fn every_spelling_opens_what_it_names(place: Catalogs) {
     for names in [["ALPHA", "alpha", "Alpha"], ["beta", "Beta", "BETA"]] {
         let mut slugs = Vec::new();
         for name in names {
-            slugs.push(made(&place, NewWorkflow::new(name)).await);
+            slugs.push(made(&place.store, NewWorkflow::new(name)).await);
         }
         for (name, workflow) in names.iter().zip(&slugs) {
             let found = place.store.find_workflow(name).await.expect("found");
@@ -63,28 +36,29 @@ pub(crate) async fn every_spelling_opens_what_it_names(place: Catalogs) {
 
 pub(crate) async fn a_name_means_the_callers_own_first(place: Catalogs) {
     let wish = Some("Nightly Backup".to_owned());
-    let strangers = made(&place, NewWorkflow { slug: wish, ..of("mallory", "innocent") }).await;
+    let strangers =
+        made(&place.store, NewWorkflow { slug: wish, ..of("mallory", "innocent") }).await;
     assert_eq!(strangers.slug, "nightly-backup");
-    let (root, mallory) = (staff(&place, "root"), user(&place, "mallory"));
+    let (root, mallory) = (staff(&place.store, "root"), user(&place.store, "mallory"));
     // Nothing of the operator's is named so: the stranger's slug is not that text.
     assert_eq!(id_of(&*root, "Nightly Backup").await, None);
-    let own = made(&place, of("root", "Nightly Backup")).await;
+    let own = made(&place.store, of("root", "Nightly Backup")).await;
     assert_eq!(own.slug, "nightly-backup-2");
     assert_eq!(id_of(&*root, "Nightly Backup").await, Some(own.id));
     assert_eq!(id_of(&*mallory, "Nightly Backup").await, None);
     // What programs register comes next, and slugs come last.
-    let taken = made(&place, of("mallory", "payroll")).await;
+    let taken = made(&place.store, of("mallory", "payroll")).await;
     assert_eq!(id_of(&*root, "payroll").await, Some(taken.id));
     place.store.sync_registered(&[snapshot("payroll", json!({}))]).await.expect("announced");
     let (found, by) = root.find_workflow("payroll").await.expect("found");
     assert_eq!((found.source, by), (Source::Registered, MatchedBy::Registered));
     assert_ne!(found.slug, taken.slug);
     assert_eq!(id_of(&*mallory, "payroll").await, Some(taken.id));
-    let roots = made(&place, of("root", "payroll")).await;
+    let roots = made(&place.store, of("root", "payroll")).await;
     assert_eq!(id_of(&*root, "payroll").await, Some(roots.id));
     assert_eq!(id_of(&*root, &taken.id.to_string()).await, Some(taken.id));
     // Whose it is, whoever sees all is told; users are not.
-    let hers = made(&place, of("ada", "Her Own")).await;
+    let hers = made(&place.store, of("ada", "Her Own")).await;
     let error = root.workflow("Her Own").await.expect_err("not root's").to_string();
     let wanted = format!(
         "you have no workflow named `Her Own`; choose one of another owner by its id: {} (Her Own of ada)",
@@ -97,12 +71,12 @@ pub(crate) async fn a_name_means_the_callers_own_first(place: Catalogs) {
 }
 
 pub(crate) async fn whoever_is_nobody_finds_everybodys(place: Catalogs) {
-    let hers = made(&place, of("ada", "Daily Etl")).await;
+    let hers = made(&place.store, of("ada", "Daily Etl")).await;
     let (found, by) = place.store.find_workflow("Daily Etl").await.expect("found");
     assert_eq!((found.id, by), (hers.id, MatchedBy::Name));
     // What is nobody's is there for whoever sees all, and theirs comes first.
-    let nobodys = made(&place, NewWorkflow::new("Daily Etl")).await;
-    let (root, ada) = (staff(&place, "root"), staff(&place, "ada"));
+    let nobodys = made(&place.store, NewWorkflow::new("Daily Etl")).await;
+    let (root, ada) = (staff(&place.store, "root"), staff(&place.store, "ada"));
     for (store, id, by) in [
         (&place.store, nobodys.id, MatchedBy::OwnName),
         (&root, nobodys.id, MatchedBy::Name),
@@ -111,9 +85,9 @@ pub(crate) async fn whoever_is_nobody_finds_everybodys(place: Catalogs) {
         let (found, found_by) = store.find_workflow("Daily Etl").await.expect("found");
         assert_eq!((found.id, found_by), (id, by));
     }
-    assert_eq!(id_of(&*user(&place, "bob"), "Daily Etl").await, None);
-    made(&place, of("bob", "Weekly Etl")).await;
-    made(&place, of("ada", "Weekly Etl")).await;
+    assert_eq!(id_of(&*user(&place.store, "bob"), "Daily Etl").await, None);
+    made(&place.store, of("bob", "Weekly Etl")).await;
+    made(&place.store, of("ada", "Weekly Etl")).await;
     let error = place.store.workflow("Weekly Etl").await.expect_err("of two");
     assert!(matches!(&error, CatalogError::Ambiguous { candidates, .. } if candidates.len() == 2));
     let error = root.workflow("Weekly Etl").await.expect_err("not root's");
@@ -121,9 +95,9 @@ pub(crate) async fn whoever_is_nobody_finds_everybodys(place: Catalogs) {
 }
 
 pub(crate) async fn a_name_is_unique_for_its_owner(place: Catalogs) {
-    let first = made(&place, of("ada", "etl")).await;
-    made(&place, of("bob", "etl")).await;
-    made(&place, NewWorkflow::new("etl")).await;
+    let first = made(&place.store, of("ada", "etl")).await;
+    made(&place.store, of("bob", "etl")).await;
+    made(&place.store, NewWorkflow::new("etl")).await;
     place.store.sync_registered(&[snapshot("etl", json!({}))]).await.expect("announced");
     for (owner, id) in [("ada", first.id), ("bob", first.id + 1)] {
         let error = place.other.create_workflow(of(owner, "etl")).await.expect_err("taken");
@@ -132,11 +106,11 @@ pub(crate) async fn a_name_is_unique_for_its_owner(place: Catalogs) {
             "{error}"
         );
     }
-    let other = made(&place, of("ada", "other")).await;
+    let other = made(&place.store, of("ada", "other")).await;
     let rename = |name: &str| WorkflowChange { name: Some(name.to_owned()), ..Default::default() };
     let error = place.store.update_workflow(&other.id.to_string(), rename("etl")).await;
     assert!(matches!(error, Err(CatalogError::NameTaken { .. })), "{error:?}");
-    let ada = user(&place, "ada");
+    let ada = user(&place.store, "ada");
     let renamed = ada.update_workflow("other", rename("mine")).await.expect("renamed");
     assert_eq!((renamed.name.as_str(), renamed.slug.as_str()), ("mine", "other"));
     let same = ada.update_workflow("mine", rename("mine")).await.expect("the same");
@@ -144,19 +118,19 @@ pub(crate) async fn a_name_is_unique_for_its_owner(place: Catalogs) {
 }
 
 pub(crate) async fn staff_give_workflows_away(place: Catalogs) {
-    let etl = made(&place, of("ada", "etl")).await;
+    let etl = made(&place.store, of("ada", "etl")).await;
     let run = file_run(Some("ada"), "etl", "a");
     let run = NewRun { workflow_id: Some(etl.id), ..run };
     place.store.begin(run.clone(), whole_run(5, true)).await.expect("begun");
-    made(&place, of("bob", "report")).await;
+    made(&place.store, of("bob", "report")).await;
     let id = etl.id.to_string();
     let give = |user: &str| WorkflowChange { user: Some(user.to_owned()), ..Default::default() };
-    let (ada, bob) = (user(&place, "ada"), user(&place, "bob"));
+    let (ada, bob) = (user(&place.store, "ada"), user(&place.store, "bob"));
     let refused = ada.update_workflow(&id, give("bob")).await.expect_err("not hers to give");
     assert!(matches!(refused, CatalogError::Forbidden { .. }), "{refused:?}");
     ada.update_workflow(&id, give("ada")).await.expect("it is hers");
     assert_eq!(id_of(&*bob, &id).await, None);
-    let given = staff(&place, "root").update_workflow(&id, give("bob")).await.expect("given");
+    let given = staff(&place.store, "root").update_workflow(&id, give("bob")).await.expect("given");
     assert_eq!((given.user.as_deref(), given.slug), (Some("bob"), etl.slug));
     assert_eq!((id_of(&*bob, "etl").await, id_of(&*ada, "etl").await), (Some(etl.id), None));
     // Its runs are seen by the new owner, and still by who asked for them.
@@ -164,8 +138,8 @@ pub(crate) async fn staff_give_workflows_away(place: Catalogs) {
         store.run_details(run.id).await.expect("seen");
     }
     // The name is free for the one who had it, and taken for the one who has.
-    let again = made(&place, of("ada", "etl")).await;
-    let root = staff(&place, "root");
+    let again = made(&place.store, of("ada", "etl")).await;
+    let root = staff(&place.store, "root");
     let refused = root.update_workflow(&again.id.to_string(), give("bob")).await;
     assert!(matches!(refused, Err(CatalogError::NameTaken { .. })), "{refused:?}");
     // What was refused has changed nothing; with another name at once, it fits.
@@ -192,12 +166,12 @@ pub(crate) async fn staff_give_workflows_away(place: Catalogs) {
 
 pub(crate) async fn two_unicode_forms_are_one_name(place: Catalogs) {
     let (composed, decomposed) = ("caf\u{e9}", "cafe\u{301}");
-    let made = made(&place, of("ada", decomposed)).await;
+    let made = made(&place.store, of("ada", decomposed)).await;
     assert_eq!((made.name.as_str(), made.slug.as_str()), (composed, composed));
-    let ada = user(&place, "ada");
+    let ada = user(&place.store, "ada");
     assert_eq!(id_of(&*ada, composed).await, Some(made.id));
     assert_eq!(id_of(&*ada, decomposed).await, Some(made.id));
-    assert_eq!(id_of(&*staff(&place, "root"), decomposed).await, Some(made.id));
+    assert_eq!(id_of(&*staff(&place.store, "root"), decomposed).await, Some(made.id));
     let again = ada.create_workflow(NewWorkflow::new(composed)).await;
     assert!(matches!(again, Err(CatalogError::NameTaken { .. })), "{again:?}");
     for spelling in [composed, decomposed] {
@@ -217,14 +191,14 @@ pub(crate) async fn two_unicode_forms_are_one_name(place: Catalogs) {
 pub(crate) async fn a_slug_is_like_nothing_else(place: Catalogs) {
     let mut all = Vec::new();
     for at in 0..40 {
-        all.push(made(&place, of(&format!("user {at}"), "Etl")).await);
+        all.push(made(&place.store, of(&format!("user {at}"), "Etl")).await);
     }
     for name in ["etl", "etl-2", "Etl 5", "1", "7", "workflow-7", "!", "???"] {
-        all.push(made(&place, of("ada", name)).await);
+        all.push(made(&place.store, of("ada", name)).await);
     }
     // Long names, whose slugs end in a number.
     for name in ["x".repeat(200), "X".repeat(200), "\u{130}".repeat(200)] {
-        all.push(made(&place, of("ada", &name)).await);
+        all.push(made(&place.store, of("ada", &name)).await);
     }
     for of in &all {
         assert!(of.slug.parse::<i64>().is_err(), "{} is a number", of.slug);
@@ -237,7 +211,7 @@ pub(crate) async fn a_slug_is_like_nothing_else(place: Catalogs) {
     let digits = all.iter().find(|of| of.name == "7").expect("made");
     assert_eq!(digits.slug, "workflow-7");
     // A number that is no id yet is a name; one that is written otherwise is no id.
-    let ada = user(&place, "ada");
+    let ada = user(&place.store, "ada");
     assert_eq!(id_of(&*ada, "7").await, Some(digits.id));
     assert_eq!(id_of(&*ada, &format!("+{}", digits.id)).await, None);
     assert_eq!(id_of(&*ada, &format!("0{}", digits.id)).await, None);
@@ -257,7 +231,7 @@ pub(crate) async fn a_slug_is_made_under_contention(place: Catalogs) {
 }
 
 pub(crate) async fn a_run_joins_what_has_its_owner_and_source(place: Catalogs) {
-    let (mallorys, roots) = (made(&place, of("mallory", "payroll")).await, Some("root"));
+    let (mallorys, roots) = (made(&place.store, of("mallory", "payroll")).await, Some("root"));
     // The operator's file, and code of this name, are not filed under the stranger's.
     for run in
         [file_run(roots, "payroll", "a"), file_run(roots, "payroll", "b"), new_run("payroll")]
@@ -265,9 +239,9 @@ pub(crate) async fn a_run_joins_what_has_its_owner_and_source(place: Catalogs) {
         place.store.begin(run, Vec::new()).await.expect("begun");
     }
     assert_eq!(place.store.count_runs(&mallorys.id.to_string()).await.expect("counted"), 0);
-    let mallory = user(&place, "mallory");
+    let mallory = user(&place.store, "mallory");
     assert!(mallory.runs(Default::default()).await.expect("listed").items.is_empty());
-    let root = staff(&place, "root");
+    let root = staff(&place.store, "root");
     let own = root.workflow("payroll").await.expect("found");
     assert_eq!((own.user.as_deref(), own.source), (roots, Source::Stored));
     assert_eq!((own.execution_count, own.version), (2, 2));
@@ -284,7 +258,7 @@ pub(crate) async fn a_run_joins_what_has_its_owner_and_source(place: Catalogs) {
     for at in 0..3 {
         let user = format!("user {at}");
         place.store.begin(file_run(Some(&user), "etl", "a"), Vec::new()).await.expect("begun");
-        let own = staff(&place, &user).workflow("etl").await.expect("found");
+        let own = staff(&place.store, &user).workflow("etl").await.expect("found");
         assert_eq!((own.user, own.execution_count), (Some(user), 1));
     }
 }
@@ -296,7 +270,7 @@ pub(crate) async fn a_row_follows_its_file_until_somebody_writes_it(place: Catal
             json!({ "description": text, "project": "sales", "owner": "web", "tags": [text] });
         run.workflow.metadata = workflow_core::definition::Metadata::new(said).expect("fit");
         place.other.begin(run, Vec::new()).await.expect("begun");
-        staff(&place, "ada").workflow("etl").await.expect("found")
+        staff(&place.store, "ada").workflow("etl").await.expect("found")
     };
     let first = begin("one").await;
     // What has a field is not said twice.
@@ -324,7 +298,7 @@ pub(crate) async fn a_row_follows_its_file_until_somebody_writes_it(place: Catal
 pub(crate) async fn a_file_that_ran_is_created_in_its_place(place: Catalogs) {
     let begin = async |text: &str| {
         place.store.begin(file_run(Some("ada"), "etl", text), Vec::new()).await.expect("begun");
-        staff(&place, "ada").workflow("etl").await.expect("there")
+        staff(&place.store, "ada").workflow("etl").await.expect("there")
     };
     let ran = begin("one").await;
     let file = |text: &str| NewWorkflow {
@@ -336,7 +310,7 @@ pub(crate) async fn a_file_that_ran_is_created_in_its_place(place: Catalogs) {
     let theirs = NewWorkflow { project_id: 7, ..file("two") };
     let taken = place.store.create_workflow(theirs).await;
     assert!(matches!(taken, Err(CatalogError::NameTaken { .. })), "{taken:?}");
-    let created = made(&place, file("two")).await;
+    let created = made(&place.store, file("two")).await;
     assert_eq!((created.id, created.slug), (ran.id, ran.slug));
     assert_eq!(created.definition, Some(json!({ "text": "two" })));
     assert_eq!((created.description.as_deref(), created.execution_count), (Some("two"), 1));
@@ -366,7 +340,7 @@ pub(crate) async fn the_owner_of_a_deleted_account_keeps_nothing_from_others(pla
 }
 
 pub(crate) async fn nobody_elses_workflow_is_pruned_by_its_name(place: Catalogs) {
-    let audit = made(&place, of("mallory", "Audit Log")).await;
+    let audit = made(&place.store, of("mallory", "Audit Log")).await;
     for _ in 0..3 {
         let run = NewRun { workflow_id: Some(audit.id), ..new_run("Audit Log") };
         place.store.begin(run, whole_run(5, true)).await.expect("begun");
@@ -380,9 +354,9 @@ pub(crate) async fn nobody_elses_workflow_is_pruned_by_its_name(place: Catalogs)
     // The operator's rule for a workflow that is not there yet does not hold up the others.
     let rules = [keep("Audit Log"), keep("etl")];
     let every = std::time::Duration::from_secs(3600);
-    let deleted = staff(&place, "root").prune_when_due(&rules, every).await.expect("pruned");
+    let deleted = staff(&place.store, "root").prune_when_due(&rules, every).await.expect("pruned");
     assert_eq!(deleted, Some(2));
-    let error = staff(&place, "root").prune(keep("Audit Log")).await.expect_err("not root's");
+    let error = staff(&place.store, "root").prune(keep("Audit Log")).await.expect_err("not root's");
     assert!(matches!(error, CatalogError::NotYours { .. }), "{error}");
     assert_eq!(place.store.count_runs(&audit.id.to_string()).await.expect("counted"), 3);
 }
@@ -455,8 +429,8 @@ pub(crate) async fn a_run_is_found_by_number_prefix_and_as_the_latest(place: Cat
 
 pub(crate) async fn a_slug_that_is_asked_for_is_like_nothing_else(place: Catalogs) {
     let store = &place.store;
-    let one = made(&place, of("ada", "one")).await;
-    let two = made(&place, of("ada", "two")).await;
+    let one = made(&place.store, of("ada", "one")).await;
+    let two = made(&place.store, of("ada", "two")).await;
     let to = async |which: i64, slug: &str| {
         let change = WorkflowChange { slug: Some(slug.to_owned()), ..Default::default() };
         store.update_workflow(&which.to_string(), change).await.expect("changed").slug

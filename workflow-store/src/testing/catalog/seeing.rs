@@ -3,60 +3,16 @@
 use std::sync::Arc;
 
 use crate::{
-    Catalog, CatalogError, NewWorkflow, Retention, RunQuery, StoredWorkflow, Viewer,
-    WorkflowChange, WorkflowQuery, WorkflowSort,
+    CatalogError, NewWorkflow, Retention, RunQuery, StoredWorkflow, Viewer, WorkflowChange,
+    WorkflowQuery, WorkflowSort,
 };
 use serde_json::json;
-use workflow_core::id::RunId;
-use workflow_core::store::{MessageKind, NewRun, StoreError};
+use workflow_core::store::{MessageKind, StoreError};
 
 use super::fixtures::*;
 
-/// Two users with a workflow each of the same name, one that is registered, and one of nobody.
-struct Scene {
-    place: Catalogs,
-    alice: Arc<dyn Catalog>,
-    alices: StoredWorkflow,
-    bobs: StoredWorkflow,
-    registered: StoredWorkflow,
-}
-
-async fn scene(place: Catalogs) -> Scene {
-    let of = |user: &str| NewWorkflow { user: Some(user.to_owned()), ..NewWorkflow::new("etl") };
-    let alices = place.store.create_workflow(of("alice")).await.expect("made");
-    let bobs = place.store.create_workflow(of("bob")).await.expect("made");
-    place.store.create_workflow(NewWorkflow::new("nobodys")).await.expect("made");
-    place.store.sync_registered(&[snapshot("code", json!({}))]).await.expect("announced");
-    let registered = place.store.workflow("code").await.expect("there");
-    let alice = place.store.seen_by(Viewer::User("alice".to_owned()));
-    Scene { place, alice, alices, bobs, registered }
-}
-
-impl Scene {
-    /// A run of this workflow that a user asked for and that has ended.
-    async fn ran(&self, workflow: &StoredWorkflow, user: &str) -> RunId {
-        let run = asked_for(workflow, user);
-        let id = run.id;
-        self.place.store.begin(run, whole_run(5, true)).await.expect("begun");
-        id
-    }
-}
-
-fn asked_for(workflow: &StoredWorkflow, user: &str) -> NewRun {
-    let mut run = new_run(&workflow.name);
-    (run.workflow_id, run.user) = (Some(workflow.id), Some(user.to_owned()));
-    run
-}
-
-async fn listed(store: &Arc<dyn Catalog>, query: RunQuery) -> Vec<RunId> {
-    let mut ids: Vec<_> =
-        store.runs(query).await.expect("listed").items.into_iter().map(|run| run.id).collect();
-    ids.sort();
-    ids
-}
-
 pub(crate) async fn a_user_sees_their_workflows_and_the_registered(place: Catalogs) {
-    let scene = scene(place).await;
+    let scene = Scene::new(&place.store).await;
     let alice = &scene.alice;
     for sort in [WorkflowSort::Name, WorkflowSort::Created, WorkflowSort::MostExecuted] {
         let query = WorkflowQuery { sort, ..Default::default() };
@@ -65,10 +21,10 @@ pub(crate) async fn a_user_sees_their_workflows_and_the_registered(place: Catalo
         ids.sort_unstable();
         assert_eq!(ids, [scene.alices.id, scene.registered.id]);
     }
-    let all = scene.place.store.workflows(WorkflowQuery::default()).await.expect("listed");
+    let all = place.store.workflows(WorkflowQuery::default()).await.expect("listed");
     assert_eq!(all.items.len(), 4);
     // The other of this name is no candidate. Whoever sees all asks by the slug.
-    let carol = scene.place.store.seen_by(Viewer::Staff("carol".to_owned()));
+    let carol = place.store.seen_by(Viewer::Staff("carol".to_owned()));
     assert_eq!(carol.workflow("etl").await.expect("by its slug").id, scene.alices.id);
     assert_eq!(alice.workflow("etl").await.expect("hers").id, scene.alices.id);
     for hidden in [scene.bobs.id.to_string(), "nobodys".to_owned()] {
@@ -77,7 +33,7 @@ pub(crate) async fn a_user_sees_their_workflows_and_the_registered(place: Catalo
     }
     let bobs = WorkflowQuery { user: Some("bob".to_owned()), ..Default::default() };
     assert!(alice.workflows(bobs).await.expect("listed").items.is_empty());
-    let nobody = scene.place.store.seen_by(Viewer::User("nobody".to_owned()));
+    let nobody = place.store.seen_by(Viewer::User("nobody".to_owned()));
     let seen = nobody.workflows(WorkflowQuery::default()).await.expect("listed").items;
     assert_eq!(seen.len(), 1);
     // Nobody sees more through what was passed on.
@@ -86,7 +42,7 @@ pub(crate) async fn a_user_sees_their_workflows_and_the_registered(place: Catalo
 }
 
 pub(crate) async fn a_user_changes_what_is_theirs(place: Catalogs) {
-    let scene = scene(place).await;
+    let scene = Scene::new(&place.store).await;
     let alice = &scene.alice;
     let change = || WorkflowChange { project: Some("sales".to_owned()), ..Default::default() };
     let theirs = alice.update_workflow("etl", change()).await.expect("changed");
@@ -121,7 +77,7 @@ pub(crate) async fn a_user_changes_what_is_theirs(place: Catalogs) {
 }
 
 pub(crate) async fn a_user_sees_the_runs_of_theirs_and_their_own(place: Catalogs) {
-    let scene = scene(place).await;
+    let scene = Scene::new(&place.store).await;
     let alice = &scene.alice;
     let seen = [
         scene.ran(&scene.alices, "alice").await,
@@ -176,25 +132,25 @@ pub(crate) async fn a_user_sees_the_runs_of_theirs_and_their_own(place: Catalogs
         alice.prune(Retention { keep_last: Some(0), ..Default::default() }).await.ok(),
         Some(2)
     );
-    assert_eq!(listed(&scene.place.store, RunQuery::default()).await.len(), 4);
+    assert_eq!(listed(&place.store, RunQuery::default()).await.len(), 4);
 }
 
 pub(crate) async fn a_user_sends_to_what_is_seen(place: Catalogs) {
-    let scene = scene(place).await;
+    let scene = Scene::new(&place.store).await;
     let (own, hidden) = (asked_for(&scene.alices, "bob"), asked_for(&scene.bobs, "bob"));
     for run in [&own, &hidden] {
-        scene.place.store.begin(run.clone(), Vec::new()).await.expect("begun");
+        place.store.begin(run.clone(), Vec::new()).await.expect("begun");
     }
     scene.alice.send(own.id, MessageKind::Cancel).await.expect("sent");
     let error = scene.alice.send(hidden.id, MessageKind::Cancel).await.expect_err("hidden");
     assert!(matches!(error, StoreError::NoRun { .. }), "{error}");
-    scene.place.store.send(hidden.id, MessageKind::Cancel).await.expect("sent");
+    place.store.send(hidden.id, MessageKind::Cancel).await.expect("sent");
     assert_eq!(scene.alice.messages(own.id).await.expect("asked").len(), 1);
     assert!(scene.alice.messages(hidden.id).await.expect("asked").is_empty());
 }
 
 pub(crate) async fn a_user_begins_runs_of_what_is_seen(place: Catalogs) {
-    let scene = scene(place).await;
+    let scene = Scene::new(&place.store).await;
     let alice = &scene.alice;
     let mut run = asked_for(&scene.registered, "bob");
     run.owner = None;
@@ -219,8 +175,8 @@ pub(crate) async fn a_user_begins_runs_of_what_is_seen(place: Catalogs) {
 }
 
 pub(crate) async fn a_number_says_which_of_a_name(place: Catalogs) {
-    let scene = scene(place).await;
-    let store = &scene.place.store;
+    let scene = Scene::new(&place.store).await;
+    let store = &place.store;
     for workflow in [&scene.alices, &scene.bobs, &scene.alices] {
         store.begin(asked_for(workflow, "alice"), Vec::new()).await.expect("begun");
     }

@@ -2,85 +2,19 @@
 
 use std::sync::Arc;
 
-use crate::{
-    Catalog, CatalogError, NewWorkflow, StoredWorkflow, Viewer, WorkflowChange, WorkflowVersion,
-};
+use crate::{CatalogError, NewWorkflow, WorkflowChange};
 use futures::future::join_all;
-use serde_json::{Value as Json, json};
+use serde_json::json;
 use workflow_core::store::{NewRun, Trigger, WorkflowSnapshot};
 
 use super::fixtures::*;
-
-/// A file of this name, whose metadata are these.
-fn file(name: &str, metadata: Json) -> WorkflowSnapshot {
-    let text = format!("name: {name}\nmetadata: {metadata}\n");
-    let source = json!({ "workflow_file": {
-        "name": "etl.yaml", "folder": "/work", "runs_dir": "/work/runs", "text": text,
-    }});
-    WorkflowSnapshot { source: Some(Arc::new(source)), ..snapshot(name, metadata) }
-}
-
-/// The text of a file, from what a store has of it.
-fn text(definition: &Json) -> &str {
-    definition["workflow_file"]["text"].as_str().expect("a text")
-}
-
-/// Metadata with a description.
-fn said(description: &str) -> Json {
-    json!({ "description": description })
-}
-
-/// What makes this the file of a workflow.
-fn replacing(old: &StoredWorkflow, file: &WorkflowSnapshot) -> WorkflowChange {
-    let first = old.definition.as_ref().and_then(|definition| text(definition).lines().next());
-    WorkflowChange::replacing(old, first.and_then(|line| line.strip_prefix("name: ")), file)
-}
-
-async fn create(place: &Catalogs, user: &str, file: &WorkflowSnapshot) -> StoredWorkflow {
-    let new = NewWorkflow { user: Some(user.to_owned()), ..NewWorkflow::of(file) };
-    place.store.create_workflow(new).await.expect("made")
-}
-
-async fn replace(store: &dyn Catalog, which: &str, file: &WorkflowSnapshot) -> StoredWorkflow {
-    let old = store.workflow(which).await.expect("there");
-    let change = replacing(&old, file);
-    store.update_workflow(&old.id.to_string(), change).await.expect("replaced")
-}
-
-fn staff(place: &Catalogs, name: &str) -> Arc<dyn Catalog> {
-    place.store.seen_by(Viewer::Staff(name.to_owned()))
-}
-
-/// All versions, two by two.
-async fn versions(store: &dyn Catalog, which: &str) -> Vec<WorkflowVersion> {
-    let (mut all, mut after) = (Vec::new(), None);
-    loop {
-        let page = store.versions(which, after, Some(2)).await.expect("listed");
-        assert!(page.items.iter().all(|version| version.definition.is_none()));
-        all.extend(page.items);
-        after = page.next;
-        if after.is_none() {
-            return all;
-        }
-    }
-}
-
-/// The numbers and authors of all versions.
-async fn authors(store: &dyn Catalog, which: &str) -> Vec<(i64, Option<String>)> {
-    let all = versions(store, which).await;
-    all.into_iter().map(|version| (version.version, version.author)).collect()
-}
-
-fn by(version: i64, author: &str) -> (i64, Option<String>) {
-    (version, Some(author.to_owned()))
-}
 
 pub(crate) async fn what_follows_a_file_follows_the_new_one(place: Catalogs) {
     let lines = json!({
         "project": "sales", "schedule": "0 2 * * *", "owner": "web", "tags": ["a"],
     });
-    let etl = create(&place, "ada", &file("etl", lines.clone())).await;
-    let ada = staff(&place, "ada");
+    let etl = create(&place.store, "ada", &file("etl", lines.clone())).await;
+    let ada = staff(&place.store, "ada");
     // Creating it once more makes neither a second schedule nor a second slug.
     let again = NewWorkflow { user: etl.user.clone(), ..NewWorkflow::of(&file("etl", lines)) };
     let refused = place.store.create_workflow(again).await.expect_err("it is there");
@@ -106,8 +40,8 @@ pub(crate) async fn what_follows_a_file_follows_the_new_one(place: Catalogs) {
     let kept = replace(&*ada, "mine", &file("other", json!({}))).await;
     assert_eq!(kept.name, "mine");
     // A name that is taken, and nothing of the file is kept.
-    create(&place, "ada", &file("taken", json!({}))).await;
-    let own = create(&place, "ada", &file("own", json!({}))).await;
+    create(&place.store, "ada", &file("taken", json!({}))).await;
+    let own = create(&place.store, "ada", &file("own", json!({}))).await;
     let change = replacing(&own, &file("taken", said("new")));
     let refused = ada.update_workflow("own", change).await.expect_err("taken");
     assert!(matches!(refused, CatalogError::NameTaken { .. }), "{refused:?}");
@@ -124,7 +58,7 @@ pub(crate) async fn runs_keep_the_file_that_they_began_with(place: Catalogs) {
         let workflow = WorkflowSnapshot { name, metadata, fingerprint, source, graph };
         NewRun { workflow, user: Some("ada".to_owned()), ..new_run("etl") }
     };
-    let ada = staff(&place, "ada");
+    let ada = staff(&place.store, "ada");
     let shown = async || {
         let etl = ada.workflow("etl").await.expect("there");
         (etl.version, etl.description.expect("said"))
@@ -148,7 +82,7 @@ pub(crate) async fn runs_keep_the_file_that_they_began_with(place: Catalogs) {
     let repeated = NewRun { trigger: Trigger::Retry, ..of(0) };
     let repeated = begin(repeated).await;
     assert_eq!(shown().await, (4, "two".to_owned()));
-    let created = create(&place, "ada", &files[1]).await;
+    let created = create(&place.store, "ada", &files[1]).await;
     assert_eq!((created.id, created.version), (ada.workflow("etl").await.expect("there").id, 4));
     let third = replace(&*ada, "etl", &file("etl", said("three"))).await;
     assert_eq!(third.version, 5);
@@ -171,7 +105,7 @@ pub(crate) async fn runs_keep_the_file_that_they_began_with(place: Catalogs) {
 }
 
 pub(crate) async fn no_version_is_lost_under_contention(place: Catalogs) {
-    let etl = create(&place, "ada", &file("etl", json!({}))).await;
+    let etl = create(&place.store, "ada", &file("etl", json!({}))).await;
     let id = etl.id.to_string();
     let updates = (0..16).map(|at| {
         let (store, id, etl) = (if at % 2 == 0 { &place.store } else { &place.other }, &id, &etl);
