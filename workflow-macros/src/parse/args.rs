@@ -18,19 +18,9 @@ pub(crate) struct JobArgs {
     krate: Option<Path>,
 }
 
-const JOB: &[&str] = &[
-    "name",
-    "retry",
-    "start_to_close",
-    "schedule_to_close",
-    "heartbeat",
-    "grace",
-    "priority",
-    "limit",
-    "limits",
-    "inline",
-    "crate",
-];
+const JOB: &str = "\
+    name retry start_to_close schedule_to_close heartbeat grace priority limit limits inline \
+    crate";
 
 impl JobArgs {
     /// Parses all valid arguments, and collects errors.
@@ -71,26 +61,9 @@ pub(crate) struct WorkflowArgs {
     krate: Option<Path>,
 }
 
-const WORKFLOW: &[&str] = &[
-    "name",
-    "workflow_id",
-    "metadata",
-    "description",
-    "owner",
-    "schedule",
-    "tags",
-    "project",
-    "domain",
-    "version",
-    "retry",
-    "start_to_close",
-    "schedule_to_close",
-    "heartbeat",
-    "grace",
-    "limit",
-    "limits",
-    "crate",
-];
+const WORKFLOW: &str = "\
+    name workflow_id metadata description owner schedule tags project domain version retry \
+    start_to_close schedule_to_close heartbeat grace limit limits crate";
 
 impl WorkflowArgs {
     /// Parses all valid arguments, and collects errors.

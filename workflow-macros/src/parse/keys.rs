@@ -8,7 +8,8 @@ use crate::literal;
 
 /// The keys of a list: the known and the given ones.
 pub(crate) struct Keys {
-    known: &'static [&'static str],
+    /// With blanks between them.
+    known: &'static str,
     /// Other names of a key.
     aliases: &'static [(&'static str, &'static str)],
     /// The given keys: the main name, and the written one.
@@ -17,7 +18,7 @@ pub(crate) struct Keys {
 
 impl Keys {
     pub(crate) fn new(
-        known: &'static [&'static str],
+        known: &'static str,
         aliases: &'static [(&'static str, &'static str)],
     ) -> Self {
         Self { known, aliases, seen: Vec::new() }
@@ -30,7 +31,7 @@ impl Keys {
             false => return Err(input.error(format!("expected an option: {}", self.list()))),
         };
         let text = ident.unraw().to_string();
-        if !self.known.contains(&text.as_str()) {
+        if !self.known().any(|known| known == text) {
             return Err(syn::Error::new(ident.span(), self.unknown(&text)));
         }
         let alias = self.aliases.iter().find(|(alias, _)| *alias == text);
@@ -46,13 +47,17 @@ impl Keys {
         Ok((ident, main))
     }
 
+    fn known(&self) -> impl Iterator<Item = &'static str> + use<> {
+        self.known.split(' ')
+    }
+
     fn list(&self) -> String {
-        let quoted: Vec<String> = self.known.iter().map(|key| format!("`{key}`")).collect();
+        let quoted: Vec<String> = self.known().map(|key| format!("`{key}`")).collect();
         quoted.join(", ")
     }
 
     fn unknown(&self, text: &str) -> String {
-        let nearest = literal::nearest(text, self.known);
+        let nearest = literal::nearest(text, self.known());
         let hint = nearest.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
         format!("unknown option `{text}`{hint}\nthe options are {}", self.list())
     }

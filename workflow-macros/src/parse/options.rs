@@ -76,14 +76,9 @@ impl Options {
     }
 }
 
-const RETRY: &[&str] = &[
-    "maximum_attempts",
-    "initial_interval",
-    "backoff_coefficient",
-    "maximum_interval",
-    "jitter",
-    "non_retryable_errors",
-];
+const RETRY: &str = "\
+    maximum_attempts initial_interval backoff_coefficient maximum_interval jitter \
+    non_retryable_errors";
 
 fn retry(key: &Ident, input: ParseStream<'_>) -> syn::Result<Retry> {
     if !input.peek(token::Paren) {

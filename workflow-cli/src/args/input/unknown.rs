@@ -2,6 +2,7 @@
 //! are warnings, not errors, since a type may accept keys that its schema does not list.
 
 use serde_json::Value as Json;
+use workflow_core::id::nearest;
 
 /// Returns the path of each misspelled key with the key that was likely intended.
 pub(super) fn keys(schema: &Json, input: &Json) -> Vec<(String, String)> {
@@ -27,11 +28,14 @@ impl<'a> SchemaWalk<'a> {
                 for (key, value) in entries {
                     let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
                     let known: Vec<_> = objects.iter().filter_map(|one| one.get(key)).collect();
-                    let names = objects.iter().flat_map(|one| one.keys());
+                    let names = objects.iter().flat_map(|one| one.keys()).map(String::as_str);
                     match known.is_empty() {
                         false => self.visit(&known, value, &path),
                         true if all.iter().any(|one| is_open(one)) => {}
-                        true => self.found.extend(nearest(key, names).map(|near| (path, near))),
+                        true => {
+                            let near = nearest(key, names).map(str::to_owned);
+                            self.found.extend(near.map(|near| (path, near)));
+                        }
                     }
                 }
             }
@@ -63,17 +67,6 @@ const DEPTH: usize = 8;
 /// Whether the schema allows keys that it does not list.
 fn is_open(schema: &Json) -> bool {
     schema.get("additionalProperties").is_some_and(|more| *more != Json::Bool(false))
-}
-
-fn nearest<'a>(key: &str, names: impl Iterator<Item = &'a String>) -> Option<String> {
-    let likeness = |name: &str| match strsim::osa_distance(key, name) {
-        // Jaro-Winkler misses two swapped letters in short names.
-        1 if key.chars().count() > 2 => 1.0,
-        _ => strsim::jaro_winkler(key, name),
-    };
-    let likely = names.map(|name| (likeness(name), name));
-    let likely = likely.filter(|(likeness, _)| *likeness > 0.75);
-    likely.max_by(|(one, _), (other, _)| one.total_cmp(other)).map(|(_, name)| name.clone())
 }
 
 #[cfg(test)]

@@ -143,40 +143,26 @@ pub(super) fn create(args: &CreateArguments, store: &StoreArguments) -> Result<O
 }
 
 pub(super) fn update(args: &UpdateArguments, store: &StoreArguments) -> Result<Outcome, Failure> {
-    let Changes {
-        file,
-        name,
-        slug,
-        description,
-        project,
-        project_id,
-        project_name,
-        app_name,
-        domain,
-        metadata,
-        merge_metadata,
-        owner_user,
-        is_active,
-    } = &args.changes;
+    let changes = &args.changes;
     let store = store.open_existing()?;
-    let (which, from_file) = match file {
+    let (which, from_file) = match &changes.file {
         Some(file) => replace_file(&*store, &args.workflow, file)?,
         None => (args.workflow.clone(), WorkflowChange::default()),
     };
-    let replace = metadata.clone().map(MetadataChange::Replace);
-    let metadata = replace.or_else(|| merge_metadata.clone().map(MetadataChange::Merge));
+    let replace = changes.metadata.clone().map(MetadataChange::Replace);
+    let metadata = replace.or_else(|| changes.merge_metadata.clone().map(MetadataChange::Merge));
     let change = WorkflowChange {
-        name: name.clone().or(from_file.name),
-        slug: slug.clone(),
-        project_id: *project_id,
-        project_name: project_name.clone(),
-        app_name: app_name.clone(),
-        description: description.clone().or(from_file.description),
-        project: project.clone().or(from_file.project),
-        domain: domain.clone().or(from_file.domain),
+        name: changes.name.clone().or(from_file.name),
+        slug: changes.slug.clone(),
+        project_id: changes.project_id,
+        project_name: changes.project_name.clone(),
+        app_name: changes.app_name.clone(),
+        description: changes.description.clone().or(from_file.description),
+        project: changes.project.clone().or(from_file.project),
+        domain: changes.domain.clone().or(from_file.domain),
         metadata: metadata.or(from_file.metadata),
-        user: owner_user.clone(),
-        active: *is_active,
+        user: changes.owner_user.clone(),
+        active: changes.is_active,
         ..from_file
     };
     let changed = pollster::block_on(store.update_workflow(&which, change))?;
