@@ -2,6 +2,8 @@
 
 #[path = "support/cut_off.rs"]
 mod cut_off;
+#[path = "support/over_memory.rs"]
+mod over_memory;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};

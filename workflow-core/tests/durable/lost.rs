@@ -99,25 +99,38 @@ fn sleeper(clock: &ManualClock, lease: Duration, store: &Arc<MemoryStore>) -> En
     builder.clock(clock.clone()).threads(1).build()
 }
 
-#[test]
-fn a_paused_engine_starts_no_jobs_of_runs_it_lost() {
+/// Pauses an engine at this event of a run, lets another take the run over, and then lets the first
+/// go on: it must not count further. Returns the time of the other engine at the end of the run.
+fn takes_over(
+    workflow: &'static str,
+    paused_at: fn(&EventKind) -> bool,
+    count: &AtomicU32,
+) -> Duration {
     let store = Arc::new(MemoryStore::new());
     let (stopped, other) = (ManualClock::new(), ManualClock::new());
     let first = sleeper(&stopped, Duration::ZERO, &store);
-    let run = first.run("lost: pays later").start().expect("it starts");
+    let run = first.run(workflow).start().expect("it starts");
     let mut seen = futures::executor::block_on_stream(run.events());
-    assert!(seen.any(|event| matches!(event.kind, EventKind::SleepStarted { .. })));
+    assert!(seen.any(|event| paused_at(&event.kind)));
+    let before = count.load(Ordering::SeqCst);
     let second = sleeper(&other, Duration::from_secs(60), &store);
     let taken = block_on(second.recover()).expect("memory can be read");
     assert_eq!(taken.runs.len(), 1);
-    // The paused engine goes on, and its sleep is over.
     let ended = block_on(stopped.drive(run.outcome()));
     let Err(RunError::Store { error, .. }) = ended else { panic!("{ended:?}") };
     assert!(matches!(*error, StoreError::LeaseLost { .. }), "{error}");
-    assert_eq!(PAID.load(Ordering::SeqCst), 0);
+    assert_eq!(count.load(Ordering::SeqCst), before);
     block_on(other.drive(taken.runs[0].outcome())).expect("it completes");
-    assert_eq!(PAID.load(Ordering::SeqCst), 1);
-    assert_eq!(other.now(), Duration::from_secs(3600));
+    assert_eq!(count.load(Ordering::SeqCst), before + 1);
+    other.now()
+}
+
+#[test]
+fn a_paused_engine_starts_no_jobs_of_runs_it_lost() {
+    // The paused engine goes on when its sleep is over.
+    let paused_at = |kind: &EventKind| matches!(kind, EventKind::SleepStarted { .. });
+    let ended = takes_over("lost: pays later", paused_at, &PAID);
+    assert_eq!((PAID.load(Ordering::SeqCst), ended), (1, Duration::from_secs(3600)));
 }
 
 static TRIED: AtomicU32 = AtomicU32::new(0);
@@ -136,21 +149,9 @@ fn pays_on_a_condition(flow: &mut Flow) {
 
 #[test]
 fn conditions_are_not_evaluated_for_a_lost_run() {
-    let store = Arc::new(MemoryStore::new());
-    let (stopped, other) = (ManualClock::new(), ManualClock::new());
-    let first = sleeper(&stopped, Duration::ZERO, &store);
-    let run = first.run("lost: pays on a condition").start().expect("it starts");
-    let mut seen = futures::executor::block_on_stream(run.events());
-    assert!(seen.any(|event| matches!(event.kind, EventKind::AttemptFailed { .. })));
-    let second = sleeper(&other, Duration::from_secs(60), &store);
-    let taken = block_on(second.recover()).expect("memory can be read");
-    assert_eq!(taken.runs.len(), 1);
-    // The paused engine goes on, and the second attempt is due.
-    let ended = block_on(stopped.drive(run.outcome()));
-    let Err(RunError::Store { error, .. }) = ended else { panic!("{ended:?}") };
-    assert!(matches!(*error, StoreError::LeaseLost { .. }), "{error}");
-    assert_eq!(TRIED.load(Ordering::SeqCst), 1);
-    block_on(other.drive(taken.runs[0].outcome())).expect("it completes");
+    // The paused engine goes on when the second attempt is due.
+    let paused_at = |kind: &EventKind| matches!(kind, EventKind::AttemptFailed { .. });
+    takes_over("lost: pays on a condition", paused_at, &TRIED);
     assert_eq!(TRIED.load(Ordering::SeqCst), 2);
 }
 

@@ -10,6 +10,8 @@ mod graphs;
 mod keys;
 mod limits;
 mod lost;
+#[path = "../support/over_memory.rs"]
+mod over_memory;
 mod stranded;
 mod takeover;
 mod users;

@@ -4,13 +4,11 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use async_trait::async_trait;
 use workflow_core::event::Event;
 use workflow_core::id::RunId;
-use workflow_core::store::{
-    BeginOutcome, HeldLeases, Lease, MemoryStore, Message, MessageKind, NewRun, Owner, OwnerId,
-    Store, StoreError, StoredRun,
-};
+use workflow_core::store::*;
+
+use crate::over_memory::store_over_memory;
 
 /// Accepts this many batches, and then no more.
 pub(crate) struct CutOff {
@@ -30,8 +28,7 @@ impl CutOff {
     }
 }
 
-#[async_trait]
-impl Store for CutOff {
+store_over_memory!(CutOff {
     async fn begin(&self, run: NewRun, events: Vec<Event>) -> Result<BeginOutcome, StoreError> {
         self.take()?;
         self.store.begin(run, events).await
@@ -42,51 +39,15 @@ impl Store for CutOff {
         self.store.append(lease, events).await
     }
 
-    async fn events(&self, run: RunId, from: u64, limit: usize) -> Result<Vec<Event>, StoreError> {
-        self.store.events(run, from, limit).await
-    }
-
-    async fn run(&self, run: RunId) -> Result<Option<StoredRun>, StoreError> {
-        self.store.run(run).await
-    }
-
-    async fn abandoned(
-        &self,
-        after: Option<RunId>,
-        limit: usize,
-    ) -> Result<Vec<StoredRun>, StoreError> {
-        self.store.abandoned(after, limit).await
-    }
-
     async fn claim(&self, owner: Owner, runs: &[RunId]) -> Result<Vec<Lease>, StoreError> {
         self.store.claim(owner, runs).await
-    }
-
-    async fn release(&self, leases: &[Lease]) -> Result<(), StoreError> {
-        self.store.release(leases).await
     }
 
     async fn renew(&self, _: Owner, _: &[Lease]) -> Result<Vec<Lease>, StoreError> {
         Ok(Vec::new())
     }
 
-    async fn held(&self) -> Result<HeldLeases, StoreError> {
-        self.store.held().await
-    }
-
-    async fn children(&self, run: RunId) -> Result<Vec<RunId>, StoreError> {
-        self.store.children(run).await
-    }
-
-    async fn send(&self, run: RunId, message: MessageKind) -> Result<u64, StoreError> {
-        self.store.send(run, message).await
-    }
-
     async fn inbox(&self, owner: OwnerId, after: u64) -> Result<Vec<Message>, StoreError> {
         self.store.inbox(owner, after).await
     }
-
-    async fn messages(&self, run: RunId) -> Result<Vec<Message>, StoreError> {
-        self.store.messages(run).await
-    }
-}
+});

@@ -5,13 +5,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Poll, Waker};
 
-use async_trait::async_trait;
 use workflow_core::event::Event;
 use workflow_core::id::RunId;
-use workflow_core::store::{
-    BeginOutcome, HeldLeases, Lease, MemoryStore, Message, MessageKind, NewRun, Owner, OwnerId,
-    Store, StoreError, StoredRun,
-};
+use workflow_core::store::*;
+
+use crate::over_memory::store_over_memory;
 
 /// Holds back answers while it is shut.
 #[derive(Default)]
@@ -64,8 +62,7 @@ impl Gated {
     }
 }
 
-#[async_trait]
-impl Store for Gated {
+store_over_memory!(Gated {
     async fn begin(&self, run: NewRun, events: Vec<Event>) -> Result<BeginOutcome, StoreError> {
         let begun = self.store.begin(run, events).await;
         self.begun.pass().await;
@@ -76,30 +73,10 @@ impl Store for Gated {
         self.store.append(lease, events).await
     }
 
-    async fn events(&self, run: RunId, from: u64, limit: usize) -> Result<Vec<Event>, StoreError> {
-        self.store.events(run, from, limit).await
-    }
-
-    async fn run(&self, run: RunId) -> Result<Option<StoredRun>, StoreError> {
-        self.store.run(run).await
-    }
-
-    async fn abandoned(
-        &self,
-        after: Option<RunId>,
-        limit: usize,
-    ) -> Result<Vec<StoredRun>, StoreError> {
-        self.store.abandoned(after, limit).await
-    }
-
     async fn claim(&self, owner: Owner, runs: &[RunId]) -> Result<Vec<Lease>, StoreError> {
         let claimed = self.store.claim(owner, runs).await;
         self.claimed.pass().await;
         claimed
-    }
-
-    async fn release(&self, leases: &[Lease]) -> Result<(), StoreError> {
-        self.store.release(leases).await
     }
 
     async fn renew(&self, owner: Owner, leases: &[Lease]) -> Result<Vec<Lease>, StoreError> {
@@ -108,25 +85,9 @@ impl Store for Gated {
         lost
     }
 
-    async fn held(&self) -> Result<HeldLeases, StoreError> {
-        self.store.held().await
-    }
-
-    async fn children(&self, run: RunId) -> Result<Vec<RunId>, StoreError> {
-        self.store.children(run).await
-    }
-
-    async fn send(&self, run: RunId, message: MessageKind) -> Result<u64, StoreError> {
-        self.store.send(run, message).await
-    }
-
     async fn inbox(&self, owner: OwnerId, after: u64) -> Result<Vec<Message>, StoreError> {
         let messages = self.store.inbox(owner, after).await?;
         self.delivered.fetch_add(messages.len(), Ordering::SeqCst);
         Ok(messages)
     }
-
-    async fn messages(&self, run: RunId) -> Result<Vec<Message>, StoreError> {
-        self.store.messages(run).await
-    }
-}
+});

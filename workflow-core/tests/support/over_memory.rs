@@ -1,0 +1,56 @@
+//! Stores over a [`MemoryStore`](workflow_core::store::MemoryStore) in their field `store`, which
+//! differ from it in some requests.
+
+/// Implements `Store` with these methods, and passes all other requests on. The methods must
+/// contain `begin`, `append`, `claim`, `renew` and `inbox`.
+macro_rules! store_over_memory {
+    ($store:ty { $($methods:tt)* }) => {
+        #[async_trait::async_trait]
+        impl workflow_core::store::Store for $store {
+            $($methods)*
+
+            async fn events(
+                &self,
+                run: RunId,
+                from: u64,
+                limit: usize,
+            ) -> Result<Vec<Event>, StoreError> {
+                self.store.events(run, from, limit).await
+            }
+
+            async fn run(&self, run: RunId) -> Result<Option<StoredRun>, StoreError> {
+                self.store.run(run).await
+            }
+
+            async fn abandoned(
+                &self,
+                after: Option<RunId>,
+                limit: usize,
+            ) -> Result<Vec<StoredRun>, StoreError> {
+                self.store.abandoned(after, limit).await
+            }
+
+            async fn release(&self, leases: &[Lease]) -> Result<(), StoreError> {
+                self.store.release(leases).await
+            }
+
+            async fn held(&self) -> Result<HeldLeases, StoreError> {
+                self.store.held().await
+            }
+
+            async fn children(&self, run: RunId) -> Result<Vec<RunId>, StoreError> {
+                self.store.children(run).await
+            }
+
+            async fn send(&self, run: RunId, message: MessageKind) -> Result<u64, StoreError> {
+                self.store.send(run, message).await
+            }
+
+            async fn messages(&self, run: RunId) -> Result<Vec<Message>, StoreError> {
+                self.store.messages(run).await
+            }
+        }
+    };
+}
+
+pub(crate) use store_over_memory;
