@@ -75,10 +75,11 @@ impl<'de> Reader<'de, '_> {
             Kind::List(list) => {
                 let mut items = Items::new(list, self.path);
                 let value = self.placed(visitor.visit_seq(&mut items))?;
-                if items.is_empty() {
+                let unread = items.unread();
+                if unread == 0 {
                     return Ok(value);
                 }
-                let wanted = format!("a list of {} items", list.len() - items.len());
+                let wanted = format!("a list of {} items", list.len() - unread);
                 let found = format!("one of {}", list.len());
                 Err(Failure::wrong_type(&wanted, &found).at(self.setting, self.path))
             }
@@ -102,6 +103,15 @@ macro_rules! integers {
         fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
             let number = self.integer($kind::MIN, $kind::MAX)?;
             self.placed(visitor.$visit(number))
+        }
+    )*};
+}
+
+/// Types that are read in the same way, whatever is known of them.
+macro_rules! alike {
+    ($($method:ident($($known:ty),*) => $read:ident,)*) => {$(
+        fn $method<V: Visitor<'de>>(self, $(_: $known,)* visitor: V) -> Result<V::Value, Failure> {
+            self.$read(visitor)
         }
     )*};
 }
@@ -147,8 +157,18 @@ impl<'de> Deserializer<'de> for Reader<'de, '_> {
         deserialize_u128: u128 => visit_u128,
     }
 
-    fn deserialize_f32<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
-        self.deserialize_f64(visitor)
+    alike! {
+        deserialize_f32() => deserialize_f64,
+        deserialize_char() => deserialize_str,
+        deserialize_string() => deserialize_str,
+        deserialize_identifier() => deserialize_str,
+        deserialize_byte_buf() => deserialize_bytes,
+        deserialize_unit_struct(&'static str) => deserialize_unit,
+        deserialize_seq() => items,
+        deserialize_tuple(usize) => items,
+        deserialize_tuple_struct(&'static str, usize) => items,
+        deserialize_map() => entries,
+        deserialize_struct(&'static str, &'static [&'static str]) => entries,
     }
 
     fn deserialize_f64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
@@ -157,24 +177,12 @@ impl<'de> Deserializer<'de> for Reader<'de, '_> {
         self.placed(visitor.visit_f64(number))
     }
 
-    fn deserialize_char<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
-        self.deserialize_str(visitor)
-    }
-
     fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
         self.placed(visitor.visit_borrowed_str(self.text()?))
     }
 
-    fn deserialize_string<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
-        self.deserialize_str(visitor)
-    }
-
     fn deserialize_bytes<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
         self.placed(visitor.visit_borrowed_bytes(self.text()?.as_bytes()))
-    }
-
-    fn deserialize_byte_buf<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
-        self.deserialize_bytes(visitor)
     }
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
@@ -191,14 +199,6 @@ impl<'de> Deserializer<'de> for Reader<'de, '_> {
         }
     }
 
-    fn deserialize_unit_struct<V: Visitor<'de>>(
-        self,
-        _: &'static str,
-        visitor: V,
-    ) -> Result<V::Value, Failure> {
-        self.deserialize_unit(visitor)
-    }
-
     fn deserialize_newtype_struct<V: Visitor<'de>>(
         self,
         name: &'static str,
@@ -206,36 +206,6 @@ impl<'de> Deserializer<'de> for Reader<'de, '_> {
     ) -> Result<V::Value, Failure> {
         let read = self.placed(visitor.visit_newtype_struct(self));
         if name == secret::NAME { read.map_err(Failure::conceal) } else { read }
-    }
-
-    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
-        self.items(visitor)
-    }
-
-    fn deserialize_tuple<V: Visitor<'de>>(self, _: usize, visitor: V) -> Result<V::Value, Failure> {
-        self.items(visitor)
-    }
-
-    fn deserialize_tuple_struct<V: Visitor<'de>>(
-        self,
-        _: &'static str,
-        _: usize,
-        visitor: V,
-    ) -> Result<V::Value, Failure> {
-        self.items(visitor)
-    }
-
-    fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
-        self.entries(visitor)
-    }
-
-    fn deserialize_struct<V: Visitor<'de>>(
-        self,
-        _: &'static str,
-        _: &'static [&'static str],
-        visitor: V,
-    ) -> Result<V::Value, Failure> {
-        self.entries(visitor)
     }
 
     fn deserialize_enum<V: Visitor<'de>>(
@@ -260,10 +230,6 @@ impl<'de> Deserializer<'de> for Reader<'de, '_> {
             (_, Ok(text)) => self.placed(visitor.visit_enum(text.into_deserializer())),
             (_, Err(_)) => Err(self.wrong_type(&failure::one_of(variants))),
         }
-    }
-
-    fn deserialize_identifier<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
-        self.deserialize_str(visitor)
     }
 
     fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {

@@ -20,12 +20,8 @@ impl<'de, 'p> Items<'de, 'p> {
     }
 
     /// The number of entries that are not read yet.
-    pub(super) fn len(&self) -> usize {
+    pub(super) fn unread(&self) -> usize {
         self.items.len()
-    }
-
-    pub(super) fn is_empty(&self) -> bool {
-        self.len() == 0
     }
 }
 
@@ -161,37 +157,35 @@ pub(super) struct Variant<'de, 'p> {
 
 impl<'de, 'p> EnumAccess<'de> for Variant<'de, 'p> {
     type Error = Failure;
-    type Variant = Content<'de, 'p>;
+    type Variant = Reader<'de, 'p>;
 
     fn variant_seed<S: DeserializeSeed<'de>>(
         self,
         seed: S,
-    ) -> Result<(S::Value, Content<'de, 'p>), Failure> {
+    ) -> Result<(S::Value, Reader<'de, 'p>), Failure> {
         let variant = seed.deserialize(KeyReader(&self.key.text));
         let variant = variant.map_err(|failure| failure.at_key(self.key, self.outer))?;
-        Ok((variant, Content(self.inner)))
+        Ok((variant, self.inner))
     }
 }
 
-/// The value of a variant.
-pub(super) struct Content<'de, 'p>(Reader<'de, 'p>);
-
-impl<'de> VariantAccess<'de> for Content<'de, '_> {
+/// Reads the value of a variant.
+impl<'de> VariantAccess<'de> for Reader<'de, '_> {
     type Error = Failure;
 
     fn unit_variant(self) -> Result<(), Failure> {
-        match self.0.setting.kind {
+        match self.setting.kind {
             Kind::Null => Ok(()),
-            _ => Err(self.0.wrong_type("nothing after it")),
+            _ => Err(self.wrong_type("nothing after it")),
         }
     }
 
     fn newtype_variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<S::Value, Failure> {
-        self.0.placed(seed.deserialize(self.0))
+        self.placed(seed.deserialize(self))
     }
 
     fn tuple_variant<V: Visitor<'de>>(self, _: usize, visitor: V) -> Result<V::Value, Failure> {
-        self.0.items(visitor)
+        self.items(visitor)
     }
 
     fn struct_variant<V: Visitor<'de>>(
@@ -199,6 +193,6 @@ impl<'de> VariantAccess<'de> for Content<'de, '_> {
         _: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Failure> {
-        self.0.entries(visitor)
+        self.entries(visitor)
     }
 }
