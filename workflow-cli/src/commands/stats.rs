@@ -1,7 +1,6 @@
 //! `stats`: shows run counts, success rates and durations.
 
 use comfy_table::Table;
-use serde_json::{Map, Value as Json, json};
 use workflow_store::{Durations, Statistics};
 
 use clap::Args;
@@ -37,7 +36,7 @@ pub(crate) fn stats(args: &StatsArguments) -> Result<Outcome, Failure> {
     let found = args.store.open_existing()?;
     let found = pollster::block_on(found.statistics(args.workflow.as_deref()))?;
     if args.format == ListFormat::Json {
-        output::print_json(&found.iter().map(document).collect::<Vec<_>>())?;
+        output::print_json(&found)?;
         return Ok(Outcome::Success);
     }
     if found.is_empty() {
@@ -95,35 +94,4 @@ fn row(of: &Durations) -> [String; 7] {
         of.p95.map_or_else(|| "-".to_owned(), short_duration),
         took(of.max),
     ]
-}
-
-fn document(of: &Statistics) -> Json {
-    let mut object = figures(&of.runs);
-    object.insert("workflow_id".to_owned(), of.workflow_id.into());
-    object.insert("workflow".to_owned(), of.workflow.clone().into());
-    object.insert("begun".to_owned(), of.begun.into());
-    let jobs = of.jobs.iter().map(|job| {
-        let mut object = figures(&job.durations);
-        object.insert("job".to_owned(), job.job.clone().into());
-        Json::Object(object)
-    });
-    object.insert("jobs".to_owned(), jobs.collect());
-    Json::Object(object)
-}
-
-fn figures(of: &Durations) -> Map<String, Json> {
-    let figures = json!({
-        "completed": of.completed,
-        "failed": of.failed,
-        "cancelled": of.cancelled,
-        "success_rate": of.success_rate,
-        "mean_seconds": of.mean.as_secs_f64(),
-        "p50_seconds": of.p50.as_secs_f64(),
-        "p95_seconds": of.p95.map(|span| span.as_secs_f64()),
-        "max_seconds": of.max.as_secs_f64(),
-    });
-    match figures {
-        Json::Object(figures) => figures,
-        _ => Map::new(),
-    }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use workflow_core::Status;
 
 use super::recent::duration;
@@ -25,6 +25,7 @@ pub struct Statistics {
     /// The number of started runs.
     pub begun: u64,
     /// The outcomes of its runs, and their durations from the first event to the last.
+    #[serde(flatten)]
     pub runs: Durations,
     /// Its jobs, by name; all elements of a map count as one job.
     pub jobs: Vec<JobStatistics>,
@@ -42,7 +43,8 @@ pub struct JobStatistics {
 
 /// Outcomes and durations.
 ///
-/// Percentiles are upper bounds, accurate to 9.1 %; the longest and the mean are exact.
+/// Percentiles are upper bounds, accurate to 9.1 %; the longest and the mean are exact. Serialized,
+/// they are numbers of seconds: `mean_seconds`, `p50_seconds`, `p95_seconds` and `max_seconds`.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]
 pub struct Durations {
     /// The number of completed ones.
@@ -55,12 +57,16 @@ pub struct Durations {
     /// none.
     pub success_rate: Option<f64>,
     /// The mean duration.
+    #[serde(rename = "mean_seconds", serialize_with = "seconds")]
     pub mean: Duration,
     /// The median duration (p50).
+    #[serde(rename = "p50_seconds", serialize_with = "seconds")]
     pub p50: Duration,
     /// The 95th percentile (p95); `None` for fewer than 20.
+    #[serde(rename = "p95_seconds", serialize_with = "seconds")]
     pub p95: Option<Duration>,
     /// The longest duration.
+    #[serde(rename = "max_seconds", serialize_with = "seconds")]
     pub max: Duration,
 }
 
@@ -68,6 +74,14 @@ impl Durations {
     fn ended(&self) -> u64 {
         self.completed + self.failed + self.cancelled
     }
+}
+
+fn seconds<S: Serializer>(
+    span: &(impl Copy + Into<Option<Duration>>),
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    let span: Option<Duration> = (*span).into();
+    span.map(|span| span.as_secs_f64()).serialize(serializer)
 }
 
 /// With fewer durations, the 95th percentile would be the longest.

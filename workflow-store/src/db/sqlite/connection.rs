@@ -9,6 +9,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::functions::FunctionFlags;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, OpenFlags, Statement};
+use uuid::Uuid;
 
 use super::error::explain;
 use super::migrate::migrate;
@@ -17,7 +18,7 @@ use super::place::{OpenFile, Place};
 use crate::db::connect::Purpose;
 use crate::db::deadline::Deadline;
 use crate::db::sql::{Dialect, Sql, SqlError};
-use crate::db::value::{Cell, Row, Value, time_text, to_micros, uuid_text};
+use crate::db::value::{Cell, Row, Value, time_text, to_micros};
 
 /// The most prepared statements of a connection.
 const STATEMENTS: usize = 128;
@@ -187,7 +188,7 @@ fn bind<'a>(value: &'a Value<'a>) -> ToSqlOutput<'a> {
         Value::Text(text) => borrowed(ValueRef::Text(text.as_bytes())),
         Value::Bytes(bytes) => borrowed(ValueRef::Blob(bytes)),
         Value::Time(micros) => ToSqlOutput::Owned(time_text(*micros).into()),
-        Value::Uuid(bits) => ToSqlOutput::Owned(uuid_text(*bits).into()),
+        Value::Uuid(bits) => ToSqlOutput::Owned(Uuid::from_u128(*bits).to_string().into()),
         // Only PostgreSQL has lists.
         _ => borrowed(ValueRef::Null),
     }
