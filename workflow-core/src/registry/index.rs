@@ -1,6 +1,5 @@
 //! The index of registered workflows and jobs.
 
-use std::any::Any;
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -110,7 +109,7 @@ fn linked() -> Result<&'static Linked, RegistryError> {
 fn link(entries: impl Iterator<Item = &'static WorkflowEntry>) -> Result<Linked, RegistryError> {
     let mut linked: Linked = HashMap::new();
     for entry in entries {
-        let workflow = Arc::new(Declared::new(entry)?);
+        let workflow = Arc::new(declared(entry)?);
         let name = workflow.name().clone();
         if let Some(other) = linked.get(&name) {
             return Err(duplicate("workflow", name.as_str(), other.location(), entry.location));
@@ -129,53 +128,22 @@ fn duplicate(what: &'static str, name: &str, one: Location, other: Location) -> 
     RegistryError::Duplicate { what, name: name.to_owned(), first, second }
 }
 
-/// A workflow declared by an attribute.
-struct Declared(FunctionWorkflow);
-
-impl Declared {
-    fn new(entry: &WorkflowEntry) -> Result<Self, RegistryError> {
-        let location = entry.location;
-        let name = WorkflowName::new(entry.name)
-            .map_err(|error| RegistryError::Name { location, error })?;
-        let metadata = entry.metadata.parse::<Metadata>().map_err(|error| {
-            RegistryError::Metadata { name: entry.name.to_owned(), location, error }
-        })?;
-        let (input, output) = (entry.input.map(|kind| kind()), entry.output.map(|kind| kind()));
-        let workflow = match entry.draw {
-            Draw::Once(draw) => FunctionWorkflow::drawn_once(name, Box::new(draw)),
-            Draw::PerInput(draw) => FunctionWorkflow::drawn_per_input(name, Box::new(draw)),
-        };
-        Ok(Self(workflow.with_metadata(metadata).with_types(input, output)))
-    }
-}
-
-impl Workflow for Declared {
-    fn name(&self) -> &WorkflowName {
-        self.0.name()
-    }
-
-    fn metadata(&self) -> &Metadata {
-        self.0.metadata()
-    }
-
-    fn input(&self) -> Option<crate::value::Type> {
-        self.0.input()
-    }
-
-    fn output(&self) -> Option<crate::value::Type> {
-        self.0.output()
-    }
-
-    fn ready(&self) -> Result<(), String> {
-        self.0.ready()
-    }
-
-    fn plan(
-        &self,
-        input: Option<&(dyn Any + Send + Sync)>,
-    ) -> Result<Arc<crate::workflow::Plan>, crate::workflow::PlanError> {
-        self.0.plan(input)
-    }
+/// The workflow that an attribute declares.
+fn declared(entry: &WorkflowEntry) -> Result<FunctionWorkflow, RegistryError> {
+    let location = entry.location;
+    let name =
+        WorkflowName::new(entry.name).map_err(|error| RegistryError::Name { location, error })?;
+    let metadata = entry.metadata.parse::<Metadata>().map_err(|error| RegistryError::Metadata {
+        name: entry.name.to_owned(),
+        location,
+        error,
+    })?;
+    let (input, output) = (entry.input.map(|kind| kind()), entry.output.map(|kind| kind()));
+    let workflow = match entry.draw {
+        Draw::Once(draw) => FunctionWorkflow::drawn_once(name, Box::new(draw)),
+        Draw::PerInput(draw) => FunctionWorkflow::drawn_per_input(name, Box::new(draw)),
+    };
+    Ok(workflow.with_metadata(metadata).with_types(input, output))
 }
 
 /// The workflows registered at run time.

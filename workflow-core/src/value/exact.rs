@@ -83,6 +83,15 @@ macro_rules! pass_on {
     };
 }
 
+/// Methods that start a compound.
+macro_rules! begin {
+    ($($method:ident($($name:ident: $kind:ty),*) -> $compound:ident;)*) => {
+        $(fn $method(self, $($name: $kind),*) -> Result<Self::$compound, S::Error> {
+            self.deeper(|inner| inner.$method($($name),*))
+        })*
+    };
+}
+
 impl<'a, S: Serializer> Serializer for Checked<'a, S> {
     type Ok = S::Ok;
     type Error = S::Error;
@@ -150,64 +159,34 @@ impl<'a, S: Serializer> Serializer for Checked<'a, S> {
         written
     }
 
-    fn serialize_seq(self, len: Option<usize>) -> Result<Self::SerializeSeq, S::Error> {
-        self.deeper(|inner| inner.serialize_seq(len))
-    }
-
-    fn serialize_tuple(self, len: usize) -> Result<Self::SerializeTuple, S::Error> {
-        self.deeper(|inner| inner.serialize_tuple(len))
-    }
-
-    fn serialize_tuple_struct(
-        self,
-        name: &'static str,
-        len: usize,
-    ) -> Result<Self::SerializeTupleStruct, S::Error> {
-        self.deeper(|inner| inner.serialize_tuple_struct(name, len))
-    }
-
-    fn serialize_tuple_variant(
-        self,
-        name: &'static str,
-        index: u32,
-        variant: &'static str,
-        len: usize,
-    ) -> Result<Self::SerializeTupleVariant, S::Error> {
-        self.deeper(|inner| inner.serialize_tuple_variant(name, index, variant, len))
-    }
-
-    fn serialize_map(self, len: Option<usize>) -> Result<Self::SerializeMap, S::Error> {
-        self.deeper(|inner| inner.serialize_map(len))
-    }
-
-    fn serialize_struct(
-        self,
-        name: &'static str,
-        len: usize,
-    ) -> Result<Self::SerializeStruct, S::Error> {
-        self.deeper(|inner| inner.serialize_struct(name, len))
-    }
-
-    fn serialize_struct_variant(
-        self,
-        name: &'static str,
-        index: u32,
-        variant: &'static str,
-        len: usize,
-    ) -> Result<Self::SerializeStructVariant, S::Error> {
-        self.deeper(|inner| inner.serialize_struct_variant(name, index, variant, len))
+    begin! {
+        serialize_seq(len: Option<usize>) -> SerializeSeq;
+        serialize_tuple(len: usize) -> SerializeTuple;
+        serialize_tuple_struct(name: &'static str, len: usize) -> SerializeTupleStruct;
+        serialize_tuple_variant(
+            name: &'static str, index: u32, variant: &'static str, len: usize
+        ) -> SerializeTupleVariant;
+        serialize_map(len: Option<usize>) -> SerializeMap;
+        serialize_struct(name: &'static str, len: usize) -> SerializeStruct;
+        serialize_struct_variant(
+            name: &'static str, index: u32, variant: &'static str, len: usize
+        ) -> SerializeStructVariant;
     }
 }
 
-/// Implements a compound whose parts have no names.
+/// Implements a compound whose parts have no names, or names known from the type.
 macro_rules! check_parts {
-    ($($compound:ident, $method:ident;)*) => {
+    ($($compound:ident, $method:ident($($key:ident: $kind:ty)?);)*) => {
         $(impl<S: $compound> $compound for Checked<'_, S> {
             type Ok = S::Ok;
             type Error = S::Error;
 
-            fn $method<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), S::Error> {
-                self.inner.$method(&Exact { value, depth: self.depth })
+            fn $method<T: Serialize + ?Sized>(
+                &mut self,
+                $($key: $kind,)?
+                value: &T,
+            ) -> Result<(), S::Error> {
+                self.inner.$method($($key,)? &Exact { value, depth: self.depth })
             }
 
             fn end(self) -> Result<S::Ok, S::Error> {
@@ -219,42 +198,12 @@ macro_rules! check_parts {
 }
 
 check_parts! {
-    SerializeSeq, serialize_element;
-    SerializeTuple, serialize_element;
-    SerializeTupleStruct, serialize_field;
-    SerializeTupleVariant, serialize_field;
-}
-
-/// Implements a compound whose parts have names.
-macro_rules! check_fields {
-    ($($compound:ident;)*) => {
-        $(impl<S: $compound> $compound for Checked<'_, S> {
-            type Ok = S::Ok;
-            type Error = S::Error;
-
-            fn serialize_field<T: Serialize + ?Sized>(
-                &mut self,
-                key: &'static str,
-                value: &T,
-            ) -> Result<(), S::Error> {
-                self.inner.serialize_field(key, &Exact { value, depth: self.depth })
-            }
-
-            fn skip_field(&mut self, key: &'static str) -> Result<(), S::Error> {
-                self.inner.skip_field(key)
-            }
-
-            fn end(self) -> Result<S::Ok, S::Error> {
-                self.depth.set(self.depth.get() - 1);
-                self.inner.end()
-            }
-        })*
-    };
-}
-
-check_fields! {
-    SerializeStruct;
-    SerializeStructVariant;
+    SerializeSeq, serialize_element();
+    SerializeTuple, serialize_element();
+    SerializeTupleStruct, serialize_field();
+    SerializeTupleVariant, serialize_field();
+    SerializeStruct, serialize_field(key: &'static str);
+    SerializeStructVariant, serialize_field(key: &'static str);
 }
 
 impl<S: SerializeMap> SerializeMap for Checked<'_, S> {
