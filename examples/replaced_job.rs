@@ -43,7 +43,7 @@ fn checkout(flow: &mut Flow, prices: Handle<Vec<u64>>) -> Handle<String> {
 }
 
 /// This would be a `#[test]`: the bank is busy once, and the workflow retries.
-fn a_busy_bank_is_asked_again() -> Result<(), Box<dyn std::error::Error>> {
+fn a_busy_bank_is_retried() -> Result<(), Box<dyn std::error::Error>> {
     let asked = Arc::new(AtomicU64::new(0));
     let count = Arc::clone(&asked);
     // The closure has the types of the job, without its context and state.
@@ -68,7 +68,7 @@ fn without_a_replacement_the_bank_is_needed() {
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    a_busy_bank_is_asked_again()?;
+    a_busy_bank_is_retried()?;
     without_a_replacement_the_bank_is_needed();
     println!("2 tests passed, and no card was charged");
     Ok(())

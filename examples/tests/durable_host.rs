@@ -70,7 +70,7 @@ fn let_go(folder: &Path) {
 }
 
 #[test]
-fn killed_it_goes_on_where_it_was() {
+fn after_a_kill_the_run_continues() {
     let folder = folder("killed");
     let mut host = Host::start(&folder);
     host.says("extract runs");
@@ -88,7 +88,7 @@ fn killed_it_goes_on_where_it_was() {
 }
 
 #[test]
-fn stopped_it_goes_on_at_once() {
+fn after_a_stop_the_run_continues_at_once() {
     let folder = folder("stopped");
     let mut host = Host::start(&folder);
     host.says("extract runs");

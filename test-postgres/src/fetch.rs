@@ -246,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn those_who_fetch_at_once_fetch_once() {
+    fn concurrent_fetches_download_once() {
         let machine = Machine::with(&[("pip", &pip())]);
         std::thread::scope(|scope| {
             for _ in 0..8 {
@@ -269,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_run_is_not_taken() {
+    fn programs_that_do_not_run_are_not_used() {
         let broken = format!("{}\necho 'exit 3' >>\"$bin/postgres\"", pip());
         let machine = Machine::with(&[("pip", &broken)]);
         let error = machine.fetch().expect_err("does not run");

@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_on_the_path_comes_first_then_the_newest_version() {
+    fn programs_on_the_path_come_first_then_the_newest_version() {
         let root = tempfile::tempdir().expect("a folder");
         let versions = root.path().join("versions");
         with_programs(versions.join("9.6/bin"));
@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn a_named_folder_must_have_them() {
+    fn the_folder_in_test_postgres_must_contain_the_programs() {
         let root = tempfile::tempdir().expect("a folder");
         let error = named(root.path()).expect_err("is empty").to_string();
         assert!(error.starts_with("TEST_POSTGRES is `"), "{error}");

@@ -49,7 +49,7 @@ fn a_missing_temporary_directory_is_reported() {
 }
 
 #[test]
-fn commands_wait_for_descriptors() {
+fn commands_wait_for_free_file_descriptors() {
     let file = "name: many\nmax_parallel: 100\njobs:\n  - name: 'a_{i}'\n    command: 'echo n=1 > \
                 $WORKFLOW_OUTPUT; sleep 0.1'\n    outputs: [n]\n    parameters: { i: '1:150' }\n";
     for limit in [160, 100] {

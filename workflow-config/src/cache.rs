@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_settled_is_kept_and_what_changes_is_not() {
+    fn only_unchanged_files_are_cached() {
         let folder = folder("kept");
         let long_ago = SystemTime::now() - Duration::from_secs(60);
         write(&folder, "a: 1\n", long_ago);
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_just_changed_is_read_again() {
+    fn recently_changed_files_are_read_again() {
         let folder = folder("fresh");
         // However slow the test is, this is not long ago.
         write(&folder, "a: 1\n", SystemTime::now() + Duration::from_secs(3600));
@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn variables_are_a_part_of_it() {
+    fn a_changed_variable_misses_the_cache() {
         let cache = Cache::default();
         let config = Loader::new().defaults(serde_json::json!({})).open("etl").expect("defaults");
         let used = BTreeMap::from([("A".to_owned(), Some("1".into())), ("B".to_owned(), None)]);

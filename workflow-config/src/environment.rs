@@ -80,7 +80,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_prefix_is_plain() {
+    fn the_prefix_has_only_ascii_letters_digits_and_underscores() {
         assert_eq!(prefix("daily-etl v2"), "WORKFLOW_DAILY_ETL_V2__");
         assert_eq!(prefix("é"), "WORKFLOW____");
     }

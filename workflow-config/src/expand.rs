@@ -262,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_variable_holds_is_no_template() {
+    fn values_of_variables_are_not_expanded_again() {
         let environment = Environment::new([("A", "${B} $${B}"), ("B", "secret")]);
         let (setting, found) = expanded("x ${A} ${C:-${A}}", &environment);
         assert!(found.is_empty());
@@ -271,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_makes_the_whole_a_secret_and_a_text() {
+    fn a_value_with_a_secret_is_a_secret_string() {
         let environment = Environment::new([("PORT", "8080")]);
         for (text, exposed) in [
             ("${secret:PORT}", "8080"),

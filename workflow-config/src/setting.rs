@@ -248,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn what_takes_the_place_of_a_secret_is_one() {
+    fn a_merged_value_in_place_of_a_secret_is_secret() {
         let source = SourceText::new("file", "a: ${secret:A}\nb: ['${secret:B}']\nc: $${B}\n");
         let node =
             source.parse(workflow_files::document::Format::Yaml, &mut Findings::new(&source));

@@ -221,13 +221,13 @@ mod tests {
     }
 
     #[test]
-    fn a_message_is_kept_as_it_is() {
+    fn a_message_is_taken_literally() {
         let parts = parse("${A:?set it: now}").expect("well-formed");
         assert_eq!(parts, [variable("A", Fallback::Message("set it: now"), 0..17)]);
     }
 
     #[test]
-    fn a_dollar_alone_is_text() {
+    fn a_dollar_without_braces_is_text() {
         for text in ["$HOME", "$", "$$", "a}b", "5$ {x}", "{param}"] {
             assert_eq!(parse(text).expect("well-formed"), [Part::Text(text)]);
         }
@@ -240,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn names_of_secrets_lead_nowhere_else() {
+    fn names_of_secrets_cannot_leave_their_folder() {
         assert!(parse("${secret:db.password-1}").is_ok());
         for name in ["../passwd", "..", ".hidden", "a/b", "a\\b", ""] {
             let wrong = parse(&format!("${{secret:{name}}}")).expect_err("no name").message;
@@ -249,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn nesting_has_an_end() {
+    fn nested_defaults_are_limited() {
         let nested = |levels| format!("{}{}", "${A:-".repeat(levels), "}".repeat(levels));
         assert!(parse(&nested(DEFAULTS)).is_ok());
         let wrong = parse(&nested(1_000_000)).expect_err("too deep").message;
@@ -257,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_malformed_is_said_with_its_place() {
+    fn malformed_templates_are_reported_with_their_place() {
         let wrong = |text| parse(text).map_err(|wrong| (wrong.message, wrong.range)).expect_err("");
         assert_eq!(wrong("a${b"), ("this `${` is not closed".to_owned(), 1..4));
         assert_eq!(wrong("${a:-${b}"), ("this `${` is not closed".to_owned(), 0..9));

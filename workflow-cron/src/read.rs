@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_schedule_is_said_with_the_cure() {
+    fn invalid_schedules_are_explained_with_the_cure() {
         for (text, said) in [
             ("", "it has 0 fields"),
             ("daily", "it has 1 field"),

@@ -129,7 +129,7 @@ mod tests {
     const COMMON: [&str; 8] = ["*", "*", "?", "0", "5", "*/2", "1-5", "2-10/3"];
 
     #[test]
-    fn every_schedule_that_is_read_comes() {
+    fn every_valid_schedule_has_a_next_time() {
         let seconds = [&COMMON[..], &["59", "*/30", "60", "*/90"]].concat();
         let hours = [&COMMON[..], &["23", "22-2", "*/23", "24"]].concat();
         let days = [&COMMON[..], &["L", "LW", "1W", "15W", "31", "30W", "29", "*/31"]].concat();
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn weekdays_are_those_that_are_meant() {
+    fn weekday_ranges_may_end_on_sunday() {
         let at = |text: &str| text.parse::<Timestamp>().expect("a time");
         let times = Times::new("0 0 * * FRI-SUN", None).expect("times");
         let walk =
@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_times_says_why() {
+    fn invalid_schedules_and_time_zones_are_explained() {
         let error = |cron, zone| Times::new(cron, zone).err().map(|error| error.to_string());
         assert!(error("61 * * * *", None).is_some_and(|said| said.contains("minute must be 0-59")));
         assert!(error("* * * * *", Some("Mars/Base")).is_some_and(|said| said.contains("Mars")));
@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn of_several_times_that_passed_the_last_counts() {
+    fn only_the_latest_missed_time_is_due() {
         let hourly = times("0 * * * *", "UTC");
         let (after, until) = (at("2026-01-01T00:10:00Z"), at("2026-01-01T03:00:00Z"));
         assert_eq!(hourly.due(TimeWindow { after, until }), Some(until));
@@ -213,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_time_is_the_one_that_a_walk_ends_with() {
+    fn the_latest_time_equals_the_end_of_a_walk() {
         let crons = [
             "*/30 * * * *",
             "*/7 * * * *",
@@ -248,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn a_jump_over_twenty_years_takes_no_time() {
+    fn a_time_window_of_twenty_years_is_searched_quickly() {
         let (after, until) = (at("2026-01-01T00:00:30Z"), at("2046-01-01T00:00:30Z"));
         let began = Instant::now();
         for cron in ["* * * * * *", "* * * * *", "0 6 * * *", "0 0 29 2 *"] {
@@ -261,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_was_set_back_is_followed_at_once() {
+    fn a_clock_set_back_does_not_delay_the_schedule() {
         let (noon, one) = (at("2026-01-01T12:00:00Z"), at("2026-01-01T13:00:00Z"));
         let second = jiff::SignedDuration::from_secs(1);
         let mut watched = Watch::new(noon);

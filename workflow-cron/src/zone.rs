@@ -60,7 +60,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_meant_is_said() {
+    fn unknown_time_zones_get_a_suggestion() {
         let cure = |name| check(name).expect_err("unknown");
         let names = [
             ("Europe/Berln", "Europe/Berlin"),

@@ -22,7 +22,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_bucket_is_never_too_short_and_hardly_too_long() {
+    fn each_bucket_holds_its_value_within_nine_percent() {
         for micros in (0..40).flat_map(|power| [1i64 << power, (1 << power) + 1, (3 << power) / 2])
         {
             let upper = upper(bucket(micros));

@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lease_that_is_over_is_dead_at_once() {
+    fn an_owner_is_dead_once_its_lease_expires() {
         let mut world = World::new();
         world.beat();
         world.pass(LEASE);
@@ -245,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn without_jumps_the_dead_are_dead_when_their_lease_is_over() {
+    fn without_clock_jumps_an_owner_dies_with_its_lease() {
         let mut world = World::new();
         world.live(Duration::from_secs(60));
         world.beat();
@@ -253,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn who_looks_rarely_holds_nothing_back() {
+    fn a_rare_observer_delays_no_takeover() {
         let mut world = World::new();
         world.beat();
         assert!(world.is_alive());
@@ -266,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn jumps_do_not_end_the_living() {
+    fn clock_jumps_do_not_end_live_owners() {
         for jump in [HOUR, Duration::from_secs(30), HOUR * 24 * 365 * 20].map(micros) {
             for jump in [jump, -jump] {
                 let mut world = World::new();
@@ -289,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn jumps_do_not_keep_the_dead() {
+    fn clock_jumps_do_not_keep_dead_owners_alive() {
         for jump in [HOUR, Duration::from_secs(30), HOUR * 24 * 365 * 20].map(micros) {
             for jump in [jump, -jump] {
                 let mut world = World::new();
@@ -309,7 +309,7 @@ mod tests {
     }
 
     #[test]
-    fn one_that_has_stopped_is_named_with_its_last_heartbeat() {
+    fn a_stopped_owner_is_reported_with_its_last_heartbeat() {
         let mut world = World::new();
         world.beat();
         world.clock -= micros(HOUR);
@@ -324,7 +324,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_that_was_overtaken_tells_nothing() {
+    fn an_outdated_answer_is_ignored() {
         let mut world = World::new();
         world.beat();
         let late = Observation { asked: world.start, answered: world.start + LEASE };

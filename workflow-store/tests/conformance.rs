@@ -81,7 +81,7 @@ mod wrapper_catalog {
 }
 
 #[test]
-fn a_wrapper_is_asked() {
+fn a_decorator_receives_every_call() {
     pollster::block_on(async {
         let empty =
             async || Counting::new(Arc::new(SqliteStore::open(":memory:").await.expect("a store")));
@@ -98,7 +98,7 @@ fn a_wrapper_is_asked() {
 
 /// Stores of other crates make what they answer.
 #[test]
-fn what_a_catalog_answers_can_be_made_outside_of_the_crate() {
+fn other_crates_can_build_the_answers_of_a_catalog() {
     let at = std::time::SystemTime::UNIX_EPOCH;
     let (id, status) = (RunId::random(), Status::Completed);
     let run = RunSummary {

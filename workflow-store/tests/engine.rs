@@ -42,7 +42,7 @@ fn refused(flow: &mut Flow) -> Handle<u32> {
 }
 
 #[test]
-fn runs_of_an_engine_are_kept() {
+fn runs_of_an_engine_are_persisted() {
     let folder = tempfile::tempdir().expect("a folder");
     let store = pollster::block_on(SqliteStore::open(folder.path().join("w.db"))).expect("opened");
     let store = Arc::new(store);
@@ -68,7 +68,7 @@ fn runs_of_an_engine_are_kept() {
 }
 
 #[test]
-fn a_run_repeats_another_of_the_same_workflow() {
+fn a_retry_belongs_to_the_same_workflow() {
     let store = Arc::new(pollster::block_on(SqliteStore::open(":memory:")).expect("opened"));
     let engine = Engine::builder().store(store.clone()).build();
     pollster::block_on(async {

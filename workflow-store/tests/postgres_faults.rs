@@ -64,7 +64,7 @@ fn a_run_goes_on_when_its_connections_are_cut() {
 }
 
 #[test]
-fn a_process_that_stops_in_a_transaction_stops_no_other() {
+fn a_process_paused_in_a_transaction_does_not_block_others() {
     let database = cluster::database();
     let store = open(database.url()).expect("opened");
     let lease = pollster::block_on(begin(&store)).expect("begun");
@@ -118,7 +118,7 @@ fn many_open_a_new_database_at_once() {
 }
 
 #[test]
-fn what_cannot_be_reached_is_said() {
+fn an_unreachable_database_is_explained() {
     let error = open("postgres://nobody@127.0.0.1:1/none").expect_err("no server");
     assert!(matches!(error, StoreError::Unavailable(_)), "{error:?}");
     assert!(error.to_string().contains("check that it is running"), "{error}");

@@ -19,7 +19,7 @@ const RUN: &str = "WORKFLOW_TEST_STOPPED_RUN";
 
 /// Writes what locks most, for ever: the counter of messages, and the lock of those who claim.
 #[test]
-#[ignore = "the other process of `a_process_that_is_stopped_stops_no_other`"]
+#[ignore = "the other process of `a_paused_process_does_not_block_others`"]
 fn another_process() {
     let (Ok(url), Ok(run)) = (std::env::var(URL), std::env::var(RUN)) else { return };
     let run: RunId = run.parse().expect("an id");
@@ -63,7 +63,7 @@ impl Drop for Other {
 }
 
 #[test]
-fn a_process_that_is_stopped_stops_no_other() {
+fn a_paused_process_does_not_block_others() {
     let database = cluster::database();
     let store = pollster::block_on(PostgresStore::open(database.url())).expect("opened");
     let lease = pollster::block_on(given::begin(&store)).expect("begun");

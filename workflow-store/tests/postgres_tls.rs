@@ -77,7 +77,7 @@ fn a_connection_is_encrypted_as_the_url_says() {
 }
 
 #[test]
-fn a_server_that_is_not_vouched_for_is_refused() {
+fn an_untrusted_server_certificate_is_rejected() {
     for mode in ["require", "verify-ca", "verify-full"] {
         let said = refused("localhost", mode, Some("other.crt"));
         assert!(said.contains("certificate") && said.contains("sslrootcert=FILE"), "{said}");

@@ -20,7 +20,7 @@ fn open(path: &Path) -> Result<SqliteStore, StoreError> {
 }
 
 #[test]
-fn what_was_acknowledged_is_there_after_opening_again() {
+fn acknowledged_data_is_there_after_reopening() {
     let folder = tempfile::tempdir().expect("a folder");
     let url = format!("sqlite://{}", folder.path().join("workflows.db").display());
     let run = pollster::block_on(async {
@@ -34,7 +34,7 @@ fn what_was_acknowledged_is_there_after_opening_again() {
 }
 
 #[test]
-fn memory_is_a_place_too() {
+fn a_database_in_memory_is_usable() {
     pollster::block_on(async {
         let store = SqliteStore::open(":memory:").await.expect("opened");
         let lease = begin(&store).await.expect("begun");
@@ -185,7 +185,7 @@ fn a_file_that_another_process_holds_is_said_to_be_busy() {
 }
 
 #[test]
-fn what_could_not_be_read_again_is_not_kept() {
+fn values_nested_too_deeply_are_not_stored() {
     let store = open(Path::new(":memory:")).expect("opened");
     let nested = |depth| (0..depth).fold(json!("[\\\"["), |inner, _| json!([inner]));
     let mut run = new_run();
@@ -245,7 +245,7 @@ fn a_file_that_is_moved_away_is_missed_until_it_is_back() {
 /// Commits go to these before they are in the database.
 #[cfg(unix)]
 #[test]
-fn a_log_that_is_deleted_is_missed() {
+fn a_deleted_wal_file_is_reported() {
     for suffix in ["-wal", "-shm"] {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("workflows.db");
@@ -264,7 +264,7 @@ fn a_log_that_is_deleted_is_missed() {
 /// Other processes come and go, and a checkpoint empties the log.
 #[cfg(unix)]
 #[test]
-fn what_others_do_with_the_file_is_no_loss() {
+fn changes_by_other_programs_lose_no_data() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("workflows.db");
     pollster::block_on(async {

@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn few_jobs_are_listed() {
+    fn a_few_jobs_are_listed() {
         assert_eq!(described(&["a1", "b", "a2", "a3"]), ["a1", "a2", "a3", "b"]);
     }
 

@@ -91,7 +91,7 @@ fn files_are_found_in_order() {
 }
 
 #[test]
-fn a_list_names_profiles_and_raw_gives_the_text() {
+fn list_names_profiles_and_raw_returns_the_text() {
     let folder = Folder::with("raw", "a: ${B}\n")
         .file("etl/config.production.yaml", "a: 1 # one\n")
         .file("etl/config.test.json", "{}")
@@ -118,7 +118,7 @@ fn names_do_not_leave_the_folder() {
 }
 
 #[test]
-fn a_configuration_that_is_not_there() {
+fn a_missing_configuration_is_reported_with_a_suggestion() {
     let folder = Folder::with("absent", "a: 1");
     let wrong = folder.loader().open("elt").expect_err("not there");
     assert_snapshot!(folder.text(&wrong), @"`elt` has no configuration (did you mean `etl`?); searched for `config.yaml` in `elt`, `workflows/elt`; create `workflows/elt/config.yaml`, or set `WORKFLOW_CONFIG_DIR` to the folder with `elt/config.yaml`");

@@ -16,7 +16,7 @@ fn a_file_becomes_a_type() {
 }
 
 #[test]
-fn layers_lie_over_each_other() {
+fn later_layers_override_earlier_ones() {
     let folder = Folder::with(
         "layers",
         "file: 1\nprofile: 1\nvariable: 1\nset: 1\nmap: {a: 1, b: 1}\nlist: [1, 2]\n",

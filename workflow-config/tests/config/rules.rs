@@ -89,7 +89,7 @@ mod garde_rules {
     }
 
     #[test]
-    fn rules_written_by_hand_stay_possible() {
+    fn rules_may_be_implemented_by_hand() {
         let folder = Folder::with("by_hand", ETL);
         assert!(folder.loader().load::<Etl>("etl").is_ok());
     }

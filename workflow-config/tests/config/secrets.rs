@@ -39,14 +39,14 @@ fn secrets_are_read_and_never_shown() {
 }
 
 #[test]
-fn what_replaces_a_secret_is_one() {
+fn a_value_that_replaces_a_secret_is_secret() {
     let folder = Folder::with("replaced", "token: ${secret:TOKEN}\n");
     let loader = folder.loader().environment([("WORKFLOW_ETL__TOKEN", "[a, 77]")]);
     assert_eq!(value(&folder, &loader), json!({ "token": ["***", "***"] }));
 }
 
 #[test]
-fn errors_do_not_tell_secrets() {
+fn errors_do_not_show_secrets() {
     #[derive(Debug, Deserialize)]
     #[serde(try_from = "String")]
     #[expect(dead_code, reason = "it is never made")]

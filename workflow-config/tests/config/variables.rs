@@ -82,7 +82,7 @@ fn a_key_on_several_lines_is_not_folded() {
 }
 
 #[test]
-fn what_is_wrong_with_variables_is_said_all_at_once() {
+fn all_mistakes_in_variables_are_reported_at_once() {
     let text = "\
 url: http://${HOST}/${PATH_:?say where}
 token: ${secret:TOKEN}
@@ -190,7 +190,7 @@ fn a_flood_of_errors_is_cut_short() {
 
 #[cfg(unix)]
 #[test]
-fn variables_that_are_no_text() {
+fn variables_that_are_not_utf8_are_reported() {
     use std::ffi::OsString;
     use std::os::unix::ffi::OsStringExt;
     let folder = Folder::with("bytes", "a: ${A}\n");

@@ -144,7 +144,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_end_reads_like_a_sentence() {
+    fn exits_are_described_in_words() {
         assert_eq!(Exit::Code(3).to_string(), "exited with code 3");
         assert_eq!(Exit::Code(137).to_string(), "exited with code 137 (128 + SIGKILL)");
         assert_eq!(Exit::Code(200).to_string(), "exited with code 200");
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn what_finished_survives_json() {
+    fn a_finished_command_survives_json() {
         let usage = ResourceUsage {
             peak_memory_bytes: Some(4096),
             cpu_time: Duration::from_millis(1500),

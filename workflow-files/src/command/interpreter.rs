@@ -47,7 +47,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_line_names_it() {
+    fn the_first_line_names_the_interpreter_and_its_argument() {
         let of = |script| {
             let found = Interpreter::of(script)?;
             Some((found.program, found.argument, found.name(), found.is_shell()))

@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_are_passed_on_whole() {
+    fn lines_are_forwarded_whole() {
         assert_eq!(
             pieces(&[b"one\ntwo\nth", b"r", b"ee\nfo"]),
             [b"one\ntwo\n".as_slice(), b"three\n", b"fo"]
@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_lost_however_it_is_cut() {
+    fn no_byte_is_lost_at_chunk_boundaries() {
         let text: Vec<u8> = (0..=255).cycle().take(5 * LONGEST).collect();
         for size in [1, 3, 1000, LONGEST + 1, text.len()] {
             let chunks: Vec<&[u8]> = text.chunks(size).collect();
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn the_end_of_a_line_is_waited_for_a_while() {
+    fn an_incomplete_line_is_held_back_for_a_while() {
         let (mut lines, now) = (Lines::default(), Instant::now());
         let mut passed = Vec::new();
         let mut pass = |piece: &[u8]| {

@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_are_scalars_and_the_last_of_a_name_wins() {
+    fn output_lines_are_scalars_and_the_last_one_wins() {
         let text = "rows=1\n\nrows=42\nurl=http://x/?a=b<<c\r\n empty=\n";
         assert_eq!(read(text), json!({"rows": 42, "url": "http://x/?a=b<<c", "empty": ""}));
         assert_eq!(read(" \n"), json!({}));

@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_scarce_is_tried_again_and_nothing_else() {
+    fn only_exhausted_resources_are_retried() {
         for code in SCARCITY {
             assert_eq!(tries(code, 2), (3, true), "{code}");
         }
@@ -182,14 +182,14 @@ mod tests {
     }
 
     #[test]
-    fn the_only_command_does_not_wait_for_ever() {
+    fn waiting_for_resources_ends() {
         let end = try_for::<()>(Duration::ZERO, &Group::default(), || Err(refused(Errno::MFILE)));
         let error = end.expect_err("there is never enough").into_job_error();
         assert_eq!(error.to_string(), "cannot start `sh`: Too many open files (os error 24)");
     }
 
     #[test]
-    fn a_command_that_is_no_longer_wanted_stops_waiting() {
+    fn a_stopped_command_stops_waiting_for_resources() {
         let group = Group::default();
         let end = retry_on_scarcity::<()>(&group, || {
             group.request(Requested::Stop);

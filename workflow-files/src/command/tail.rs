@@ -57,7 +57,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_ten_lines_stay() {
+    fn the_last_ten_lines_are_kept() {
         let lines: Vec<String> = (1..=30).map(|line| line.to_string()).collect();
         let text = lines.join("\n") + "\n\n";
         assert_eq!(tail(&[text.as_bytes()]), lines[20..].join("\n"));
@@ -65,14 +65,14 @@ mod tests {
     }
 
     #[test]
-    fn a_line_without_its_beginning_is_left_away() {
+    fn an_incomplete_first_line_is_left_out() {
         let long = "x".repeat(3000);
         assert_eq!(tail(&[long.as_bytes(), b"\nend\n"]), "end");
         assert_eq!(tail(&[long.as_bytes()]).len(), BYTES);
     }
 
     #[test]
-    fn what_would_move_the_cursor_is_escaped() {
+    fn control_codes_are_escaped() {
         assert_eq!(tail(&[b"\x1b[2Jred\xff\tx\r\n"]), "\\u{1b}[2Jred\u{fffd}\tx");
     }
 }

@@ -212,7 +212,7 @@ mod tests {
     use workflow_core::job::JobContext;
 
     #[test]
-    fn an_end_that_does_not_announce_itself_is_found() {
+    fn the_exit_is_noticed_without_a_closed_pipe() {
         for script in ["echo words >&2; exit 3", "echo words >&2; exec >&- 2>&-; exit 3"] {
             let mut child = Command::new("/bin/sh")
                 .args(["-c", script])

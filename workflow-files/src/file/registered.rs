@@ -351,7 +351,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_schema_says_what_a_job_leaves() {
+    fn the_schema_tells_which_outputs_a_job_has() {
         let left = |schema: fn() -> Json| Left::by(&Type::opaque::<u8>().with_schema(schema));
         let keys = left(|| json!({ "type": "object", "properties": { "cups": {} } }));
         assert!(matches!(keys, Left::Keys(keys) if keys == ["cups"]));

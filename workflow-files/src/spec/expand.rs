@@ -320,7 +320,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn of_two_entries_with_one_name_the_first_counts() {
+    fn the_first_of_two_entries_with_one_name_counts() {
         let name = |name: &str| Text { value: name.into(), span: Span::default() };
         let names = [name("small"), name("large"), name("small")];
         let numbers = numbered(names.iter());

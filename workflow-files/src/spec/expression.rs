@@ -293,14 +293,14 @@ mod tests {
     }
 
     #[test]
-    fn the_jobs_that_are_read_are_known() {
+    fn the_jobs_that_an_expression_reads_are_known() {
         let source = "jobs.a.outputs.x ~ jobs[\"b c\"].status ~ 'jobs.no' ~ input.jobs";
         let expression = Expression::parse(source).expect("an expression");
         assert!(expression.jobs().eq(["a", "b c"]), "{expression:?}");
     }
 
     #[test]
-    fn what_is_read_of_them_is_known() {
+    fn the_outputs_that_an_expression_reads_are_known() {
         let source = "jobs.a.outputs.x.y ~ jobs['b'][\"outputs\"]['c d'] ~ jobs.e.outputs.items()";
         let expression = Expression::parse(source).expect("an expression");
         let reads = expression.reads().iter().map(|read| {
@@ -319,7 +319,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_evaluated_is_said() {
+    fn expressions_without_a_value_are_errors() {
         assert!(Expression::parse("1 +").is_err());
         assert!(Expression::parse("jobs").is_err());
         assert!(Expression::parse("'x").is_err());

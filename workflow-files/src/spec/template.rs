@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn places_are_told_from_what_belongs_to_the_shell() {
+    fn expressions_are_distinguished_from_shell_variables() {
         assert_eq!(parsed("echo ${HOME} $x ${x:-1}"), ["echo ${HOME} $x ${x:-1}"]);
         assert_eq!(parsed("cp ${files.input.a} b"), ["cp ", "<File Input a>", " b"]);
         assert_eq!(parsed("x${{ input.n }}y"), ["x", "<input.n>", "y"]);
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn a_place_without_an_end_is_an_error() {
+    fn an_unclosed_expression_is_an_error() {
         let error = Template::parse("echo ${{ jobs.a").expect_err("it is not closed");
         assert_eq!(error.part, "${{ jobs.a");
     }

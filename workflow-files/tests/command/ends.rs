@@ -36,7 +36,7 @@ fn a_signal_is_named() {
 }
 
 #[test]
-fn stderr_in_an_error_is_short_and_printable() {
+fn an_error_shows_the_last_lines_of_stderr_escaped() {
     let script =
         "for line in $(seq 1 500); do echo $line >&2; done; printf '\\033[2J\\377' >&2; exit 1";
     let error = run(&Command::new(script)).expect_err("it fails").to_string();
@@ -56,7 +56,7 @@ fn values_arrive_as_they_are() {
 }
 
 #[test]
-fn later_variables_outweigh_earlier_ones() {
+fn later_variables_override_earlier_ones() {
     let shell = Shell::new().env("A", "shell").env("B", "shell");
     let mut command =
         Command::new(r#"echo "a=$A" >> "$WORKFLOW_OUTPUT"; echo "b=$B" >> "$WORKFLOW_OUTPUT""#);
@@ -70,7 +70,7 @@ fn later_variables_outweigh_earlier_ones() {
 }
 
 #[test]
-fn stdin_is_the_text_or_nothing() {
+fn standard_input_is_the_given_text_or_empty() {
     assert_eq!(printed(&Command::new("cat; echo end")), "end\n");
     let text = "line\n".repeat(100_000);
     let mut command = Command::new("cat");
@@ -103,7 +103,7 @@ fn terminal(command: &Command) -> String {
 }
 
 #[test]
-fn what_cannot_run_says_why_and_is_not_tried_again() {
+fn a_command_that_cannot_start_fails_for_good_with_the_reason() {
     let mut nowhere = Command::new("true");
     nowhere.cwd = Some(PathBuf::from("/no/where"));
     assert_eq!(
@@ -185,7 +185,7 @@ fn scratch_files_are_private_and_leave_no_trace() {
 }
 
 #[test]
-fn what_a_command_took_is_counted() {
+fn memory_and_cpu_time_of_a_command_are_measured() {
     // Well above what the test itself needs, and so the command's own.
     let script = "head -c 300000000 /dev/zero | tail -c 200000000 | wc -c";
     let usage = run(&Command::new(script)).expect("it succeeds").usage;

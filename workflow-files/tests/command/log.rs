@@ -41,7 +41,7 @@ fn any_bytes_survive() {
 }
 
 #[test]
-fn what_is_beyond_the_limit_is_counted() {
+fn output_beyond_the_limit_is_counted() {
     let folder = Folder::new();
     let path = folder.path("run.log");
     let shell = Shell::new().log(RunLog::open(&path).expect("the log opens"));
@@ -121,7 +121,7 @@ fn events_show_what_the_log_keeps_and_where() {
 }
 
 #[test]
-fn what_is_beyond_the_limit_is_not_shown() {
+fn output_beyond_the_limit_is_not_an_event() {
     let mut command = Command::new("head -c 1000000 /dev/zero");
     command.output_limit = 100_000;
     let (workflow, _ended) = workflow(Shell::new(), command);
@@ -137,7 +137,7 @@ fn what_is_beyond_the_limit_is_not_shown() {
 }
 
 #[test]
-fn any_executor_will_do() {
+fn commands_run_under_any_executor() {
     let command = Command::new("echo a=1 > $WORKFLOW_OUTPUT");
     let ends = async || {
         let context = JobContext::detached();

@@ -46,26 +46,26 @@ fn patient(script: &str) -> Command {
 }
 
 #[test]
-fn a_command_is_asked_first() {
+fn a_stopped_command_gets_sigterm_first() {
     let (end, _) = cancel(patient("echo ready; sleep 1000"));
     assert_eq!(stopped(end), Exit::Signal(15));
 }
 
 #[test]
-fn who_is_asked_may_clean_up() {
+fn a_command_may_clean_up_on_sigterm() {
     let script = "trap 'echo put back; exit 7' TERM; echo ready; sleep 1000 & wait";
     let (end, lines) = cancel(patient(script));
     assert_eq!((stopped(end), last(&lines)), (Exit::Code(7), Some("put back")));
 }
 
 #[test]
-fn who_is_stopped_hears_it_too() {
+fn a_paused_command_receives_sigterm() {
     let (end, _) = cancel(patient("echo ready; kill -STOP $$; sleep 1000"));
     assert_eq!(stopped(end), Exit::Signal(15));
 }
 
 #[test]
-fn who_does_not_listen_is_killed_with_its_children() {
+fn a_command_that_ignores_sigterm_is_killed_with_its_children() {
     let script = "trap '' TERM; sleep 1000 & printf 'ready\\n%s\\n' $!; wait; wait";
     let command = Command { grace: Duration::from_millis(50), ..Command::new(script) };
     let (end, lines) = cancel(command);
@@ -119,7 +119,7 @@ fn the_engine_waits_for_a_command_of_a_run_inside_a_run() {
 }
 
 #[test]
-fn a_command_does_not_begin_for_a_job_that_is_being_stopped() {
+fn no_command_starts_for_a_job_that_is_stopping() {
     let late = FunctionWorkflow::new("late", |flow| {
         let input = flow.value(());
         flow.job(call_job(Late, input).default_grace());
@@ -153,7 +153,7 @@ impl Job for Late {
 }
 
 #[test]
-fn a_child_that_cleans_up_has_the_grace_period_too() {
+fn child_processes_get_the_grace_period_too() {
     // The shell dies of the signal at once; the child prints when that is over.
     let script = "(trap 'sleep 1.5; echo put back; exit' TERM; echo ready; while :; do sleep 0.05; done) & wait";
     let (end, lines) = cancel(patient(script));
@@ -184,7 +184,7 @@ fn is_open(path: &std::path::Path) -> bool {
 }
 
 #[test]
-fn a_future_that_is_dropped_early_starts_nothing_that_stays() {
+fn dropping_the_future_early_leaves_no_process() {
     let folder = Folder::new();
     let path = folder.path("run.log");
     let shell = Shell::new().log(RunLog::open(&path).expect("the log opens"));
@@ -203,7 +203,7 @@ fn a_future_that_is_dropped_early_starts_nothing_that_stays() {
 }
 
 #[test]
-fn what_is_left_in_the_background_ends_with_the_script() {
+fn background_processes_end_with_the_script() {
     let script = "sleep 1000 & echo $!; (sleep 1000 > /dev/null 2>&1 & echo $!)";
     let output = printed(&Command::new(script));
     assert_eq!(output.lines().count(), 2);
@@ -213,7 +213,7 @@ fn what_is_left_in_the_background_ends_with_the_script() {
 }
 
 #[test]
-fn what_left_the_group_does_not_hold_the_command_up() {
+fn a_process_that_left_the_group_does_not_delay_the_command() {
     let output = printed(&Command::new("setsid sleep 1000 & echo $!"));
     let pid = output.trim_end();
     let kill = std::process::Command::new("kill").arg(pid).status().expect("kill runs");

@@ -25,7 +25,7 @@ fn metadata_is_an_object_in_every_form() {
 }
 
 #[test]
-fn what_stands_beside_the_metadata_goes_into_it() {
+fn keys_beside_the_metadata_are_merged_into_it() {
     let file = sound(
         "bakery.yaml",
         &format!("name: bakery\nproject: \"bread-shop\"\ndescription: \"Bakes\"\nuser: ada\n{JOB}"),
@@ -37,7 +37,7 @@ fn what_stands_beside_the_metadata_goes_into_it() {
 }
 
 #[test]
-fn a_schedule_in_words_is_kept_and_remarked_on() {
+fn a_schedule_in_words_is_accepted_with_a_warning() {
     let daily = format!("name: bakery\nmetadata: '{{\"schedule\": \"daily\"}}'\n{JOB}");
     let told = odd(&daily).to_string();
     assert!(told.contains("\"daily\" is not a cron expression"), "{told}");
@@ -46,7 +46,7 @@ fn a_schedule_in_words_is_kept_and_remarked_on() {
 }
 
 #[test]
-fn a_part_of_a_workflow_lacks_its_jobs() {
+fn a_file_without_jobs_is_reported() {
     let parts = [
         "name: bakery\nproject: bread-shop\n",
         "metadata: '{\"team\":\"ovens\"}'\n",
@@ -60,7 +60,7 @@ fn a_part_of_a_workflow_lacks_its_jobs() {
 }
 
 #[test]
-fn good_and_bad_side_by_side_repeat_a_key() {
+fn repeated_keys_are_reported_once() {
     let projects = "# Like this\nproject: \"bread-shop\"\nproject: \"cake-shop\"\n# Not this\n\
                     project: \"Cake Shop\"\n";
     let told = wrong(projects);

@@ -104,7 +104,7 @@ fn depth_is_limited_before_the_stack_is() {
 }
 
 #[test]
-fn copies_by_alias_are_limited() {
+fn copies_by_yaml_aliases_are_limited() {
     let long = "x".repeat(1 << 20);
     let text = format!("a: &a {long}\nb: [{}]\n", "*a, ".repeat(1000).trim_end_matches(", "));
     let told = crate::wrong(&text).to_string();

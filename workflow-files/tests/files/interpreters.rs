@@ -62,7 +62,7 @@ fn an_interpreter_that_is_not_there_is_named() {
 }
 
 #[test]
-fn values_are_no_part_of_scripts_that_no_shell_runs() {
+fn values_in_scripts_of_other_interpreters_are_rejected() {
     let told = |rest: &str| {
         let text = format!("name: tea\njobs:\n  - name: boil\n{rest}");
         let found = wrong(&text);
@@ -92,7 +92,7 @@ fn values_are_no_part_of_scripts_that_no_shell_runs() {
 }
 
 #[test]
-fn an_interpreter_from_a_parameter_is_judged_when_the_job_begins() {
+fn an_interpreter_from_a_parameter_is_checked_when_the_job_starts() {
     let folder = Folder::new("interpreter_parameter");
     let jobs = |with: &str| {
         folder.jobs(&format!(

@@ -68,7 +68,7 @@ fn a_job_is_tried_again() {
 }
 
 #[test]
-fn triggers_look_at_how_jobs_ended() {
+fn trigger_rules_depend_on_how_jobs_ended() {
     let folder = Folder::new("triggers");
     let report = failed(folder.jobs(
         r#"
@@ -179,7 +179,7 @@ fn jobs_that_need_more_than_half_of_the_machine_never_overlap() {
 }
 
 #[test]
-fn what_is_larger_than_the_machine_runs_alone() {
+fn a_job_larger_than_the_machine_runs_alone() {
     let folder = Folder::new("too_large");
     let report = run(folder.file(
         "name: tea\nresource_requirements:\n  - { name: huge, num_cpus: 4096, memory: 900t }\njobs:\n  - { name: cook, command: 'true', resource_requirements: huge }\n",

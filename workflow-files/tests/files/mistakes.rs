@@ -17,7 +17,7 @@ use workflow_files::Severity;
 use crate::{odd, wrong};
 
 #[test]
-fn what_other_engines_use_has_no_effect() {
+fn settings_of_other_engines_have_no_effect() {
     assert_snapshot!(odd("name: tea\nslurm_schedulers:\n  - name: short\n    account: ada\nresource_monitor: { enabled: true }\nactions:\n  - trigger_type: on_workflow_start\n    action_type: schedule_nodes\n    scheduler: short\njobs:\n  - name: boil\n    command: kettle\n    scheduler: short\n    stdio: { mode: separate }\n"), @"
 warning: nothing is submitted to Slurm: `slurm_schedulers`, `scheduler`, `schedule_nodes` without effect
  --> tea.yaml:3:3
@@ -37,7 +37,7 @@ warning: these fields have no effect here: `resource_monitor`, `stdio`
 }
 
 #[test]
-fn all_is_said_in_one_pass() {
+fn all_mistakes_are_reported_at_once() {
     let text = "name: tea\ntimeout: soon\nfiels: []\njobs:\n  - name: boil\n    comand: kettle\n  \
                 - name: pour\n    command: pot ${files.input.cup}\n    depends_on: [biol]\n    \
                 parameters: { i: 'a:b' }\n    retry: { jitter: 3 }\n";

@@ -21,7 +21,7 @@ fn refused(folder: &Folder, jobs: &str) -> String {
 }
 
 #[test]
-fn a_run_does_not_begin_without_what_nobody_writes() {
+fn a_run_needs_the_files_that_no_job_writes() {
     let folder = Folder::new("no_input");
     let jobs = "  - { name: early, command: touch began }
   - { name: boil, command: 'cat ${files.input.raw}' }
@@ -78,7 +78,7 @@ fn an_output_that_was_not_written_fails_the_job() {
 }
 
 #[test]
-fn what_is_made_before_the_jobs_may_be_missing_at_first() {
+fn files_made_by_start_actions_may_be_missing_at_first() {
     let folder = Folder::new("made_before");
     let jobs = "  - { name: boil, command: 'cat ${files.input.raw}' }
 actions: [{ trigger_type: on_workflow_start, action_type: run_commands, commands: [COMMAND] }]
@@ -94,7 +94,7 @@ actions: [{ trigger_type: on_workflow_start, action_type: run_commands, commands
 }
 
 #[test]
-fn paths_that_only_the_shell_can_find_are_left_to_it() {
+fn paths_with_shell_syntax_are_not_checked() {
     let folder = Folder::new("of_the_shell");
     run(folder.file(
         "name: tea\nfiles: [{ name: a, path: '$NOWHERE/a' }, { name: b, path: '*.csv' }, { name: c, path: '~/x' }]
@@ -110,7 +110,7 @@ fn a_file_that_a_job_changes_in_place_must_be_there() {
 }
 
 #[test]
-fn a_path_that_is_above_the_file_is_found() {
+fn a_path_above_the_file_is_found() {
     let folder = Folder::new("elsewhere");
     let file = |text: &str| {
         let below = folder.0.join("examples");

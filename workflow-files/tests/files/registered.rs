@@ -63,7 +63,7 @@ fn count_cups() -> u32 {
 }
 
 #[test]
-fn what_is_read_of_registered_jobs_is_judged_by_their_types() {
+fn outputs_of_registered_jobs_are_checked_against_their_types() {
     let read = |job: &str, written: &str| {
         let text = format!(
             "name: tea\njobs:\n  - {{ name: pot, job: {job} }}\n  - {{ name: told, command: 'echo ${{{{ jobs.pot.outputs.{written} }}}}' }}\n"
@@ -219,7 +219,7 @@ async fn brew_once(ctx: &JobContext) -> Result<String, JobError> {
 }
 
 #[test]
-fn a_run_that_is_taken_up_still_hears_its_signal() {
+fn a_resumed_run_receives_its_signals() {
     for job in ["job: brew_once", "job: '${{ \"brew_once\" }}'"] {
         let folder = Folder::new("taken_up");
         let store = Arc::new(MemoryStore::new());

@@ -36,7 +36,7 @@ fn an_output_that_is_promised_and_not_published_fails_the_job() {
 }
 
 #[test]
-fn an_output_that_is_not_there_fails_its_reader() {
+fn reading_a_missing_output_fails_the_job() {
     let folder = Folder::new("absent");
     let report = failed(folder.jobs(
         "\n  - { name: boil, command: 'true' }\n  - { name: pour, command: 'echo ${{ jobs.boil.outputs.heat }}' }\n",
@@ -265,7 +265,7 @@ fn a_condition_without_a_value_fails_its_job() {
 }
 
 #[test]
-fn parameters_stand_as_they_are_written() {
+fn parameters_keep_their_spelling() {
     let folder = Folder::new("verbatim");
     run(folder.file(
         r#"

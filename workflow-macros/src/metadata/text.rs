@@ -122,7 +122,7 @@ mod tests {
     use super::{duplicate, is_long_integer, numbers};
 
     #[test]
-    fn keys_may_come_again_in_other_objects_only() {
+    fn keys_are_unique_within_an_object() {
         let found = |text: &str| duplicate(text);
         assert_eq!(found(r#"{ "a": [{ "a": "a" }, { "a": 1 }], "b": { "a": 2 } }"#), None);
         assert_eq!(found(r#"{ "a\"": 1, "b": "a\"", "c": "\\" }"#), None);

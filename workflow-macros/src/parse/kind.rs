@@ -215,7 +215,7 @@ mod tests {
     use syn::parse_str;
 
     #[test]
-    fn only_what_borrows_borrows() -> syn::Result<()> {
+    fn only_types_with_references_borrow() -> syn::Result<()> {
         for text in ["Vec<u8>", "&'static str", "fn(&str) -> u8", "Box<dyn Fn(&str) + 'static>"] {
             assert!(!borrows(&parse_str(text)?), "{text}");
         }

@@ -250,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn all_else_is_none_of_them() {
+    fn functions_and_modules_are_not_impl_blocks() {
         for source in [
             "    @",
             "mod m { @ }",

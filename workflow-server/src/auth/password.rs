@@ -71,7 +71,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_password_is_known_by_its_hash() {
+    fn passwords_are_verified_by_their_hash() {
         let hash = NewPassword::new("correct horse").expect("hashed").into_hash();
         assert!(hash.starts_with("$argon2id$"));
         assert!(verify_password("correct horse", Some(&hash)));

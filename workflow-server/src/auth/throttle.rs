@@ -77,7 +77,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn failures_after_the_fifth_double_the_wait() {
+    fn each_failed_sign_in_after_the_fifth_doubles_the_wait() {
         let (throttle, now) = (Throttle::default(), Instant::now());
         for _ in 0..FREE_FAILURES {
             throttle.failed("ada", now);

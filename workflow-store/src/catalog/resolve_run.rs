@@ -139,7 +139,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn enough_of_an_id_is_a_prefix() {
+    fn an_id_prefix_is_a_range_of_ids() {
         let range = Some((0x0198_abcd << 96, (0x0198_abce << 96) - 1));
         for text in ["0198abcd", "0198ABCD", "0198abcd-"] {
             assert_eq!(prefix(text), range, "{text}");

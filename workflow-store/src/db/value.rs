@@ -266,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn no_text_holds_what_postgresql_refuses() {
+    fn nul_characters_are_replaced() {
         let json = serde_json::json!({ "a\0": ["b\0", "\\u0000"] });
         assert_eq!(clean_json(&json), "{\"a\u{fffd}\":[\"b\u{fffd}\",\"\\\\u0000\"]}");
     }

@@ -89,7 +89,7 @@ mod tests {
     use super::base;
 
     #[test]
-    fn a_slug_is_fit_for_addresses() {
+    fn a_slug_is_valid_in_urls() {
         assert_eq!(base("Q4 Sales  Analysis!"), "q4-sales-analysis");
         assert_eq!(
             base("Data Analysis - Q4 Report - 10/13/2025, 3:45:00 PM"),
@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn a_slug_is_no_id_and_not_empty() {
+    fn a_slug_is_neither_a_number_nor_empty() {
         for (name, slug) in [("42", "workflow-42"), ("-7", "workflow-7"), ("!?", "workflow")] {
             assert_eq!(base(name), slug);
         }

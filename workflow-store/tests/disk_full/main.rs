@@ -112,13 +112,13 @@ fn assert_good(output: &Output) {
 }
 
 #[test]
-fn files_may_not_grow() {
+fn a_file_size_limit_loses_no_data() {
     // With the signal ignored, writing fails as on a full disk.
     assert_good(&outside(&["env"], "trap '' XFSZ; exec \"$@\"", "within_a_bound"));
 }
 
 #[test]
-#[ignore = "a part of `files_may_not_grow`"]
+#[ignore = "a part of `a_file_size_limit_loses_no_data`"]
 fn within_a_bound() {
     let Some(folder) = inside() else { return };
     let mut limit = getrlimit(Resource::Fsize);
@@ -143,7 +143,7 @@ fn a_file_system_is_full() {
         .output();
     if !allowed.is_ok_and(|output| output.status.success()) {
         // Then the bound alone stands for it: this user may mount nothing here.
-        return files_may_not_grow();
+        return a_file_size_limit_loses_no_data();
     }
     assert_good(&outside(&by, &script, "within_a_file_system"));
 }

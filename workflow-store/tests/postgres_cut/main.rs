@@ -27,7 +27,7 @@ fn unavailable<T: std::fmt::Debug>(result: Result<T, StoreError>) {
 }
 
 #[test]
-fn what_was_asked_twice_is_done_once() {
+fn a_repeated_request_takes_effect_once() {
     for cut in [Cut::BeforeIt, Cut::AfterIt] {
         let (database, proxy, store) = place();
         pollster::block_on(async {

@@ -41,31 +41,31 @@ fn on_postgres(harm: Harm, seed: u64) {
 }
 
 #[test]
-fn a_process_is_killed_on_sqlite() {
+fn a_killed_process_is_taken_over_on_sqlite() {
     on_sqlite(Harm::Kill, 1);
 }
 
 #[test]
-fn a_process_is_asked_to_end_on_sqlite() {
+fn a_terminated_process_is_taken_over_on_sqlite() {
     on_sqlite(Harm::Terminate, 5);
 }
 
 #[test]
-fn a_process_is_asked_to_end_on_postgres() {
+fn a_terminated_process_is_taken_over_on_postgres() {
     on_postgres(Harm::Terminate, 6);
 }
 
 #[test]
-fn a_process_stands_still_on_sqlite() {
+fn a_paused_process_is_taken_over_on_sqlite() {
     on_sqlite(Harm::Stop, 2);
 }
 
 #[test]
-fn a_process_is_killed_on_postgres() {
+fn a_killed_process_is_taken_over_on_postgres() {
     on_postgres(Harm::Kill, 3);
 }
 
 #[test]
-fn a_process_stands_still_on_postgres() {
+fn a_paused_process_is_taken_over_on_postgres() {
     on_postgres(Harm::Stop, 4);
 }

@@ -90,7 +90,7 @@ fn substituted(value: &str) -> &str {
 }
 
 #[test]
-fn proven_values_arrive_as_they_are() {
+fn values_in_proven_places_arrive_unchanged() {
     for (number, text) in [
         "printf '<%s>' ¤",
         "printf '<%s>' \"¤\"",
@@ -171,7 +171,7 @@ fn values_arrive_through_substitutions() {
 }
 
 #[test]
-fn what_only_bash_knows_is_proven_for_bash_alone() {
+fn bash_syntax_is_proven_only_for_bash() {
     for (number, text) in [
         "printf '<%s>' $'¤'",
         "printf '<%s>' $'\\'' >/dev/null; printf '<%s>' $''$'¤'",
@@ -303,7 +303,7 @@ const REFUSED: [&str; 99] = [
 ];
 
 #[test]
-fn elsewhere_only_integers_are_put_in() {
+fn in_unproven_places_only_integers_are_inserted() {
     for text in REFUSED {
         for value in ["a[$(touch PWNED)]", "", "x", "1 2", "1\n", "0x1", "1.5", "--1"] {
             let refused = judged(text, value, &Interpreter::Bash);
@@ -318,7 +318,7 @@ fn elsewhere_only_integers_are_put_in() {
 }
 
 #[test]
-fn what_is_not_understood_proves_nothing() {
+fn unparsable_scripts_prove_nothing() {
     for text in [
         "echo \"¤",
         "echo '¤",
@@ -350,7 +350,7 @@ fn what_is_not_understood_proves_nothing() {
 }
 
 #[test]
-fn what_variables_hold_is_followed() {
+fn values_are_followed_through_variables() {
     for text in [
         "rows=¤; (( rows > 5 ))",
         "rows=¤\nif [[ $rows -gt 5 ]]; then :; fi",
@@ -404,7 +404,7 @@ fn what_variables_hold_is_followed() {
 }
 
 #[test]
-fn the_environment_is_followed_too() {
+fn values_are_followed_through_the_environment() {
     let judged = |text: &str, value: &str| {
         let mut script = Script::default();
         script.push(text);

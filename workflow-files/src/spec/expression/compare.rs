@@ -372,7 +372,7 @@ mod tests {
     }
 
     #[test]
-    fn like_is_compared_with_like() {
+    fn values_of_one_type_are_compared() {
         for (source, expected) in [
             ("input.n > 2", true),
             ("input.n > 2 and not input.n >= 4", true),
@@ -449,7 +449,7 @@ mod tests {
     }
 
     #[test]
-    fn the_pair_and_a_cure_are_told() {
+    fn a_failed_comparison_names_both_values_and_the_cure() {
         assert_eq!(
             value("jobs.count.outputs.rows > 0").expect_err("text"),
             "`jobs.count.outputs.rows > 0` has no value: `jobs.count.outputs.rows` is the text \
@@ -464,7 +464,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_there_is_not_compared() {
+    fn missing_values_cannot_be_compared() {
         assert!(value("input.x > 2").is_err());
         assert!(value("input.x == 2").is_err());
     }

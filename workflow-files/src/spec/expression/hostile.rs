@@ -41,7 +41,7 @@ fn nested((open, inside, close): (&str, &str, &str), times: usize) -> String {
 }
 
 #[test]
-fn whatever_nests_is_refused_with_the_limit_and_the_cure() {
+fn deep_nesting_is_refused_with_the_limit_and_the_cure() {
     for nest in NESTS {
         let error = Expression::parse(&nested(nest, 1_000)).expect_err(nest.0);
         assert!(error.contains("at most 24 levels") || error.contains("at most 400"), "{error}");
@@ -53,7 +53,7 @@ fn whatever_nests_is_refused_with_the_limit_and_the_cure() {
 }
 
 #[test]
-fn what_people_write_is_kept() {
+fn long_ordinary_expressions_are_accepted() {
     let many = (0..80).map(|n| format!("jobs.job_{n}.completed")).collect::<Vec<_>>();
     let list = (0..5_000).map(|n| n.to_string()).collect::<Vec<_>>().join(", ");
     for text in [many.join(" and "), format!("input.n in [{list}]"), nested(NESTS[3], 20)] {
@@ -80,7 +80,7 @@ fn evaluate(text: String) {
 }
 
 #[test]
-fn the_deepest_that_is_taken_fits_a_small_stack() {
+fn the_deepest_accepted_expression_fits_a_small_stack() {
     for nest in NESTS {
         let most = (1..=400).take_while(|times| expression(&nested(nest, *times)).is_ok());
         evaluate(nested(nest, most.last().expect("one is taken")));

@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn text_and_numbers_are_not_compared_in_silence() {
+    fn comparing_text_with_numbers_is_an_error() {
         for source in [
             "input.mixed | sort",
             "input.mixed | sort(reverse=true)",
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_there_is_not_sorted() {
+    fn missing_values_cannot_be_sorted() {
         assert!(value("input.nothing | sort").is_err());
         assert!(value("3 | sort").is_err());
         let long = value("range(100000) | sort").expect_err("it is too long");

@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_suggested_is_there() {
+    fn suggested_names_exist() {
         let known = |name: &&str, role| Word { name, role }.is_known();
         assert_eq!(FILTERS.split(' ').find(|name| !known(name, Role::Filter)), None);
         assert_eq!(TESTS.split(' ').find(|name| !known(name, Role::Test)), None);
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn names_that_stand_for_nothing_are_told() {
+    fn unknown_names_are_reported() {
         assert_eq!(unknown("inputs.day"), ["there is no value `inputs`; did you mean `input`?"]);
         assert_eq!(unknown("job.a.outputs.x"), ["there is no value `job`; did you mean `jobs`?"]);
         assert_eq!(
@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn names_that_stand_for_something_are_not() {
+    fn known_names_are_accepted() {
         let sources = [
             "input.inputs.job | default('secrets') | join(sep=', ')",
             "jobs.count-rows.outputs.rows | int > 10 and not input.dry",
@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn the_place_is_that_of_the_word() {
+    fn the_place_is_that_of_the_unknown_word() {
         let source = "input.secret ~ secret ~ 'secrets'";
         let expression = Expression::parse(source).expect("an expression");
         assert_eq!(expression.unknown_names()[0].place, 15..21);

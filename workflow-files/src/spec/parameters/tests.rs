@@ -36,7 +36,7 @@ fn range_of(text: &str) -> Vec<String> {
 }
 
 #[test]
-fn ranges_hold_both_ends() {
+fn ranges_include_both_ends() {
     assert_eq!(range_of("0:3"), ["0", "1", "2", "3"]);
     assert_eq!(range_of("0:100:25"), ["0", "25", "50", "75", "100"]);
     assert_eq!(range_of("3:1:-1"), ["3", "2", "1"]);
@@ -52,7 +52,7 @@ fn ranges_of_decimals_do_not_drift() {
 }
 
 #[test]
-fn lists_come_as_lists_or_as_texts() {
+fn lists_may_be_lists_or_strings() {
     let native = all("{x}", &grid(&[("x", json!(["adam", 0.001, 16]))], false));
     assert_eq!(native, ["adam", "0.001", "16"]);
     let text = all("{x}", &grid(&[("x", json!("['adam', 0.001, 16]"))], false));
@@ -60,7 +60,7 @@ fn lists_come_as_lists_or_as_texts() {
 }
 
 #[test]
-fn what_is_no_range_is_said() {
+fn invalid_ranges_are_explained() {
     let unfit = |text: &str| {
         values(&verbatim(&json!(text)), &ParameterGrid::none()).expect_err("is no range")
     };
@@ -90,7 +90,7 @@ fn what_is_no_range_is_said() {
 }
 
 #[test]
-fn a_larger_step_that_is_told_is_large_enough() {
+fn the_suggested_step_makes_the_range_fit() {
     for (text, cured) in [("0:99999999", "0:99999999:100"), ("0:1000000", "0:1000000:2")] {
         let told = values(&verbatim(&json!(text)), &ParameterGrid::none()).expect_err("too many");
         assert!(told.help.contains(cured), "{}", told.help);
@@ -105,13 +105,13 @@ fn a_product_changes_its_last_parameter_fastest() {
 }
 
 #[test]
-fn a_zip_goes_through_all_at_once() {
+fn zipped_parameters_advance_together() {
     let grid = grid(&[("a", json!([1, 2])), ("b", json!(["x", "y"]))], true);
     assert_eq!(all("{a}{b}", &grid), ["1x", "2y"]);
 }
 
 #[test]
-fn places_have_formats() {
+fn placeholders_have_formats() {
     let grid = grid(&[("i", json!([7])), ("r", json!([0.001])), ("s", json!(["ab"]))], false);
     let substituted = |text: &str| substitute(text, &grid, 0).into_owned();
     assert_eq!(substituted("job_{i:03d}_{r:.4f}_{s}"), "job_007_0.0010_ab");
@@ -119,7 +119,7 @@ fn places_have_formats() {
 }
 
 #[test]
-fn values_stand_as_they_are_written() {
+fn values_keep_their_spelling() {
     let read = |format: Format, text: &str| {
         let source = SourceText::new("", text);
         let mut findings = Findings::new(&source);
@@ -156,7 +156,7 @@ fn values_stand_as_they_are_written() {
 }
 
 #[test]
-fn no_place_is_filled_with_more_than_its_size() {
+fn the_estimated_size_of_a_value_is_an_upper_bound() {
     let constants = ParameterGrid::none();
     let numbers = ["3.10", "007", "1e300", "-1.5E+300", "0x7fffffffffffffff", "1e-300", "false"];
     let mut written: Vec<String> =
@@ -188,7 +188,7 @@ fn no_place_is_filled_with_more_than_its_size() {
 }
 
 #[test]
-fn other_braces_stay() {
+fn other_braces_are_left_alone() {
     let grid = grid(&[("i", json!([7]))], false);
     let same =
         ["${i}", "awk '{print $1}'", "{\"a\": 1}", "{j}", "{", "{}", "{{.Names}}", "${{ i }}"];

@@ -5,7 +5,7 @@ use insta::assert_snapshot;
 use crate::{odd, wrong};
 
 #[test]
-fn zeros_that_let_nothing_run() {
+fn zeros_that_prevent_all_work_are_rejected() {
     assert_snapshot!(wrong("name: tea\ntimeout: 0\nmax_parallel: 0\nlimits: { stove: 0 }\nresource_requirements:\n  - { name: kettle, runtime: PT0S }\njobs:\n  - name: boil\n    command: kettle\n    timeout: 0s\n    grace: 0\n"), @"
     error: a timeout of 0 lets nothing run
      --> tea.yaml:2:10
@@ -282,7 +282,7 @@ fn metadata() {
 }
 
 #[test]
-fn schedules_that_are_not_what_they_seem() {
+fn schedules_that_never_run_are_rejected() {
     let with = |cron: &str| {
         format!("name: tea\nschedule: '{cron}'\njobs:\n  - name: boil\n    command: kettle\n")
     };

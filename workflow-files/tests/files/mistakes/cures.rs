@@ -17,7 +17,7 @@ fn told(found: &Diagnostics) -> String {
 }
 
 #[test]
-fn commands_that_yaml_reads_as_something_else() {
+fn commands_that_yaml_misreads_need_quotes() {
     let cases = [
         (r#"echo "a: b""#, "mapping values are not allowed in this context", "quotes"),
         ("@echo hi", "unexpected character: `@'", "quotes"),
@@ -57,7 +57,7 @@ fn commands_that_yaml_reads_as_something_else() {
 }
 
 #[test]
-fn lines_that_do_not_fit_together() {
+fn wrong_indentation_is_explained() {
     assert_eq!(
         told(&wrong("name: tea\njobs:\n  - name: boil\n   command: kettle\n")),
         "while parsing a block collection, did not find expected '-' indicator => start the \
@@ -75,7 +75,7 @@ fn lines_that_do_not_fit_together() {
 }
 
 #[test]
-fn lists_and_maps_in_the_place_of_each_other() {
+fn a_list_in_place_of_a_map_is_explained() {
     assert_eq!(
         told(&wrong(&command("\n      - echo hi\n      - echo ho"))),
         "expected a string, found a list => write one text: its lines, without `-`, below `|`"
@@ -101,7 +101,7 @@ fn lists_and_maps_in_the_place_of_each_other() {
 }
 
 #[test]
-fn no_time_at_all() {
+fn zero_timeouts_are_rejected() {
     let limits = |written: &str| {
         told(&wrong(&format!("name: tea\n{written}\njobs: [{{ name: a, command: b }}]\n")))
     };

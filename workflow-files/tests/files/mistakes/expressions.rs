@@ -95,7 +95,7 @@ fn expressions() {
 }
 
 #[test]
-fn what_jobs_do_not_have() {
+fn unknown_job_properties_are_reported() {
     let command = |text: &str| {
         format!(
             "name: tea\njobs:\n  - name: boil\n    command: kettle\n    outputs: [heat]\n  - name: pour\n    command: {text}\n"

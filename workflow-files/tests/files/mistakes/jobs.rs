@@ -5,7 +5,7 @@ use insta::assert_snapshot;
 use crate::wrong;
 
 #[test]
-fn jobs_that_are_no_jobs() {
+fn jobs_without_work_are_rejected() {
     assert_snapshot!(wrong("name: tea\njobs:\n  - name: boil\n    description: hot\n"), @"
     error: job `boil` does nothing
      --> tea.yaml:3:11

@@ -15,7 +15,7 @@ fn told(text: &str) -> Vec<String> {
 const BOIL: &str = "name: tea\njobs:\n  - { name: boil, command: kettle }\n";
 
 #[test]
-fn they_are_told_with_their_places() {
+fn unknown_names_are_reported_with_their_places() {
     let jobs = "  - { name: a, command: 'echo ${{ inputs.day }}' }
   - { name: b, command: 'echo ${{ job.boil.outputs.x }}', depends_on: [boil] }
   - { name: c, command: 'echo ${{ jobs.boil.outputs.x | trimm }}' }
@@ -38,7 +38,7 @@ fn they_are_told_with_their_places() {
 }
 
 #[test]
-fn texts_of_many_jobs_are_told_once() {
+fn a_mistake_in_many_jobs_is_reported_once() {
     let text = "name: tea\nenv: { DAY: '${{ inputs.day }}' }\nfailure_handlers:
   - { name: again, rules: [{ exit_codes: [3], recovery_script: 'echo ${{ inptu }}' }] }
 jobs:
@@ -56,7 +56,7 @@ jobs:
 }
 
 #[test]
-fn names_that_stand_for_something_are_not() {
+fn known_names_are_accepted() {
     let jobs =
         "  - { name: a, command: 'echo ${{ jobs.boil.outputs.x | default(\"inputs\") | int }}' }
   - { name: b, command: 'echo ${{ jobs[\"boil\"].outputs.secrets }} $${{ nothing }} ${HOME}' }

@@ -6,7 +6,7 @@ use workflow_files::WorkflowFile;
 use crate::wrong;
 
 #[test]
-fn texts_that_are_no_yaml() {
+fn invalid_yaml_is_explained() {
     assert_snapshot!(wrong("name: tea\njobs:\n\t- name: boil\n"), @"
     error: invalid YAML: tabs disallowed within this context (block indentation)
      --> tea.yaml:3:2
@@ -80,7 +80,7 @@ fn texts_that_are_no_yaml() {
 }
 
 #[test]
-fn texts_that_are_no_json() {
+fn invalid_json_is_explained() {
     let wrong = |text: &str| WorkflowFile::parse("tea.json5", text).expect_err("no JSON");
     assert_snapshot!(wrong("{ name: 'tea', jobs: [ }"), @"
     error: invalid JSON: unexpected close brace

@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_known_is_named() {
+    fn unknown_connection_options_are_named() {
         let error = |query: &str| {
             Address::read(&format!("postgres://host/db?{query}")).expect_err("refused").text
         };

@@ -23,7 +23,7 @@ mod tests {
     use crate::db::connect::{Connect as _, Purpose};
 
     #[test]
-    fn what_this_program_cannot_do_is_not_left_out() {
+    fn unsupported_connection_options_are_refused() {
         let open = |query: &str| {
             let url = format!("postgres://ada@127.0.0.1:1/db?{query}");
             let opened = Opener::new(&url).and_then(|opener| opener.connect(Purpose::Read));
