@@ -1,8 +1,8 @@
 //! The duties of process 1 in a container: reaping orphans and forwarding signals.
 //!
 //! Linux makes process 1 the parent of every orphaned process and expects it to reap them. It also
-//! withholds signals that process 1 does not handle. Workflow commands may leave orphans behind. So a
-//! program that runs as process 1, in a container without an init process, starts itself a second
+//! withholds signals that process 1 does not handle. Workflow commands may leave orphans behind. So
+//! a program that runs as process 1, in a container without an init process, starts itself a second
 //! time as a child, and only reaps and forwards signals.
 
 use std::os::unix::process::CommandExt as _;
@@ -18,8 +18,8 @@ use rustix::termios::tcsetpgrp;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2};
 use signal_hook::iterator::Signals;
 
-/// If this process is process 1, runs the program again as a child and returns its exit code. Returns
-/// `None` if this process should do the work itself.
+/// If this process is process 1, runs the program again as a child and returns its exit code.
+/// Returns `None` if this process should do the work itself.
 pub(crate) fn run_as_init() -> Option<ExitCode> {
     if std::process::id() != 1 {
         return None;

@@ -37,8 +37,8 @@ fn handler() -> MutexGuard<'static, Handler> {
     HANDLER.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Starts to handle SIGINT, SIGTERM and SIGHUP, in addition to the host's own handlers. SIGHUP stays
-/// ignored if the process was started that way, as under `nohup`.
+/// Starts to handle SIGINT, SIGTERM and SIGHUP, in addition to the host's own handlers. SIGHUP
+/// stays ignored if the process was started that way, as under `nohup`.
 pub(crate) fn listen() {
     static LISTENING: OnceLock<Result<(), io::Error>> = OnceLock::new();
     *handler() = Handler::default();
@@ -54,8 +54,8 @@ fn start() -> Result<(), io::Error> {
     thread::Builder::new().name("signals".to_owned()).spawn(listen).map(drop)
 }
 
-/// The ignored signals as a bit mask, with bit 0 for signal 1 (`SigIgn` in proc(5)). Empty on systems
-/// without this file.
+/// The ignored signals as a bit mask, with bit 0 for signal 1 (`SigIgn` in proc(5)). Empty on
+/// systems without this file.
 fn ignored() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
@@ -72,8 +72,8 @@ fn on_signal(stop: impl FnOnce(i32) + Send + 'static) {
     }
 }
 
-/// Calls a function that cancels a run at the next signal. For a saved run, SIGTERM shuts the engine
-/// down instead.
+/// Calls a function that cancels a run at the next signal. For a saved run, SIGTERM shuts the
+/// engine down instead.
 pub(crate) fn cancel_on_signal(saved_by: Option<Engine>, cancel: impl FnOnce() + Send + 'static) {
     on_signal(move |signal| match saved_by {
         // Not on this thread, which must handle the next signal.

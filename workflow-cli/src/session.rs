@@ -1,5 +1,5 @@
-//! A run from its start to its end: in this process, in a background process, or followed through the
-//! store.
+//! A run from its start to its end: in this process, in a background process, or followed through
+//! the store.
 
 pub(crate) mod detach;
 mod engine;

@@ -365,9 +365,9 @@ impl EngineBuilder {
     }
 
     /// Sets after how many consecutive deaths of its process a run is [blocked as
-    /// poisoned](crate::event::Blocked::Poisoned), if the same job was in flight each time. A graceful
-    /// stop, the end of the job, and [`Engine::unblock`] reset the count. 0 means never. Default:
-    /// 5.
+    /// poisoned](crate::event::Blocked::Poisoned), if the same job was in flight each time. A
+    /// graceful stop, the end of the job, and [`Engine::unblock`] reset the count. 0 means never.
+    /// Default: 5.
     pub fn poison_after(mut self, deaths: usize) -> Self {
         self.poison_after = (deaths > 0).then_some(deaths);
         self
@@ -388,8 +388,8 @@ impl EngineBuilder {
     }
 
     /// Persists the output of jobs: each run gets a folder in this one, named by its id, with the
-    /// log `output.log` ([`RunLog`](crate::run_log::RunLog) reads it). Workflow files have such a folder
-    /// already and keep using it. Default: none, so that only subscribers of the run see the
+    /// log `output.log` ([`RunLog`](crate::run_log::RunLog) reads it). Workflow files have such a
+    /// folder already and keep using it. Default: none, so that only subscribers of the run see the
     /// output.
     ///
     /// Output is what a job passes to [`JobContext::print`](crate::JobContext::print), to
@@ -422,8 +422,8 @@ impl EngineBuilder {
     ///
     /// If the state of a job is missing, the run fails before it starts with
     /// [`RunError::MissingState`](crate::RunError::MissingState). The same holds for a run that is
-    /// resumed from the store. An engine that only [enqueues](crate::engine::RunRequest::enqueue) runs
-    /// needs no state.
+    /// resumed from the store. An engine that only [enqueues](crate::engine::RunRequest::enqueue)
+    /// runs needs no state.
     ///
     /// ```
     /// use workflow_core::prelude::*;

@@ -3,8 +3,9 @@
 //! Inside of functions with `#[job]` or `#[register_workflow]`, `println!`, `print!`, `eprintln!`
 //! and `eprint!` are these macros, which add their text to the output of the job. Subscribers of
 //! the run see it, and the log of the run saves it if there is one
-//! ([`runs_dir`](crate::engine::EngineBuilder::runs_dir)). The text also goes to the standard output or
-//! error of the process, unless the engine [captures](crate::engine::EngineBuilder::capture_output) it.
+//! ([`runs_dir`](crate::engine::EngineBuilder::runs_dir)). The text also goes to the standard
+//! output or error of the process, unless the engine
+//! [captures](crate::engine::EngineBuilder::capture_output) it.
 //!
 //! Other functions import them. Outside of jobs they do what the standard macros do.
 //!

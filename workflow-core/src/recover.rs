@@ -16,11 +16,11 @@ use crate::workflow::Workflow;
 
 impl Engine {
     /// Resumes every unfinished run of the engine's store that no living engine drives: runs after
-    /// a crash, and runs that were [enqueued](crate::engine::RunRequest::enqueue). Recorded outcomes stay.
-    /// Attempts that were running start again, with the same idempotency key.
+    /// a crash, and runs that were [enqueued](crate::engine::RunRequest::enqueue). Recorded
+    /// outcomes stay. Attempts that were running start again, with the same idempotency key.
     ///
-    /// Workflows come from the engine's [resolver](crate::engine::EngineBuilder::resolver), which by
-    /// default finds registered workflows, and workflow files in the stored text.
+    /// Workflows come from the engine's [resolver](crate::engine::EngineBuilder::resolver), which
+    /// by default finds registered workflows, and workflow files in the stored text.
     ///
     /// # Errors
     ///
@@ -70,8 +70,8 @@ impl Engine {
 
 impl Engine {
     /// Repeats [`recover`](Self::recover) until `stop` ends: resumes runs whose engine has died,
-    /// and starts runs that were [enqueued](crate::engine::RunRequest::enqueue). Active runs go on in the
-    /// background after that. Also ends when the engine is [shut down](Engine::shutdown).
+    /// and starts runs that were [enqueued](crate::engine::RunRequest::enqueue). Active runs go on
+    /// in the background after that. Also ends when the engine is [shut down](Engine::shutdown).
     ///
     /// # Errors
     ///

@@ -358,9 +358,9 @@ pub trait Run: Send + Sync {
     /// duplicates, whenever it is called.
     ///
     /// The stream includes the output of jobs, which is not
-    /// [recorded](crate::event::EventKind::is_recorded): a subscriber receives the latest output that the
-    /// run still buffers, and all later output. A slow subscriber does not slow the run down; it
-    /// receives an event with the number of bytes that it missed.
+    /// [recorded](crate::event::EventKind::is_recorded): a subscriber receives the latest output
+    /// that the run still buffers, and all later output. A slow subscriber does not slow the run
+    /// down; it receives an event with the number of bytes that it missed.
     fn events(&self) -> BoxStream<'static, Event>;
 
     /// Waits for the run to end. On a thread that may block, use

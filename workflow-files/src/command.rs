@@ -39,8 +39,8 @@
 //!
 //! Stdout and stderr are read as they arrive, each in order, and split into pieces of whole lines.
 //! A piece is appended to the log, if the shell has one, as one record. It is then published as one
-//! [`JobOutput`](workflow_core::event::EventKind::JobOutput) event, with its position in the log. After
-//! [`Command::output_limit`] bytes, the rest is counted and dropped.
+//! [`JobOutput`](workflow_core::event::EventKind::JobOutput) event, with its position in the log.
+//! After [`Command::output_limit`] bytes, the rest is counted and dropped.
 //!
 //! An incomplete line is buffered up to 8 KiB and for a second or two. When a host dies, no more
 //! than that is lost.

@@ -211,10 +211,10 @@ impl WorkflowFile {
         self
     }
 
-    /// The path of the log of a run, for [`RunLog::read`](workflow_core::run_log::RunLog::read). The file
-    /// exists once a job has printed or a command has started. Engines that took over the run write
-    /// to files beside it, which `RunLog` reads, too. While jobs run, their output is also in the
-    /// [events](workflow_core::Run::events) of the run.
+    /// The path of the log of a run, for [`RunLog::read`](workflow_core::run_log::RunLog::read).
+    /// The file exists once a job has printed or a command has started. Engines that took over the
+    /// run write to files beside it, which `RunLog` reads, too. While jobs run, their output is
+    /// also in the [events](workflow_core::Run::events) of the run.
     pub fn log_of(&self, run: RunId) -> PathBuf {
         path_in(&self.shared.runs_dir.join(run.to_string()))
     }

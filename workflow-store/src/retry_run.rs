@@ -93,9 +93,9 @@ impl From<StoreError> for RetryError {
 /// pending until an engine of the store starts it.
 ///
 /// `workflow` is the workflow of the old run's
-/// [snapshot](workflow_core::store::WorkflowSnapshot::workflow). If the idempotency key has been used
-/// before, returns the existing run. On a [handle](Catalog::seen_by) of a user, the run belongs to
-/// that user, whatever `request.user` is.
+/// [snapshot](workflow_core::store::WorkflowSnapshot::workflow). If the idempotency key has been
+/// used before, returns the existing run. On a [handle](Catalog::seen_by) of a user, the run
+/// belongs to that user, whatever `request.user` is.
 ///
 /// # Errors
 ///

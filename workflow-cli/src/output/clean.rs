@@ -1,6 +1,6 @@
 //! Escapes control codes in untrusted text. Names, descriptions, errors and logs may contain
-//! sequences that move the cursor, set the title, or disguise a line. All output of the command line
-//! passes through here, and only its own styles reach the terminal as sequences.
+//! sequences that move the cursor, set the title, or disguise a line. All output of the command
+//! line passes through here, and only its own styles reach the terminal as sequences.
 
 use std::collections::hash_map::RandomState;
 use std::fmt::{self, Write as _};
@@ -77,8 +77,8 @@ pub(crate) fn clean(text: &str) -> String {
     cleaned
 }
 
-/// Whether a character is a control code. Line breaks and tabs are not, nor are right-to-left marks,
-/// except those that reorder the text around them.
+/// Whether a character is a control code. Line breaks and tabs are not, nor are right-to-left
+/// marks, except those that reorder the text around them.
 fn is_control(letter: char) -> bool {
     let reorders = matches!(letter, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     (letter.is_control() && !matches!(letter, '\n' | '\t')) || reorders
@@ -103,8 +103,8 @@ fn color(text: &str) -> Option<(String, &str)> {
     Some((String::new(), rest[end..].strip_prefix('m')?))
 }
 
-/// Escapes the control code at the start of the text and returns the rest. Windows line breaks become
-/// `\n`.
+/// Escapes the control code at the start of the text and returns the rest. Windows line breaks
+/// become `\n`.
 fn show<'t>(text: &'t str, cleaned: &mut String) -> &'t str {
     let mut letters = text.chars();
     let letter = letters.next().unwrap_or_default();

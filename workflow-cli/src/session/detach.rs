@@ -1,5 +1,5 @@
-//! Runs in a background process: this program again, with the same arguments and the ID of the run, in
-//! its own session without a terminal.
+//! Runs in a background process: this program again, with the same arguments and the ID of the run,
+//! in its own session without a terminal.
 
 use std::ffi::OsString;
 use std::fs::{self, OpenOptions};

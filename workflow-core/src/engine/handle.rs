@@ -89,9 +89,10 @@ impl RunHandle {
         Ok(())
     }
 
-    /// Returns the path of the run's output log, for [`RunLog`](crate::run_log::RunLog). The file exists
-    /// once a job has printed. `None` without a [`runs_dir`](crate::engine::EngineBuilder::runs_dir). For
-    /// an earlier run with the same idempotency key, see [`StoredRun::log`](crate::store::StoredRun::log).
+    /// Returns the path of the run's output log, for [`RunLog`](crate::run_log::RunLog). The file
+    /// exists once a job has printed. `None` without a
+    /// [`runs_dir`](crate::engine::EngineBuilder::runs_dir). For an earlier run with the same
+    /// idempotency key, see [`StoredRun::log`](crate::store::StoredRun::log).
     pub fn log(&self) -> Option<PathBuf> {
         Some(path_in(&self.0.output.as_deref()?.folder))
     }

@@ -280,9 +280,9 @@ impl JobContext {
     /// Signals that arrived earlier are queued: each is received by one job, in the order of
     /// arrival.
     ///
-    /// Send signals with [`RunHandle::signal`](crate::engine::RunHandle::signal). In a persisted run no
-    /// signal is lost, and after a crash a received signal is received again. A child run has its
-    /// own ID and signals.
+    /// Send signals with [`RunHandle::signal`](crate::engine::RunHandle::signal). In a persisted
+    /// run no signal is lost, and after a crash a received signal is received again. A child run
+    /// has its own ID and signals.
     ///
     /// # Errors
     ///
@@ -350,11 +350,11 @@ impl JobContext {
     /// [events](crate::Run::events), between the start and the end of this attempt.
     ///
     /// The log of the run saves the text, if there is one
-    /// ([`runs_dir`](crate::engine::EngineBuilder::runs_dir)); the report and the store do not. Slow
-    /// subscribers do not slow the run down: it buffers the latest output for them
-    /// ([`output_backlog`](crate::engine::EngineBuilder::output_backlog)). The text is dropped outside of a
-    /// run, and once the attempt has been given up. The output of a child run is also output of the
-    /// job that started it.
+    /// ([`runs_dir`](crate::engine::EngineBuilder::runs_dir)); the report and the store do not.
+    /// Slow subscribers do not slow the run down: it buffers the latest output for them
+    /// ([`output_backlog`](crate::engine::EngineBuilder::output_backlog)). The text is dropped
+    /// outside of a run, and once the attempt has been given up. The output of a child run is also
+    /// output of the job that started it.
     ///
     /// ```
     /// use workflow_core::prelude::*;

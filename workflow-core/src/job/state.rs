@@ -12,8 +12,9 @@ use std::sync::Arc;
 use super::{AttemptIo, Call, JobError, Replacement, Replacements};
 use crate::value::short;
 
-/// Application state of an engine, set with [`EngineBuilder::state`](crate::engine::EngineBuilder::state):
-/// a database pool, a client, settings.
+/// Application state of an engine, set with
+/// [`EngineBuilder::state`](crate::engine::EngineBuilder::state): a database pool, a client,
+/// settings.
 ///
 /// A `#[job]` function takes it as a parameter, in any position. It is not an input of the job:
 /// calls of the function omit it, and the schema of the inputs does not contain it. `State<T>`

@@ -1,9 +1,9 @@
 //! Fixtures for the tests of the page: runs with their events, and the response of the API after
 //! each event.
 //!
-//! The page applies events in JavaScript as [`RunView`](workflow_core::event::RunView) does here; its
-//! tests check that both agree. The fixtures are committed. To update them, run `WORKFLOW_BLESS=1
-//! cargo test -p workflow-server fixtures`.
+//! The page applies events in JavaScript as [`RunView`](workflow_core::event::RunView) does here;
+//! its tests check that both agree. The fixtures are committed. To update them, run
+//! `WORKFLOW_BLESS=1 cargo test -p workflow-server fixtures`.
 
 use std::path::Path;
 use std::sync::Arc;

@@ -15,8 +15,8 @@ use crate::store::{Database, SqlStore};
 /// One thread writes: queued operations share a transaction and are acknowledged when it is
 /// committed. Any number of processes may open one file. If it is deleted, moved or replaced while
 /// a store has it open, all operations fail with
-/// [`StoreError::Unavailable`](workflow_core::store::StoreError::Unavailable) until the file is moved
-/// back.
+/// [`StoreError::Unavailable`](workflow_core::store::StoreError::Unavailable) until the file is
+/// moved back.
 ///
 /// ```
 /// use workflow_store::SqliteStore;

@@ -76,8 +76,8 @@ fn check_job(args: &LogsArguments, run: &StoredRun) -> Result<(), Failure> {
     Err(Failure::Usage(format!("run {} has no job `{job}`; it has {}", run.id, names.join(", "))))
 }
 
-/// Whether the log has output of this job. Hooks of files and jobs called by functions are not in the
-/// graph.
+/// Whether the log has output of this job. Hooks of files and jobs called by functions are not in
+/// the graph.
 fn has_printed(run: &StoredRun, job: &str) -> Result<bool, Failure> {
     let Some(log) = run.log().filter(|log| log.exists()) else { return Ok(false) };
     Ok(RunLog::attempts(&log)?.iter().any(|attempt| attempt.job == job))
@@ -133,8 +133,8 @@ impl Log<'_> {
         Ok(out.flush()?)
     }
 
-    /// The segment of the requested attempt. Earlier segments may contain output of the same attempt
-    /// from before it was interrupted.
+    /// The segment of the requested attempt. Earlier segments may contain output of the same
+    /// attempt from before it was interrupted.
     fn segment(&self) -> Result<Option<u32>, Failure> {
         match (&self.args.job, self.args.attempt) {
             (Some(job), Some(attempt)) => Ok(Some(RunLog::segment_of(&self.path, job, attempt)?)),

@@ -34,8 +34,8 @@ use fold::{Restored, fold};
 ///
 /// By default, an engine uses [`WorkflowSnapshot::workflow`], which finds registered workflows and
 /// those of every linked [format](crate::registry::SourceFormat). A host with other workflows sets
-/// its own resolver with [`EngineBuilder::resolver`](crate::engine::EngineBuilder::resolver). Functions and
-/// closures are resolvers.
+/// its own resolver with [`EngineBuilder::resolver`](crate::engine::EngineBuilder::resolver).
+/// Functions and closures are resolvers.
 ///
 /// ```
 /// use std::sync::Arc;

@@ -1,4 +1,5 @@
-//! Expressions that nobody would write: whatever nests is refused, and what is taken fits a small stack.
+//! Expressions that nobody would write: whatever nests is refused, and what is taken fits a small
+//! stack.
 
 use proptest::prelude::*;
 
