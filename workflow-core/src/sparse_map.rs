@@ -18,6 +18,7 @@ impl<K, V> SparseMap<K, V> {
 }
 
 /// A [`Vec`] that costs a pointer while it is empty.
+#[derive(Debug, Clone)]
 #[expect(clippy::box_collection, reason = "one word while it is empty is the point")]
 pub(crate) struct SparseList<T>(Option<Box<Vec<T>>>);
 
@@ -34,6 +35,10 @@ impl<T> SparseList<T> {
     /// Returns the list, to add items.
     pub(crate) fn filling(&mut self) -> &mut Vec<T> {
         self.0.get_or_insert_default()
+    }
+
+    pub(crate) fn iter(&self) -> std::slice::Iter<'_, T> {
+        self.0.as_deref().map(Vec::as_slice).unwrap_or_default().iter()
     }
 
     /// Takes the items.

@@ -64,11 +64,13 @@ pub struct Inputs(pub(crate) SmallVec<[Input; 4]>);
 
 impl Inputs {
     /// Creates an empty list.
+    #[inline]
     pub fn new() -> Self {
         Self::default()
     }
 
     /// Adds an input and returns its index.
+    #[inline]
     pub fn push(&mut self, input: Input) -> u32 {
         self.0.push(input);
         u32::try_from(self.0.len() - 1).unwrap_or(u32::MAX)

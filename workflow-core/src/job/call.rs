@@ -17,6 +17,7 @@ use super::options::{Compensation, Condition, Grace, Group, JobOptions, TriggerR
 use super::raw_call::{Parameter, RawCall};
 use super::{AttemptIo, Body, Job, JobContext, JobError, Need};
 use crate::retry::RetryPolicy;
+use crate::sparse_map::SparseList;
 use crate::value::{ChildOutputs, Type};
 
 /// A job that has not been added to a graph yet: the result of calling a `#[job]` function with
@@ -48,7 +49,7 @@ impl<T: Send + Sync + 'static> Call<T> {
             parameters: None,
             takes_context: false,
             container: false,
-            needs: Vec::new(),
+            needs: SparseList::new(),
             options: None,
         };
         Self { raw, kind: PhantomData }
@@ -73,13 +74,15 @@ impl<T: Send + Sync + 'static> Call<T> {
     /// Calls of `#[job]` functions declare it automatically; a [`Job`] that calls
     /// [`JobContext::state`] does not.
     pub fn requires_state<S: Send + Sync + 'static>(mut self) -> Self {
-        self.raw.needs.push(Need::state::<S>(None));
+        self.raw.needs.filling().push(Need::state::<S>(None));
         self
     }
 
     /// Adds the needs of another body.
     pub fn requiring(mut self, needs: impl IntoIterator<Item = Need>) -> Self {
-        self.raw.needs.extend(needs);
+        for need in needs {
+            self.raw.needs.filling().push(need);
+        }
         self
     }
 

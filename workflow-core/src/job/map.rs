@@ -40,7 +40,7 @@ where
     let reader = <Handle<Vec<T>> as Bind<Ref<Vec<T>>>>::bind(list, &mut inputs);
     let child_inputs: Arc<[ChildInput]> = template.split_inputs(owner, &mut inputs).into();
     let (name, kind) = (template.name.clone(), template.output.list::<U>());
-    let needs = template.needs.clone();
+    let needs: Vec<_> = template.needs.iter().cloned().collect();
     let template = Arc::new(template);
     let body = Body::future(move |io| {
         let (template, inputs) = (Arc::clone(&template), Arc::clone(&child_inputs));

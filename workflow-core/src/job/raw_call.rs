@@ -9,6 +9,7 @@ use super::attempt_io::ChildInput;
 use super::bind::{Input, InputCount, Inputs};
 use super::options::{JobOptions, TimeoutKind, TriggerRule, zero_timeout};
 use super::{Body, BodyKind, JobError, JobFlags, Need, StateCheck, States};
+use crate::sparse_map::SparseList;
 use crate::value::{Boxed, Type, ValueError};
 
 /// The number of inputs that an argument binds, and the type of each, if it is known.
@@ -29,7 +30,7 @@ pub(crate) struct RawCall {
     /// Whether the body only waits for jobs that it starts, and so does not count as running.
     pub(crate) container: bool,
     /// What it needs from the engine.
-    pub(crate) needs: Vec<Need>,
+    pub(crate) needs: SparseList<Need>,
     pub(crate) options: Option<Box<JobOptions>>,
 }
 

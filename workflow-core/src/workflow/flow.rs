@@ -231,7 +231,9 @@ impl Flow {
         }
         let mut flags = call.flags();
         let RawCall { name, given, body, inputs, output, needs, options, .. } = call;
-        self.needs.extend(needs.into_iter().map(|need| (job, need)));
+        if !needs.is_empty() {
+            self.needs.extend(needs.iter().map(|need| (job, need.clone())));
+        }
         for input in &inputs.0 {
             match self.own(input.0) {
                 Some(index) => self.builder.wait(index),
