@@ -56,10 +56,11 @@ use std::time::Duration;
 use std::time::SystemTime;
 
 use crate::job::{Replacement, States};
-use crate::store::{IntoStore, Store};
+use crate::store::{DEFAULT_PREFIX, IntoStore, Store};
 use crate::workflow::Workflow;
 
 pub use clock::{Clock, ManualClock, SystemClock};
+pub(crate) use durable::resume::ClaimedBatch;
 pub use durable::resume::{Cancellation, Recovery, Resolve, ResumeError};
 pub use handle::RunHandle;
 pub use permits::{LimitScope, LimitUsage};
@@ -118,6 +119,7 @@ pub(crate) struct Shared {
     /// The parent folder for runs of workflows that set none.
     runs_dir: Option<Arc<Path>>,
     resolver: Option<Arc<dyn Resolve>>,
+    queue_prefix: Arc<str>,
     states: States,
 }
 
@@ -158,6 +160,7 @@ impl Engine {
             capture_output: false,
             runs_dir: None,
             resolver: None,
+            queue_prefix: DEFAULT_PREFIX.into(),
             states: States::default(),
         }
     }
@@ -182,6 +185,7 @@ impl Engine {
             capture_output: self.0.capture_output,
             runs_dir: self.0.runs_dir.clone(),
             resolver: self.0.resolver.clone(),
+            queue_prefix: self.0.queue_prefix.clone(),
             states: self.0.states.clone(),
         }
     }
@@ -223,6 +227,16 @@ impl Engine {
     /// Returns the folder for the output of jobs; see [`EngineBuilder::runs_dir`].
     pub fn runs_dir(&self) -> Option<&Path> {
         self.0.runs_dir.as_deref()
+    }
+
+    /// Returns the prefix of the default task queues; see [`EngineBuilder::queue_prefix`].
+    pub fn queue_prefix(&self) -> &str {
+        &self.0.queue_prefix
+    }
+
+    /// The time on the engine's clock.
+    pub(crate) fn now(&self) -> Duration {
+        self.0.time.now()
     }
 
     /// Waits on the engine's clock.
@@ -286,6 +300,7 @@ pub struct EngineBuilder {
     capture_output: bool,
     runs_dir: Option<Arc<Path>>,
     resolver: Option<Arc<dyn Resolve>>,
+    queue_prefix: Arc<str>,
     states: States,
 }
 
@@ -409,6 +424,13 @@ impl EngineBuilder {
         self
     }
 
+    /// Sets the prefix of the default task queues: runs of a workflow wait in `{prefix}-{domain}`,
+    /// or without a domain in `{prefix}-workflows`. Default: `default`.
+    pub fn queue_prefix(mut self, prefix: impl Into<Arc<str>>) -> Self {
+        self.queue_prefix = prefix.into();
+        self
+    }
+
     /// Sets whether output of the macros of [`printing`](crate::printing) in jobs goes only to
     /// subscribers of the run and its log. Default: no, it also goes to the standard output of the
     /// process.
@@ -503,6 +525,7 @@ impl EngineBuilder {
             capture_output: self.capture_output,
             runs_dir: self.runs_dir,
             resolver: self.resolver,
+            queue_prefix: self.queue_prefix,
             states: self.states,
         }))
     }

@@ -75,6 +75,7 @@ mod scheduler;
 mod sparse_map;
 pub mod store;
 pub mod value;
+pub mod worker;
 pub mod workflow;
 
 pub use engine::Engine;

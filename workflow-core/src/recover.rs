@@ -1,11 +1,7 @@
 //! Recovers, cancels and follows stored runs, with the workflows of this program. How a run is
 //! resumed is known to the engine alone.
 
-use std::collections::HashSet;
-use std::pin::pin;
 use std::sync::Arc;
-
-use futures::future::{Either, select};
 
 use crate::engine::{Cancellation, Engine, LookupError, Recovery, Resolve};
 use crate::id::RunId;
@@ -69,42 +65,7 @@ impl Engine {
 }
 
 impl Engine {
-    /// Repeats [`recover`](Self::recover) until `stop` ends: resumes runs whose engine has died,
-    /// and starts runs that were [enqueued](crate::engine::RunRequest::enqueue). Active runs go on
-    /// in the background after that. Also ends when the engine is [shut down](Engine::shutdown).
-    ///
-    /// # Errors
-    ///
-    /// Fails if the engine has no store, or if the store is unusable. An unreachable store is
-    /// retried.
-    pub async fn serve(&self, stop: impl Future<Output = ()>) -> Result<(), StoreError> {
-        let mut stop = pin!(stop);
-        let mut refused = HashSet::new();
-        while !self.is_stopping() {
-            match self.recover().await {
-                Ok(recovery) => {
-                    for (run, error) in recovery.refused {
-                        if refused.insert(run) {
-                            tracing::warn!(%run, %error, "cannot resume the run");
-                        }
-                    }
-                }
-                Err(StoreError::Unavailable(error)) => {
-                    tracing::warn!(%error, "the store is unreachable; retrying");
-                }
-                Err(error) => return Err(error),
-            }
-            let pause = pin!(self.pause());
-            if let Either::Left(_) = select(stop.as_mut(), pause).await {
-                break;
-            }
-        }
-        Ok(())
-    }
-}
-
-impl Engine {
-    fn known_workflows(&self) -> &dyn Resolve {
+    pub(crate) fn known_workflows(&self) -> &dyn Resolve {
         self.resolver().unwrap_or(&WorkflowSnapshot::workflow)
     }
 }

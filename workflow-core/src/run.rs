@@ -13,7 +13,7 @@ use futures::stream::BoxStream;
 
 use crate::event::Event;
 pub(crate) use crate::event::Status;
-use crate::id::RunId;
+use crate::id::{NameError, RunId};
 use crate::store::{KeyError, StoreError};
 use crate::value::{short, short_unlike};
 
@@ -143,6 +143,14 @@ pub enum RunError {
         workflow: String,
         /// The reason.
         error: KeyError,
+    },
+    /// The name of the task queue is invalid.
+    #[error("workflow `{workflow}`: invalid task queue: {error}")]
+    InvalidQueue {
+        /// The workflow's name.
+        workflow: String,
+        /// The reason.
+        error: NameError,
     },
     /// The workflow is not active in the engine's store.
     #[error(

@@ -4,8 +4,10 @@ mod error;
 mod key;
 mod lease;
 mod memory;
+mod queue;
 mod record;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -17,10 +19,14 @@ pub use error::StoreError;
 pub use key::{KeyError, KeyScope};
 pub use lease::{HeldLeases, Lease, Owner, OwnerId};
 pub use memory::MemoryStore;
+pub use queue::{ClaimRequest, ClaimedRun, DEFAULT_PREFIX, QueueTier, Queues, queue_of};
 pub use record::{
     BeginOutcome, Message, MessageKind, NewRun, Parent, StoredRun, Trigger, WORKFLOW_FILE,
     WorkflowSnapshot,
 };
+
+/// The number of runs that the default methods read at once.
+const PAGE: usize = 1000;
 
 /// A store for an engine: a [`Store`], or an `Arc` of one.
 pub trait IntoStore {
@@ -110,6 +116,78 @@ pub trait Store: Send + Sync + 'static {
     ///
     /// Fails when the store cannot be changed; then no run has changed owners.
     async fn claim(&self, owner: Owner, runs: &[RunId]) -> Result<Vec<Lease>, StoreError>;
+
+    /// Claims runs that wait in task queues, in the order of their priorities, and oldest first
+    /// among equals.
+    ///
+    /// A run waits in its task queue while it is abandoned, except for [stranded](Self::stranded)
+    /// runs.
+    ///
+    /// The default reads all abandoned runs, which is slow where many wait.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the store cannot be changed; then no run has changed owners.
+    async fn claim_next(
+        &self,
+        owner: Owner,
+        request: &ClaimRequest,
+    ) -> Result<Vec<ClaimedRun>, StoreError> {
+        let (mut waiting, mut after) = (Vec::new(), None);
+        loop {
+            let page = self.abandoned(after, PAGE).await?;
+            let Some(last) = page.last() else { break };
+            after = Some(last.id);
+            waiting.extend(page.into_iter().filter(|run| run.is_queued() && request.wants(run)));
+        }
+        request.sort(&mut waiting);
+        let mut claimed = Vec::new();
+        let mut waiting = waiting.into_iter();
+        // Others may have claimed some of them meanwhile.
+        while claimed.len() < request.limit {
+            let next: Vec<_> = waiting.by_ref().take(request.limit - claimed.len()).collect();
+            if next.is_empty() {
+                break;
+            }
+            let ids: Vec<RunId> = next.iter().map(|run| run.id).collect();
+            let mut leases: HashMap<RunId, Lease> = self
+                .claim(owner, &ids)
+                .await?
+                .into_iter()
+                .map(|lease| (lease.run, lease))
+                .collect();
+            claimed.extend(next.into_iter().filter_map(|run| {
+                let lease = leases.remove(&run.id)?;
+                Some(ClaimedRun { lease, run })
+            }));
+        }
+        Ok(claimed)
+    }
+
+    /// Returns at most `limit` stranded runs after the run `after`, oldest first: abandoned runs
+    /// that wait in no task queue, because they are [blocked](StoredRun::blocked), or because they
+    /// are child runs, which the engine of the outer run resumes.
+    ///
+    /// The default reads all abandoned runs, which is slow where many wait.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the store cannot be read.
+    async fn stranded(
+        &self,
+        after: Option<RunId>,
+        limit: usize,
+    ) -> Result<Vec<StoredRun>, StoreError> {
+        let (mut stranded, mut after) = (Vec::new(), after);
+        while stranded.len() < limit {
+            let page = self.abandoned(after, PAGE).await?;
+            let Some(last) = page.last() else { break };
+            after = Some(last.id);
+            stranded.extend(page.into_iter().filter(|run| !run.is_queued()));
+        }
+        stranded.truncate(limit);
+        Ok(stranded)
+    }
 
     /// Releases leases, so that other engines can claim the runs at once. Lost leases are ignored.
     ///

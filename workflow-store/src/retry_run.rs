@@ -123,6 +123,8 @@ pub async fn retry_run(
         idempotency_key: request.idempotency_key,
         user: request.user,
         runs_dir: old.runs_dir.clone(),
+        task_queue: old.task_queue.clone(),
+        priority: old.priority,
         ..NewRun::new(old.workflow.clone())
     };
     let id = new.id;

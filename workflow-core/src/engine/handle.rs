@@ -102,6 +102,11 @@ impl RunHandle {
         self.0.plan.graph()
     }
 
+    /// Whether the run has ended, or waits: all of its jobs wait for a signal or for a time.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.0.is_idle()
+    }
+
     /// The report of the run, if it has ended. For an earlier run, only once somebody has waited
     /// for it.
     fn report(&self) -> Option<&Report> {

@@ -27,7 +27,7 @@ use super::worker::driver::Driver;
 use super::worker::nesting;
 use crate::event::{Event, EventKind};
 use crate::guard;
-use crate::id::RunId;
+use crate::id::{RunId, check_name};
 use crate::job::{JobContext, MissingState, StateCheck};
 use crate::run::{InputError, Report, RunError};
 use crate::store::{BeginOutcome, KeyError, Parent, Trigger};
@@ -93,6 +93,8 @@ pub(super) struct StoreOptions {
     pub(super) workflow_id: Option<i64>,
     /// The run that this one retries.
     pub(super) retry_of: Option<RunId>,
+    pub(super) task_queue: Option<String>,
+    pub(super) priority: i32,
 }
 
 /// A checked request: a workflow with its plan and input.
@@ -165,6 +167,22 @@ impl RunRequest {
     /// Sets the run that this one retries, which its first event names.
     pub fn retry_of(mut self, run: RunId) -> Self {
         self.store_options().retry_of = Some(run);
+        self
+    }
+
+    /// Sets the task queue in which the run waits for a worker, when it is
+    /// [enqueued](Self::enqueue) or when its engine dies. 1 to 200 printable characters. Default: the
+    /// queue of the workflow's domain; see
+    /// [`EngineBuilder::queue_prefix`](crate::engine::EngineBuilder::queue_prefix).
+    pub fn task_queue(mut self, name: impl Into<String>) -> Self {
+        self.store_options().task_queue = Some(name.into());
+        self
+    }
+
+    /// Sets the priority of the run among those of its task queue: higher ones begin first.
+    /// Default: 0.
+    pub fn priority(mut self, priority: i32) -> Self {
+        self.store_options().priority = priority;
         self
     }
 
@@ -310,6 +328,12 @@ impl RunRequest {
         {
             let invalid = |error| RunError::InvalidKey { workflow: name(), error };
             KeyError::check(key).map_err(invalid)?;
+        }
+        if let Some(store_options) = &self.store_options
+            && let Some(queue) = &store_options.task_queue
+        {
+            let invalid = |error| RunError::InvalidQueue { workflow: name(), error };
+            check_name(queue).map_err(invalid)?;
         }
         let level = nesting::level_of(&name, self.outer.as_deref(), waits == Waits::Yes)?;
         let (input, plan) = guarded(&*workflow, || plan(self.input, &*workflow))?;

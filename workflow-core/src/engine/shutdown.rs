@@ -176,6 +176,12 @@ pub(super) enum Stopped {
 }
 
 impl ActiveRun {
+    /// Whether the run has ended, or all of its jobs wait.
+    pub(super) fn is_idle(&self) -> bool {
+        let state = self.lock();
+        state.published || (state.is_drained() && state.scheduler.running() > 0)
+    }
+
     /// Waits until the run is drained: no job is running, except for jobs that wait.
     async fn drained(self: &Arc<Self>) {
         self.change(|state, _| state.drain());

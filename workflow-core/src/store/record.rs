@@ -7,7 +7,7 @@ use std::time::SystemTime;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
-use super::{Lease, Owner, OwnerId, StoreError};
+use super::{DEFAULT_PREFIX, Lease, Owner, OwnerId, StoreError, queue_of};
 use crate::definition::Metadata;
 use crate::event::{Blocked, Event, Status, rfc3339};
 use crate::id::RunId;
@@ -42,16 +42,23 @@ pub struct NewRun {
     pub runs_dir: Option<PathBuf>,
     /// The time at which the run was requested.
     pub created_at: SystemTime,
+    /// The task queue in which it waits for a worker when no engine drives it.
+    pub task_queue: String,
+    /// The priority among the runs of its task queue: higher ones begin first.
+    pub priority: i32,
     /// The engine that owns it. Without one, the run is pending until an engine claims it.
     pub owner: Option<Owner>,
 }
 
 impl NewRun {
-    /// Creates a manual run of this workflow, requested now, without an input or an owner. Set
+    /// Creates a manual run of this workflow, requested now, without an input or an owner, in the
+    /// task queue of the workflow's domain with the [default prefix](super::DEFAULT_PREFIX). Set
     /// other fields with `NewRun { input, ..NewRun::new(workflow) }`.
     pub fn new(workflow: WorkflowSnapshot) -> Self {
         Self {
             id: RunId::random(),
+            task_queue: queue_of(DEFAULT_PREFIX, workflow.metadata.domain()),
+            priority: 0,
             workflow,
             workflow_id: None,
             input: None,
@@ -278,6 +285,11 @@ pub struct StoredRun {
     pub created_at: SystemTime,
     /// The number of events.
     pub events: u64,
+    /// The task queue in which it waits for a worker when no engine drives it.
+    pub task_queue: String,
+    /// The priority among the runs of its task queue: higher ones begin first.
+    #[serde(default)]
+    pub priority: i32,
     /// The engine that owns the run, or owned it last; `None` once it was released.
     pub owner: Option<OwnerId>,
     /// The reason why engines cannot resume the run.
@@ -300,9 +312,17 @@ impl StoredRun {
             runs_dir: run.runs_dir,
             created_at: run.created_at,
             events,
+            task_queue: run.task_queue,
+            priority: run.priority,
             owner: run.owner.map(|owner| owner.id),
             blocked: None,
         }
+    }
+
+    /// Whether the run waits in its task queue while no engine drives it. Blocked runs, child runs
+    /// and runs of other programs do not.
+    pub fn is_queued(&self) -> bool {
+        self.blocked.is_none() && self.parent.is_none() && !self.workflow.is_external()
     }
 
     /// The folder of the run, on the machine on which it ran, with the log of its jobs' output and

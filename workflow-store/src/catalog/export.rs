@@ -232,6 +232,8 @@ pub(crate) fn import(cx: &mut Cx<'_>, import: &Import) -> Answer<Imported> {
             runs_dir: run.runs_dir.clone(),
             workflow_id: workflow.and_then(|place| ids.get(place)).copied(),
             created_at: run.created_at,
+            task_queue: run.task_queue.clone(),
+            priority: run.priority,
             owner: None,
         };
         let new = std::sync::Arc::new(Beginning::new(new, events)?);

@@ -7,6 +7,7 @@ use workflow_core::Status;
 use crate::db::sql::{Sql, SqlError};
 use crate::db::value::Value;
 use crate::histogram::bucket;
+use crate::rows::beginning::Place;
 use crate::rows::deferred::{self, DeferredWrite};
 
 /// Counters that many operations of a transaction change. They are written in the same order by all
@@ -16,6 +17,8 @@ pub(crate) struct TxTotals {
     /// Whether rows of runs may be written with the others.
     pub(crate) waits: bool,
     pub(crate) deferred: Vec<DeferredWrite>,
+    /// Runs that wait in their task queues from now on.
+    pub(crate) queued: Vec<Place>,
     begun: BTreeMap<i64, (i64, i64)>,
     /// For each run, what it waits for from now on, or that it no longer waits.
     waiting: BTreeMap<i64, Option<String>>,
@@ -87,7 +90,20 @@ impl TxTotals {
             .collect();
         let waiting = waiting.iter().map(|(text, values)| (*text, values.as_slice()));
         let took = took.iter().map(|values| (TOOK, values.as_slice()));
-        let statements: Vec<_> = begun.chain(took).chain(waiting).collect();
+        let queued: Vec<_> = self
+            .queued
+            .iter()
+            .map(|place| {
+                [
+                    Value::Int(place.row),
+                    Value::Text(&place.task_queue),
+                    Value::Int(place.priority.into()),
+                    Value::Int(place.rank),
+                ]
+            })
+            .collect();
+        let queued = queued.iter().map(|values| (QUEUE, values.as_slice()));
+        let statements: Vec<_> = begun.chain(took).chain(waiting).chain(queued).collect();
         deferred::write(sql, &self.deferred, &statements)
     }
 }
@@ -104,6 +120,9 @@ const TOOK: &str = "INSERT INTO workflows_duration \
     total = workflows_duration.total + excluded.total, \
     longest = CASE WHEN workflows_duration.longest > excluded.longest \
     THEN workflows_duration.longest ELSE excluded.longest END";
+
+const QUEUE: &str =
+    "INSERT INTO workflows_queue (run, task_queue, priority, rank) VALUES ($1, $2, $3, $4)";
 
 const WAIT: &str = "INSERT INTO workflows_waiting (run, body) VALUES ($1, $2) \
     ON CONFLICT (run) DO UPDATE SET body = excluded.body";

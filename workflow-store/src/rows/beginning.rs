@@ -36,6 +36,16 @@ impl Beginning {
     }
 }
 
+/// The place of a waiting run in its task queue.
+#[derive(Debug)]
+pub(crate) struct Place {
+    pub(crate) row: i64,
+    pub(crate) task_queue: String,
+    pub(crate) priority: i32,
+    /// The order among runs of one priority.
+    pub(crate) rank: i64,
+}
+
 /// Whether a run may belong to an inactive workflow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Admission {
@@ -57,12 +67,33 @@ pub(crate) struct Opening<'a> {
 }
 
 impl Beginning {
+    /// When the run was requested, in nanoseconds since 1970.
+    fn nanos(&self) -> i64 {
+        let since = self.run.created_at.duration_since(UNIX_EPOCH).unwrap_or_default();
+        i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
+    }
+
+    /// The place of the run in its task queue, if it waits for a worker.
+    pub(crate) fn place(&self, row: i64, outcome: &Outcome) -> Option<Place> {
+        let run = &self.run;
+        let is_blocked = self.events.iter().any(|event| matches!(event.blocked, Some(Some(_))));
+        let waits = run.owner.is_none()
+            && run.parent.is_none()
+            && !outcome.status.is_final()
+            && !is_blocked
+            && !run.workflow.is_external();
+        waits.then(|| Place {
+            row,
+            task_queue: run.task_queue.clone(),
+            priority: run.priority,
+            rank: self.nanos(),
+        })
+    }
+
     /// The statement that adds the row, unless the run or its key exists or its workflow is
     /// inactive.
     pub(crate) fn statement<'a>(&'a self, of: &Opening<'a>) -> (&'static str, Vec<Value<'a>>) {
         let (run, outcome) = (&self.run, of.outcome);
-        let since = run.created_at.duration_since(UNIX_EPOCH).unwrap_or_default();
-        let nanos = i64::try_from(since.as_nanos()).unwrap_or(i64::MAX);
         let mut values = vec![
             Value::Time(to_micros(run.created_at)),
             outcome.completed_at.map(Value::Time).unwrap_or(Value::Null),
@@ -71,7 +102,7 @@ impl Beginning {
             Value::Text(outcome.result.as_deref().unwrap_or("{}")),
             Value::Uuid(run.id.to_u128()),
             Value::Int(of.ids.definition),
-            Value::Int(nanos),
+            Value::Int(self.nanos()),
             outcome.begun_at.map(Value::Time).unwrap_or(Value::Null),
             Value::Text(run.trigger.as_str()),
             self.input.as_deref().into(),
@@ -84,6 +115,8 @@ impl Beginning {
             run.user.as_deref().into(),
             of.scope.into(),
             self.runs_dir.as_deref().into(),
+            Value::Text(&run.task_queue),
+            Value::Int(run.priority.into()),
             Value::Int(of.ids.workflow),
             Value::Bool(of.admission == Admission::Any),
         ];
@@ -98,18 +131,18 @@ macro_rules! insert {
             "INSERT INTO workflows_workflowrun \
              (started_at, completed_at, status, error_message, result_data, run_id, \
              definition_id, created_ns, begun_at, trigger, input, idempotency_key, parent_run, \
-             parent_job, owner_id, token, events, user_id, key_scope, runs_dir, \
-             workflow_id, workflow_user_id",
+             parent_job, owner_id, token, events, user_id, key_scope, runs_dir, task_queue, \
+             priority, workflow_id, workflow_user_id",
             $id,
             ") SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, \
-             (SELECT id FROM accounts_user WHERE username = $18), $19, $20, w.id, w.user_id",
+             (SELECT id FROM accounts_user WHERE username = $18), $19, $20, $21, $22, w.id, w.user_id",
             $number,
-            " FROM workflows_workflow w WHERE w.id = $21 \
-             AND (coalesce(w.is_active, TRUE) OR $22) ON CONFLICT DO NOTHING",
+            " FROM workflows_workflow w WHERE w.id = $23 \
+             AND (coalesce(w.is_active, TRUE) OR $24) ON CONFLICT DO NOTHING",
             $end
         )
     };
 }
 
 const INSERT: &str = insert!("", "", " RETURNING id");
-const INSERT_NUMBERED: &str = insert!(", id", ", $23", "");
+const INSERT_NUMBERED: &str = insert!(", id", ", $25", "");

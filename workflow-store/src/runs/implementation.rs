@@ -6,12 +6,12 @@ use async_trait::async_trait;
 use workflow_core::event::Event;
 use workflow_core::id::RunId;
 use workflow_core::store::{
-    BeginOutcome, HeldLeases, Lease, Message, MessageKind, NewRun, Owner, OwnerId, Store,
-    StoreError, StoredRun,
+    BeginOutcome, ClaimRequest, ClaimedRun, HeldLeases, Lease, Message, MessageKind, NewRun, Owner,
+    OwnerId, Store, StoreError, StoredRun,
 };
 
-use super::{append, begin, lease, message, read};
-use crate::db::sql::SqlError;
+use super::{append, begin, lease, message, queue, read};
+use crate::db::sql::{Sql, SqlError};
 use crate::exec::operation::{Cx, TxMode};
 use crate::rows::beginning::{Admission, Beginning};
 use crate::rows::event;
@@ -94,6 +94,36 @@ impl<D: Database> Store for SqlStore<D> {
         let (runs, liveness) = (runs.to_vec(), self.liveness.clone());
         let claim = move |cx: &mut Cx<'_>| lease::claim(cx, &liveness, owner, &runs);
         Ok(self.pool.write(TxMode::Exclusive, claim).await?)
+    }
+
+    async fn claim_next(
+        &self,
+        owner: Owner,
+        request: &ClaimRequest,
+    ) -> Result<Vec<ClaimedRun>, StoreError> {
+        self.check_engine()?;
+        // Most of the time, nothing waits: then nothing is written.
+        let mut protected = self.judge_owners().await?;
+        protected.push(owner.id);
+        let asked = request.clone();
+        let may_claim = move |sql: &mut dyn Sql| queue::may_claim(sql, &protected, &asked);
+        if !self.pool.read_vital(may_claim).await? {
+            return Ok(Vec::new());
+        }
+        let (request, liveness) = (request.clone(), self.liveness.clone());
+        let claim = move |cx: &mut Cx<'_>| queue::claim_next(cx, &liveness, owner, &request);
+        Ok(self.pool.write(TxMode::Exclusive, claim).await?)
+    }
+
+    async fn stranded(
+        &self,
+        after: Option<RunId>,
+        limit: usize,
+    ) -> Result<Vec<StoredRun>, StoreError> {
+        self.check_engine()?;
+        let protected = self.judge_owners().await?;
+        let stranded = move |sql: &mut dyn Sql| queue::stranded(sql, &protected, after, limit);
+        Ok(self.pool.read_vital(stranded).await?)
     }
 
     async fn release(&self, leases: &[Lease]) -> Result<(), StoreError> {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use workflow_core::id::RunId;
 use workflow_core::store::{HeldLeases, Lease, Owner, OwnerId, StoredRun};
 
-use super::read;
+use super::{queue, read};
 use crate::db::sql::{Dialect, Sql, SqlError};
 use crate::db::value::{Value, signed};
 use crate::exec::operation::{Answer, Cx};
@@ -80,20 +80,33 @@ pub(crate) fn orphans(
     after: Option<RunId>,
     limit: usize,
 ) -> Answer<Vec<StoredRun>> {
-    let mut values = vec![Value::Uuid(after.map_or(0, RunId::to_u128))];
+    let after = Value::Uuid(after.map_or(0, RunId::to_u128));
+    orphans_where(sql, "TRUE", protected, &after, limit)
+}
+
+/// The orphans that match another condition on `r`.
+pub(super) fn orphans_where(
+    sql: &mut dyn Sql,
+    which: &str,
+    protected: &[OwnerId],
+    after: &Value<'_>,
+    limit: usize,
+) -> Answer<Vec<StoredRun>> {
+    let mut values = vec![*after];
     values.extend(protected.iter().map(|owner| Value::Uuid(owner.to_u128())));
     values.push(Value::Int(signed(limit as u64)));
-    read::runs(sql, &orphans_but(protected.len()), &values).map_err(Into::into)
+    read::runs(sql, &orphans_but(which, protected.len()), &values).map_err(Into::into)
 }
 
 /// Uses the index of unfinished runs, in its order; that of the status would need sorting.
 /// Omits runs of this number of owners, and those that other applications have inserted.
-pub(crate) fn orphans_but(protected: usize) -> String {
-    let mut text = "WHERE r.definition_id IS NOT NULL AND r.completed_at IS NULL \
+pub(crate) fn orphans_but(which: &str, protected: usize) -> String {
+    let mut text = format!(
+        "WHERE {which} AND r.definition_id IS NOT NULL AND r.completed_at IS NULL \
         AND r.run_id > $1 AND coalesce(r.status, 'pending') IN ('pending', 'running') \
         AND NOT EXISTS (SELECT 1 FROM workflows_owner o \
         WHERE o.owner_id = r.owner_id AND o.alive_until > workflows_now())"
-        .to_owned();
+    );
     if protected > 0 {
         let numbers: Vec<String> = (0..protected).map(|at| format!("${}", at + 2)).collect();
         let numbers = numbers.join(", ");
@@ -118,9 +131,9 @@ pub(crate) fn claim(
         if !protected.is_empty() && driver(cx.sql, run)?.is_some_and(|it| protected.contains(&it)) {
             continue;
         }
-        let values = [Value::Uuid(owner.id.to_u128()), Value::Uuid(run.to_u128())];
-        if let Some(row) = cx.sql.first(claim_of(cx.sql.dialect()), &values)? {
-            leases.push(Lease { run, owner: owner.id, token: row.count(0)? });
+        if let Some(token) = claim_one(cx.sql, owner, run)? {
+            leases.push(Lease { run, owner: owner.id, token });
+            queue::leave(cx.sql, run)?;
         }
     }
     // After the runs: those that this owner lost by being slow are abandoned, too.
@@ -131,6 +144,16 @@ pub(crate) fn claim(
         cx.write_cache.forget_run(lease.run);
     }
     Ok(leases)
+}
+
+/// Claims a run without a living owner, and returns the token of the lease.
+pub(super) fn claim_one(
+    sql: &mut dyn Sql,
+    owner: Owner,
+    run: RunId,
+) -> Result<Option<u64>, SqlError> {
+    let values = [Value::Uuid(owner.id.to_u128()), Value::Uuid(run.to_u128())];
+    sql.first(claim_of(sql.dialect()), &values)?.map(|row| row.count(0)).transpose()
 }
 
 /// The current or last owner of a run.
@@ -190,6 +213,7 @@ pub(crate) fn release(cx: &mut Cx<'_>, leases: &[Lease]) -> Answer<()> {
              WHERE run_id = $1 AND owner_id = $2 AND token = $3",
             &values(lease),
         )?;
+        queue::requeue(cx.sql, lease.run)?;
     }
     for lease in leases {
         cx.write_cache.forget_run(lease.run);

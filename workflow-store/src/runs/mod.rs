@@ -7,6 +7,7 @@ mod implementation;
 mod key;
 mod lease;
 mod message;
+mod queue;
 mod read;
 mod report;
 mod waiting;
@@ -24,9 +25,13 @@ pub(crate) use waiting::{backfill_waiting, waits};
 pub(crate) fn statements() -> Vec<(String, Vec<crate::db::value::Value<'static>>)> {
     use crate::db::value::Value::{Int, Text, Uuid};
 
-    let orphans = |protected| format!("{} {}", read::COLUMNS, lease::orphans_but(protected));
+    let orphans =
+        |protected| format!("{} {}", read::COLUMNS, lease::orphans_but("TRUE", protected));
+    let stranded = |which| format!("{} {}", read::COLUMNS, lease::orphans_but(which, 0));
     vec![
         (orphans(0), vec![Uuid(1), Int(1)]),
+        (stranded(queue::STRANDED[0]), vec![Uuid(1), Int(1)]),
+        (stranded(queue::STRANDED[1]), vec![Uuid(1), Int(1)]),
         (orphans(2), vec![Uuid(1), Uuid(2), Uuid(3), Int(1)]),
         #[cfg(feature = "sqlite")]
         (lease::CLAIM.to_owned(), vec![Uuid(1), Uuid(1)]),
@@ -49,5 +54,8 @@ pub(crate) fn built_statements() -> Vec<(String, crate::db::statement::Statement
             (format!("messages {visibility:?}"), message::messages_of(visibility, run)),
         ]
     };
-    [Visibility::All, Visibility::User(1)].into_iter().flat_map(of).collect()
+    let except = ["etl".to_owned()];
+    let parts = [queue::Part::One("a"), queue::Part::AllBut(&[]), queue::Part::AllBut(&["a", "b"])];
+    let waiting = parts.map(|part| (format!("waiting {part:?}"), queue::first(&part, &except, 1)));
+    [Visibility::All, Visibility::User(1)].into_iter().flat_map(of).chain(waiting).collect()
 }

@@ -109,7 +109,7 @@ pub(crate) const COLUMNS: &str = "SELECT r.run_id, r.definition_id, r.input, r.s
     r.idempotency_key, r.parent_run, r.parent_job, r.created_ns, r.events, r.owner_id, \
     (SELECT username FROM accounts_user u WHERE u.id = r.user_id), \
     (SELECT body FROM workflows_blocked b WHERE b.run = r.id), r.workflow_id, r.started_at, \
-    r.runs_dir \
+    r.runs_dir, r.task_queue, r.priority \
     FROM workflows_workflowrun r";
 
 /// The key of a run's workflow snapshot: the definition that it began with, or for a run that
@@ -159,6 +159,8 @@ fn stored(
         user: row.maybe_text(11)?,
         workflow_id: None,
         runs_dir: row.maybe_text(15)?.map(PathBuf::from),
+        task_queue: row.text(16)?,
+        priority: i32::try_from(row.int(17)?).unwrap_or_default(),
         created_at: match row.maybe_int(8)? {
             Some(nanos) => UNIX_EPOCH + Duration::from_nanos(nanos.unsigned_abs()),
             None => row.time(14)?,

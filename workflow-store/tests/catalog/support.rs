@@ -41,6 +41,14 @@ impl Raw {
             CREATE TRIGGER workflows_workflowrun_owner AFTER INSERT ON workflows_workflowrun
             BEGIN SELECT 1; END";
         let steps = [
+            (
+                13,
+                "DROP INDEX workflows_workflowrun_open_child_idx;
+                DROP TABLE workflows_queue;
+                ALTER TABLE workflows_owner DROP COLUMN requeued;
+                ALTER TABLE workflows_workflowrun DROP COLUMN task_queue;
+                ALTER TABLE workflows_workflowrun DROP COLUMN priority",
+            ),
             (12, "DROP TABLE workflows_unfolded"),
             (
                 11,

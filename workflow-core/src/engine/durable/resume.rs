@@ -22,11 +22,13 @@ use crate::event::{Event, EventKind};
 use crate::guard;
 use crate::id::RunId;
 use crate::store::{
-    HeldLeases, Lease, MessageKind, Store, StoreError, StoredRun, WorkflowSnapshot,
+    ClaimRequest, ClaimedRun, HeldLeases, Lease, MessageKind, Queues, Store, StoreError, StoredRun,
+    WorkflowSnapshot,
 };
 use crate::workflow::{PlanError, Workflow};
 
 pub use cancel::Cancellation;
+use cancel::Released;
 pub use error::ResumeError;
 use fold::{Restored, fold};
 
@@ -92,6 +94,19 @@ pub struct Recovery {
     pub held: HeldLeases,
 }
 
+/// The result of [`Engine::claim_next`].
+#[derive(Default)]
+pub(crate) struct ClaimedBatch {
+    /// The number of runs that were claimed.
+    pub(crate) claimed: usize,
+    /// Those that go on in the background.
+    pub(crate) runs: Vec<RunHandle>,
+    /// Those that cannot be resumed and are blocked from now on.
+    pub(crate) blocked: Vec<(RunId, ResumeError)>,
+    /// Those that were released for others, because this program lacks something.
+    pub(crate) left: Vec<(StoredRun, ResumeError)>,
+}
+
 /// The number of runs, or events, that are read at once.
 const PAGE: usize = 1000;
 
@@ -115,6 +130,59 @@ impl Engine {
             after = Some(last.id);
             self.resume_abandoned(abandoned, find, &mut recovery).await?;
         }
+    }
+
+    /// Resumes the stranded runs of these queues: see [`Store::stranded`].
+    pub(crate) async fn recover_stranded(
+        &self,
+        queues: &Queues,
+        find: &dyn Resolve,
+    ) -> Result<Recovery, StoreError> {
+        let mut recovery = Recovery::default();
+        let Some(store) = self.store() else { return Ok(recovery) };
+        let mut after = None;
+        loop {
+            let mut stranded = store.stranded(after, PAGE).await?;
+            let Some(last) = stranded.last() else { return Ok(recovery) };
+            after = Some(last.id);
+            stranded.retain(|run| queues.contains(&run.task_queue));
+            self.resume_abandoned(stranded, find, &mut recovery).await?;
+        }
+    }
+
+    /// Claims runs that wait in task queues, and resumes those that it can.
+    pub(crate) async fn claim_next(
+        &self,
+        request: &ClaimRequest,
+        find: &dyn Resolve,
+    ) -> Result<ClaimedBatch, StoreError> {
+        let mut batch = ClaimedBatch::default();
+        let Some(lease_renewer) = &self.0.lease_renewer else { return Ok(batch) };
+        if self.is_stopping() {
+            return Ok(batch);
+        }
+        let store = lease_renewer.store();
+        for ClaimedRun { lease, run: stored } in
+            store.claim_next(lease_renewer.owner(), request).await?
+        {
+            batch.claimed += 1;
+            let what = load_workflow(&stored, find).and_then(|what| self.check_requirements(what));
+            let resumed = match what {
+                Ok(what) => self.resume(what, lease, &stored).await,
+                Err(error) => Err(error),
+            };
+            match resumed {
+                Ok(active) => {
+                    active.drive_in_background();
+                    batch.runs.push(RunHandle(active));
+                }
+                Err(error) => match self.release_refused(lease, &stored, &error).await? {
+                    Released::Blocked => batch.blocked.push((lease.run, error)),
+                    Released::ToOthers => batch.left.push((stored, error)),
+                },
+            }
+        }
+        Ok(batch)
     }
 
     /// Returns the leases that other engines hold.
@@ -151,7 +219,6 @@ impl Engine {
             return Ok(());
         }
         let mut known = HashMap::new();
-        let candidates: Vec<RunId> = abandoned.iter().map(|stored| stored.id).collect();
         for stored in abandoned {
             let id = stored.id;
             if stored.workflow.is_external() {
@@ -165,10 +232,7 @@ impl Engine {
                 Ok(what) => drop(known.insert(id, (stored, what))),
                 // The engine that drives the outer run resumes it, with what it inherits from
                 // there.
-                Err(_)
-                    if stored.parent.as_ref().is_some_and(|outer| {
-                        candidates.contains(&outer.run) || lease_renewer.find(outer.run).is_some()
-                    }) => {}
+                Err(_) if is_inside_unfinished(&**store, &stored).await? => {}
                 Err(error) => {
                     self.refuse(&stored, &error).await?;
                     recovery.refused.push((id, error));
@@ -264,6 +328,12 @@ impl Engine {
         }
         Ok(run)
     }
+}
+
+/// Whether the run is a child of a run that has not ended.
+async fn is_inside_unfinished(store: &dyn Store, stored: &StoredRun) -> Result<bool, StoreError> {
+    let Some(outer) = &stored.parent else { return Ok(false) };
+    Ok(store.run(outer.run).await?.is_some_and(|outer| !outer.status.is_final()))
 }
 
 /// Whether the last engine that drove the run died without releasing it.

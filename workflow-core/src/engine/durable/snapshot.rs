@@ -12,7 +12,7 @@ use crate::guard;
 use crate::id::RunId;
 use crate::job::ValueLayout;
 use crate::run::RunError;
-use crate::store::{NewRun, WorkflowSnapshot};
+use crate::store::{NewRun, WorkflowSnapshot, queue_of};
 use crate::value::Type;
 use crate::workflow::{Plan, Workflow};
 
@@ -96,6 +96,10 @@ pub(in crate::engine) fn new_run(
             None => what.runs_dir.as_deref().map(Path::to_owned),
         },
         created_at,
+        task_queue: options
+            .task_queue
+            .unwrap_or_else(|| queue_of(&engine.queue_prefix, workflow.metadata().domain())),
+        priority: options.priority,
         owner: engine.lease_renewer.as_ref().map(|lease_renewer| lease_renewer.owner()),
     })
 }

@@ -5,6 +5,7 @@ mod beginning;
 mod clocks;
 mod driving;
 mod fixtures;
+mod queueing;
 mod sending;
 
 use std::any::Any;
@@ -88,6 +89,16 @@ super::suite! {
     driving::what_is_held_is_counted,
     driving::a_blocked_run_says_why_until_it_goes_on,
     driving::runs_inside_of_a_run_are_found,
+    queueing::queued_runs_are_claimed_by_priority_and_age,
+    queueing::a_worker_claims_from_its_queues_only,
+    queueing::queues_of_higher_priority_come_first,
+    queueing::excepted_workflows_are_left_to_others,
+    queueing::released_runs_wait_in_their_queues_again,
+    queueing::runs_of_the_dead_return_to_their_queues,
+    queueing::a_late_owner_keeps_runs_that_nobody_claimed,
+    queueing::a_death_that_a_clock_took_back_is_noticed_again,
+    queueing::blocked_and_child_runs_are_stranded,
+    queueing::concurrent_claims_share_the_queued_runs,
     clocks::no_lease_is_held_longer_than_its_length,
     clocks::a_jump_ends_nobody_that_is_alive,
     clocks::a_jump_keeps_nobody_that_is_dead,

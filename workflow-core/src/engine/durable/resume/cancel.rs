@@ -27,6 +27,14 @@ pub enum Cancellation {
     Requested,
 }
 
+/// How a run was released that this engine cannot resume.
+pub(super) enum Released {
+    /// Its record says why it is blocked.
+    Blocked,
+    /// Another program may have what it needs.
+    ToOthers,
+}
+
 impl Engine {
     /// Cancels a stored run, whichever engine drives it.
     pub(crate) fn cancel_with<'a>(
@@ -141,12 +149,15 @@ impl Engine {
         lease: Lease,
         stored: &StoredRun,
         error: &ResumeError,
-    ) -> Result<(), StoreError> {
-        let Some(store) = self.store() else { return Ok(()) };
+    ) -> Result<Released, StoreError> {
+        let Some(store) = self.store() else { return Ok(Released::ToOthers) };
+        let mut released = Released::ToOthers;
         if let Some(blocked) = blocked_by(stored, error) {
             self.append_one(&**store, lease, EventKind::RunBlocked { blocked }).await?;
+            released = Released::Blocked;
         }
-        store.release(&[lease]).await
+        store.release(&[lease]).await?;
+        Ok(released)
     }
 
     /// Appends an event to a run that is not driven.

@@ -1,0 +1,171 @@
+//! Task queues: where runs wait until a worker takes them.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use super::{Lease, StoredRun};
+
+/// The prefix of task queues where nothing else is configured.
+pub const DEFAULT_PREFIX: &str = "default";
+
+/// Returns the task queue of workflows of this domain: `{prefix}-{domain}`, or `{prefix}-workflows`
+/// for workflows without a domain.
+///
+/// ```
+/// use workflow_core::store::queue_of;
+///
+/// assert_eq!(queue_of("estuary", Some("booking")), "estuary-booking");
+/// assert_eq!(queue_of("estuary", None), "estuary-workflows");
+/// ```
+pub fn queue_of(prefix: &str, domain: Option<&str>) -> String {
+    format!("{prefix}-{}", domain.unwrap_or("workflows"))
+}
+
+/// The task queues that a worker serves. Each has a priority: all runs in a queue of a higher
+/// priority begin before those of a lower one.
+///
+/// ```
+/// use workflow_core::store::Queues;
+///
+/// let queues = Queues::named(["estuary-booking", "estuary-payment"]).add("estuary-critical", 10);
+/// assert!(queues.contains("estuary-booking") && !queues.contains("estuary-room"));
+/// assert_eq!(queues.to_string(), "estuary-critical, estuary-booking, estuary-payment");
+/// assert_eq!(Queues::all().add("estuary-critical", 10).to_string(), "estuary-critical, all others");
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Queues {
+    /// Names with their priorities.
+    named: BTreeMap<String, i32>,
+    /// Whether all other queues are served, too, with the priority 0.
+    others: bool,
+}
+
+/// Queues of one priority.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QueueTier<'a> {
+    /// The names of queues, in alphabetical order.
+    pub names: Vec<&'a str>,
+    /// Whether all other queues belong to the tier, too: those that no tier names.
+    pub others: bool,
+    /// The names in the other tiers, if `others` is set.
+    pub except: Vec<&'a str>,
+}
+
+impl Queues {
+    /// All task queues, with the priority 0.
+    pub fn all() -> Self {
+        Self { named: BTreeMap::new(), others: true }
+    }
+
+    /// These task queues, with the priority 0.
+    pub fn named<N: Into<String>>(names: impl IntoIterator<Item = N>) -> Self {
+        Self { named: names.into_iter().map(|name| (name.into(), 0)).collect(), others: false }
+    }
+
+    /// Adds a task queue with a priority, or changes its priority.
+    #[must_use]
+    pub fn add(mut self, name: impl Into<String>, priority: i32) -> Self {
+        self.named.insert(name.into(), priority);
+        self
+    }
+
+    /// Whether runs of this task queue are served.
+    pub fn contains(&self, name: &str) -> bool {
+        self.others || self.named.contains_key(name)
+    }
+
+    /// Whether all task queues are served.
+    pub fn is_all(&self) -> bool {
+        self.others
+    }
+
+    /// The names of task queues that have a priority, in alphabetical order.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.named.keys().map(String::as_str)
+    }
+
+    /// The queues by priority, the highest first.
+    pub fn tiers(&self) -> Vec<QueueTier<'_>> {
+        let mut tiers: BTreeMap<i32, QueueTier<'_>> = BTreeMap::new();
+        let empty = || QueueTier { names: Vec::new(), others: false, except: Vec::new() };
+        for (name, priority) in &self.named {
+            tiers.entry(*priority).or_insert_with(empty).names.push(name);
+        }
+        if self.others {
+            let tier = tiers.entry(0).or_insert_with(empty);
+            tier.others = true;
+            let elsewhere = self.named.iter().filter(|(_, priority)| **priority != 0);
+            tier.except = elsewhere.map(|(name, _)| name.as_str()).collect();
+        }
+        tiers.into_values().rev().collect()
+    }
+
+    /// The priority of a queue that is served.
+    fn priority(&self, name: &str) -> i32 {
+        self.named.get(name).copied().unwrap_or_default()
+    }
+}
+
+impl fmt::Display for Queues {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let tiers = self.tiers();
+        let names = tiers.iter().flat_map(|tier| {
+            let others =
+                if tiers.len() == 1 && tier.names.is_empty() { "all" } else { "all others" };
+            tier.names.iter().copied().chain(tier.others.then_some(others))
+        });
+        f.write_str(&names.collect::<Vec<_>>().join(", "))
+    }
+}
+
+/// A request for runs that wait in task queues.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClaimRequest {
+    /// The task queues.
+    pub queues: Queues,
+    /// The names of workflows whose runs are left to others.
+    pub except: Vec<String>,
+    /// The largest number of runs.
+    pub limit: usize,
+}
+
+impl ClaimRequest {
+    /// Whether the request is for this run, if it waits in its queue.
+    pub(super) fn wants(&self, run: &StoredRun) -> bool {
+        self.queues.contains(&run.task_queue) && !self.except.contains(&run.workflow.name)
+    }
+
+    /// Sorts runs: by the priority of their queue, by their own, and oldest first.
+    pub(super) fn sort(&self, runs: &mut [StoredRun]) {
+        runs.sort_by_key(|run| {
+            let priorities = (self.queues.priority(&run.task_queue), run.priority);
+            (std::cmp::Reverse(priorities), run.id)
+        });
+    }
+}
+
+/// A run that an engine has claimed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ClaimedRun {
+    /// The lease of its new owner.
+    pub lease: Lease,
+    /// The run as it was before the claim, with its last owner.
+    pub run: StoredRun,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tiers_are_ordered_by_priority() {
+        let queues = Queues::all().add("b", 5).add("a", 5).add("late", -1).add("plain", 0);
+        let tiers = queues.tiers();
+        let names: Vec<_> = tiers.iter().map(|tier| (tier.names.clone(), tier.others)).collect();
+        assert_eq!(names, [(vec!["a", "b"], false), (vec!["plain"], true), (vec!["late"], false)]);
+        assert_eq!(tiers[1].except, ["a", "b", "late"]);
+        assert_eq!(queues.to_string(), "a, b, plain, all others, late");
+        assert_eq!(Queues::all().to_string(), "all");
+        assert!(queues.contains("any") && queues.is_all());
+    }
+}

@@ -1,0 +1,256 @@
+//! Workers: they take runs from task queues and drive them, within their slots.
+
+mod preset;
+
+use std::collections::HashSet;
+use std::pin::{Pin, pin};
+use std::time::Duration;
+
+use futures::future::{Either, FutureExt as _, select};
+use futures::stream::{FuturesUnordered, StreamExt as _};
+
+use crate::engine::{ClaimedBatch, Engine, EngineBuilder, ResumeError, RunHandle};
+use crate::id::RunId;
+use crate::run::Run as _;
+use crate::store::{ClaimRequest, Queues, StoreError};
+
+pub use preset::Preset;
+
+/// Takes runs from task queues and drives them: those that were
+/// [enqueued](crate::engine::RunRequest::enqueue), and those whose engine has died.
+///
+/// ```
+/// use workflow_core::prelude::*;
+/// use workflow_core::store::{MemoryStore, Queues};
+/// use workflow_core::worker::Worker;
+///
+/// #[register_workflow(name = "confirm", domain = "booking")]
+/// fn confirm(number: u64) -> String { format!("booking {number} is confirmed") }
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # futures::executor::block_on(async {
+/// let engine = Engine::builder().store(MemoryStore::new()).queue_prefix("estuary").build();
+/// let run = engine.run("confirm").input(7_u64).enqueue().await?;
+/// let worker = Worker::new(engine.clone())
+///     .queues(Queues::named(["estuary-booking"]))
+///     .max_concurrent_workflows(50);
+/// let report = async { engine.follow(run).await };
+/// let report = worker.run_until(report).await??;
+/// assert_eq!(report.output::<String>()?, "booking 7 is confirmed");
+/// # Ok(())
+/// # })
+/// # }
+/// ```
+#[derive(Debug, Clone)]
+#[must_use = "call `.run(..)` or `.run_until(..)`"]
+pub struct Worker {
+    engine: Engine,
+    queues: Queues,
+    max_concurrent_workflows: usize,
+}
+
+impl Worker {
+    /// Creates a worker for all task queues of the engine's store, without a limit of runs. The
+    /// [`max_parallel`](crate::engine::EngineBuilder::max_parallel) of the engine limits its jobs.
+    pub fn new(engine: Engine) -> Self {
+        Self { engine, queues: Queues::all(), max_concurrent_workflows: usize::MAX }
+    }
+
+    /// Creates a worker with a new engine, both configured by a preset.
+    pub fn preset(engine: EngineBuilder, preset: &Preset) -> Self {
+        let engine = match preset.max_concurrent_activities {
+            Some(jobs) => engine.max_parallel(jobs).build(),
+            None => engine.build(),
+        };
+        let queues = preset.queues(engine.queue_prefix());
+        let worker = Self::new(engine).queues(queues);
+        match preset.max_concurrent_workflows {
+            Some(runs) => worker.max_concurrent_workflows(runs),
+            None => worker,
+        }
+    }
+
+    /// The engine that drives the runs.
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// Sets the task queues that it serves. Default: all.
+    pub fn queues(mut self, queues: Queues) -> Self {
+        self.queues = queues;
+        self
+    }
+
+    /// Sets how many runs it drives at once. Runs whose jobs all wait, for a signal or for a time,
+    /// do not count. 0 counts as 1. Default: no limit.
+    pub fn max_concurrent_workflows(mut self, runs: usize) -> Self {
+        self.max_concurrent_workflows = runs.max(1);
+        self
+    }
+
+    /// Takes runs until `stop` ends, or until the engine is [shut down](Engine::shutdown). Runs in
+    /// progress go on in the background after that.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the engine has no store, or if the store is unusable. An unreachable store is
+    /// retried.
+    pub async fn run(&self, stop: impl Future<Output = ()>) -> Result<(), StoreError> {
+        match select(pin!(stop), pin!(Taking::new(self).take())).await {
+            Either::Left(((), _)) => Ok(()),
+            Either::Right((ended, _)) => ended,
+        }
+    }
+
+    /// Takes runs until a future ends, and returns its output. If the engine is shut down before,
+    /// waits for the future.
+    ///
+    /// # Errors
+    ///
+    /// As [`run`](Self::run).
+    pub async fn run_until<T>(&self, future: impl Future<Output = T>) -> Result<T, StoreError> {
+        match select(pin!(future), pin!(self.run(std::future::pending()))).await {
+            Either::Left((output, _)) => Ok(output),
+            Either::Right((ended, future)) => {
+                ended?;
+                Ok(future.await)
+            }
+        }
+    }
+}
+
+impl Engine {
+    /// Works for all task queues of the store until `stop` ends, as a [`Worker`] with default
+    /// options: resumes runs whose engine has died, and starts runs that were
+    /// [enqueued](crate::engine::RunRequest::enqueue).
+    ///
+    /// # Errors
+    ///
+    /// As [`Worker::run`].
+    pub async fn serve(&self, stop: impl Future<Output = ()>) -> Result<(), StoreError> {
+        Worker::new(self.clone()).run(stop).await
+    }
+}
+
+/// The largest number of runs that are claimed at once.
+const BATCH: usize = 100;
+
+/// The time between two attempts to resume stranded runs, which fail until the program changes.
+const STRANDED_INTERVAL: Duration = Duration::from_secs(5);
+
+/// A worker that takes runs.
+struct Taking<'a> {
+    worker: &'a Worker,
+    /// The runs in progress.
+    runs: Vec<RunHandle>,
+    /// Ends of these runs here, with their IDs.
+    ends: FuturesUnordered<Pin<Box<dyn Future<Output = RunId> + Send>>>,
+    /// Workflows whose runs were refused, and are left to others for a while.
+    unknown: HashSet<String>,
+    /// Runs whose refusal was logged.
+    logged: HashSet<RunId>,
+    /// When stranded runs are next looked for.
+    stranded_at: Duration,
+}
+
+impl<'a> Taking<'a> {
+    fn new(worker: &'a Worker) -> Self {
+        Self {
+            worker,
+            runs: Vec::new(),
+            ends: FuturesUnordered::new(),
+            unknown: HashSet::new(),
+            logged: HashSet::new(),
+            stranded_at: Duration::ZERO,
+        }
+    }
+
+    async fn take(mut self) -> Result<(), StoreError> {
+        let engine = &self.worker.engine;
+        while !engine.is_stopping() {
+            match self.take_some().await {
+                // More may wait.
+                Ok(taken) if taken > 0 && self.free_slots() > 0 => continue,
+                Ok(_) => {}
+                Err(StoreError::Unavailable(error)) => {
+                    tracing::warn!(%error, "the store is unreachable; retrying");
+                }
+                Err(error) => return Err(error),
+            }
+            let is_full = self.free_slots() == 0;
+            let pause = pin!(engine.pause());
+            match is_full && !self.ends.is_empty() {
+                true => {
+                    if let Either::Left((Some(ended), _)) = select(self.ends.next(), pause).await {
+                        self.remove(ended);
+                    }
+                }
+                false => pause.await,
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes as many runs as there are free slots, and returns the number of claimed ones.
+    async fn take_some(&mut self) -> Result<usize, StoreError> {
+        let worker = self.worker;
+        let find = worker.engine.known_workflows();
+        if worker.engine.now() >= self.stranded_at {
+            self.stranded_at = worker.engine.now() + STRANDED_INTERVAL;
+            self.unknown.clear();
+            let recovery = worker.engine.recover_stranded(&worker.queues, find).await?;
+            for (run, error) in &recovery.refused {
+                self.log_refused(*run, error);
+            }
+            recovery.runs.into_iter().for_each(|run| self.add(run));
+        }
+        let limit = self.free_slots().min(BATCH);
+        if limit == 0 {
+            return Ok(0);
+        }
+        let except = self.unknown.iter().cloned().collect();
+        let request = ClaimRequest { queues: worker.queues.clone(), except, limit };
+        let ClaimedBatch { claimed, runs, blocked, left } =
+            worker.engine.claim_next(&request, find).await?;
+        for (run, error) in blocked {
+            self.log_refused(run, &error);
+        }
+        for (stored, error) in left {
+            self.log_refused(stored.id, &error);
+            self.unknown.insert(stored.workflow.name);
+        }
+        runs.into_iter().for_each(|run| self.add(run));
+        Ok(claimed)
+    }
+
+    fn add(&mut self, run: RunHandle) {
+        self.runs.push(run.clone());
+        self.ends.push(Box::pin(async move {
+            // How it ends is on record.
+            drop(run.outcome().await);
+            run.id()
+        }));
+    }
+
+    fn remove(&mut self, ended: RunId) {
+        self.runs.retain(|run| run.id() != ended);
+    }
+
+    /// The number of runs that may begin now.
+    fn free_slots(&mut self) -> usize {
+        let limit = self.worker.max_concurrent_workflows;
+        while let Some(Some(ended)) = self.ends.next().now_or_never() {
+            self.remove(ended);
+        }
+        if limit == usize::MAX {
+            return limit;
+        }
+        limit.saturating_sub(self.runs.iter().filter(|run| !run.is_idle()).count())
+    }
+
+    fn log_refused(&mut self, run: RunId, error: &ResumeError) {
+        if self.logged.insert(run) {
+            tracing::warn!(%run, %error, "cannot resume the run");
+        }
+    }
+}

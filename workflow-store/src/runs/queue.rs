@@ -1,0 +1,269 @@
+//! Task queues: the runs that wait for a worker.
+//!
+//! A run has a row in `workflows_queue` while it waits. It gets one when it begins without an owner,
+//! when it is released, and when its owner is found to be dead. A claim removes the row. A row is a
+//! hint: the claim itself checks that no live owner drives the run.
+
+use std::cmp::Reverse;
+use std::collections::HashMap;
+use std::sync::Mutex;
+use std::time::Instant;
+
+use workflow_core::id::RunId;
+use workflow_core::store::{ClaimRequest, ClaimedRun, Lease, Owner, OwnerId, QueueTier, StoredRun};
+
+use super::{lease, read};
+use crate::db::sql::{Sql, SqlError};
+use crate::db::statement::Statement;
+use crate::db::value::{Value, signed};
+use crate::exec::operation::{Answer, Cx};
+use crate::liveness::{Liveness, OwnerStates};
+
+/// Whether a claim may find runs: some wait, or some of dead owners are to be put back.
+pub(crate) fn may_claim(
+    sql: &mut dyn Sql,
+    protected: &[OwnerId],
+    request: &ClaimRequest,
+) -> Answer<bool> {
+    if !dead(sql, protected)?.is_empty() {
+        return Ok(true);
+    }
+    for tier in request.queues.tiers() {
+        if !first_of(sql, &tier, &request.except, 1)?.is_empty() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Claims waiting runs in the order of their queues.
+pub(crate) fn claim_next(
+    cx: &mut Cx<'_>,
+    liveness: &Mutex<Liveness>,
+    owner: Owner,
+    request: &ClaimRequest,
+) -> Answer<Vec<ClaimedRun>> {
+    lease::lock(cx.sql)?;
+    // First: after a jump of the clock, its own runs would seem to be those of a dead owner.
+    let now = Instant::now();
+    lease::keep_alive(cx.sql, owner)?;
+    cx.write_cache.know_alive(owner, now);
+    let OwnerStates { stopped, mut protected, .. } = lease::judge(cx.sql, liveness)?;
+    lease::expire(cx.sql, &stopped)?;
+    protected.push(owner.id);
+    requeue_of_dead(cx.sql, &protected)?;
+    let mut claimed = Vec::new();
+    for tier in request.queues.tiers() {
+        let wanted = request.limit - claimed.len();
+        if wanted == 0 {
+            break;
+        }
+        let first = first_of(cx.sql, &tier, &request.except, wanted + SPARE)?;
+        for run in read_all(cx.sql, &first)? {
+            if claimed.len() < request.limit {
+                claimed.extend(claim(cx.sql, owner, run, &protected)?);
+            }
+        }
+    }
+    for run in &claimed {
+        cx.write_cache.forget_run(run.lease.run);
+    }
+    Ok(claimed)
+}
+
+/// Rows to read beyond those that are wanted: some cannot be claimed.
+const SPARE: usize = 16;
+
+/// Claims a run that waits, and removes it from its queue. `None` if a live owner drives it, and if
+/// the row is locked at the moment.
+fn claim(
+    sql: &mut dyn Sql,
+    owner: Owner,
+    stored: StoredRun,
+    protected: &[OwnerId],
+) -> Answer<Option<ClaimedRun>> {
+    let run = stored.id;
+    if stored.owner.is_some_and(|driver| protected.contains(&driver)) {
+        return Ok(None);
+    }
+    let Some(token) = lease::claim_one(sql, owner, run)? else {
+        let run = [Value::Uuid(run.to_u128())];
+        sql.execute(FORGET_DEATH, &run)?;
+        sql.execute(LEAVE_IF_DRIVEN, &run)?;
+        return Ok(None);
+    };
+    leave(sql, run)?;
+    let lease = Lease { run, owner: owner.id, token };
+    Ok(Some(ClaimedRun { lease, run: stored }))
+}
+
+/// Reads runs, in the order of their IDs here.
+fn read_all(sql: &mut dyn Sql, runs: &[RunId]) -> Result<Vec<StoredRun>, SqlError> {
+    if runs.is_empty() {
+        return Ok(Vec::new());
+    }
+    let places: Vec<String> = (1..=runs.len()).map(|number| format!("${number}")).collect();
+    let values: Vec<Value<'_>> = runs.iter().map(|run| Value::Uuid(run.to_u128())).collect();
+    let mut found =
+        read::runs(sql, &format!("WHERE r.run_id IN ({})", places.join(", ")), &values)?;
+    let place: HashMap<RunId, usize> = runs.iter().copied().zip(0..).collect();
+    found.sort_by_key(|run| place[&run.id]);
+    Ok(found)
+}
+
+/// Removes a run from its queue.
+pub(super) fn leave(sql: &mut dyn Sql, run: RunId) -> Result<(), SqlError> {
+    sql.execute(LEAVE, &[Value::Uuid(run.to_u128())]).map(|_| ())
+}
+
+const LEAVE: &str = "DELETE FROM workflows_queue \
+    WHERE run = (SELECT id FROM workflows_workflowrun WHERE run_id = $1)";
+
+/// The owner of a run is alive after all: it has renewed its lease, or the clock was set back. When it
+/// dies, its runs are put back again.
+const FORGET_DEATH: &str = "UPDATE workflows_owner SET requeued = NULL \
+    WHERE alive_until > workflows_now() \
+    AND owner_id = (SELECT owner_id FROM workflows_workflowrun WHERE run_id = $1)";
+
+/// Removes a run that has ended, or whose owner goes on after it was late to renew its lease.
+const LEAVE_IF_DRIVEN: &str = "DELETE FROM workflows_queue WHERE run = \
+    (SELECT r.id FROM workflows_workflowrun r WHERE r.run_id = $1 \
+    AND (r.status NOT IN ('pending', 'running') OR EXISTS (SELECT 1 FROM workflows_owner o \
+    WHERE o.owner_id = r.owner_id AND o.alive_until > workflows_now())))";
+
+/// Puts a released run into its queue.
+pub(super) fn requeue(sql: &mut dyn Sql, run: RunId) -> Result<(), SqlError> {
+    sql.execute(REQUEUE_RELEASED, &[Value::Uuid(run.to_u128())]).map(|_| ())
+}
+
+/// Puts the runs of dead owners into their queues, once for each death.
+fn requeue_of_dead(sql: &mut dyn Sql, protected: &[OwnerId]) -> Result<(), SqlError> {
+    for (owner, heartbeats) in dead(sql, protected)? {
+        sql.execute(REQUEUE_OWNED, &[Value::Uuid(owner)])?;
+        let values = [Value::Int(heartbeats), Value::Uuid(owner)];
+        sql.execute("UPDATE workflows_owner SET requeued = $1 WHERE owner_id = $2", &values)?;
+    }
+    Ok(())
+}
+
+/// Dead owners whose runs are not back in their queues, with their last heartbeats.
+fn dead(sql: &mut dyn Sql, protected: &[OwnerId]) -> Result<Vec<(u128, i64)>, SqlError> {
+    let rows = sql.query(DEAD, &[])?;
+    let owners: Result<Vec<_>, _> =
+        rows.iter().map(|row| Ok((row.uuid(0)?, row.int(1)?))).collect();
+    let is_dead = |(owner, _): &(u128, i64)| !protected.contains(&OwnerId::from_u128(*owner));
+    Ok(owners?.into_iter().filter(is_dead).collect())
+}
+
+const DEAD: &str = "SELECT owner_id, heartbeats FROM workflows_owner \
+    WHERE alive_until <= workflows_now() AND (requeued IS NULL OR requeued <> heartbeats)";
+
+macro_rules! requeue {
+    ($which:literal) => {
+        concat!(
+            "INSERT INTO workflows_queue (run, task_queue, priority, rank) \
+             SELECT r.id, r.task_queue, r.priority, coalesce(r.created_ns, 0) \
+             FROM workflows_workflowrun r JOIN workflows_definition d ON d.id = r.definition_id \
+             WHERE r.",
+            $which,
+            " AND r.status IN ('pending', 'running') AND r.parent_run IS NULL \
+             AND d.fingerprint NOT LIKE 'stored-%' \
+             AND NOT EXISTS (SELECT 1 FROM workflows_blocked b WHERE b.run = r.id) \
+             ON CONFLICT (run) DO NOTHING"
+        )
+    };
+}
+
+const REQUEUE_RELEASED: &str = requeue!("run_id = $1 AND r.owner_id IS NULL");
+const REQUEUE_OWNED: &str = requeue!("owner_id = $1");
+
+/// The first runs that wait in the queues of a tier.
+fn first_of(
+    sql: &mut dyn Sql,
+    tier: &QueueTier<'_>,
+    except: &[String],
+    limit: usize,
+) -> Result<Vec<RunId>, SqlError> {
+    let parts: Vec<Part<'_>> = match tier.others {
+        true => vec![Part::AllBut(&tier.except)],
+        false => tier.names.iter().map(|name| Part::One(name)).collect(),
+    };
+    let mut found = Vec::new();
+    for part in parts {
+        for row in first(&part, except, limit).query(sql)? {
+            let order = (Reverse(row.int(1)?), row.int(2)?, row.int(3)?);
+            found.push((order, RunId::from_u128(row.uuid(0)?)));
+        }
+    }
+    found.sort_unstable();
+    Ok(found.into_iter().take(limit).map(|(_, run)| run).collect())
+}
+
+/// The queues that one statement reads.
+#[derive(Debug)]
+pub(super) enum Part<'a> {
+    One(&'a str),
+    AllBut(&'a [&'a str]),
+}
+
+/// The first runs that wait in these queues.
+pub(super) fn first(part: &Part<'_>, except: &[String], limit: usize) -> Statement {
+    let mut statement = Statement::default();
+    statement.add(
+        "SELECT r.run_id, q.priority, q.rank, q.run FROM workflows_queue q \
+         JOIN workflows_workflowrun r ON r.id = q.run WHERE ",
+    );
+    match part {
+        Part::One(name) => {
+            statement.add("q.task_queue = ").text(name);
+        }
+        Part::AllBut([]) => {
+            statement.add("TRUE");
+        }
+        Part::AllBut(names) => {
+            statement.add("q.task_queue NOT IN (");
+            list(&mut statement, names);
+        }
+    }
+    if !except.is_empty() {
+        statement
+            .add(" AND r.workflow_id NOT IN (SELECT id FROM workflows_workflow WHERE name IN (");
+        list(&mut statement, except).add(")");
+    }
+    statement.add(" ORDER BY q.priority DESC, q.rank, q.run LIMIT ").number(signed(limit as u64));
+    statement
+}
+
+/// Adds texts and a closing bracket.
+fn list<'s>(statement: &'s mut Statement, texts: &[impl AsRef<str>]) -> &'s mut Statement {
+    for (at, text) in texts.iter().enumerate() {
+        if at > 0 {
+            statement.add(", ");
+        }
+        statement.text(text.as_ref());
+    }
+    statement.add(")")
+}
+
+/// Abandoned runs that no queue has: blocked ones and child runs.
+pub(crate) fn stranded(
+    sql: &mut dyn Sql,
+    protected: &[OwnerId],
+    after: Option<RunId>,
+    limit: usize,
+) -> Answer<Vec<StoredRun>> {
+    let after = Value::Uuid(after.map_or(0, RunId::to_u128));
+    let mut runs = Vec::new();
+    for which in STRANDED {
+        let found = lease::orphans_where(sql, which, protected, &after, limit)?;
+        runs.extend(found);
+    }
+    runs.sort_by_key(|run| run.id);
+    runs.dedup_by_key(|run| run.id);
+    runs.truncate(limit);
+    Ok(runs)
+}
+
+/// Conditions on the run `r`, each with an index of its own.
+pub(super) const STRANDED: [&str; 2] =
+    ["r.id IN (SELECT run FROM workflows_blocked)", "r.parent_run IS NOT NULL"];
