@@ -12,4 +12,4 @@ pub(crate) use persistence::PersistenceArguments;
 pub(crate) use show::{Format, ShowArguments};
 pub(crate) use store::{HostStore, StoreArguments, current_user};
 pub(crate) use target::{RUNS_DIR, Target, absolute, load, load_absolute, print_cwd_hint};
-pub(crate) use values::{ListFormat, PageArguments, RunSelector, parse_run_status};
+pub(crate) use values::{ListFormat, PageArguments, RunSelector, parse_run_status, parse_timeout};

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::path::Path;
 
 use clap::builder::StyledStr;
-use clap::{CommandFactory as _, Parser, Subcommand};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::args::HostStore;
 #[cfg(feature = "serve")]
@@ -20,7 +20,10 @@ use crate::commands::runs::RunsArguments;
 #[cfg(feature = "serve")]
 use crate::commands::serve::ServeArguments;
 use crate::commands::stats::StatsArguments;
+use crate::commands::trigger;
+use crate::commands::trigger::TriggerArguments;
 use crate::commands::validate::ValidateArguments;
+use crate::commands::worker::WorkerArguments;
 use crate::commands::workflows::WorkflowsArguments;
 use crate::logging::LogArguments;
 
@@ -44,8 +47,10 @@ Examples:
   workflow plan etl.yaml                   show which jobs would run, in what order
   workflow run etl --param day=2026-01-02  run a workflow
   workflow run etl.yaml --detach           run it in the background and save the run
+  workflow trigger etl --param day=1       queue a run for a worker
   workflow runs list                       list saved runs
   workflow recover                         resume runs after a crash
+  workflow worker --domain booking         run the queued runs of a domain
   workflow serve                           serve the web page and the REST API
   workflow help run                        show the help of a command
 
@@ -55,12 +60,14 @@ Exit codes:
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Run(RunArguments),
+    Trigger(TriggerArguments),
     Plan(PlanArguments),
     Validate(ValidateArguments),
     List(ListArguments),
     Workflows(WorkflowsArguments),
     Runs(RunsArguments),
     Recover(RecoverArguments),
+    Worker(WorkerArguments),
     Stats(StatsArguments),
     #[cfg(feature = "serve")]
     Serve(ServeArguments),
@@ -84,7 +91,9 @@ impl Command {
             }
             Self::Runs(args) => return args.set_store(host),
             Self::Workflows(args) => &mut args.store,
+            Self::Trigger(args) => &mut args.store,
             Self::Recover(args) => &mut args.store,
+            Self::Worker(args) => &mut args.store,
             Self::Stats(args) => &mut args.store,
             #[cfg(feature = "serve")]
             Self::Serve(args) => &mut args.store,
@@ -102,6 +111,23 @@ impl Command {
         };
         store.host = Some(host);
     }
+}
+
+/// Reads the arguments of a program, whose options may depend on its registered workflows.
+///
+/// # Errors
+///
+/// Fails when the arguments are invalid, and for help and the version.
+pub(crate) fn parse(program: &str, arguments: &[OsString]) -> Result<Arguments, clap::Error> {
+    let command = trigger::with_inputs(command(program), arguments);
+    let matches = command.try_get_matches_from(arguments)?;
+    let mut parsed = Arguments::from_arg_matches(&matches)?;
+    if let (Command::Trigger(args), Some((_, matches))) =
+        (&mut parsed.command, matches.subcommand())
+    {
+        args.take_inputs(matches)?;
+    }
+    Ok(parsed)
 }
 
 /// The name of this program, from its first argument.

@@ -6,15 +6,15 @@ use std::io::{ErrorKind, Write as _};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use clap::FromArgMatches as _;
 use workflow_store::Catalog;
 
 use crate::args::HostStore;
-use crate::cli::{Arguments, Command, command, program_name};
+use crate::cli::{Arguments, Command, command, parse, program_name};
 #[cfg(feature = "serve")]
 use crate::commands::{accounts, serve};
 use crate::commands::{
-    completions, config, list, maintenance, plan, recover, run, runs, stats, validate, workflows,
+    completions, config, list, maintenance, plan, recover, run, runs, stats, trigger, validate,
+    worker, workflows,
 };
 use crate::failure::{Failure, Outcome};
 use crate::logging::DefaultLevel;
@@ -85,9 +85,7 @@ impl CommandLine {
             return code;
         }
         let program = program_name(self.arguments.first());
-        let parsed = command(&program)
-            .try_get_matches_from(self.arguments)
-            .and_then(|matches| Arguments::from_arg_matches(&matches));
+        let parsed = parse(&program, &self.arguments);
         match parsed {
             Ok(mut arguments) => {
                 if let Some(store) = self.store {
@@ -117,12 +115,14 @@ fn dispatch(arguments: Arguments, program: &str) -> Result<Outcome, Failure> {
     arguments.log.init(default_level(&arguments.command))?;
     match arguments.command {
         Command::Run(args) => run::run(&args),
+        Command::Trigger(args) => trigger::trigger(&args),
         Command::Plan(args) => plan::plan(&args),
         Command::Validate(args) => validate::validate(&args),
         Command::List(args) => list::list(&args),
         Command::Workflows(args) => workflows::workflows(&args),
         Command::Runs(args) => runs::runs(&args),
         Command::Recover(args) => recover::recover(&args),
+        Command::Worker(args) => worker::worker(&args),
         Command::Stats(args) => stats::stats(&args),
         #[cfg(feature = "serve")]
         Command::Serve(args) => serve::serve(&args),
@@ -142,6 +142,7 @@ fn default_level(command: &Command) -> DefaultLevel {
     match command {
         #[cfg(feature = "serve")]
         Command::Serve(_) => DefaultLevel::Info,
+        Command::Worker(_) => DefaultLevel::Info,
         Command::Recover(args) if args.serves() => DefaultLevel::Info,
         Command::Run(args) if args.is_detached() => DefaultLevel::Info,
         _ => DefaultLevel::Warn,

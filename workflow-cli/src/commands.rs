@@ -13,5 +13,7 @@ pub(crate) mod runs;
 #[cfg(feature = "serve")]
 pub(crate) mod serve;
 pub(crate) mod stats;
+pub(crate) mod trigger;
 pub(crate) mod validate;
+pub(crate) mod worker;
 pub(crate) mod workflows;

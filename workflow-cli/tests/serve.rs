@@ -150,7 +150,7 @@ fn a_full_disk_is_reported_and_loses_no_acknowledged_workflow() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut command = Command::new("sh");
     // In blocks of 512 bytes.
-    let bound = "trap '' XFSZ; ulimit -S -f 2048; exec \"$0\" \"$@\"";
+    let bound = "trap '' XFSZ; ulimit -S -f 3072; exec \"$0\" \"$@\"";
     command.args(["-c", bound, env!("CARGO_BIN_EXE_workflow")]);
     command.current_dir(folder.path()).env("WORKFLOW_DB", folder.path().join("w.db"));
     let server = Server::by(command, true);

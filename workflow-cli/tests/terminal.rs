@@ -17,13 +17,15 @@ fn help_of_everything() {
     Usage: workflow [OPTIONS] <COMMAND>
 
     Commands:
-      run          Run a workflow and report the result [aliases: execute, trigger]
+      run          Run a workflow and report the result [alias: execute]
+      trigger      Queue a run of a workflow for the workers
       plan         Show which jobs would run, in what order, without running them
       validate     Check workflow files for errors
       list         List the workflows and jobs that are registered in this program
       workflows    List, create and change the workflows of a store
       runs         List, watch, cancel and retry the runs of a store
       recover      Resume runs after a crash
+      worker       Run queued runs, and resume runs whose process has died
       stats        Show run counts, success rates and durations
       serve        Serve a REST API and a web page for workflows and runs
       user         Manage user accounts of the server
@@ -49,8 +51,10 @@ fn help_of_everything() {
       workflow plan etl.yaml                   show which jobs would run, in what order
       workflow run etl --param day=2026-01-02  run a workflow
       workflow run etl.yaml --detach           run it in the background and save the run
+      workflow trigger etl --param day=1       queue a run for a worker
       workflow runs list                       list saved runs
       workflow recover                         resume runs after a crash
+      workflow worker --domain booking         run the queued runs of a domain
       workflow serve                           serve the web page and the REST API
       workflow help run                        show the help of a command
 

@@ -1,5 +1,6 @@
 //! The input of a run: `--input` and `--param`.
 
+mod field;
 mod parameter;
 mod unknown;
 
@@ -16,13 +17,14 @@ use workflow_files::read_yaml;
 use crate::failure::Failure;
 use crate::output;
 
+pub(crate) use field::fields;
 use parameter::Parameter;
 
 /// The input of a workflow.
 #[derive(Debug, Default, Args)]
 pub(crate) struct InputArguments {
     /// Input of the workflow: JSON, @file (JSON or YAML), or @- for standard input
-    #[arg(short, long, value_name = "JSON|@FILE")]
+    #[arg(short, long, alias = "json-input", value_name = "JSON|@FILE")]
     input: Option<String>,
     /// Set a key of the input object. `a.b` sets the key `b` of the object `a`; write `a\.b` for a
     /// key that contains a dot. A value that is not valid JSON is a string. So is a number that
@@ -32,6 +34,17 @@ pub(crate) struct InputArguments {
 }
 
 impl InputArguments {
+    /// Adds the options for [`fields`] of the input.
+    ///
+    /// # Errors
+    ///
+    /// Fails when a value is a number that would lose digits.
+    pub(crate) fn take_fields(&mut self, matches: &clap::ArgMatches) -> Result<(), clap::Error> {
+        let invalid = |text| clap::Error::raw(clap::error::ErrorKind::InvalidValue, text);
+        self.param.extend(field::parameters(matches).map_err(invalid)?);
+        Ok(())
+    }
+
     /// Returns the input for a workflow of this input type, if any was given.
     ///
     /// # Errors

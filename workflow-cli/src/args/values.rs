@@ -2,11 +2,13 @@
 
 use std::convert::Infallible;
 use std::str::FromStr;
+use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use workflow_core::Status;
 use workflow_core::id::RunId;
 use workflow_store::Catalog;
+use workflow_store::time::{TimeError, parse_duration};
 
 use crate::failure::Failure;
 
@@ -63,6 +65,18 @@ pub(crate) enum ListFormat {
     Table,
     /// JSON document
     Json,
+}
+
+/// Parses a timeout: a number of seconds, or a duration.
+///
+/// # Errors
+///
+/// Fails when the text is neither.
+pub(crate) fn parse_timeout(text: &str) -> Result<Duration, TimeError> {
+    match text.parse::<u32>() {
+        Ok(seconds) => Ok(Duration::from_secs(seconds.into())),
+        Err(_) => parse_duration(text),
+    }
 }
 
 /// Parses the status of a run.

@@ -28,7 +28,7 @@ use crate::session::{self, RunSession, detach};
 /// a database. --detach and --idempotency-key always save it, by default in
 /// sqlite://.workflow/workflows.db. If this process dies, `recover` resumes a saved run.
 #[derive(Debug, Args)]
-#[command(visible_aliases = ["execute", "trigger"], after_help = EXAMPLES)]
+#[command(visible_alias = "execute", after_help = EXAMPLES)]
 pub(crate) struct RunArguments {
     /// Registered workflow or workflow file; `-` reads standard input. With a database, also the ID,
     /// name or slug of a workflow stored there

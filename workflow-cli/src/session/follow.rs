@@ -33,6 +33,20 @@ pub(crate) fn follow(
     follow_from(store, run, show, engine, 0)
 }
 
+/// Shows a run that others drive until its end. Returns `None` if it does not end in time.
+///
+/// # Errors
+///
+/// Fails when the store cannot be read.
+pub(crate) fn follow_for(
+    store: &Arc<dyn Catalog>,
+    run: &StoredRun,
+    show: &ShowArguments,
+    timeout: Duration,
+) -> Result<Option<Outcome>, Failure> {
+    Follow { store, run, show, engine: None, from: 0, timeout: Some(timeout) }.to_end()
+}
+
 /// Like [`follow`], starting at the event with this sequence number.
 ///
 /// # Errors
@@ -45,23 +59,68 @@ pub(crate) fn follow_from(
     engine: Option<&Engine>,
     from: u64,
 ) -> Result<Outcome, Failure> {
-    if show.format == Format::Jsonl {
-        let mut lines = JsonLines::new(output::stdout(), show.quiet);
-        until_end(store, run.id, &mut lines, engine, from)?;
+    let ended = Follow { store, run, show, engine, from, timeout: None }.to_end()?;
+    Ok(ended.unwrap_or(Outcome::Failed))
+}
+
+/// A run to show.
+struct Follow<'a> {
+    store: &'a Arc<dyn Catalog>,
+    run: &'a StoredRun,
+    show: &'a ShowArguments,
+    /// Resumes the run when no other engine is running it.
+    engine: Option<&'a Engine>,
+    /// The sequence number of the first event.
+    from: u64,
+    /// How long to wait at most.
+    timeout: Option<Duration>,
+}
+
+impl Follow<'_> {
+    /// Shows the run until its end; `None` if the time is up before.
+    fn to_end(&self) -> Result<Option<Outcome>, Failure> {
+        let Self { store, run, show, from, .. } = *self;
+        if show.format == Format::Jsonl {
+            let mut lines = JsonLines::new(output::stdout(), show.quiet);
+            if !self.until_end(&mut lines)? {
+                return Ok(None);
+            }
+            let details = ended(&**store, run.id)?;
+            ignore_broken_pipe(lines.run(&details).map_err(Failure::Output))?;
+            return Ok(Some(details.run.status.into()));
+        }
+        let progress = progress(&**store, run, from)?;
+        let mut display = show.screen().display(&run.workflow.name, progress);
+        if !self.until_end(&mut *display)? {
+            ignore_broken_pipe(display.close().map_err(Failure::Output))?;
+            return Ok(None);
+        }
         let details = ended(&**store, run.id)?;
-        ignore_broken_pipe(lines.run(&details).map_err(Failure::Output))?;
-        return Ok(details.run.status.into());
+        let written = match show.format {
+            Format::Json => output::print_json(&details),
+            _ => run_table::write(&details),
+        };
+        ignore_broken_pipe(written)?;
+        Ok(Some(details.run.status.into()))
     }
-    let progress = progress(&**store, run, from)?;
-    let mut display = show.screen().display(&run.workflow.name, progress);
-    until_end(store, run.id, &mut *display, engine, from)?;
-    let details = ended(&**store, run.id)?;
-    let written = match show.format {
-        Format::Json => output::print_json(&details),
-        _ => run_table::write(&details),
-    };
-    ignore_broken_pipe(written)?;
-    Ok(details.run.status.into())
+
+    /// Shows events until the last. Returns whether it came in time.
+    fn until_end(&self, display: &mut dyn Display) -> Result<bool, Failure> {
+        let Self { store, run, engine, from, timeout, .. } = *self;
+        let tail = Tail { store: &**store, run: run.id, next: from, display, visible: true };
+        let time_is_up = async {
+            match timeout {
+                Some(timeout) => Delay::new(timeout).await,
+                None => std::future::pending().await,
+            }
+        };
+        pollster::block_on(async {
+            match select(pin!(tail.until_end_with(engine)), pin!(time_is_up)).await {
+                Either::Left((ended, _)) => ended.map(|()| true),
+                Either::Right(((), _)) => Ok(false),
+            }
+        })
+    }
 }
 
 /// Loads a run after it has ended.
@@ -93,30 +152,6 @@ fn progress(store: &dyn Catalog, run: &StoredRun, from: u64) -> Result<Progress,
     Ok(progress)
 }
 
-fn until_end(
-    store: &Arc<dyn Catalog>,
-    run: RunId,
-    display: &mut dyn Display,
-    engine: Option<&Engine>,
-    from: u64,
-) -> Result<(), Failure> {
-    let tail = Tail { store: &**store, run, next: from, display, visible: true };
-    let Some(engine) = engine else {
-        return pollster::block_on(tail.until_end(AbandonedHint::Print));
-    };
-    pollster::block_on(async {
-        let tailing = pin!(tail.until_end(AbandonedHint::Skip));
-        let driving = pin!(engine.follow(run));
-        match select(tailing, driving).await {
-            Either::Left((seen, _)) => seen,
-            Either::Right((Ok(_) | Err(RunError::Failed(_) | RunError::Cancelled(_)), tailing)) => {
-                tailing.await
-            }
-            Either::Right((Err(error), _)) => Err(error.into()),
-        }
-    })
-}
-
 /// Whether to print a hint if no engine is running the run.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum AbandonedHint {
@@ -138,6 +173,22 @@ struct Tail<'a> {
 }
 
 impl Tail<'_> {
+    /// Shows events until the last, while the engine, if there is one, drives the run when no other
+    /// does.
+    async fn until_end_with(self, engine: Option<&Engine>) -> Result<(), Failure> {
+        let Some(engine) = engine else { return self.until_end(AbandonedHint::Print).await };
+        let run = self.run;
+        let tailing = pin!(self.until_end(AbandonedHint::Skip));
+        let driving = pin!(engine.follow(run));
+        match select(tailing, driving).await {
+            Either::Left((seen, _)) => seen,
+            Either::Right((Ok(_) | Err(RunError::Failed(_) | RunError::Cancelled(_)), tailing)) => {
+                tailing.await
+            }
+            Either::Right((Err(error), _)) => Err(error.into()),
+        }
+    }
+
     async fn until_end(mut self, hint: AbandonedHint) -> Result<(), Failure> {
         let mut idle = 0_u32;
         loop {
@@ -156,7 +207,9 @@ impl Tail<'_> {
                 && hint == AbandonedHint::Print
                 && is_abandoned(self.store, self.run).await?
             {
-                output::message("no engine is running this run; `recover` resumes it");
+                output::message(
+                    "no process is running this run; `worker`, `serve` or `recover` runs it",
+                );
             }
             if !full {
                 Delay::new(POLL_INTERVAL).await;

@@ -35,16 +35,40 @@ impl FromStr for Parameter {
         if path.len() > NESTING {
             return Err(format!("a path has at most {NESTING} keys; {ESCAPE}"));
         }
-        let (value, number) = match json::read(value) {
-            Ok(Json::Number(number)) if number.to_string() != value => {
-                (Json::from(value), Some(Json::Number(number)))
-            }
-            Ok(value) => (value, None),
-            Err(JsonError::Number(lost)) if !lost.path.is_empty() => return Err(lost.to_string()),
-            Err(_) => (Json::from(value), None),
-        };
+        let (value, number) = read(value)?;
         Ok(Self { written: written.to_owned(), path, value, number })
     }
+}
+
+impl Parameter {
+    /// A key of the input, with its value as text or JSON.
+    ///
+    /// # Errors
+    ///
+    /// Fails when a number in the JSON would lose digits.
+    pub(super) fn of_key(key: &str, value: &str) -> Result<Self, String> {
+        let (value, number) = read(value)?;
+        Ok(Self { written: key.to_owned(), path: vec![key.to_owned()], value, number })
+    }
+
+    /// A key of the input, whose value is a text.
+    pub(super) fn text(key: &str, value: &str) -> Self {
+        let value = Json::from(value);
+        Self { written: key.to_owned(), path: vec![key.to_owned()], value, number: None }
+    }
+}
+
+/// Reads a value: as JSON, or else as a string. The second value is the number that JSON would
+/// normalize.
+fn read(value: &str) -> Result<(Json, Option<Json>), String> {
+    Ok(match json::read(value) {
+        Ok(Json::Number(number)) if number.to_string() != value => {
+            (Json::from(value), Some(Json::Number(number)))
+        }
+        Ok(value) => (value, None),
+        Err(JsonError::Number(lost)) if !lost.path.is_empty() => return Err(lost.to_string()),
+        Err(_) => (Json::from(value), None),
+    })
 }
 
 const ESCAPE: &str = "write a dot inside a key as `\\.`";

@@ -1,0 +1,193 @@
+//! `trigger`: queues a run for the workers.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::{ArgMatches, Args};
+use serde_json::json;
+use workflow_core::engine::Enqueued;
+use workflow_core::registry::{self, Entry};
+use workflow_core::store::{Store, Trigger};
+use workflow_core::{Engine, Workflow};
+use workflow_store::{Catalog, Viewer};
+
+use crate::args::{
+    Format, InputArguments, RUNS_DIR, ShowArguments, StoreArguments, Target, current_user, input,
+    parse_timeout,
+};
+use crate::failure::{Failure, Outcome};
+use crate::output;
+use crate::session::{self, print_existing, stored_run};
+
+/// Queue a run of a workflow for the workers
+///
+/// Prints the ID of the run. A process that serves its task queue runs it: `worker`, `serve` or
+/// `recover --serve`. `run` runs a workflow in this process instead.
+///
+/// A registered workflow with named inputs has an option for each of them: `trigger NAME --help`
+/// lists them.
+#[derive(Debug, Args)]
+#[command(alias = "trigger_workflow", after_help = EXAMPLES)]
+pub(crate) struct TriggerArguments {
+    /// Registered workflow or workflow file, or the ID, name or slug of a workflow in the database
+    #[arg(value_name = "NAME|FILE")]
+    workflow: String,
+    #[command(flatten)]
+    input: InputArguments,
+    #[command(flatten)]
+    pub(crate) store: StoreArguments,
+    /// Task queue [default: the queue of the workflow's domain]
+    #[arg(long, value_name = "QUEUE")]
+    task_queue: Option<String>,
+    /// Priority among the runs of the task queue; higher ones begin first [default: 0]
+    #[arg(long, value_name = "N", allow_hyphen_values = true)]
+    priority: Option<i32>,
+    /// Idempotency key: triggering again with the same key returns the existing run
+    #[arg(long, visible_alias = "idempotency-key", value_name = "KEY")]
+    workflow_id: Option<String>,
+    /// Wait for the end of the run, and print its report
+    #[arg(long)]
+    wait: bool,
+    /// With --wait: how long to wait, in seconds or as a duration such as 5m [default: no limit]
+    #[arg(long, value_name = "TIME", requires = "wait", value_parser = parse_timeout)]
+    timeout: Option<Duration>,
+    #[command(flatten)]
+    show: ShowArguments,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  workflow trigger confirm_booking --booking-id 123
+  workflow trigger confirm_booking --json-input '{\"booking_id\": 123}' --wait --timeout 300
+  workflow trigger etl.yaml --task-queue reports --db postgres://localhost/runs
+
+Exit codes:
+  0 the run is queued or, with --wait, completed; 1 it failed, or did not end in time;
+  2 invalid usage or input; 130 it was cancelled";
+
+pub(crate) fn trigger(args: &TriggerArguments) -> Result<Outcome, Failure> {
+    let store = args.store.open_or_create()?;
+    let target = Target::find_in_store(&args.workflow, &*store)?;
+    let (workflow, workflow_id): (Arc<dyn Workflow>, _) = match target {
+        Target::Registered(entry) => (entry.workflow(), None),
+        Target::File(file) => (Arc::new(*file), None),
+        Target::Stored(file, id) => (Arc::new(*file), Some(id)),
+    };
+    let input = args.input.json(workflow.input())?;
+    input::check(&*workflow, input.as_ref())?;
+    let engine = session::engine_builder(Path::new(RUNS_DIR))
+        .store(store.seen_by(Viewer::All) as Arc<dyn Store>)
+        .build();
+    let queued = args.enqueue(&engine, workflow, workflow_id, input)?;
+    let run = match queued {
+        Enqueued::New(run) | Enqueued::Existing(run) => run,
+    };
+    let stored = stored_run(&*store, run)?;
+    if let Enqueued::Existing(_) = queued {
+        print_existing(&stored);
+    }
+    if args.wait {
+        return args.wait(&store, &stored);
+    }
+    match args.show.format {
+        Format::Text => output::print(|out| writeln!(out, "{run}"))?,
+        _ => output::print_json(&json!({ "run": run, "task_queue": stored.task_queue }))?,
+    }
+    if !args.show.quiet {
+        output::message(format_args!(
+            "queued in {}; use `runs watch {run}` to watch it",
+            stored.task_queue
+        ));
+    }
+    Ok(Outcome::Success)
+}
+
+impl TriggerArguments {
+    fn enqueue(
+        &self,
+        engine: &Engine,
+        workflow: Arc<dyn Workflow>,
+        workflow_id: Option<i64>,
+        input: Option<serde_json::Value>,
+    ) -> Result<Enqueued, Failure> {
+        let mut request = engine.run(workflow).trigger(Trigger::Manual);
+        if let Some(input) = input {
+            request = request.input(input);
+        }
+        if let Some(id) = workflow_id {
+            request = request.workflow_id(id);
+        }
+        if let Some(key) = &self.workflow_id {
+            request = request.idempotency_key(key);
+        }
+        if let Some(queue) = &self.task_queue {
+            request = request.task_queue(queue);
+        }
+        if let Some(priority) = self.priority {
+            request = request.priority(priority);
+        }
+        if let Some(user) = current_user() {
+            request = request.user(user);
+        }
+        Ok(pollster::block_on(request.enqueue_once())?)
+    }
+
+    fn wait(
+        &self,
+        store: &Arc<dyn Catalog>,
+        run: &workflow_core::store::StoredRun,
+    ) -> Result<Outcome, Failure> {
+        if !self.show.quiet {
+            output::message(format_args!("run {} is queued in {}", run.id, run.task_queue));
+        }
+        let Some(timeout) = self.timeout else {
+            return session::follow(store, run, &self.show, None);
+        };
+        match session::follow_for(store, run, &self.show, timeout)? {
+            Some(outcome) => Ok(outcome),
+            None => {
+                output::message(format_args!(
+                    "run {id} has not ended in time and goes on; use `runs watch {id}` to watch it",
+                    id = run.id
+                ));
+                Ok(Outcome::Failed)
+            }
+        }
+    }
+}
+
+/// Adds an option to `trigger` for each named input of the registered workflow that the arguments
+/// name.
+pub(crate) fn with_inputs(
+    command: clap::Command,
+    arguments: &[std::ffi::OsString],
+) -> clap::Command {
+    let Some(entry) = named_workflow(&command, arguments) else { return command };
+    let fields = input::fields(&entry.input_schema().unwrap_or_default());
+    command.mut_subcommand("trigger", |trigger| {
+        let taken: Vec<String> =
+            trigger.get_arguments().filter_map(|arg| arg.get_long().map(str::to_owned)).collect();
+        let free = fields.into_iter().filter(|field| !taken.contains(&field.flag()));
+        trigger.args(free.map(|field| field.argument(INPUTS)))
+    })
+}
+
+/// The registered workflow that is triggered.
+fn named_workflow(command: &clap::Command, arguments: &[std::ffi::OsString]) -> Option<Entry> {
+    // With the help of the options to add.
+    let arguments = arguments.iter().filter(|argument| *argument != "--help" && *argument != "-h");
+    let found = command.clone().ignore_errors(true).try_get_matches_from(arguments).ok()?;
+    let (_, trigger) = found.subcommand().filter(|(name, _)| *name == "trigger")?;
+    registry::get(trigger.get_one::<String>("workflow")?).ok()
+}
+
+/// The title of these options in the help.
+const INPUTS: &str = "Inputs of the workflow";
+
+impl TriggerArguments {
+    /// Takes the options that [`with_inputs`] added as parameters of the input.
+    pub(crate) fn take_inputs(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        self.input.take_fields(matches)
+    }
+}

@@ -1,0 +1,217 @@
+//! `worker`: runs queued runs.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::Args;
+use futures::future::{Either, select};
+use serde::{Deserialize, Serialize};
+use workflow_core::registry;
+use workflow_core::store::{Queues, Store, queue_of};
+use workflow_core::worker::{Preset, Worker};
+use workflow_files::read_yaml;
+use workflow_store::Viewer;
+use workflow_store::time::parse_duration;
+
+use crate::args::{RUNS_DIR, StoreArguments};
+use crate::failure::{Failure, Outcome};
+use crate::output::{self, count};
+use crate::{interrupt, runtime, session};
+
+/// Run queued runs, and resume runs whose process has died
+///
+/// Serves the task queues of its domains and those that are named, or all task queues if neither is
+/// given. Runs wait in the queue PREFIX-DOMAIN of their workflow's domain, or in PREFIX-workflows,
+/// unless they were started with another one.
+///
+/// Options override the preset, and the preset overrides `defaults` in the file of presets.
+///
+/// On Ctrl-C and SIGTERM, running jobs get the grace period to end. Then the runs are released, and
+/// other workers resume them at once.
+#[derive(Debug, Args)]
+#[command(alias = "start_workflows_worker", after_help = EXAMPLES)]
+pub(crate) struct WorkerArguments {
+    #[command(flatten)]
+    pub(crate) store: StoreArguments,
+    /// Named configuration from the file of presets; `all` serves all task queues
+    #[arg(long, value_name = "NAME")]
+    preset: Option<String>,
+    /// Serve the task queue of this domain; can be repeated
+    #[arg(long, value_name = "DOMAIN")]
+    domain: Vec<String>,
+    /// Serve the task queues of these domains
+    #[arg(long, value_name = "DOMAIN", num_args = 1.., conflicts_with = "domain")]
+    domains: Vec<String>,
+    /// Serve this task queue; can be repeated
+    #[arg(long, value_name = "QUEUE")]
+    task_queue: Vec<String>,
+    /// Maximum number of jobs that run at once [default: no limit]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    max_concurrent_activities: Option<u32>,
+    /// Maximum number of runs at once; those whose jobs all wait do not count [default: no limit]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    max_concurrent_workflows: Option<u32>,
+    /// File of presets, YAML or JSON [default: workers.yaml, if it exists]
+    #[arg(long, value_name = "FILE")]
+    presets: Option<PathBuf>,
+    /// Print what would be served, and do not start
+    #[arg(long)]
+    dry_run: bool,
+    /// Grace period of running jobs on Ctrl-C and SIGTERM [default: 10s]
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration, default_value = "10s", hide_default_value = true)]
+    grace: Duration,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  workflow worker
+  workflow worker --preset critical
+  workflow worker --domains booking payment --max-concurrent-activities 50
+  workflow worker --task-queue reports --db postgres://localhost/runs
+  workflow worker --preset background --dry-run
+
+Exit codes:
+  0 stopped by a signal, 1 the worker failed, 2 invalid usage or input";
+
+/// The file of presets that is read if it exists.
+const PRESETS: &str = "workers.yaml";
+
+/// The file of presets.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct PresetFile {
+    /// Settings of every preset that does not set them.
+    defaults: Preset,
+    presets: BTreeMap<String, Preset>,
+}
+
+pub(crate) fn worker(args: &WorkerArguments) -> Result<Outcome, Failure> {
+    let preset = args.preset()?;
+    let builder = session::engine_builder(Path::new(RUNS_DIR));
+    if args.dry_run {
+        let prefix = registry::engine().queue_prefix();
+        output::print_json(&Served::new(&preset, prefix)?)?;
+        return Ok(Outcome::Success);
+    }
+    let store = args.store.open_or_create()?.seen_by(Viewer::All) as Arc<dyn Store>;
+    let worker = Worker::preset(builder.store(store), &preset);
+    let engine = worker.engine().clone();
+    interrupt::listen();
+    output::message(describe(&preset, engine.queue_prefix()));
+    runtime::inside(|| {
+        pollster::block_on(async {
+            let working = pin!(worker.run(std::future::pending()));
+            match select(working, pin!(interrupt::signal())).await {
+                Either::Left((ended, _)) => ended?,
+                Either::Right(((), _)) => {
+                    interrupt::shut_down(&engine, args.grace).await;
+                }
+            }
+            interrupt::disarm();
+            Ok(Outcome::Success)
+        })
+    })
+}
+
+impl WorkerArguments {
+    /// The configuration: options over the preset over the defaults of the file.
+    fn preset(&self) -> Result<Preset, Failure> {
+        let file = self.read_presets()?;
+        let named = match &self.preset {
+            None => Preset::default(),
+            Some(name) => file.find(name)?,
+        };
+        let count = |given: Option<u32>| given.map(|count| count as usize);
+        let options = Preset {
+            domains: self.domain.iter().chain(&self.domains).cloned().collect(),
+            task_queues: self.task_queue.clone(),
+            max_concurrent_activities: count(self.max_concurrent_activities),
+            max_concurrent_workflows: count(self.max_concurrent_workflows),
+            ..Preset::default()
+        };
+        Ok(file.defaults.overridden_by(named).overridden_by(options))
+    }
+
+    fn read_presets(&self) -> Result<PresetFile, Failure> {
+        let path = match &self.presets {
+            Some(path) => path.as_path(),
+            None if Path::new(PRESETS).exists() => Path::new(PRESETS),
+            None => return Ok(PresetFile::default()),
+        };
+        let text = std::fs::read_to_string(path).map_err(|error| {
+            Failure::Usage(format!("cannot read the presets `{}`: {error}", path.display()))
+        })?;
+        let invalid = |reason: String| {
+            Failure::Usage(format!("invalid presets in `{}`: {reason}", path.display()))
+        };
+        let json = read_yaml(&path.display().to_string(), &text)
+            .map_err(|found| invalid(format!("\n{found}")))?;
+        serde_json::from_value(json).map_err(|error| invalid(error.to_string()))
+    }
+}
+
+impl PresetFile {
+    fn find(&self, name: &str) -> Result<Preset, Failure> {
+        match self.presets.get(name) {
+            Some(preset) => Ok(preset.clone()),
+            None if name == "all" => Ok(Preset::default()),
+            None => {
+                let known: Vec<_> =
+                    self.presets.keys().map(String::as_str).chain(["all"]).collect();
+                Err(Failure::Usage(format!(
+                    "no preset `{name}`; use {}, or add it to `{PRESETS}`",
+                    known.join(", ")
+                )))
+            }
+        }
+    }
+}
+
+/// What a worker would serve.
+#[derive(Serialize)]
+struct Served {
+    #[serde(flatten)]
+    preset: Preset,
+    /// The task queues by priority, or null for all.
+    queues: Option<Vec<String>>,
+    /// The registered workflows whose runs wait in these queues by default.
+    workflows: Vec<String>,
+}
+
+impl Served {
+    fn new(preset: &Preset, prefix: &str) -> Result<Self, Failure> {
+        let queues: Queues = preset.queues(prefix);
+        let listing = registry::list()?;
+        let served =
+            listing.iter().filter(|entry| queues.contains(&queue_of(prefix, entry.domain())));
+        Ok(Self {
+            workflows: served.map(|entry| entry.name().to_owned()).collect(),
+            queues: (!queues.is_all()).then(|| {
+                let tiers = queues.tiers();
+                tiers.iter().flat_map(|tier| &tier.names).map(|name| (*name).to_owned()).collect()
+            }),
+            preset: preset.clone(),
+        })
+    }
+}
+
+/// One line for people.
+fn describe(preset: &Preset, prefix: &str) -> String {
+    let queues = preset.queues(prefix);
+    let queues = match queues.is_all() && queues.names().next().is_none() {
+        true => "all task queues".to_owned(),
+        false => format!("task queues: {queues}"),
+    };
+    let limit = |limit: Option<usize>, what: &str| {
+        limit.map(|limit| format!("at most {} at once", count(limit, what)))
+    };
+    let limits = [
+        limit(preset.max_concurrent_workflows, "run"),
+        limit(preset.max_concurrent_activities, "job"),
+    ];
+    let parts: Vec<_> = [Some(queues)].into_iter().chain(limits).flatten().collect();
+    format!("serving {}", parts.join("; "))
+}
