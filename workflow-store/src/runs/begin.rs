@@ -13,7 +13,7 @@ use super::key;
 use super::lease::keep_alive;
 use super::read;
 use crate::accounts;
-use crate::db::sql::{SqlError, SqlKind};
+use crate::db::sql::{Sql, SqlError, SqlKind};
 use crate::db::value::{Value, to_micros};
 use crate::exec::operation::{Answer, Cx};
 use crate::exec::write_cache::RunMemo;
@@ -51,21 +51,15 @@ pub(crate) fn begin(
     let waits = cx.totals.waits
         && new.run.idempotency_key.is_none()
         && new.events.iter().all(|event| event.blob.is_none() && event.blocked.is_none());
-    let opening = |row| Opening { ids, outcome: &outcome, row, scope: scope.as_deref(), admission };
     let row = if waits {
         cx.write_cache.run_number(cx.sql)?
     } else {
-        let opening = opening(None);
-        let (text, values) = new.statement(&opening);
-        let Some(row) = cx.sql.first(text, &values)? else {
-            let repeated = key::repeated(cx, new, scope.as_deref(), owner)?;
+        let scope = scope.as_deref();
+        let opening = Opening { ids, outcome: &outcome, row: None, scope, admission };
+        let Some(row) = insert(cx.sql, new, &opening)? else {
+            let repeated = key::repeated(cx, new, scope, owner)?;
             return repeated.map_or_else(|| refused(cx, new, ids), Ok);
         };
-        let row = row.int(0)?;
-        encode::insert(cx.sql, row, &new.events)?;
-        for blocked in new.events.iter().filter_map(|event| event.blocked.as_ref()) {
-            block(cx.sql, row, blocked.as_deref())?;
-        }
         row
     };
     let lease = new.run.owner.map(|owner| Lease { run: id, owner: owner.id, token: 1 });
@@ -93,6 +87,19 @@ pub(crate) fn begin(
         });
     }
     Ok(BeginOutcome::New(lease))
+}
+
+/// Writes the row of a run with its first events, and returns its number. `None` if the run or its
+/// key exists, or the workflow is inactive.
+fn insert(sql: &mut dyn Sql, new: &Beginning, opening: &Opening<'_>) -> Answer<Option<i64>> {
+    let (text, values) = new.statement(opening);
+    let Some(row) = sql.first(text, &values)? else { return Ok(None) };
+    let row = row.int(0)?;
+    encode::insert(sql, row, &new.events)?;
+    for blocked in new.events.iter().filter_map(|event| event.blocked.as_ref()) {
+        block(sql, row, blocked.as_deref())?;
+    }
+    Ok(Some(row))
 }
 
 /// The reason why no row was added, if it is not the key.
