@@ -8,4 +8,4 @@ mod run_session;
 
 pub(crate) use engine::{engine, engine_builder, is_abandoned, resolve_workflow, stored_run};
 pub(crate) use follow::{follow, follow_for, follow_from};
-pub(crate) use run_session::{RunSession, print_existing};
+pub(crate) use run_session::{RunSession, print_existing, request};

@@ -428,7 +428,9 @@ impl std::fmt::Display for EventKind {
             Self::JobOutput { job, text, .. } => write!(f, "{job} | {}", text.trim_end()),
             Self::OutputSkipped { bytes } => write!(f, "{bytes} bytes of output skipped"),
             Self::CancelRequested { reason: None } => f.write_str("cancellation requested"),
-            Self::CancelRequested { reason: Some(reason) } => write!(f, "cancelled: {reason}"),
+            Self::CancelRequested { reason: Some(reason) } => {
+                write!(f, "cancellation requested: {reason}")
+            }
             Self::RunCompleted { .. } => f.write_str("run completed"),
             Self::RunFailed { reason } => write!(f, "run failed: {reason}"),
             Self::RunCancelled => f.write_str("run cancelled"),

@@ -2,7 +2,7 @@
 
 mod preset;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::pin::{Pin, pin};
 use std::time::Duration;
 
@@ -142,7 +142,7 @@ const STRANDED_INTERVAL: Duration = Duration::from_secs(5);
 struct Taking<'a> {
     worker: &'a Worker,
     /// The runs in progress.
-    runs: Vec<RunHandle>,
+    runs: HashMap<RunId, RunHandle>,
     /// Ends of these runs here, with their IDs.
     ends: FuturesUnordered<Pin<Box<dyn Future<Output = RunId> + Send>>>,
     /// Workflows whose runs were refused, and are left to others for a while.
@@ -157,7 +157,7 @@ impl<'a> Taking<'a> {
     fn new(worker: &'a Worker) -> Self {
         Self {
             worker,
-            runs: Vec::new(),
+            runs: HashMap::new(),
             ends: FuturesUnordered::new(),
             unknown: HashSet::new(),
             logged: HashSet::new(),
@@ -170,29 +170,30 @@ impl<'a> Taking<'a> {
         while !engine.is_stopping() {
             match self.take_some().await {
                 // More may wait.
-                Ok(taken) if taken > 0 && self.free_slots() > 0 => continue,
-                Ok(_) => {}
+                Ok(Some(1..)) => {}
+                Ok(Some(0)) => engine.pause().await,
+                Ok(None) => self.end_or_pause().await,
                 Err(StoreError::Unavailable(error)) => {
                     tracing::warn!(%error, "the store is unreachable; retrying");
+                    engine.pause().await;
                 }
                 Err(error) => return Err(error),
-            }
-            let is_full = self.free_slots() == 0;
-            let pause = pin!(engine.pause());
-            match is_full && !self.ends.is_empty() {
-                true => {
-                    if let Either::Left((Some(ended), _)) = select(self.ends.next(), pause).await {
-                        self.remove(ended);
-                    }
-                }
-                false => pause.await,
             }
         }
         Ok(())
     }
 
-    /// Takes as many runs as there are free slots, and returns the number of claimed ones.
-    async fn take_some(&mut self) -> Result<usize, StoreError> {
+    /// Waits until a run ends, or until it is time to look whether one waits for something.
+    async fn end_or_pause(&mut self) {
+        let pause = pin!(self.worker.engine.pause());
+        if let Either::Left((Some(ended), _)) = select(self.ends.next(), pause).await {
+            self.runs.remove(&ended);
+        }
+    }
+
+    /// Takes as many runs as there are free slots, and returns the number of claimed ones; `None`
+    /// if no slot is free.
+    async fn take_some(&mut self) -> Result<Option<usize>, StoreError> {
         let worker = self.worker;
         let find = worker.engine.known_workflows();
         if worker.engine.now() >= self.stranded_at {
@@ -206,7 +207,7 @@ impl<'a> Taking<'a> {
         }
         let limit = self.free_slots().min(BATCH);
         if limit == 0 {
-            return Ok(0);
+            return Ok(None);
         }
         let except = self.unknown.iter().cloned().collect();
         let request = ClaimRequest { queues: worker.queues.clone(), except, limit };
@@ -220,11 +221,11 @@ impl<'a> Taking<'a> {
             self.unknown.insert(stored.workflow.name);
         }
         runs.into_iter().for_each(|run| self.add(run));
-        Ok(claimed)
+        Ok(Some(claimed))
     }
 
     fn add(&mut self, run: RunHandle) {
-        self.runs.push(run.clone());
+        self.runs.insert(run.id(), run.clone());
         self.ends.push(Box::pin(async move {
             // How it ends is on record.
             drop(run.outcome().await);
@@ -232,20 +233,16 @@ impl<'a> Taking<'a> {
         }));
     }
 
-    fn remove(&mut self, ended: RunId) {
-        self.runs.retain(|run| run.id() != ended);
-    }
-
     /// The number of runs that may begin now.
     fn free_slots(&mut self) -> usize {
         let limit = self.worker.max_concurrent_workflows;
         while let Some(Some(ended)) = self.ends.next().now_or_never() {
-            self.remove(ended);
+            self.runs.remove(&ended);
         }
         if limit == usize::MAX {
             return limit;
         }
-        limit.saturating_sub(self.runs.iter().filter(|run| !run.is_idle()).count())
+        limit.saturating_sub(self.runs.values().filter(|run| !run.is_idle()).count())
     }
 
     fn log_refused(&mut self, run: RunId, error: &ResumeError) {

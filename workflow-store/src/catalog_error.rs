@@ -56,9 +56,9 @@ pub enum CatalogError {
     Forbidden {
         /// The name of the user.
         user: String,
-        /// The requested text.
+        /// The action, such as `delete workflow 3`.
         what: String,
-        /// The cure.
+        /// What the user can do.
         cure: &'static str,
     },
     /// An account of this name exists.
@@ -129,11 +129,11 @@ pub enum CatalogError {
     /// Another value is invalid.
     #[error("{field} is {found}; {cure}")]
     Invalid {
-        /// The value.
+        /// The rejected value.
         field: CatalogField,
-        /// The mistake.
+        /// What is wrong with it, such as `300 characters long`.
         found: String,
-        /// The cure.
+        /// What to do instead.
         cure: &'static str,
     },
     /// A line of the import is invalid.

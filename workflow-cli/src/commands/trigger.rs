@@ -6,15 +6,14 @@ use std::time::Duration;
 
 use clap::{ArgMatches, Args};
 use serde_json::json;
-use workflow_core::engine::Enqueued;
+use workflow_core::Workflow;
+use workflow_core::engine::{Enqueued, RunRequest};
 use workflow_core::registry::{self, Entry};
-use workflow_core::store::{Store, Trigger};
-use workflow_core::{Engine, Workflow};
+use workflow_core::store::{Store, StoredRun};
 use workflow_store::{Catalog, Viewer};
 
 use crate::args::{
-    Format, InputArguments, RUNS_DIR, ShowArguments, StoreArguments, Target, current_user, input,
-    parse_timeout,
+    Format, InputArguments, RUNS_DIR, ShowArguments, StoreArguments, Target, input, parse_timeout,
 };
 use crate::failure::{Failure, Outcome};
 use crate::output;
@@ -25,8 +24,8 @@ use crate::session::{self, print_existing, stored_run};
 /// Prints the ID of the run. A process that serves its task queue runs it: `worker`, `serve` or
 /// `recover --serve`. `run` runs a workflow in this process instead.
 ///
-/// A registered workflow with named inputs has an option for each of them: `trigger NAME --help`
-/// lists them.
+/// If the program has JSON Schemas of its inputs, each named input of a registered workflow is an
+/// option. `trigger NAME --help` lists them.
 #[derive(Debug, Args)]
 #[command(alias = "trigger_workflow", after_help = EXAMPLES)]
 pub(crate) struct TriggerArguments {
@@ -40,16 +39,22 @@ pub(crate) struct TriggerArguments {
     /// Task queue [default: the queue of the workflow's domain]
     #[arg(long, value_name = "QUEUE")]
     task_queue: Option<String>,
-    /// Priority among the runs of the task queue; higher ones begin first [default: 0]
-    #[arg(long, value_name = "N", allow_hyphen_values = true)]
-    priority: Option<i32>,
+    /// Priority in the task queue: runs with a higher number start first [default: 0]
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t,
+        hide_default_value = true,
+        allow_negative_numbers = true
+    )]
+    priority: i32,
     /// Idempotency key: triggering again with the same key returns the existing run
     #[arg(long, visible_alias = "idempotency-key", value_name = "KEY")]
     workflow_id: Option<String>,
     /// Wait for the end of the run, and print its report
     #[arg(long)]
     wait: bool,
-    /// With --wait: how long to wait, in seconds or as a duration such as 5m [default: no limit]
+    /// Maximum time to wait, with --wait: seconds, or a duration such as 5m [default: no limit]
     #[arg(long, value_name = "TIME", requires = "wait", value_parser = parse_timeout)]
     timeout: Option<Duration>,
     #[command(flatten)]
@@ -59,7 +64,7 @@ pub(crate) struct TriggerArguments {
 const EXAMPLES: &str = "\
 Examples:
   workflow trigger confirm_booking --booking-id 123
-  workflow trigger confirm_booking --json-input '{\"booking_id\": 123}' --wait --timeout 300
+  workflow trigger confirm_booking --input '{\"booking_id\": 123}' --wait --timeout 300
   workflow trigger etl.yaml --task-queue reports --db postgres://localhost/runs
 
 Exit codes:
@@ -79,7 +84,9 @@ pub(crate) fn trigger(args: &TriggerArguments) -> Result<Outcome, Failure> {
     let engine = session::engine_builder(Path::new(RUNS_DIR))
         .store(store.seen_by(Viewer::All) as Arc<dyn Store>)
         .build();
-    let queued = args.enqueue(&engine, workflow, workflow_id, input)?;
+    let key = args.workflow_id.as_deref();
+    let request = session::request(&engine, workflow, workflow_id, input.as_ref(), key);
+    let queued = pollster::block_on(args.queued(request).enqueue_once())?;
     let run = match queued {
         Enqueued::New(run) | Enqueued::Existing(run) => run,
     };
@@ -104,55 +111,21 @@ pub(crate) fn trigger(args: &TriggerArguments) -> Result<Outcome, Failure> {
 }
 
 impl TriggerArguments {
-    fn enqueue(
-        &self,
-        engine: &Engine,
-        workflow: Arc<dyn Workflow>,
-        workflow_id: Option<i64>,
-        input: Option<serde_json::Value>,
-    ) -> Result<Enqueued, Failure> {
-        let mut request = engine.run(workflow).trigger(Trigger::Manual);
-        if let Some(input) = input {
-            request = request.input(input);
-        }
-        if let Some(id) = workflow_id {
-            request = request.workflow_id(id);
-        }
-        if let Some(key) = &self.workflow_id {
-            request = request.idempotency_key(key);
-        }
+    /// Sets the options that only queued runs have.
+    fn queued(&self, mut request: RunRequest) -> RunRequest {
         if let Some(queue) = &self.task_queue {
             request = request.task_queue(queue);
         }
-        if let Some(priority) = self.priority {
-            request = request.priority(priority);
-        }
-        if let Some(user) = current_user() {
-            request = request.user(user);
-        }
-        Ok(pollster::block_on(request.enqueue_once())?)
+        request.priority(self.priority)
     }
 
-    fn wait(
-        &self,
-        store: &Arc<dyn Catalog>,
-        run: &workflow_core::store::StoredRun,
-    ) -> Result<Outcome, Failure> {
+    fn wait(&self, store: &Arc<dyn Catalog>, run: &StoredRun) -> Result<Outcome, Failure> {
         if !self.show.quiet {
             output::message(format_args!("run {} is queued in {}", run.id, run.task_queue));
         }
-        let Some(timeout) = self.timeout else {
-            return session::follow(store, run, &self.show, None);
-        };
-        match session::follow_for(store, run, &self.show, timeout)? {
-            Some(outcome) => Ok(outcome),
-            None => {
-                output::message(format_args!(
-                    "run {id} has not ended in time and goes on; use `runs watch {id}` to watch it",
-                    id = run.id
-                ));
-                Ok(Outcome::Failed)
-            }
+        match self.timeout {
+            None => session::follow(store, run, &self.show, None),
+            Some(timeout) => session::follow_for(store, run, &self.show, timeout),
         }
     }
 }
@@ -163,9 +136,13 @@ pub(crate) fn with_inputs(
     command: clap::Command,
     arguments: &[std::ffi::OsString],
 ) -> clap::Command {
+    // Other commands need no second look at the arguments.
+    if !arguments.iter().any(|argument| NAMES.iter().any(|name| argument == name)) {
+        return command;
+    }
     let Some(entry) = named_workflow(&command, arguments) else { return command };
     let fields = input::fields(&entry.input_schema().unwrap_or_default());
-    command.mut_subcommand("trigger", |trigger| {
+    command.mut_subcommand(NAMES[0], |trigger| {
         let taken: Vec<String> =
             trigger.get_arguments().filter_map(|arg| arg.get_long().map(str::to_owned)).collect();
         let free = fields.into_iter().filter(|field| !taken.contains(&field.flag()));
@@ -173,12 +150,15 @@ pub(crate) fn with_inputs(
     })
 }
 
+/// The name of the command, and its alias.
+const NAMES: [&str; 2] = ["trigger", "trigger_workflow"];
+
 /// The registered workflow that is triggered.
 fn named_workflow(command: &clap::Command, arguments: &[std::ffi::OsString]) -> Option<Entry> {
     // With the help of the options to add.
     let arguments = arguments.iter().filter(|argument| *argument != "--help" && *argument != "-h");
     let found = command.clone().ignore_errors(true).try_get_matches_from(arguments).ok()?;
-    let (_, trigger) = found.subcommand().filter(|(name, _)| *name == "trigger")?;
+    let (_, trigger) = found.subcommand().filter(|(name, _)| *name == NAMES[0])?;
     registry::get(trigger.get_one::<String>("workflow")?).ok()
 }
 

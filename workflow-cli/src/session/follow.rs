@@ -33,7 +33,7 @@ pub(crate) fn follow(
     follow_from(store, run, show, engine, 0)
 }
 
-/// Shows a run that others drive until its end. Returns `None` if it does not end in time.
+/// Shows a run that others drive until its end, or until the time is up.
 ///
 /// # Errors
 ///
@@ -43,7 +43,7 @@ pub(crate) fn follow_for(
     run: &StoredRun,
     show: &ShowArguments,
     timeout: Duration,
-) -> Result<Option<Outcome>, Failure> {
+) -> Result<Outcome, Failure> {
     Follow { store, run, show, engine: None, from: 0, timeout: Some(timeout) }.to_end()
 }
 
@@ -59,8 +59,7 @@ pub(crate) fn follow_from(
     engine: Option<&Engine>,
     from: u64,
 ) -> Result<Outcome, Failure> {
-    let ended = Follow { store, run, show, engine, from, timeout: None }.to_end()?;
-    Ok(ended.unwrap_or(Outcome::Failed))
+    Follow { store, run, show, engine, from, timeout: None }.to_end()
 }
 
 /// A run to show.
@@ -77,23 +76,23 @@ struct Follow<'a> {
 }
 
 impl Follow<'_> {
-    /// Shows the run until its end; `None` if the time is up before.
-    fn to_end(&self) -> Result<Option<Outcome>, Failure> {
+    /// Shows the run until its end, and then the result.
+    fn to_end(&self) -> Result<Outcome, Failure> {
         let Self { store, run, show, from, .. } = *self;
         if show.format == Format::Jsonl {
             let mut lines = JsonLines::new(output::stdout(), show.quiet);
             if !self.until_end(&mut lines)? {
-                return Ok(None);
+                return Ok(self.late());
             }
             let details = ended(&**store, run.id)?;
             ignore_broken_pipe(lines.run(&details).map_err(Failure::Output))?;
-            return Ok(Some(details.run.status.into()));
+            return Ok(details.run.status.into());
         }
         let progress = progress(&**store, run, from)?;
         let mut display = show.screen().display(&run.workflow.name, progress);
         if !self.until_end(&mut *display)? {
             ignore_broken_pipe(display.close().map_err(Failure::Output))?;
-            return Ok(None);
+            return Ok(self.late());
         }
         let details = ended(&**store, run.id)?;
         let written = match show.format {
@@ -101,7 +100,16 @@ impl Follow<'_> {
             _ => run_table::write(&details),
         };
         ignore_broken_pipe(written)?;
-        Ok(Some(details.run.status.into()))
+        Ok(details.run.status.into())
+    }
+
+    /// Prints that the time is up.
+    fn late(&self) -> Outcome {
+        output::message(format_args!(
+            "run {id} has not ended in time and goes on; use `runs watch {id}` to watch it",
+            id = self.run.id
+        ));
+        Outcome::Failed
     }
 
     /// Shows events until the last. Returns whether it came in time.

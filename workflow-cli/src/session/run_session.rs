@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use serde_json::Value as Json;
 use workflow_core::engine::{Enqueued, RunHandle, RunRequest};
-use workflow_core::id::RunId;
 use workflow_core::store::{StoredRun, Trigger};
 use workflow_core::{Engine, Report, Run as _, RunError, Workflow};
 use workflow_store::Catalog;
@@ -28,7 +27,7 @@ pub(crate) struct RunSession<'a> {
     pub(crate) input: Option<Json>,
     pub(crate) trigger: Trigger,
     /// The run that this one retries.
-    pub(crate) retry_of: Option<RunId>,
+    pub(crate) retry_of: Option<&'a StoredRun>,
     pub(crate) persistence: &'a PersistenceArguments,
     /// The store, if the run is saved.
     pub(crate) store: Option<Arc<dyn Catalog>>,
@@ -58,23 +57,13 @@ impl RunSession<'_> {
         Ok(if existing.status.is_final() { existing.status.into() } else { Outcome::Success })
     }
 
-    /// The request for the run, in the name of the current user.
     fn request(&self) -> RunRequest {
-        let mut request = self.engine.run(self.workflow.clone()).trigger(self.trigger);
-        if let Some(run) = self.retry_of {
-            request = request.retry_of(run);
-        }
-        if let Some(key) = &self.persistence.idempotency_key {
-            request = request.idempotency_key(key);
-        }
-        if let Some(id) = self.workflow_id {
-            request = request.workflow_id(id);
-        }
-        if let Some(user) = current_user() {
-            request = request.user(user);
-        }
-        match &self.input {
-            Some(input) => request.input(input),
+        let key = self.persistence.idempotency_key.as_deref();
+        let (workflow, input) = (self.workflow.clone(), self.input.as_ref());
+        let request = request(&self.engine, workflow, self.workflow_id, input, key);
+        let request = request.trigger(self.trigger);
+        match self.retry_of {
+            Some(run) => request.retry_of(run),
             None => request,
         }
     }
@@ -108,6 +97,30 @@ impl RunSession<'_> {
             }
             outcome
         })
+    }
+}
+
+/// A request for a run in the name of the current user.
+pub(crate) fn request(
+    engine: &Engine,
+    workflow: Arc<dyn Workflow>,
+    workflow_id: Option<i64>,
+    input: Option<&Json>,
+    idempotency_key: Option<&str>,
+) -> RunRequest {
+    let mut request = engine.run(workflow);
+    if let Some(key) = idempotency_key {
+        request = request.idempotency_key(key);
+    }
+    if let Some(id) = workflow_id {
+        request = request.workflow_id(id);
+    }
+    if let Some(user) = current_user() {
+        request = request.user(user);
+    }
+    match input {
+        Some(input) => request.input(input),
+        None => request,
     }
 }
 

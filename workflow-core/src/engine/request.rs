@@ -30,7 +30,7 @@ use crate::guard;
 use crate::id::{RunId, check_name};
 use crate::job::{JobContext, MissingState, StateCheck};
 use crate::run::{InputError, Report, RunError};
-use crate::store::{BeginOutcome, KeyError, Parent, Trigger};
+use crate::store::{BeginOutcome, KeyError, Parent, StoredRun, Trigger};
 use crate::value::{Boxed, ValueError, to_json};
 use crate::workflow::{Plan, PlanError, Workflow};
 
@@ -164,9 +164,13 @@ impl RunRequest {
         self
     }
 
-    /// Sets the run that this one retries, which its first event names.
-    pub fn retry_of(mut self, run: RunId) -> Self {
-        self.store_options().retry_of = Some(run);
+    /// Sets the run that this one retries, which its first event names. It has the task queue and
+    /// the priority of that run.
+    pub fn retry_of(mut self, run: &StoredRun) -> Self {
+        let options = self.store_options();
+        options.retry_of = Some(run.id);
+        options.task_queue = Some(run.task_queue.clone());
+        options.priority = run.priority;
         self
     }
 

@@ -42,13 +42,11 @@ pub struct Queues {
 
 /// Queues of one priority.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct QueueTier<'a> {
-    /// The names of queues, in alphabetical order.
-    pub names: Vec<&'a str>,
-    /// Whether all other queues belong to the tier, too: those that no tier names.
-    pub others: bool,
-    /// The names in the other tiers, if `others` is set.
-    pub except: Vec<&'a str>,
+pub enum QueueTier<'a> {
+    /// These queues, in alphabetical order.
+    Named(Vec<&'a str>),
+    /// All queues but these, which belong to other tiers.
+    AllBut(Vec<&'a str>),
 }
 
 impl Queues {
@@ -79,23 +77,20 @@ impl Queues {
         self.others
     }
 
-    /// The names of task queues that have a priority, in alphabetical order.
-    pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.named.keys().map(String::as_str)
-    }
-
     /// The queues by priority, the highest first.
     pub fn tiers(&self) -> Vec<QueueTier<'_>> {
-        let mut tiers: BTreeMap<i32, QueueTier<'_>> = BTreeMap::new();
-        let empty = || QueueTier { names: Vec::new(), others: false, except: Vec::new() };
+        let mut tiers = BTreeMap::<i32, Vec<&str>>::new();
         for (name, priority) in &self.named {
-            tiers.entry(*priority).or_insert_with(empty).names.push(name);
+            tiers.entry(*priority).or_default().push(name);
         }
+        let mut tiers: BTreeMap<i32, QueueTier<'_>> = tiers
+            .into_iter()
+            .map(|(priority, names)| (priority, QueueTier::Named(names)))
+            .collect();
         if self.others {
-            let tier = tiers.entry(0).or_insert_with(empty);
-            tier.others = true;
             let elsewhere = self.named.iter().filter(|(_, priority)| **priority != 0);
-            tier.except = elsewhere.map(|(name, _)| name.as_str()).collect();
+            let elsewhere = elsewhere.map(|(name, _)| name.as_str()).collect();
+            tiers.insert(0, QueueTier::AllBut(elsewhere));
         }
         tiers.into_values().rev().collect()
     }
@@ -108,11 +103,10 @@ impl Queues {
 
 impl fmt::Display for Queues {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let tiers = self.tiers();
-        let names = tiers.iter().flat_map(|tier| {
-            let others =
-                if tiers.len() == 1 && tier.names.is_empty() { "all" } else { "all others" };
-            tier.names.iter().copied().chain(tier.others.then_some(others))
+        let names = self.tiers().into_iter().flat_map(|tier| match tier {
+            QueueTier::Named(names) => names,
+            QueueTier::AllBut(others) if others.is_empty() => vec!["all"],
+            QueueTier::AllBut(_) => vec!["all others"],
         });
         f.write_str(&names.collect::<Vec<_>>().join(", "))
     }
@@ -160,11 +154,13 @@ mod tests {
     #[test]
     fn tiers_are_ordered_by_priority() {
         let queues = Queues::all().add("b", 5).add("a", 5).add("late", -1).add("plain", 0);
-        let tiers = queues.tiers();
-        let names: Vec<_> = tiers.iter().map(|tier| (tier.names.clone(), tier.others)).collect();
-        assert_eq!(names, [(vec!["a", "b"], false), (vec!["plain"], true), (vec!["late"], false)]);
-        assert_eq!(tiers[1].except, ["a", "b", "late"]);
-        assert_eq!(queues.to_string(), "a, b, plain, all others, late");
+        let expected = [
+            QueueTier::Named(vec!["a", "b"]),
+            QueueTier::AllBut(vec!["a", "b", "late"]),
+            QueueTier::Named(vec!["late"]),
+        ];
+        assert_eq!(queues.tiers(), expected);
+        assert_eq!(queues.to_string(), "a, b, all others, late");
         assert_eq!(Queues::all().to_string(), "all");
         assert!(queues.contains("any") && queues.is_all());
     }

@@ -288,7 +288,6 @@ pub struct StoredRun {
     /// The task queue in which it waits for a worker when no engine drives it.
     pub task_queue: String,
     /// The priority among the runs of its task queue: higher ones begin first.
-    #[serde(default)]
     pub priority: i32,
     /// The engine that owns the run, or owned it last; `None` once it was released.
     pub owner: Option<OwnerId>,

@@ -230,10 +230,8 @@ impl Flow {
             self.refuse_timeout(Some(call.given.as_deref().unwrap_or(&call.name)), timeout);
         }
         let mut flags = call.flags();
-        let RawCall { name, given, body, inputs, output, needs, options, .. } = call;
-        if !needs.is_empty() {
-            self.needs.extend(needs.iter().map(|need| (job, need.clone())));
-        }
+        let RawCall { name, given, body, inputs, output, mut needs, options, .. } = call;
+        self.needs.extend(needs.take().into_iter().map(|need| (job, need)));
         for input in &inputs.0 {
             match self.own(input.0) {
                 Some(index) => self.builder.wait(index),

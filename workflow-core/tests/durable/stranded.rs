@@ -1,8 +1,10 @@
 //! Runs that no program can resume: they show the reason, and can be cancelled.
 
+use std::time::SystemTime;
+
 use workflow_core::engine::{Cancellation, LookupError, ResumeError};
-use workflow_core::event::{Blocked, EventKind, RunView, Stall, Waiting};
-use workflow_core::store::{MessageKind, StoredRun, WorkflowSnapshot};
+use workflow_core::event::{Blocked, Event, EventKind, RunView, Stall, Waiting};
+use workflow_core::store::{MessageKind, NewRun, StoredRun, WorkflowSnapshot};
 use workflow_core::{Run as _, Status, Workflow};
 
 use super::*;
@@ -174,6 +176,43 @@ fn an_engine_that_refuses_a_run_obeys_its_cancellation() {
     block_on(store.send(run, MessageKind::Cancel)).expect("it is kept");
     block_on(engine_that(&store, changed).recover()).expect("memory can be read");
     assert_eq!(stored(&store, run).status, Status::Cancelled);
+}
+
+#[test]
+fn a_worker_that_refuses_a_run_obeys_its_cancellation() {
+    let store = Arc::new(MemoryStore::new());
+    let run = cut_off(&store);
+    block_on(store.send(run, MessageKind::Cancel)).expect("the run is there");
+    let ended = async {
+        loop {
+            let run = store.run(run).await.expect("readable").expect("it is there");
+            if run.status == Status::Cancelled {
+                return;
+            }
+            assert_eq!(run.blocked, None, "it is blocked instead");
+            tokio::task::yield_now().await;
+        }
+    };
+    block_on(engine_that(&store, changed).serve(ended)).expect("memory can be read");
+}
+
+#[test]
+fn a_run_with_damaged_events_is_blocked_once() {
+    let store = Arc::new(MemoryStore::new());
+    let workflow = registry::get("stranded: before").expect("registered").workflow();
+    let new = NewRun::new(WorkflowSnapshot::of(&*workflow));
+    let run = new.id;
+    let kinds = [
+        EventKind::RunStarted { retry_of: None },
+        EventKind::JobStarted { job: "nobody".to_owned(), attempt: 1, origin: None },
+    ];
+    let events = (0..).zip(kinds).map(|(at, kind)| Event::new(at, SystemTime::now(), kind));
+    block_on(store.begin(new, events.collect())).expect("it begins");
+    for _ in 0..3 {
+        let recovery = block_on(engine(&store).recover()).expect("memory can be read");
+        assert!(matches!(recovery.refused[..], [(id, ResumeError::Damaged { .. })] if id == run));
+    }
+    assert_eq!(blocks(&store, run), 1);
 }
 
 /// Resumes the run with an engine that dies after its first batch, and so in the first job.

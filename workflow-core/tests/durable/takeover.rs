@@ -184,3 +184,19 @@ fn every_engine_knows_why_a_job_was_stopped() {
     let followed = block_on(other.follow(waiting.id())).expect_err("it is cancelled");
     assert_eq!(error(followed.report().expect("a report")), Some(known));
 }
+
+#[test]
+fn a_retry_waits_in_the_task_queue_of_its_run() {
+    let store = Arc::new(MemoryStore::new());
+    let engine = Engine::builder().store(store.clone()).queue_prefix("shop").build();
+    let stored = |run| block_on(store.run(run)).expect("memory can be read").expect("it is there");
+    let request = || engine.run("hands: waits");
+    let first = block_on(request().task_queue("special").priority(7).enqueue()).expect("queued");
+    let retry = block_on(request().retry_of(&stored(first)).enqueue()).expect("queued");
+    let queue = |run| (stored(run).task_queue, stored(run).priority);
+    assert_eq!(queue(retry), ("special".to_owned(), 7));
+    let plain = block_on(request().enqueue()).expect("queued");
+    assert_eq!(queue(plain), ("shop-workflows".to_owned(), 0));
+    let refused = block_on(request().task_queue(" x").enqueue());
+    assert!(matches!(refused, Err(RunError::InvalidQueue { .. })), "{refused:?}");
+}

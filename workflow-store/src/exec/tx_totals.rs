@@ -7,7 +7,7 @@ use workflow_core::Status;
 use crate::db::sql::{Sql, SqlError};
 use crate::db::value::Value;
 use crate::histogram::bucket;
-use crate::rows::beginning::Place;
+use crate::rows::beginning::QueuePlace;
 use crate::rows::deferred::{self, DeferredWrite};
 
 /// Counters that many operations of a transaction change. They are written in the same order by all
@@ -18,7 +18,7 @@ pub(crate) struct TxTotals {
     pub(crate) waits: bool,
     pub(crate) deferred: Vec<DeferredWrite>,
     /// Runs that wait in their task queues from now on.
-    pub(crate) queued: Vec<Place>,
+    pub(crate) queued: Vec<QueuePlace>,
     begun: BTreeMap<i64, (i64, i64)>,
     /// For each run, what it waits for from now on, or that it no longer waits.
     waiting: BTreeMap<i64, Option<String>>,

@@ -23,26 +23,25 @@ pub(crate) struct Beginning {
     input: Option<String>,
     runs_dir: Option<String>,
     /// Its first events.
-    pub(crate) first: Option<Event>,
     pub(crate) events: Vec<EncodedEvent>,
 }
 
 impl Beginning {
     pub(crate) fn new(run: NewRun, events: &[Event]) -> Result<Self, StoreError> {
-        let (first, events) = (events.first().cloned(), EncodedEvent::all(events)?);
+        let events = EncodedEvent::all(events)?;
         let input = run.input.as_ref().map(event::write).transpose()?;
         let runs_dir = run.runs_dir.as_ref().map(|folder| folder.display().to_string());
-        Ok(Self { run, input, runs_dir, first, events })
+        Ok(Self { run, input, runs_dir, events })
     }
 }
 
 /// The place of a waiting run in its task queue.
 #[derive(Debug)]
-pub(crate) struct Place {
+pub(crate) struct QueuePlace {
     pub(crate) row: i64,
     pub(crate) task_queue: String,
     pub(crate) priority: i32,
-    /// The order among runs of one priority.
+    /// When the run was requested, in nanoseconds since 1970: the order within a priority.
     pub(crate) rank: i64,
 }
 
@@ -73,16 +72,24 @@ impl Beginning {
         i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
     }
 
+    /// Whether its rows may be written with those of others: nothing refers to them before, and
+    /// nothing else is written.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.run.idempotency_key.is_none()
+            && self.events.iter().all(|event| event.blob.is_none() && event.blocked.is_none())
+    }
+
     /// The place of the run in its task queue, if it waits for a worker.
-    pub(crate) fn place(&self, row: i64, outcome: &Outcome) -> Option<Place> {
+    pub(crate) fn place(&self, row: i64, outcome: &Outcome) -> Option<QueuePlace> {
         let run = &self.run;
-        let is_blocked = self.events.iter().any(|event| matches!(event.blocked, Some(Some(_))));
+        let blocked = self.events.iter().rev().find_map(|event| event.blocked.as_ref());
+        let is_blocked = blocked.is_some_and(Option::is_some);
         let waits = run.owner.is_none()
             && run.parent.is_none()
             && !outcome.status.is_final()
             && !is_blocked
             && !run.workflow.is_external();
-        waits.then(|| Place {
+        waits.then(|| QueuePlace {
             row,
             task_queue: run.task_queue.clone(),
             priority: run.priority,

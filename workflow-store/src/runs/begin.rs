@@ -48,9 +48,7 @@ pub(crate) fn begin(
         Some(ids) => ids,
         None => definition(cx, visibility, &new.run, owner)?,
     };
-    let waits = cx.totals.waits
-        && new.run.idempotency_key.is_none()
-        && new.events.iter().all(|event| event.blob.is_none() && event.blocked.is_none());
+    let waits = cx.totals.waits && new.is_plain();
     let row = if waits {
         cx.write_cache.run_number(cx.sql)?
     } else {
@@ -67,9 +65,6 @@ pub(crate) fn begin(
     // From here on, the database is not read.
     if visibility.sees_all() && known.is_none() {
         cx.write_cache.know_definition(&new.run, ids);
-    }
-    if let Some(user) = user {
-        cx.write_cache.know_user(user);
     }
     if let (Some(owner), Some(Some(at))) = (new.run.owner, renewed) {
         cx.write_cache.know_alive(owner, at);
@@ -135,7 +130,8 @@ fn renew_owner(cx: &mut Cx<'_>, owner: Owner) -> Result<Option<Instant>, SqlErro
     keep_alive(cx.sql, owner).map(|()| Some(at))
 }
 
-/// Caches the state of the run after its first events, of which an imported run has many.
+/// Caches the user, and the state of the run after its first events, of which an imported run has
+/// many.
 fn remember(
     cx: &mut Cx<'_>,
     new: &Beginning,
@@ -143,6 +139,9 @@ fn remember(
     row: i64,
     outcome: &Outcome,
 ) -> Result<(), StoreError> {
+    if let Some(user) = &new.run.user {
+        cx.write_cache.know_user(user);
+    }
     let mut memo = RunMemo {
         row,
         workflow: ids.workflow,

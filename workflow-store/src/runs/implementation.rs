@@ -32,6 +32,20 @@ impl<D: Database> SqlStore<D> {
         Ok(judged.protected)
     }
 
+    /// Returns abandoned runs that match one of these conditions.
+    async fn orphans(
+        &self,
+        conditions: &'static [&'static str],
+        after: Option<RunId>,
+        limit: usize,
+    ) -> Result<Vec<StoredRun>, StoreError> {
+        self.check_engine()?;
+        let protected = self.judge_owners().await?;
+        let orphans =
+            move |sql: &mut dyn Sql| lease::orphans(sql, conditions, &protected, after, limit);
+        Ok(self.pool.read_vital(orphans).await?)
+    }
+
     /// Checks that this is not the handle of a user, which cannot run workflows.
     fn check_engine(&self) -> Result<(), StoreError> {
         match &self.viewer {
@@ -84,9 +98,7 @@ impl<D: Database> Store for SqlStore<D> {
         after: Option<RunId>,
         limit: usize,
     ) -> Result<Vec<StoredRun>, StoreError> {
-        self.check_engine()?;
-        let protected = self.judge_owners().await?;
-        Ok(self.pool.read_vital(move |sql| lease::orphans(sql, &protected, after, limit)).await?)
+        self.orphans(lease::ANY, after, limit).await
     }
 
     async fn claim(&self, owner: Owner, runs: &[RunId]) -> Result<Vec<Lease>, StoreError> {
@@ -120,10 +132,7 @@ impl<D: Database> Store for SqlStore<D> {
         after: Option<RunId>,
         limit: usize,
     ) -> Result<Vec<StoredRun>, StoreError> {
-        self.check_engine()?;
-        let protected = self.judge_owners().await?;
-        let stranded = move |sql: &mut dyn Sql| queue::stranded(sql, &protected, after, limit);
-        Ok(self.pool.read_vital(stranded).await?)
+        self.orphans(lease::STRANDED, after, limit).await
     }
 
     async fn release(&self, leases: &[Lease]) -> Result<(), StoreError> {

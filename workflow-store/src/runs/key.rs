@@ -50,7 +50,7 @@ pub(super) fn repeated(
     scope: Option<&str>,
     user: Option<i64>,
 ) -> Answer<Option<BeginOutcome>> {
-    let (new, first) = (&beginning.run, beginning.first.as_ref());
+    let (new, first) = (&beginning.run, beginning.events.first().map(|first| &first.event));
     let (Some(scope), Some(key)) = (scope, &new.idempotency_key) else { return Ok(None) };
     let Some((found, workflow)) = read::run_by_key(cx.sql, scope, key)? else { return Ok(None) };
     if found.id == new.id && cx.write_cache.is_uncertain(found.id) {

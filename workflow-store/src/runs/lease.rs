@@ -73,36 +73,41 @@ pub(crate) fn expire(sql: &mut dyn Sql, stopped: &[(OwnerId, Heartbeat)]) -> Res
     Ok(())
 }
 
-/// The unfinished runs without a living owner, except those of `protected` owners.
+/// The unfinished runs without a living owner that match one of these conditions on `r`, except
+/// those of `protected` owners.
 pub(crate) fn orphans(
     sql: &mut dyn Sql,
+    conditions: &[&str],
     protected: &[OwnerId],
     after: Option<RunId>,
     limit: usize,
 ) -> Answer<Vec<StoredRun>> {
-    let after = Value::Uuid(after.map_or(0, RunId::to_u128));
-    orphans_where(sql, "TRUE", protected, &after, limit)
-}
-
-/// The orphans that match another condition on `r`.
-pub(super) fn orphans_where(
-    sql: &mut dyn Sql,
-    which: &str,
-    protected: &[OwnerId],
-    after: &Value<'_>,
-    limit: usize,
-) -> Answer<Vec<StoredRun>> {
-    let mut values = vec![*after];
+    let mut values = vec![Value::Uuid(after.map_or(0, RunId::to_u128))];
     values.extend(protected.iter().map(|owner| Value::Uuid(owner.to_u128())));
     values.push(Value::Int(signed(limit as u64)));
-    read::runs(sql, &orphans_but(which, protected.len()), &values).map_err(Into::into)
+    let mut found = Vec::new();
+    for condition in conditions {
+        found.extend(read::runs(sql, &orphans_but(condition, protected.len()), &values)?);
+    }
+    found.sort_by_key(|run| run.id);
+    found.dedup_by_key(|run| run.id);
+    found.truncate(limit);
+    Ok(found)
 }
+
+/// The condition of all runs.
+pub(super) const ANY: &[&str] = &["TRUE"];
+
+/// The conditions of runs that wait in no queue, each with an index of its own: blocked ones and
+/// child runs.
+pub(super) const STRANDED: &[&str] =
+    &["r.id IN (SELECT run FROM workflows_blocked)", "r.parent_run IS NOT NULL"];
 
 /// Uses the index of unfinished runs, in its order; that of the status would need sorting.
 /// Omits runs of this number of owners, and those that other applications have inserted.
-pub(crate) fn orphans_but(which: &str, protected: usize) -> String {
+pub(crate) fn orphans_but(condition: &str, protected: usize) -> String {
     let mut text = format!(
-        "WHERE {which} AND r.definition_id IS NOT NULL AND r.completed_at IS NULL \
+        "WHERE {condition} AND r.definition_id IS NOT NULL AND r.completed_at IS NULL \
         AND r.run_id > $1 AND coalesce(r.status, 'pending') IN ('pending', 'running') \
         AND NOT EXISTS (SELECT 1 FROM workflows_owner o \
         WHERE o.owner_id = r.owner_id AND o.alive_until > workflows_now())"

@@ -30,8 +30,8 @@ pub(crate) fn statements() -> Vec<(String, Vec<crate::db::value::Value<'static>>
     let stranded = |which| format!("{} {}", read::COLUMNS, lease::orphans_but(which, 0));
     vec![
         (orphans(0), vec![Uuid(1), Int(1)]),
-        (stranded(queue::STRANDED[0]), vec![Uuid(1), Int(1)]),
-        (stranded(queue::STRANDED[1]), vec![Uuid(1), Int(1)]),
+        (stranded(lease::STRANDED[0]), vec![Uuid(1), Int(1)]),
+        (stranded(lease::STRANDED[1]), vec![Uuid(1), Int(1)]),
         (orphans(2), vec![Uuid(1), Uuid(2), Uuid(3), Int(1)]),
         #[cfg(feature = "sqlite")]
         (lease::CLAIM.to_owned(), vec![Uuid(1), Uuid(1)]),
@@ -45,6 +45,8 @@ pub(crate) fn statements() -> Vec<(String, Vec<crate::db::value::Value<'static>>
 /// The queries that are built at run time, for the same test.
 #[cfg(test)]
 pub(crate) fn built_statements() -> Vec<(String, crate::db::statement::Statement)> {
+    use workflow_core::store::QueueTier;
+
     use crate::visibility::Visibility;
 
     let run = workflow_core::id::RunId::from_u128(1);
@@ -55,7 +57,11 @@ pub(crate) fn built_statements() -> Vec<(String, crate::db::statement::Statement
         ]
     };
     let except = ["etl".to_owned()];
-    let parts = [queue::Part::One("a"), queue::Part::AllBut(&[]), queue::Part::AllBut(&["a", "b"])];
+    let parts = [
+        QueueTier::Named(vec!["a"]),
+        QueueTier::AllBut(Vec::new()),
+        QueueTier::AllBut(vec!["a", "b"]),
+    ];
     let waiting = parts.map(|part| (format!("waiting {part:?}"), queue::first(&part, &except, 1)));
     [Visibility::All, Visibility::User(1)].into_iter().flat_map(of).chain(waiting).collect()
 }

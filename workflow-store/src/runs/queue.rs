@@ -158,16 +158,15 @@ fn dead(sql: &mut dyn Sql, protected: &[OwnerId]) -> Result<Vec<(u128, i64)>, Sq
 const DEAD: &str = "SELECT owner_id, heartbeats FROM workflows_owner \
     WHERE alive_until <= workflows_now() AND (requeued IS NULL OR requeued <> heartbeats)";
 
+// Runs that had an owner: those of other programs, which no worker may take, never have one.
 macro_rules! requeue {
     ($which:literal) => {
         concat!(
             "INSERT INTO workflows_queue (run, task_queue, priority, rank) \
-             SELECT r.id, r.task_queue, r.priority, coalesce(r.created_ns, 0) \
-             FROM workflows_workflowrun r JOIN workflows_definition d ON d.id = r.definition_id \
-             WHERE r.",
+             SELECT r.id, r.task_queue, r.priority, r.created_ns \
+             FROM workflows_workflowrun r WHERE r.",
             $which,
             " AND r.status IN ('pending', 'running') AND r.parent_run IS NULL \
-             AND d.fingerprint NOT LIKE 'stored-%' \
              AND NOT EXISTS (SELECT 1 FROM workflows_blocked b WHERE b.run = r.id) \
              ON CONFLICT (run) DO NOTHING"
         )
@@ -184,9 +183,10 @@ fn first_of(
     except: &[String],
     limit: usize,
 ) -> Result<Vec<RunId>, SqlError> {
-    let parts: Vec<Part<'_>> = match tier.others {
-        true => vec![Part::AllBut(&tier.except)],
-        false => tier.names.iter().map(|name| Part::One(name)).collect(),
+    // One statement for each named queue, because the index has an order within a queue.
+    let parts = match tier {
+        QueueTier::Named(names) => names.iter().map(|name| QueueTier::Named(vec![name])).collect(),
+        others @ QueueTier::AllBut(_) => vec![others.clone()],
     };
     let mut found = Vec::new();
     for part in parts {
@@ -199,32 +199,18 @@ fn first_of(
     Ok(found.into_iter().take(limit).map(|(_, run)| run).collect())
 }
 
-/// The queues that one statement reads.
-#[derive(Debug)]
-pub(super) enum Part<'a> {
-    One(&'a str),
-    AllBut(&'a [&'a str]),
-}
-
 /// The first runs that wait in these queues.
-pub(super) fn first(part: &Part<'_>, except: &[String], limit: usize) -> Statement {
+pub(super) fn first(queues: &QueueTier<'_>, except: &[String], limit: usize) -> Statement {
     let mut statement = Statement::default();
     statement.add(
         "SELECT r.run_id, q.priority, q.rank, q.run FROM workflows_queue q \
          JOIN workflows_workflowrun r ON r.id = q.run WHERE ",
     );
-    match part {
-        Part::One(name) => {
-            statement.add("q.task_queue = ").text(name);
-        }
-        Part::AllBut([]) => {
-            statement.add("TRUE");
-        }
-        Part::AllBut(names) => {
-            statement.add("q.task_queue NOT IN (");
-            list(&mut statement, names);
-        }
-    }
+    match queues {
+        QueueTier::Named(names) => list(statement.add("q.task_queue IN ("), names),
+        QueueTier::AllBut(names) if names.is_empty() => statement.add("TRUE"),
+        QueueTier::AllBut(names) => list(statement.add("q.task_queue NOT IN ("), names),
+    };
     if !except.is_empty() {
         statement
             .add(" AND r.workflow_id NOT IN (SELECT id FROM workflows_workflow WHERE name IN (");
@@ -244,26 +230,3 @@ fn list<'s>(statement: &'s mut Statement, texts: &[impl AsRef<str>]) -> &'s mut 
     }
     statement.add(")")
 }
-
-/// Abandoned runs that no queue has: blocked ones and child runs.
-pub(crate) fn stranded(
-    sql: &mut dyn Sql,
-    protected: &[OwnerId],
-    after: Option<RunId>,
-    limit: usize,
-) -> Answer<Vec<StoredRun>> {
-    let after = Value::Uuid(after.map_or(0, RunId::to_u128));
-    let mut runs = Vec::new();
-    for which in STRANDED {
-        let found = lease::orphans_where(sql, which, protected, &after, limit)?;
-        runs.extend(found);
-    }
-    runs.sort_by_key(|run| run.id);
-    runs.dedup_by_key(|run| run.id);
-    runs.truncate(limit);
-    Ok(runs)
-}
-
-/// Conditions on the run `r`, each with an index of its own.
-pub(super) const STRANDED: [&str; 2] =
-    ["r.id IN (SELECT run FROM workflows_blocked)", "r.parent_run IS NOT NULL"];

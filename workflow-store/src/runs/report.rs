@@ -52,7 +52,7 @@ pub(crate) fn report(
     let alive = judge(cx.sql, liveness)?.alive;
     let known = RecordedRun::read(cx.sql, visibility, run)?.ok_or(CatalogError::NoRun(run))?;
     if said.status == Some(Status::Skipped) {
-        let found = "given for a run".to_owned();
+        let found = "skipped, which only jobs can be".to_owned();
         let cure = "use running, completed, failed or cancelled";
         return Err(CatalogError::Invalid { field: CatalogField::Status, found, cure }.into());
     }

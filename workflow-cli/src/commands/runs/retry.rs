@@ -61,10 +61,10 @@ pub(super) fn retry(args: &RetryArguments) -> Result<Outcome, Failure> {
         (Some(job), _) => RetrySource::From(job),
         (None, true) => RetrySource::Failed,
         (None, false) => {
-            let input = old.input;
+            let input = old.input.clone();
             let workflow_id = pollster::block_on(store.run_summary(old.id))?.workflow_id;
             let (trigger, workflow_id, store) = (Trigger::Retry, Some(workflow_id), Some(store));
-            let retry_of = Some(old.id);
+            let retry_of = Some(&old);
             return RunSession {
                 engine,
                 workflow,

@@ -107,6 +107,23 @@ pub(crate) struct ClaimedBatch {
     pub(crate) left: Vec<(StoredRun, ResumeError)>,
 }
 
+/// What became of a run that was claimed.
+enum Resumed {
+    /// It goes on in the background.
+    Runs(RunHandle),
+    /// It cannot be resumed, and was released.
+    Refused(ResumeError, Released),
+}
+
+/// Which runs to resume.
+#[derive(Clone, Copy)]
+enum Search<'a> {
+    /// All that no living engine drives.
+    Abandoned,
+    /// Those of them that wait in no task queue, and belong to one of these.
+    Stranded(&'a Queues),
+}
+
 /// The number of runs, or events, that are read at once.
 const PAGE: usize = 1000;
 
@@ -123,13 +140,8 @@ impl Engine {
         // Before the abandoned runs, so that a run whose lease expires meanwhile is in at least one
         // of the two lists.
         recovery.held = self.held_by_others(store).await?;
-        let mut after = None;
-        loop {
-            let abandoned = store.abandoned(after, PAGE).await?;
-            let Some(last) = abandoned.last() else { return Ok(recovery) };
-            after = Some(last.id);
-            self.resume_abandoned(abandoned, find, &mut recovery).await?;
-        }
+        self.resume_all(Search::Abandoned, find, &mut recovery).await?;
+        Ok(recovery)
     }
 
     /// Resumes the stranded runs of these queues: see [`Store::stranded`].
@@ -139,14 +151,29 @@ impl Engine {
         find: &dyn Resolve,
     ) -> Result<Recovery, StoreError> {
         let mut recovery = Recovery::default();
-        let Some(store) = self.store() else { return Ok(recovery) };
+        self.resume_all(Search::Stranded(queues), find, &mut recovery).await?;
+        Ok(recovery)
+    }
+
+    async fn resume_all(
+        &self,
+        search: Search<'_>,
+        find: &dyn Resolve,
+        recovery: &mut Recovery,
+    ) -> Result<(), StoreError> {
+        let Some(store) = self.store() else { return Ok(()) };
         let mut after = None;
         loop {
-            let mut stranded = store.stranded(after, PAGE).await?;
-            let Some(last) = stranded.last() else { return Ok(recovery) };
+            let mut found = match search {
+                Search::Abandoned => store.abandoned(after, PAGE).await?,
+                Search::Stranded(_) => store.stranded(after, PAGE).await?,
+            };
+            let Some(last) = found.last() else { return Ok(()) };
             after = Some(last.id);
-            stranded.retain(|run| queues.contains(&run.task_queue));
-            self.resume_abandoned(stranded, find, &mut recovery).await?;
+            if let Search::Stranded(queues) = search {
+                found.retain(|run| queues.contains(&run.task_queue));
+            }
+            self.resume_abandoned(found, find, recovery).await?;
         }
     }
 
@@ -166,20 +193,14 @@ impl Engine {
             store.claim_next(lease_renewer.owner(), request).await?
         {
             batch.claimed += 1;
-            let what = load_workflow(&stored, find).and_then(|what| self.check_requirements(what));
-            let resumed = match what {
-                Ok(what) => self.resume(what, lease, &stored).await,
-                Err(error) => Err(error),
-            };
-            match resumed {
-                Ok(active) => {
-                    active.drive_in_background();
-                    batch.runs.push(RunHandle(active));
+            let what = self.load(&stored, find);
+            match self.resume_claimed(what, lease, &stored).await? {
+                Resumed::Runs(run) => batch.runs.push(run),
+                Resumed::Refused(error, Released::Blocked) => {
+                    batch.blocked.push((lease.run, error));
                 }
-                Err(error) => match self.release_refused(lease, &stored, &error).await? {
-                    Released::Blocked => batch.blocked.push((lease.run, error)),
-                    Released::ToOthers => batch.left.push((stored, error)),
-                },
+                Resumed::Refused(error, Released::ToOthers) => batch.left.push((stored, error)),
+                Resumed::Refused(_, Released::Cancelled) => {}
             }
         }
         Ok(batch)
@@ -228,7 +249,7 @@ impl Engine {
             if lease_renewer.find(id).is_some_and(|active| !active.is_lost()) {
                 continue;
             }
-            match load_workflow(&stored, find).and_then(|what| self.check_requirements(what)) {
+            match self.load(&stored, find) {
                 Ok(what) => drop(known.insert(id, (stored, what))),
                 // The engine that drives the outer run resumes it, with what it inherits from
                 // there.
@@ -242,18 +263,41 @@ impl Engine {
         let ids: Vec<RunId> = known.keys().copied().collect();
         for lease in store.claim(lease_renewer.owner(), &ids).await? {
             let Some((stored, what)) = known.remove(&lease.run) else { continue };
-            match self.resume(what, lease, &stored).await {
-                Ok(active) => {
-                    active.drive_in_background();
-                    recovery.runs.push(RunHandle(active));
-                }
-                Err(error) => {
-                    self.release_refused(lease, &stored, &error).await?;
-                    recovery.refused.push((lease.run, error));
-                }
+            match self.resume_claimed(Ok(what), lease, &stored).await? {
+                Resumed::Runs(run) => recovery.runs.push(run),
+                Resumed::Refused(error, _) => recovery.refused.push((lease.run, error)),
             }
         }
         Ok(())
+    }
+
+    /// Finds the workflow of a run, and checks that this engine can run it.
+    fn load(&self, stored: &StoredRun, find: &dyn Resolve) -> Result<Runnable, ResumeError> {
+        load_workflow(stored, find).and_then(|what| self.check_requirements(what))
+    }
+
+    /// Resumes a run that this engine has claimed, and drives it in the background. Releases it if
+    /// it cannot be resumed.
+    async fn resume_claimed(
+        &self,
+        what: Result<Runnable, ResumeError>,
+        lease: Lease,
+        stored: &StoredRun,
+    ) -> Result<Resumed, StoreError> {
+        let resumed = match what {
+            Ok(what) => self.resume(what, lease, stored).await,
+            Err(error) => Err(error),
+        };
+        match resumed {
+            Ok(active) => {
+                active.drive_in_background();
+                Ok(Resumed::Runs(RunHandle(active)))
+            }
+            Err(error) => {
+                let released = self.release_refused(lease, stored, &error).await?;
+                Ok(Resumed::Refused(error, released))
+            }
+        }
     }
 
     /// Restores a run that this engine has claimed. The run is not driven yet.

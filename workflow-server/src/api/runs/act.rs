@@ -193,9 +193,9 @@ pub(super) async fn retry(
                 user: caller.user.clone(),
                 trigger: Trigger::Retry,
                 idempotency_key: key,
-                input: old.input,
+                input: old.input.clone(),
             };
-            let run = engine.run(workflow).workflow_id(workflow_id).retry_of(old.id);
+            let run = engine.run(workflow).workflow_id(workflow_id).retry_of(&old);
             launch::start_persisted(run, request).await?
         }
         Some(source) => {

@@ -98,6 +98,7 @@ super::suite! {
     queueing::a_late_owner_keeps_runs_that_nobody_claimed,
     queueing::a_death_that_a_clock_took_back_is_noticed_again,
     queueing::blocked_and_child_runs_are_stranded,
+    queueing::recorded_runs_wait_unless_their_events_block_them,
     queueing::concurrent_claims_share_the_queued_runs,
     clocks::no_lease_is_held_longer_than_its_length,
     clocks::a_jump_ends_nobody_that_is_alive,

@@ -202,6 +202,22 @@ pub(crate) async fn blocked_and_child_runs_are_stranded(stores: Stores) {
     assert_eq!(ids(&claimed), [blocked.run]);
 }
 
+pub(crate) async fn recorded_runs_wait_unless_their_events_block_them(stores: Stores) {
+    let blocked =
+        json!({ "event": "run_blocked", "reason": "definition_changed", "difference": "x" });
+    let unblocked = json!({ "event": "run_unblocked" });
+    let mut runs = Vec::new();
+    for kinds in [vec![blocked.clone()], vec![blocked, unblocked]] {
+        let run = new_run("etl", None);
+        runs.push(run.id);
+        let events = (1..).zip(kinds).map(|(sequence, kind)| event(sequence, kind));
+        let events = [started(0)].into_iter().chain(events).collect();
+        stores.one.begin(run, events).await.expect("it begins");
+    }
+    let claimed = claim(&*stores.other, owner(), &from(Queues::all(), 10)).await;
+    assert_eq!(ids(&claimed), runs[1..]);
+}
+
 pub(crate) async fn concurrent_claims_share_the_queued_runs(stores: Stores) {
     let mut runs = Vec::new();
     for _ in 0..20 {

@@ -33,6 +33,8 @@ pub(super) enum Released {
     Blocked,
     /// Another program may have what it needs.
     ToOthers,
+    /// It was cancelled, because that had been requested.
+    Cancelled,
 }
 
 impl Engine {
@@ -124,26 +126,16 @@ impl Engine {
         error: &ResumeError,
     ) -> Result<(), StoreError> {
         let Some(lease_renewer) = &self.0.lease_renewer else { return Ok(()) };
-        let store = lease_renewer.store();
-        let Some(blocked) = blocked_by(stored, error) else { return Ok(()) };
-        let run = stored.id;
-        if stored.blocked.is_some() {
+        if stored.blocked.is_some() || blocked_by(stored, error).is_none() {
             return Ok(());
         }
-        let [lease] = store.claim(lease_renewer.owner(), &[run]).await?[..] else { return Ok(()) };
-        if is_cancel_requested(&**store, run).await? {
-            return self.end_cancelled(&**store, lease, &no_workflow).await;
-        }
-        self.append_one(&**store, lease, EventKind::RunBlocked { blocked }).await?;
-        store.release(&[lease]).await?;
-        // A request that came meanwhile has left a message, because the run was held.
-        if is_cancel_requested(&**store, run).await? {
-            self.cancel_with(run, &no_workflow).await?;
-        }
-        Ok(())
+        let claimed = lease_renewer.store().claim(lease_renewer.owner(), &[stored.id]).await?;
+        let [lease] = claimed[..] else { return Ok(()) };
+        self.release_refused(lease, stored, error).await.map(drop)
     }
 
-    /// Releases a run that was claimed and cannot be resumed, and records the reason.
+    /// Releases a run that was claimed and cannot be resumed, and records the reason. Cancels the
+    /// run instead if that was requested.
     pub(super) async fn release_refused(
         &self,
         lease: Lease,
@@ -151,13 +143,25 @@ impl Engine {
         error: &ResumeError,
     ) -> Result<Released, StoreError> {
         let Some(store) = self.store() else { return Ok(Released::ToOthers) };
-        let mut released = Released::ToOthers;
-        if let Some(blocked) = blocked_by(stored, error) {
-            self.append_one(&**store, lease, EventKind::RunBlocked { blocked }).await?;
-            released = Released::Blocked;
+        let (store, run) = (&**store, lease.run);
+        let Some(blocked) = blocked_by(stored, error) else {
+            store.release(&[lease]).await?;
+            return Ok(Released::ToOthers);
+        };
+        if is_cancel_requested(store, run).await? {
+            self.end_cancelled(store, lease, &no_workflow).await?;
+            return Ok(Released::Cancelled);
+        }
+        if stored.blocked.is_none() {
+            self.append_one(store, lease, EventKind::RunBlocked { blocked }).await?;
         }
         store.release(&[lease]).await?;
-        Ok(released)
+        // A request that came meanwhile has left a message, because the run was held.
+        if is_cancel_requested(store, run).await? {
+            self.cancel_with(run, &no_workflow).await?;
+            return Ok(Released::Cancelled);
+        }
+        Ok(Released::Blocked)
     }
 
     /// Appends an event to a run that is not driven.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures::stream::{self, Stream, StreamExt as _};
 
 use super::Resolve;
-use super::{PAGE, ResumeError, RunHandle, Runnable, load_workflow, read_events};
+use super::{PAGE, ResumeError, Resumed, RunHandle, Runnable, load_workflow, read_events};
 use crate::engine::Engine;
 use crate::engine::active::ActiveRun;
 use crate::engine::permits::Inherited;
@@ -130,15 +130,9 @@ impl Engine {
         let [lease] = store.claim(lease_renewer.owner(), &[stored.id]).await?[..] else {
             return Ok(None);
         };
-        match self.resume(what, lease, stored).await {
-            Ok(active) => {
-                active.drive_in_background();
-                Ok(Some(RunHandle(active)))
-            }
-            Err(error) => {
-                self.release_refused(lease, stored, &error).await?;
-                Err(error)
-            }
+        match self.resume_claimed(Ok(what), lease, stored).await? {
+            Resumed::Runs(run) => Ok(Some(run)),
+            Resumed::Refused(error, _) => Err(error),
         }
     }
 }
