@@ -25,7 +25,7 @@ fn help_of_everything() {
       workflows    List, create and change the workflows of a store
       runs         List, watch, cancel and retry the runs of a store
       recover      Resume runs after a crash
-      worker       Run queued runs, and resume runs whose process has died
+      worker       Run the queued runs of some task queues, and resume runs whose process has died
       stats        Show run counts, success rates and durations
       serve        Serve a REST API and a web page for workflows and runs
       user         Manage user accounts of the server

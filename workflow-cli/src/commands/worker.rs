@@ -9,9 +9,9 @@ use std::time::Duration;
 use clap::Args;
 use futures::future::{Either, select};
 use serde::{Deserialize, Serialize};
-use workflow_core::registry;
-use workflow_core::store::{Queues, Store, queue_of};
+use workflow_core::store::{QueueTier, Queues, Store, queue_of};
 use workflow_core::worker::{Preset, Worker};
+use workflow_core::{json, registry};
 use workflow_files::read_yaml;
 use workflow_store::Viewer;
 use workflow_store::time::parse_duration;
@@ -21,11 +21,11 @@ use crate::failure::{Failure, Outcome};
 use crate::output::{self, count};
 use crate::{interrupt, runtime, session};
 
-/// Run queued runs, and resume runs whose process has died
+/// Run the queued runs of some task queues, and resume runs whose process has died
 ///
-/// Serves the task queues of its domains and those that are named, or all task queues if neither is
-/// given. Runs wait in the queue PREFIX-DOMAIN of their workflow's domain, or in PREFIX-workflows,
-/// unless they were started with another one.
+/// Serves the task queues of --domain and --task-queue, or all task queues if neither the options nor
+/// the preset name any. By default a run waits in the queue PREFIX-DOMAIN of its workflow, or in
+/// PREFIX-workflows if the workflow has no domain.
 ///
 /// Options override the preset, and the preset overrides `defaults` in the file of presets.
 ///
@@ -48,16 +48,17 @@ pub(crate) struct WorkerArguments {
     /// Serve this task queue; can be repeated
     #[arg(long, value_name = "QUEUE")]
     task_queue: Vec<String>,
-    /// Maximum number of jobs that run at once [default: no limit]
+    /// Maximum number of jobs that run at once [default: that of the preset, or no limit]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     max_concurrent_activities: Option<u32>,
-    /// Maximum number of runs at once; those whose jobs all wait do not count [default: no limit]
+    /// Maximum number of runs in progress, not counting runs that only wait [default: that of the
+    /// preset, or no limit]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     max_concurrent_workflows: Option<u32>,
     /// File of presets, YAML or JSON [default: workers.yaml, if it exists]
     #[arg(long, value_name = "FILE")]
     presets: Option<PathBuf>,
-    /// Print what would be served, and do not start
+    /// Print queues, limits and workflows as JSON, and exit
     #[arg(long)]
     dry_run: bool,
     /// Grace period of running jobs on Ctrl-C and SIGTERM [default: 10s]
@@ -78,6 +79,9 @@ Exit codes:
 
 /// The file of presets that is read if it exists.
 const PRESETS: &str = "workers.yaml";
+
+/// The preset that serves all task queues, unless the file has one of this name.
+const ALL: &str = "all";
 
 /// The file of presets.
 #[derive(Debug, Default, Deserialize)]
@@ -124,6 +128,7 @@ impl WorkerArguments {
             None => Preset::default(),
             Some(name) => file.find(name)?,
         };
+        let is_all = self.preset.as_deref() == Some(ALL) && !file.presets.contains_key(ALL);
         let count = |given: Option<u32>| given.map(|count| count as usize);
         let options = Preset {
             domains: self.domain.iter().chain(&self.domains).cloned().collect(),
@@ -132,7 +137,12 @@ impl WorkerArguments {
             max_concurrent_workflows: count(self.max_concurrent_workflows),
             ..Preset::default()
         };
-        Ok(file.defaults.overridden_by(named).overridden_by(options))
+        let mut defaults = file.defaults;
+        if is_all {
+            // Not those that the defaults name.
+            (defaults.domains, defaults.task_queues) = (Vec::new(), Vec::new());
+        }
+        Ok(defaults.overridden_by(named).overridden_by(options))
     }
 
     fn read_presets(&self) -> Result<PresetFile, Failure> {
@@ -147,9 +157,9 @@ impl WorkerArguments {
         let invalid = |reason: String| {
             Failure::Usage(format!("invalid presets in `{}`: {reason}", path.display()))
         };
-        let json = read_yaml(&path.display().to_string(), &text)
+        let value = read_yaml(&path.display().to_string(), &text)
             .map_err(|found| invalid(format!("\n{found}")))?;
-        serde_json::from_value(json).map_err(|error| invalid(error.to_string()))
+        json::from_value(value).map_err(|error| invalid(error.to_string()))
     }
 }
 
@@ -157,10 +167,9 @@ impl PresetFile {
     fn find(&self, name: &str) -> Result<Preset, Failure> {
         match self.presets.get(name) {
             Some(preset) => Ok(preset.clone()),
-            None if name == "all" => Ok(Preset::default()),
+            None if name == ALL => Ok(Preset::default()),
             None => {
-                let known: Vec<_> =
-                    self.presets.keys().map(String::as_str).chain(["all"]).collect();
+                let known: Vec<_> = self.presets.keys().map(String::as_str).chain([ALL]).collect();
                 Err(Failure::Usage(format!(
                     "no preset `{name}`; use {}, or add it to `{PRESETS}`",
                     known.join(", ")
@@ -190,8 +199,10 @@ impl Served {
         Ok(Self {
             workflows: served.map(|entry| entry.name().to_owned()).collect(),
             queues: (!queues.is_all()).then(|| {
-                let tiers = queues.tiers();
-                tiers.iter().flat_map(|tier| &tier.names).map(|name| (*name).to_owned()).collect()
+                let names = queues.tiers().into_iter().flat_map(|tier| match tier {
+                    QueueTier::Named(names) | QueueTier::AllBut(names) => names,
+                });
+                names.map(str::to_owned).collect()
             }),
             preset: preset.clone(),
         })
@@ -200,11 +211,7 @@ impl Served {
 
 /// One line for people.
 fn describe(preset: &Preset, prefix: &str) -> String {
-    let queues = preset.queues(prefix);
-    let queues = match queues.is_all() && queues.names().next().is_none() {
-        true => "all task queues".to_owned(),
-        false => format!("task queues: {queues}"),
-    };
+    let queues = format!("task queues: {}", preset.queues(prefix));
     let limit = |limit: Option<usize>, what: &str| {
         limit.map(|limit| format!("at most {} at once", count(limit, what)))
     };
