@@ -370,6 +370,11 @@ impl EventKind {
         self.run_status().is_some_and(Status::is_final)
     }
 
+    /// Whether this is the last event of a job.
+    pub fn ends_job(&self) -> bool {
+        self.job_status().is_some_and(Status::is_final)
+    }
+
     /// The status of the job after this event, if the event changes it. A job between two attempts
     /// is running.
     pub fn job_status(&self) -> Option<Status> {

@@ -1,5 +1,5 @@
-//! Recovers, cancels and follows stored runs, with the workflows of this program. How a run is
-//! resumed is known to the engine alone.
+//! Recovers, cancels and follows stored runs, with the workflows of this program. The engine
+//! resumes them.
 
 use std::sync::Arc;
 

@@ -136,8 +136,8 @@ impl Schedules {
         let read = |written: &Written| {
             let Written { workflow, cron, zone } = written;
             let times = Times::new(cron, zone.as_deref());
-            let told = |reason| tracing::warn!(workflow, %reason, "invalid schedule");
-            times.map_err(told).ok()
+            let warn = |reason| tracing::warn!(workflow, %reason, "invalid schedule");
+            times.map_err(warn).ok()
         };
         let times = match self.times.entry(written) {
             Entry::Occupied(known) => known.into_mut(),

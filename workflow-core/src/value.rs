@@ -16,7 +16,7 @@ use serde_json::Value as Json;
 pub(crate) use column::{ChildOutputs, Column};
 
 use crate::guard;
-use crate::json::Mismatch;
+use crate::json::{self, Mismatch};
 
 /// A type-erased value.
 pub(crate) type Boxed = Box<dyn Any + Send + Sync>;
@@ -452,15 +452,15 @@ impl fmt::Debug for Type {
 /// # Errors
 ///
 /// Fails with the path in the JSON that does not fit the type.
-pub(crate) fn from_json<T: serde::de::DeserializeOwned>(json: Json) -> Result<T, ValueError> {
+pub(crate) fn from_json<T: serde::de::DeserializeOwned>(value: Json) -> Result<T, ValueError> {
     let type_name = std::any::type_name::<T>();
-    let read = guard::call(|| serde_path_to_error::deserialize(json));
+    let read = guard::call(|| json::from_value(value));
     let panicked =
         |message| ValueError::Panicked { type_name, operation: ValueOperation::Read, message };
     read.map_err(panicked)?.map_err(|error| ValueError::Shape {
         type_name,
-        path: error.path().to_string(),
-        reason: Box::new(Mismatch::from_serde(&error.into_inner().to_string())),
+        path: error.path().unwrap_or(".").to_owned(),
+        reason: Box::new(error.mismatch().clone()),
     })
 }
 

@@ -224,7 +224,7 @@ impl ReusedOutcomes {
                     self.attempts.get(job).is_none_or(|completed| completed == attempt)
                 }
                 EventKind::ValuePersisted { .. } => true,
-                other => other.job_status().is_some_and(Status::is_final),
+                other => other.ends_job(),
             }
     }
 }

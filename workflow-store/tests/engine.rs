@@ -78,7 +78,7 @@ fn a_retry_belongs_to_the_same_workflow() {
         store
             .sync_registered(&[workflow_core::store::WorkflowSnapshot::of(&*workflow)])
             .await
-            .expect("announced");
+            .expect("synced");
         let run = engine.run("refused").user("alice").await.expect_err("it fails");
         let run = run.report().expect("it ran").id();
         let old = store.run(run).await.expect("readable").expect("kept");

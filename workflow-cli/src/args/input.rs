@@ -108,8 +108,8 @@ fn read(input: &str) -> Result<Json, Failure> {
     })
 }
 
-/// What to do about a text that is not JSON: for one that looks like a string, which a shell has
-/// taken the quotes of, to quote it.
+/// Returns a hint for invalid JSON that may be a string whose quotes the shell removed; empty for
+/// other texts.
 pub(crate) fn quotes_cure(text: &str, example: &str) -> String {
     if text.trim_start().starts_with(['{', '[', '"']) {
         return String::new();

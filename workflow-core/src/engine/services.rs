@@ -151,7 +151,7 @@ impl Services for ActiveRun {
         let sleep = self.sleep(remaining);
         let guard = SleepGuard { run: self.me.clone(), job };
         Box::pin(async move {
-            let _awake = guard;
+            let _guard = guard;
             sleep.await;
         })
     }

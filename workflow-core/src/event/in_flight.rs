@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::SystemTime;
 
-use super::{Event, EventKind, JobOrigin, Status, Waiting};
+use super::{Event, EventKind, JobOrigin, Waiting};
 
 /// The running attempts by job: a fold over the events of a run.
 #[derive(Debug, Default)]
@@ -40,7 +40,7 @@ impl InFlight {
             }
             EventKind::RunResumed { .. } => self.0.clear(),
             kind if kind.is_last() => self.0.clear(),
-            kind if kind.job_status().is_some_and(Status::is_final) => {
+            kind if kind.ends_job() => {
                 drop(kind.job().and_then(|job| self.0.remove(job)));
             }
             _ => {}

@@ -12,7 +12,7 @@ use serde_json::Value as Json;
 
 use super::job::brief;
 use super::{Annotations, JobNames, JobReport, OutputError, RunJobLookup, Status};
-use crate::event::{Event, Failure, Log, RunView, format_time};
+use crate::event::{Event, Failure, JobLookup, Log, RunView, format_time};
 use crate::graph::Graph;
 use crate::id::{RunId, nearest};
 use crate::job::{RunValues, STDERR_FOLLOWS};
@@ -113,9 +113,8 @@ impl Report {
         let count = self.0.plan.graph.len() + self.0.names.children.len();
         let mut view = RunView::new((0..count as u32).map(|job| self.name(job)));
         self.events().for_each(|event| view.apply(&event));
-        let annotations = |job| self.0.annotations.get(&job).cloned().unwrap_or_default();
-        let jobs = view.jobs().iter().zip(0..);
-        jobs.map(|(job, number)| JobReport::new(job, annotations(number))).collect()
+        let (lookup, jobs) = (self.0.lookup(), view.jobs().iter().zip(0..));
+        jobs.map(|(job, number)| JobReport::new(job, lookup.annotations(number))).collect()
     }
 
     /// The report of one job.

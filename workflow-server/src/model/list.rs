@@ -25,7 +25,7 @@ impl<T: ToSchema> Listed<T> {
     }
 }
 
-/// Which page of a list.
+/// The page of a list.
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[serde(default, deny_unknown_fields)]
 #[into_params(parameter_in = Query)]

@@ -69,16 +69,7 @@ const UNWRITTEN: &str = "SELECT id FROM workflows_workflow \
 /// Checks the fields of a new workflow.
 pub(crate) fn check(new: &NewWorkflow) -> Result<(), CatalogError> {
     check_name(&new.name)?;
-    for (field, text) in [
-        (CatalogField::Slug, new.slug.as_ref()),
-        (CatalogField::Project, new.project.as_ref()),
-        (CatalogField::ProjectName, new.project_name.as_ref()),
-        (CatalogField::Domain, new.domain.as_ref()),
-        (CatalogField::AppName, new.app_name.as_ref()),
-    ] {
-        check_length(field, text)?;
-    }
-    Ok(())
+    check_lengths([&new.slug, &new.project, &new.project_name, &new.domain, &new.app_name])
 }
 
 fn check_name(name: &str) -> Result<(), CatalogError> {
@@ -88,6 +79,18 @@ fn check_name(name: &str) -> Result<(), CatalogError> {
         found: format!("invalid ({error})"),
         cure: "choose another",
     })
+}
+
+/// Checks the lengths of slug, project, project name, domain and app name.
+fn check_lengths(texts: [&Option<String>; 5]) -> Result<(), CatalogError> {
+    let fields = [
+        CatalogField::Slug,
+        CatalogField::Project,
+        CatalogField::ProjectName,
+        CatalogField::Domain,
+        CatalogField::AppName,
+    ];
+    fields.into_iter().zip(texts).try_for_each(|(field, text)| check_length(field, text.as_ref()))
 }
 
 fn check_length(field: CatalogField, text: Option<&String>) -> Result<(), CatalogError> {
@@ -232,15 +235,8 @@ fn write(
 
 /// Checks the changes to a workflow.
 fn check_change(change: &WorkflowChange) -> Result<(), CatalogError> {
-    for (field, text) in [
-        (CatalogField::Slug, change.slug.as_ref()),
-        (CatalogField::Project, change.project.as_ref()),
-        (CatalogField::ProjectName, change.project_name.as_ref()),
-        (CatalogField::Domain, change.domain.as_ref()),
-        (CatalogField::AppName, change.app_name.as_ref()),
-    ] {
-        check_length(field, text)?;
-    }
+    let WorkflowChange { slug, project, project_name, domain, app_name, .. } = change;
+    check_lengths([slug, project, project_name, domain, app_name])?;
     match change.version {
         Some(version) if version < 1 => Err(CatalogError::Invalid {
             field: CatalogField::Version,

@@ -179,7 +179,7 @@ impl RunMemo {
             EventKind::SignalReceived { .. } => job.signal = None,
             EventKind::SleepStarted { job: name, duration, until, .. } => {
                 let sleep = Waiting::Time { job: name.clone(), until: *until, since };
-                job.sleep = (*duration >= SHORTEST_TOLD).then(|| Box::new(sleep));
+                job.sleep = (*duration >= SHORTEST_RECORDED).then(|| Box::new(sleep));
                 self.may_wait |= job.sleep.is_some();
             }
             _ => {}
@@ -198,7 +198,7 @@ impl RunMemo {
 
 /// The shortest sleep that is projected for lists: a shorter one would be over before anyone reads
 /// it.
-const SHORTEST_TOLD: Duration = Duration::from_secs(5);
+const SHORTEST_RECORDED: Duration = Duration::from_secs(5);
 
 /// Reads the state of a run that this process has not started.
 pub(crate) fn load(sql: &mut dyn Sql, run: RunId) -> Result<Option<RunMemo>, SqlError> {

@@ -58,7 +58,7 @@ on_both! {
     keeping::a_damaged_event_is_described,
     keeping::an_export_comes_back,
     schema::every_column_of_the_document_is_there,
-    schema::what_was_before_gets_owners_and_scopes,
+    schema::older_workflows_and_keys_get_owners_and_scopes,
     schema::queries_of_the_document_run,
     schema::a_run_shows_in_its_tables,
     schema::plain_inserts_of_the_document_are_taken,
@@ -66,7 +66,7 @@ on_both! {
     schema::times_of_other_programs_are_in_order,
     schema::tables_of_a_framework_are_taken_over,
     schema::tenants_share_the_public_schema,
-    waiting::what_older_runs_wait_for_is_told,
+    waiting::waits_of_older_runs_are_backfilled,
     waiting::imported_runs_stand_where_their_events_say,
 }
 

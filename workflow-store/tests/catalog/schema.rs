@@ -118,7 +118,7 @@ pub(crate) async fn every_column_of_the_document_is_there(place: Place) {
 }
 
 /// Names and keys as they were before they had owners and scopes.
-pub(crate) async fn what_was_before_gets_owners_and_scopes(place: Place) {
+pub(crate) async fn older_workflows_and_keys_get_owners_and_scopes(place: Place) {
     let mut file = new_run("etl");
     file.workflow.source = Some(Arc::new(json!({ "text": "a" })));
     for (name, key) in [("code", "k"), ("other", "l"), ("other", "m")] {

@@ -74,7 +74,7 @@ const TOLD: [&str; 7] = [
     "slept: -",
 ];
 
-pub(crate) async fn what_older_runs_wait_for_is_told(place: Place) {
+pub(crate) async fn waits_of_older_runs_are_backfilled(place: Place) {
     for (name, events) in stories() {
         let begun = place.store.begin(new_run(name), Vec::new()).await.expect("begun");
         let workflow_core::store::BeginOutcome::New(Some(lease)) = begun else {

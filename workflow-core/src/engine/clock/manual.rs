@@ -199,7 +199,7 @@ impl ManualClock {
         }
         if self.is_busy() {
             quiet.turns = 0;
-            if !quiet.is_over(cx) {
+            if !quiet.has_lasted(cx) {
                 return Move::NotYet;
             }
         } else if quiet.turns < IDLE_TURNS {
@@ -293,7 +293,7 @@ struct Quiet {
 
 impl Quiet {
     /// Whether nothing has happened for [`STALL_TIMEOUT`].
-    fn is_over(&mut self, cx: &mut Context<'_>) -> bool {
+    fn has_lasted(&mut self, cx: &mut Context<'_>) -> bool {
         let stall_timer = self.stall_timer.get_or_insert_with(|| sleep(STALL_TIMEOUT));
         stall_timer.as_mut().poll(cx).is_ready()
     }

@@ -149,15 +149,15 @@ mod tests {
     /// Sleeps for these milliseconds each, and checks the order in which the sleepers are woken.
     fn wake_in_order(millis: &[u64]) {
         let (tell, told) = mpsc::channel();
-        let start_sleep = millis.iter().enumerate().filter_map(|(which, millis)| {
+        let sleeps = millis.iter().enumerate().filter_map(|(which, millis)| {
             let mut sleep = Box::pin(Sleep::new(Duration::from_millis(*millis)));
             let waker = Waker::from(Arc::new(Tells(which, tell.clone())));
             let polled = sleep.as_mut().poll(&mut Context::from_waker(&waker));
             polled.is_pending().then_some((which, sleep))
         });
-        let mut start_sleep: Vec<_> = start_sleep.collect();
-        start_sleep.sort_by_key(|(_, sleep)| (sleep.until, sleep.number));
-        for (which, sleep) in &start_sleep {
+        let mut sleeps: Vec<_> = sleeps.collect();
+        sleeps.sort_by_key(|(_, sleep)| (sleep.until, sleep.number));
+        for (which, sleep) in &sleeps {
             let (woken, at) = told.recv().expect("it is woken");
             assert_eq!(woken, *which);
             assert!(at >= sleep.until);

@@ -12,6 +12,7 @@ use super::{
 };
 use crate::engine::durable::replay::Claim;
 use crate::engine::durable::writer::Held;
+use crate::event::JobLookup;
 
 impl RunState {
     /// Applies the effects of the scheduler to the run's state, without calling code of the host.
@@ -83,8 +84,7 @@ impl RunState {
             let error = Some(failure);
             self.note_job(job, |job| EventKind::JobCancelled { job, attempt, error });
         } else {
-            let (error, annotations) =
-                (failure, self.annotations.get(&job).cloned().unwrap_or_default());
+            let (error, annotations) = (failure, self.lookup().annotations(job));
             self.note_job(job, |job| EventKind::JobFailed { job, attempt, error, annotations });
         }
         self.send_result(job, Err(error), deferred);
@@ -116,16 +116,16 @@ impl RunState {
         result: Result<(), JobError>,
         deferred: &mut Deferred,
     ) {
-        let mut untold = Some(result);
+        let mut unsent = Some(result);
         if let Some(mut child) = self.children.remove(&job) {
-            if let Some((end, result)) = child.end.take().zip(untold.take())
+            if let Some((end, result)) = child.end.take().zip(unsent.take())
                 && let Some(Held::Tell(end, result)) = self.hold(Held::Tell(end, result))
             {
                 deferred.results.push((end, result));
             }
             deferred.host_owned.push(HostOwned::Child(child));
         }
-        deferred.host_owned.extend(untold.and_then(Result::err).map(HostOwned::Error));
+        deferred.host_owned.extend(unsent.and_then(Result::err).map(HostOwned::Error));
     }
 
     /// Stores the error of an attempt until the scheduler has decided what follows.

@@ -12,6 +12,7 @@ use crate::engine::durable::writer::Held;
 use crate::engine::shutdown::ShutdownPhase;
 use crate::engine::state::Ended;
 use crate::engine::worker::monitor;
+use crate::event::JobLookup;
 
 impl RunState {
     /// Decides the next step of a worker.
@@ -405,7 +406,7 @@ impl RunState {
 
     /// Records that a job of a persisted run completed.
     fn note_output(&mut self, job: u32, attempt: u32, output: Arc<Json>) {
-        let annotations = self.annotations.get(&job).cloned().unwrap_or_default();
+        let annotations = self.lookup().annotations(job);
         let output = Some(output);
         self.note_job(job, |job| EventKind::JobCompleted { job, attempt, output, annotations });
     }
@@ -439,9 +440,9 @@ impl RunState {
     ) {
         let (end, error) = match (self.scheduler.stop_cause(job), error.kind()) {
             (Some(cause), _) => {
-                let detail_text = error.chain();
+                let detail = error.chain();
                 deferred.host_owned.push(HostOwned::Error(error));
-                (End::Cancelled, self.stopped(run, job, cause, Some(detail_text)))
+                (End::Cancelled, self.stopped(run, job, cause, Some(detail)))
             }
             (None, JobErrorKind::Cancelled) => (End::Cancelled, error),
             (None, _) if error.is_retryable() && !self.forbids_retry(job, &error) => {

@@ -35,8 +35,8 @@ impl RunState {
         }
         let grace = self.grace(run, job);
         if grace.is_zero() || self.has_not_begun(job, attempt) {
-            let detail_text = self.has_thread(job, attempt).then(|| THREAD_RUNS_ON.to_owned());
-            return self.give_up(run, job, attempt, cause, detail_text, deferred);
+            let detail = self.has_thread(job, attempt).then(|| THREAD_RUNS_ON.to_owned());
+            return self.give_up(run, job, attempt, cause, detail, deferred);
         }
         // No deadline for `Duration::MAX`: what the job waits for has bounds of its own.
         if grace < Duration::MAX {
@@ -77,9 +77,8 @@ impl RunState {
             let what =
                 if self.has_thread(job, attempt) { THREAD_RUNS_ON } else { "it was dropped" };
             let grace = self.grace(run, job);
-            let detail_text =
-                format!("it did not stop within its grace period of {grace:?}; {what}");
-            self.give_up(run, job, attempt, cause, Some(detail_text), deferred);
+            let detail = format!("it did not stop within its grace period of {grace:?}; {what}");
+            self.give_up(run, job, attempt, cause, Some(detail), deferred);
         }
     }
 
@@ -114,12 +113,12 @@ impl RunState {
         job: u32,
         attempt: u32,
         cause: Cause,
-        detail_text: Option<String>,
+        detail: Option<String>,
         deferred: &mut Deferred,
     ) {
         run.run_values.fence(job, attempt);
         self.close(job, deferred);
-        let error = self.stopped(run, job, cause, detail_text);
+        let error = self.stopped(run, job, cause, detail);
         self.failed_with(job, error, deferred);
         self.scheduler.ended(job, attempt, End::Cancelled);
     }
@@ -130,16 +129,12 @@ impl RunState {
         run: &ActiveRun,
         job: u32,
         cause: Cause,
-        detail_text: Option<String>,
+        detail: Option<String>,
     ) -> JobError {
-        let detail_text =
-            detail_text.map(|detail_text| format!(": {detail_text}")).unwrap_or_default();
+        let detail = detail.map(|detail| format!(": {detail}")).unwrap_or_default();
         let kind = match cause {
             Cause::Cancelled => {
-                return JobError::of_kind(
-                    JobErrorKind::Cancelled,
-                    format!("cancelled{detail_text}"),
-                );
+                return JobError::of_kind(JobErrorKind::Cancelled, format!("cancelled{detail}"));
             }
             Cause::TimedOut(kind) => kind,
         };
@@ -155,7 +150,7 @@ impl RunState {
         let limit = limit.unwrap_or_default();
         JobError::of_kind(
             JobErrorKind::TimedOut(kind),
-            format!("{what} {limit:?} ({kind}){detail_text}"),
+            format!("{what} {limit:?} ({kind}){detail}"),
         )
     }
 

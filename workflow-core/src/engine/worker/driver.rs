@@ -171,9 +171,9 @@ impl Worker {
             return;
         }
         state.idle_turns += 1;
-        let rests = state.idle_turns == IDLE_TURNS;
+        let is_idle = state.idle_turns == IDLE_TURNS;
         drop(state);
-        if rests {
+        if is_idle {
             run.notify_clock();
         } else {
             yield_once(cx);

@@ -207,7 +207,7 @@ impl Scene {
         let alices = made(store, of("alice", "etl")).await;
         let bobs = made(store, of("bob", "etl")).await;
         made(store, NewWorkflow::new("nobodys")).await;
-        store.sync_registered(&[snapshot("code", json!({}))]).await.expect("announced");
+        store.sync_registered(&[snapshot("code", json!({}))]).await.expect("synced");
         let registered = store.workflow("code").await.expect("there");
         let alice = user(store, "alice");
         Self { store: Arc::clone(store), alice, alices, bobs, registered }

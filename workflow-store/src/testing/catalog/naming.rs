@@ -49,7 +49,7 @@ pub(crate) async fn a_name_means_the_callers_own_first(place: Catalogs) {
     // What programs register comes next, and slugs come last.
     let taken = made(&place.store, of("mallory", "payroll")).await;
     assert_eq!(id_of(&*root, "payroll").await, Some(taken.id));
-    place.store.sync_registered(&[snapshot("payroll", json!({}))]).await.expect("announced");
+    place.store.sync_registered(&[snapshot("payroll", json!({}))]).await.expect("synced");
     let (found, by) = root.find_workflow("payroll").await.expect("found");
     assert_eq!((found.source, by), (Source::Registered, MatchedBy::Registered));
     assert_ne!(found.slug, taken.slug);
@@ -70,7 +70,7 @@ pub(crate) async fn a_name_means_the_callers_own_first(place: Catalogs) {
     assert_eq!(id_of(&*mallory, "her-own").await, None);
 }
 
-pub(crate) async fn whoever_is_nobody_finds_everybodys(place: Catalogs) {
+pub(crate) async fn an_anonymous_viewer_finds_workflows_of_all_owners(place: Catalogs) {
     let hers = made(&place.store, of("ada", "Daily Etl")).await;
     let (found, by) = place.store.find_workflow("Daily Etl").await.expect("found");
     assert_eq!((found.id, by), (hers.id, MatchedBy::Name));
@@ -98,7 +98,7 @@ pub(crate) async fn a_name_is_unique_for_its_owner(place: Catalogs) {
     let first = made(&place.store, of("ada", "etl")).await;
     made(&place.store, of("bob", "etl")).await;
     made(&place.store, NewWorkflow::new("etl")).await;
-    place.store.sync_registered(&[snapshot("etl", json!({}))]).await.expect("announced");
+    place.store.sync_registered(&[snapshot("etl", json!({}))]).await.expect("synced");
     for (owner, id) in [("ada", first.id), ("bob", first.id + 1)] {
         let error = place.other.create_workflow(of(owner, "etl")).await.expect_err("taken");
         assert!(
@@ -181,14 +181,14 @@ pub(crate) async fn two_unicode_forms_are_one_name(place: Catalogs) {
             .await
             .expect("begun");
         place.store.begin(new_run(spelling), Vec::new()).await.expect("begun");
-        place.store.sync_registered(&[snapshot(spelling, json!({}))]).await.expect("announced");
+        place.store.sync_registered(&[snapshot(spelling, json!({}))]).await.expect("synced");
     }
     let runs = place.store.count_runs(&made.id.to_string()).await.expect("counted");
     let all = place.store.workflows(WorkflowQuery::default()).await.expect("listed").items;
     assert_eq!((runs, all.len()), (2, 2));
 }
 
-pub(crate) async fn a_slug_is_like_nothing_else(place: Catalogs) {
+pub(crate) async fn slugs_differ_from_names_slugs_and_ids(place: Catalogs) {
     let mut all = Vec::new();
     for at in 0..40 {
         all.push(made(&place.store, of(&format!("user {at}"), "Etl")).await);
@@ -339,7 +339,7 @@ pub(crate) async fn the_owner_of_a_deleted_account_keeps_nothing_from_others(pla
     assert!(matches!(begun, BeginOutcome::New(_)), "{begun:?}");
 }
 
-pub(crate) async fn nobody_elses_workflow_is_pruned_by_its_name(place: Catalogs) {
+pub(crate) async fn pruning_by_name_spares_other_owners(place: Catalogs) {
     let audit = made(&place.store, of("mallory", "Audit Log")).await;
     for _ in 0..3 {
         let run = NewRun { workflow_id: Some(audit.id), ..new_run("Audit Log") };
@@ -362,7 +362,7 @@ pub(crate) async fn nobody_elses_workflow_is_pruned_by_its_name(place: Catalogs)
 }
 
 pub(crate) async fn a_workflow_that_is_code_keeps_its_name(place: Catalogs) {
-    place.store.sync_registered(&[snapshot("code", json!({}))]).await.expect("announced");
+    place.store.sync_registered(&[snapshot("code", json!({}))]).await.expect("synced");
     let rename = WorkflowChange { name: Some("mine".to_owned()), ..Default::default() };
     let error = place.store.update_workflow("code", rename).await.expect_err("refused").to_string();
     let wanted =

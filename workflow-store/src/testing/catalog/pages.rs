@@ -187,7 +187,7 @@ pub(crate) async fn molecules_and_atoms_are_counted(place: Catalogs) {
     assert_eq!((bob.molecules[0].workflows, bob.molecules[0].executions), (1, 0));
 }
 
-pub(crate) async fn what_no_engine_drives_is_reported(place: Catalogs) {
+pub(crate) async fn external_runs_take_status_reports(place: Catalogs) {
     let store = &place.store;
     let mut run = new_run("outside");
     run.owner = None;

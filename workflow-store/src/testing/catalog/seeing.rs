@@ -191,12 +191,12 @@ pub(crate) async fn a_number_says_which_of_a_name(place: Catalogs) {
     assert_eq!(error, "the store has no workflow 4711; list the workflows to see which there are");
 }
 
-pub(crate) async fn what_is_announced_is_there_before_it_runs(place: Catalogs) {
+pub(crate) async fn registered_workflows_exist_before_their_first_run(place: Catalogs) {
     let store = &place.store;
     let mut undrawn = snapshot("code", json!({ "project": "old" }));
     undrawn.fingerprint = "".into();
     undrawn.graph = Arc::new(json!({ "nodes": [], "edges": [] }));
-    store.sync_registered(&[undrawn.clone()]).await.expect("announced");
+    store.sync_registered(&[undrawn.clone()]).await.expect("synced");
     place.other.sync_registered(&[undrawn.clone()]).await.expect("announced again");
     let found = store.workflow("code").await.expect("there");
     assert_eq!((found.execution_count, found.project.as_deref()), (0, Some("old")));
@@ -205,15 +205,12 @@ pub(crate) async fn what_is_announced_is_there_before_it_runs(place: Catalogs) {
     assert_eq!((ran.id, ran.version, ran.execution_count), (found.id, 1, 1));
     assert_eq!(ran.dag_spec["nodes"][0]["id"], "load");
     // A graph that is drawn once there is an input stays as it was drawn last.
-    store.sync_registered(&[undrawn.clone()]).await.expect("announced");
+    store.sync_registered(&[undrawn.clone()]).await.expect("synced");
     assert_eq!(store.workflow("code").await.expect("there").dag_spec, ran.dag_spec);
-    store
-        .sync_registered(&[snapshot("code", json!({ "project": "new" }))])
-        .await
-        .expect("announced");
+    store.sync_registered(&[snapshot("code", json!({ "project": "new" }))]).await.expect("synced");
     assert_eq!(store.workflow("code").await.expect("there").project.as_deref(), Some("new"));
     let edit = WorkflowChange { project: Some("mine".to_owned()), ..Default::default() };
     store.update_workflow("code", edit).await.expect("changed");
-    store.sync_registered(&[undrawn]).await.expect("announced");
+    store.sync_registered(&[undrawn]).await.expect("synced");
     assert_eq!(store.workflow("code").await.expect("there").project.as_deref(), Some("mine"));
 }

@@ -73,7 +73,7 @@ pub(crate) async fn renewing_keeps_runs(stores: Stores) {
     }
 }
 
-pub(crate) async fn what_is_released_is_free(stores: Stores) {
+pub(crate) async fn released_runs_can_be_claimed(stores: Stores) {
     let owner = owner();
     let (kept, freed) = (begin(&*stores.one, owner).await, begin(&*stores.one, owner).await);
     let lost = workflow_core::store::Lease { token: 7, ..kept };
@@ -109,7 +109,7 @@ pub(crate) async fn orphans_come_in_pages(stores: Stores) {
     assert_eq!(rest, runs[2..]);
 }
 
-pub(crate) async fn what_has_ended_is_no_orphan(stores: Stores) {
+pub(crate) async fn finished_runs_are_not_abandoned(stores: Stores) {
     let owner = living(SHORT);
     let (ended, open) = (begin(&*stores.one, owner).await, begin(&*stores.one, owner).await);
     stores.one.append(&ended, &[completed(1, json!(null))]).await.expect("kept");
@@ -141,7 +141,7 @@ pub(crate) async fn a_slow_owner_that_nobody_replaced_goes_on(stores: Stores) {
     assert!(matches!(refused, Err(StoreError::LeaseLost { .. })), "{refused:?}");
 }
 
-pub(crate) async fn what_is_held_is_counted(stores: Stores) {
+pub(crate) async fn held_leases_are_counted(stores: Stores) {
     assert_eq!(stores.one.held().await.expect("readable"), HeldLeases::default());
     let owner = owner();
     let (kept, freed) = (begin(&*stores.one, owner).await, begin(&*stores.one, owner).await);

@@ -88,7 +88,7 @@ pub(crate) async fn another_programs_run_takes_no_signals(stores: Stores) {
     stores.other.send(run, MessageKind::Cancel).await.expect("it may be asked to stop");
 }
 
-pub(crate) async fn what_has_ended_takes_no_messages(stores: Stores) {
+pub(crate) async fn finished_runs_take_no_messages(stores: Stores) {
     let lease = begin(&*stores.one, owner()).await;
     stores.one.append(&lease, &[completed(1, json!(null))]).await.expect("kept");
     let error = stores.other.send(lease.run, MessageKind::Cancel).await;

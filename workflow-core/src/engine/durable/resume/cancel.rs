@@ -206,7 +206,7 @@ fn closing_events(stored: &StoredRun, events: &[Event]) -> Vec<EventKind> {
             (EventKind::JobStarted { attempt, .. }, Some(job)) => {
                 started.insert(job, *attempt);
             }
-            (kind, Some(job)) if kind.job_status().is_some_and(Status::is_final) => {
+            (kind, Some(job)) if kind.ends_job() => {
                 started.remove(job);
                 ended.insert(job);
             }

@@ -91,14 +91,12 @@ impl Deaths {
     /// flight.
     fn learn(&mut self, kind: &EventKind) {
         let Some(Unrecorded { starters, .. }) = &mut self.unrecorded else { return };
+        if (kind.ends_job() || matches!(kind, EventKind::AttemptFailed { .. }))
+            && let Some(job) = kind.job()
+        {
+            starters.remove(&self.in_flight.starter(job).map(str::to_owned));
+        }
         match kind {
-            EventKind::AttemptFailed { job, .. }
-            | EventKind::JobCompleted { job, .. }
-            | EventKind::JobFailed { job, .. }
-            | EventKind::JobSkipped { job, .. }
-            | EventKind::JobCancelled { job, .. } => {
-                starters.remove(&self.in_flight.starter(job).map(str::to_owned));
-            }
             EventKind::SleepStarted { job, .. }
             | EventKind::SignalReceived { job, .. }
             | EventKind::ValuePersisted { job, .. } => drop(starters.remove(&Some(job.clone()))),

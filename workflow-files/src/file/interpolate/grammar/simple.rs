@@ -65,7 +65,7 @@ impl Reader<'_> {
             return Ok(false);
         }
         if declares {
-            // Replaces it: the value has been checked.
+            // Stands for the assignment, whose value has been checked.
             words.push(Word::new(self.pos));
         }
         Ok(true)
