@@ -56,7 +56,7 @@ use std::time::Duration;
 use std::time::SystemTime;
 
 use crate::job::{Replacement, States};
-use crate::store::{DEFAULT_PREFIX, IntoStore, Store};
+use crate::store::{DEFAULT_PREFIX, IntoStore, OwnerId, Store};
 use crate::workflow::Workflow;
 
 pub use clock::{Clock, ManualClock, SystemClock};
@@ -247,6 +247,16 @@ impl Engine {
     /// Returns the engine's store, if it has one.
     pub fn store(&self) -> Option<&Arc<dyn Store>> {
         self.0.lease_renewer.as_ref().map(LeaseRenewer::store)
+    }
+
+    /// The ID by which the store knows the engine, if it has one.
+    pub(crate) fn owner_id(&self) -> Option<OwnerId> {
+        self.0.lease_renewer.as_ref().map(|lease_renewer| lease_renewer.owner().id)
+    }
+
+    /// The limit of its running jobs.
+    pub(crate) fn max_parallel(&self) -> Option<usize> {
+        self.0.limits.sizes().0
     }
 }
 

@@ -1,20 +1,24 @@
 //! Persistence of runs: their inputs, events, owners and messages.
 
+mod changes;
 mod error;
 mod key;
 mod lease;
 mod memory;
 mod queue;
 mod record;
+mod workers;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use futures::stream::BoxStream;
 
 use crate::event::Event;
 use crate::id::RunId;
 
+pub use changes::QueueChanges;
 pub use error::StoreError;
 pub use key::{KeyError, KeyScope};
 pub use lease::{HeldLeases, Lease, Owner, OwnerId};
@@ -24,6 +28,7 @@ pub use record::{
     BeginOutcome, Message, MessageKind, NewRun, Parent, StoredRun, Trigger, WORKFLOW_FILE,
     WorkflowSnapshot,
 };
+pub use workers::{Backlog, StoredWorker, WorkerId, WorkerReport};
 
 /// The number of runs that the default methods read at once.
 const PAGE: usize = 1000;
@@ -133,13 +138,8 @@ pub trait Store: Send + Sync + 'static {
         owner: Owner,
         request: &ClaimRequest,
     ) -> Result<Vec<ClaimedRun>, StoreError> {
-        let (mut waiting, mut after) = (Vec::new(), None);
-        loop {
-            let page = self.abandoned(after, PAGE).await?;
-            let Some(last) = page.last() else { break };
-            after = Some(last.id);
-            waiting.extend(page.into_iter().filter(|run| run.is_queued() && request.wants(run)));
-        }
+        let mut waiting = queued(self).await?;
+        waiting.retain(|run| request.wants(run));
         request.sort(&mut waiting);
         let mut claimed = Vec::new();
         let mut waiting = waiting.into_iter();
@@ -187,6 +187,58 @@ pub trait Store: Send + Sync + 'static {
         }
         stranded.truncate(limit);
         Ok(stranded)
+    }
+
+    /// Returns a stream with an item each time that runs may have been added to task queues, by any
+    /// process. Several additions may be one item. A worker that waits reads it to claim a run at
+    /// once; it also looks at intervals, so a store may miss additions, or announce too many.
+    ///
+    /// The default is a stream without items.
+    fn queue_changes(&self) -> BoxStream<'static, ()> {
+        Box::pin(futures::stream::pending())
+    }
+
+    /// Returns the task queues in which runs wait, by name.
+    ///
+    /// The default reads all abandoned runs, which is slow where many wait.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the store cannot be read.
+    async fn backlogs(&self) -> Result<Vec<Backlog>, StoreError> {
+        Ok(workers::count(queued(self).await?))
+    }
+
+    /// Records a heartbeat of a worker.
+    ///
+    /// The default does nothing: the store does not know the workers.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the store cannot be changed.
+    async fn report_worker(&self, report: &WorkerReport) -> Result<(), StoreError> {
+        let _ = report;
+        Ok(())
+    }
+
+    /// Forgets a worker that has stopped.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the store cannot be changed.
+    async fn forget_worker(&self, worker: WorkerId) -> Result<(), StoreError> {
+        let _ = worker;
+        Ok(())
+    }
+
+    /// Returns the workers that are alive, and those that died within the last hour, oldest first.
+    /// `None` if the store does not know the workers, which is the default.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the store cannot be read.
+    async fn workers(&self) -> Result<Option<Vec<StoredWorker>>, StoreError> {
+        Ok(None)
     }
 
     /// Releases leases, so that other engines can claim the runs at once. Lost leases are ignored.
@@ -240,4 +292,15 @@ pub trait Store: Send + Sync + 'static {
     ///
     /// Fails when the store cannot be read.
     async fn messages(&self, run: RunId) -> Result<Vec<Message>, StoreError>;
+}
+
+/// Returns all runs that wait in task queues.
+async fn queued<S: Store + ?Sized>(store: &S) -> Result<Vec<StoredRun>, StoreError> {
+    let (mut waiting, mut after) = (Vec::new(), None);
+    loop {
+        let page = store.abandoned(after, PAGE).await?;
+        let Some(last) = page.last() else { return Ok(waiting) };
+        after = Some(last.id);
+        waiting.extend(page.into_iter().filter(StoredRun::is_queued));
+    }
 }

@@ -1,18 +1,21 @@
 //! Workers: they take runs from task queues and drive them, within their slots.
 
+mod identity;
 mod preset;
 
 use std::collections::{HashMap, HashSet};
 use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use futures::future::{Either, FutureExt as _, select};
-use futures::stream::{FuturesUnordered, StreamExt as _};
+use futures::stream::{self, FuturesUnordered, StreamExt as _};
 
 use crate::engine::{ClaimedBatch, Engine, EngineBuilder, ResumeError, RunHandle};
 use crate::id::RunId;
 use crate::run::Run as _;
-use crate::store::{ClaimRequest, Queues, StoreError};
+use crate::store::{ClaimRequest, Queues, Store, StoreError, WorkerId, WorkerReport};
 
 pub use preset::Preset;
 
@@ -45,6 +48,7 @@ pub use preset::Preset;
 #[must_use = "call `.run(..)` or `.run_until(..)`"]
 pub struct Worker {
     engine: Engine,
+    name: String,
     queues: Queues,
     max_concurrent_workflows: usize,
 }
@@ -53,7 +57,12 @@ impl Worker {
     /// Creates a worker for all task queues of the engine's store, without a limit of runs. The
     /// [`max_parallel`](crate::engine::EngineBuilder::max_parallel) of the engine limits its jobs.
     pub fn new(engine: Engine) -> Self {
-        Self { engine, queues: Queues::all(), max_concurrent_workflows: usize::MAX }
+        Self {
+            engine,
+            name: identity::default_name(),
+            queues: Queues::all(),
+            max_concurrent_workflows: usize::MAX,
+        }
     }
 
     /// Creates a worker with a new engine, both configured by a preset.
@@ -73,6 +82,13 @@ impl Worker {
     /// The engine that drives the runs.
     pub fn engine(&self) -> &Engine {
         &self.engine
+    }
+
+    /// Sets the name under which lists of workers show it. Default: the ID of the process and the
+    /// name of the machine, as `4711@build-3`.
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = name.into();
+        self
     }
 
     /// Sets the task queues that it serves. Default: all.
@@ -96,10 +112,17 @@ impl Worker {
     /// Fails if the engine has no store, or if the store is unusable. An unreachable store is
     /// retried.
     pub async fn run(&self, stop: impl Future<Output = ()>) -> Result<(), StoreError> {
-        match select(pin!(stop), pin!(Taking::new(self).take())).await {
+        let mut taking = Taking::new(self);
+        let ended = match select(pin!(stop), pin!(taking.take())).await {
             Either::Left(((), _)) => Ok(()),
             Either::Right((ended, _)) => ended,
+        };
+        if let Some((store, id)) = taking.seat()
+            && let Err(error) = store.forget_worker(id).await
+        {
+            tracing::debug!(%error, "the worker is listed until its lifetime is over");
         }
+        ended
     }
 
     /// Takes runs until a future ends, and returns its output. If the engine is shut down before,
@@ -109,12 +132,11 @@ impl Worker {
     ///
     /// As [`run`](Self::run).
     pub async fn run_until<T>(&self, future: impl Future<Output = T>) -> Result<T, StoreError> {
-        match select(pin!(future), pin!(self.run(std::future::pending()))).await {
-            Either::Left((output, _)) => Ok(output),
-            Either::Right((ended, future)) => {
-                ended?;
-                Ok(future.await)
-            }
+        let (mut future, mut output) = (pin!(future), None);
+        self.run(async { output = Some(future.as_mut().await) }).await?;
+        match output {
+            Some(output) => Ok(output),
+            None => Ok(future.await),
         }
     }
 }
@@ -138,9 +160,17 @@ const BATCH: usize = 100;
 /// The time between two attempts to resume stranded runs, which fail until the program changes.
 const STRANDED_INTERVAL: Duration = Duration::from_secs(5);
 
+/// The time between two heartbeats of a worker, and the time for which it counts as alive after one.
+const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(2);
+const LIFETIME: Duration = Duration::from_secs(8);
+
+/// The number of the next worker of this process.
+static NEXT: AtomicU32 = AtomicU32::new(0);
+
 /// A worker that takes runs.
 struct Taking<'a> {
     worker: &'a Worker,
+    number: u32,
     /// The runs in progress.
     runs: HashMap<RunId, RunHandle>,
     /// Ends of these runs here, with their IDs.
@@ -151,27 +181,37 @@ struct Taking<'a> {
     logged: HashSet<RunId>,
     /// When stranded runs are next looked for.
     stranded_at: Duration,
+    /// When the next heartbeat is due.
+    heartbeat_at: Duration,
 }
 
 impl<'a> Taking<'a> {
     fn new(worker: &'a Worker) -> Self {
         Self {
             worker,
+            number: NEXT.fetch_add(1, Ordering::Relaxed),
             runs: HashMap::new(),
             ends: FuturesUnordered::new(),
             unknown: HashSet::new(),
             logged: HashSet::new(),
             stranded_at: Duration::ZERO,
+            heartbeat_at: Duration::ZERO,
         }
     }
 
-    async fn take(mut self) -> Result<(), StoreError> {
+    async fn take(&mut self) -> Result<(), StoreError> {
         let engine = &self.worker.engine;
+        let mut changes = match engine.store() {
+            Some(store) => store.queue_changes(),
+            None => Box::pin(stream::pending()),
+        };
         while !engine.is_stopping() {
             match self.take_some().await {
                 // More may wait.
                 Ok(Some(1..)) => {}
-                Ok(Some(0)) => engine.pause().await,
+                Ok(Some(0)) => {
+                    select(changes.next(), pin!(engine.pause())).await;
+                }
                 Ok(None) => self.end_or_pause().await,
                 Err(StoreError::Unavailable(error)) => {
                     tracing::warn!(%error, "the store is unreachable; retrying");
@@ -195,9 +235,17 @@ impl<'a> Taking<'a> {
     /// if no slot is free.
     async fn take_some(&mut self) -> Result<Option<usize>, StoreError> {
         let worker = self.worker;
-        let find = worker.engine.known_workflows();
-        if worker.engine.now() >= self.stranded_at {
-            self.stranded_at = worker.engine.now() + STRANDED_INTERVAL;
+        let (find, now) = (worker.engine.known_workflows(), worker.engine.now());
+        self.remove_ended();
+        if now >= self.heartbeat_at {
+            self.heartbeat_at = now + HEARTBEAT_INTERVAL;
+            if let Some((store, id)) = self.seat() {
+                let report = self.report(id);
+                store.report_worker(&report).await?;
+            }
+        }
+        if now >= self.stranded_at {
+            self.stranded_at = now + STRANDED_INTERVAL;
             self.unknown.clear();
             let recovery = worker.engine.recover_stranded(&worker.queues, find).await?;
             for (run, error) in &recovery.refused {
@@ -233,16 +281,47 @@ impl<'a> Taking<'a> {
         }));
     }
 
-    /// The number of runs that may begin now.
-    fn free_slots(&mut self) -> usize {
-        let limit = self.worker.max_concurrent_workflows;
+    fn remove_ended(&mut self) {
         while let Some(Some(ended)) = self.ends.next().now_or_never() {
             self.runs.remove(&ended);
         }
-        if limit == usize::MAX {
-            return limit;
+    }
+
+    /// The number of runs that may begin now.
+    fn free_slots(&self) -> usize {
+        match self.worker.max_concurrent_workflows {
+            usize::MAX => usize::MAX,
+            limit => limit.saturating_sub(self.in_progress()),
         }
-        limit.saturating_sub(self.runs.values().filter(|run| !run.is_idle()).count())
+    }
+
+    /// The number of runs with a job that does not wait.
+    fn in_progress(&self) -> usize {
+        self.runs.values().filter(|run| !run.is_idle()).count()
+    }
+
+    /// What this worker does.
+    fn report(&self, id: WorkerId) -> WorkerReport {
+        let Worker { engine, name, queues, max_concurrent_workflows } = self.worker;
+        let workflows = self.in_progress();
+        WorkerReport {
+            id,
+            name: name.clone(),
+            queues: queues.clone(),
+            max_concurrent_workflows: Some(*max_concurrent_workflows)
+                .filter(|limit| *limit < usize::MAX),
+            max_concurrent_activities: engine.max_parallel(),
+            workflows,
+            activities: self.runs.values().map(RunHandle::running_jobs).sum(),
+            waiting: self.runs.len() - workflows,
+            lifetime: LIFETIME,
+        }
+    }
+
+    /// The store, and what it knows this worker by.
+    fn seat(&self) -> Option<(&'a Arc<dyn Store>, WorkerId)> {
+        let engine = &self.worker.engine;
+        Some((engine.store()?, WorkerId { owner: engine.owner_id()?, number: self.number }))
     }
 
     fn log_refused(&mut self, run: RunId, error: &ResumeError) {

@@ -107,6 +107,11 @@ impl RunHandle {
         self.0.is_idle()
     }
 
+    /// The number of its running jobs, without those that only wait for other jobs.
+    pub(crate) fn running_jobs(&self) -> usize {
+        self.0.lock().scheduler.running()
+    }
+
     /// The report of the run, if it has ended. For an earlier run, only once somebody has waited
     /// for it.
     fn report(&self) -> Option<&Report> {

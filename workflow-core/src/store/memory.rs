@@ -2,19 +2,23 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use async_trait::async_trait;
+use futures::stream::BoxStream;
 
 use super::{
-    BeginOutcome, HeldLeases, KeyScope, Lease, Message, MessageKind, NewRun, Owner, OwnerId, Store,
-    StoreError, StoredRun,
+    BeginOutcome, HeldLeases, KeyScope, Lease, Message, MessageKind, NewRun, Owner, OwnerId,
+    QueueChanges, Store, StoreError, StoredRun, StoredWorker, WorkerId, WorkerReport,
 };
 use crate::event::{Blocked, Event, Status};
 use crate::id::RunId;
 
 /// The longest lifetime of an owner: one year.
 const LONGEST_LIFETIME: Duration = Duration::from_secs(365 * 24 * 3600);
+
+/// The time for which dead workers are listed.
+const REMEMBERED: Duration = Duration::from_secs(3600);
 
 /// A store in memory, for tests and for programs that list past runs but need not persist them.
 ///
@@ -33,7 +37,10 @@ const LONGEST_LIFETIME: Duration = Duration::from_secs(365 * 24 * 3600);
 /// # Ok::<(), RunError>(())
 /// ```
 #[derive(Debug, Default)]
-pub struct MemoryStore(Mutex<Runs>);
+pub struct MemoryStore {
+    state: Mutex<Runs>,
+    changes: QueueChanges,
+}
 
 #[derive(Debug, Default)]
 struct Runs {
@@ -43,6 +50,15 @@ struct Runs {
     /// The time until which each owner counts as alive.
     owners: HashMap<OwnerId, Instant>,
     messages: Vec<Message>,
+    workers: BTreeMap<WorkerId, Worker>,
+}
+
+#[derive(Debug)]
+struct Worker {
+    report: WorkerReport,
+    since: SystemTime,
+    last_heartbeat: SystemTime,
+    alive_until: Instant,
 }
 
 #[derive(Debug)]
@@ -65,7 +81,7 @@ impl MemoryStore {
     }
 
     fn lock(&self) -> MutexGuard<'_, Runs> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -148,10 +164,15 @@ impl Store for MemoryStore {
             state.keys.insert((row.run.key_scope(), key), id);
         }
         state.runs.insert(id, row);
-        Ok(BeginOutcome::New(owner.map(|owner| {
+        let lease = owner.map(|owner| {
             state.keep_alive(owner);
             Lease { run: id, owner: owner.id, token: 1 }
-        })))
+        });
+        drop(state);
+        if lease.is_none() {
+            self.changes.announce();
+        }
+        Ok(BeginOutcome::New(lease))
     }
 
     async fn append(&self, lease: &Lease, events: &[Event]) -> Result<(), StoreError> {
@@ -210,7 +231,45 @@ impl Store for MemoryStore {
                 row.run.owner = None;
             }
         }
+        drop(state);
+        self.changes.announce();
         Ok(())
+    }
+
+    fn queue_changes(&self) -> BoxStream<'static, ()> {
+        self.changes.subscribe()
+    }
+
+    async fn report_worker(&self, report: &WorkerReport) -> Result<(), StoreError> {
+        let (now, report) = (SystemTime::now(), report.clone());
+        let alive_until = Instant::now() + report.lifetime.min(LONGEST_LIFETIME);
+        let mut state = self.lock();
+        let since = state.workers.get(&report.id).map_or(now, |worker| worker.since);
+        let worker = Worker { since, last_heartbeat: now, alive_until, report };
+        state.workers.insert(worker.report.id, worker);
+        Ok(())
+    }
+
+    async fn forget_worker(&self, worker: WorkerId) -> Result<(), StoreError> {
+        self.lock().workers.remove(&worker);
+        Ok(())
+    }
+
+    async fn workers(&self) -> Result<Option<Vec<StoredWorker>>, StoreError> {
+        let (now, mut state) = (Instant::now(), self.lock());
+        state.workers.retain(|_, worker| now < worker.alive_until + REMEMBERED);
+        let mut workers: Vec<_> = state
+            .workers
+            .values()
+            .map(|worker| StoredWorker {
+                report: worker.report.clone(),
+                since: worker.since,
+                last_heartbeat: worker.last_heartbeat,
+                is_alive: now < worker.alive_until,
+            })
+            .collect();
+        workers.sort_by_key(|worker| (worker.since, worker.report.id));
+        Ok(Some(workers))
     }
 
     async fn renew(&self, owner: Owner, leases: &[Lease]) -> Result<Vec<Lease>, StoreError> {

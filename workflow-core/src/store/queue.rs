@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use super::{Lease, StoredRun};
 
 /// The prefix of task queues where nothing else is configured.
@@ -32,7 +34,7 @@ pub fn queue_of(prefix: &str, domain: Option<&str>) -> String {
 /// assert_eq!(queues.to_string(), "estuary-critical, estuary-booking, estuary-payment");
 /// assert_eq!(Queues::all().add("estuary-critical", 10).to_string(), "estuary-critical, all others");
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Queues {
     /// Names with their priorities.
     named: BTreeMap<String, i32>,

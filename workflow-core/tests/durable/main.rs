@@ -16,6 +16,7 @@ mod stranded;
 mod takeover;
 mod users;
 mod values;
+mod workers;
 
 use std::sync::Arc;
 use std::time::Duration;

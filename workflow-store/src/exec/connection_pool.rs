@@ -10,6 +10,7 @@ use crate::db::sql::{Sql, SqlError, SqlKind};
 use crate::exec::operation::{Cx, Operation, OperationFailure, TxMode, operation, shut};
 use crate::exec::queue::Queue;
 use crate::exec::reader::Reader;
+use crate::exec::watcher::Watcher;
 use crate::exec::writer::Writer;
 
 /// The threads and their queues. On drop, they finish the queued operations and end.
@@ -21,6 +22,7 @@ pub(crate) struct ConnectionPool {
     /// same as `writes` if there are no readers.
     vital: Arc<Queue<Box<dyn Operation>>>,
     threads: Vec<JoinHandle<()>>,
+    watcher: Watcher,
 }
 
 impl ConnectionPool {
@@ -35,6 +37,7 @@ impl ConnectionPool {
             reads: reads.clone(),
             vital: vital.clone(),
             threads: Vec::new(),
+            watcher: Watcher::new(connect),
         };
         let writer = connect.clone();
         pool.spawn("workflow-store-writer", move || Writer::new(writer).serve(&writes))?;
@@ -44,6 +47,11 @@ impl ConnectionPool {
             pool.spawn("workflow-store-reader", move || Reader::new(reader).serve(&queue))?;
         }
         Ok(pool)
+    }
+
+    /// What notices additions to task queues.
+    pub(crate) fn watcher(&self) -> &Watcher {
+        &self.watcher
     }
 
     fn spawn(&mut self, name: &str, work: impl FnOnce() + Send + 'static) -> Result<(), SqlError> {
@@ -119,6 +127,8 @@ where
 
 impl Drop for ConnectionPool {
     fn drop(&mut self) {
+        // Before the writer, which is to be the last to close a SQLite file.
+        self.watcher.close();
         self.writes.close();
         self.reads.close();
         self.vital.close();

@@ -5,5 +5,6 @@ pub(crate) mod operation;
 mod queue;
 mod reader;
 pub(crate) mod tx_totals;
+mod watcher;
 pub(crate) mod write_cache;
 mod writer;

@@ -3,14 +3,15 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use futures::stream::BoxStream;
 use workflow_core::event::Event;
 use workflow_core::id::RunId;
 use workflow_core::store::{
-    BeginOutcome, ClaimRequest, ClaimedRun, HeldLeases, Lease, Message, MessageKind, NewRun, Owner,
-    OwnerId, Store, StoreError, StoredRun,
+    Backlog, BeginOutcome, ClaimRequest, ClaimedRun, HeldLeases, Lease, Message, MessageKind,
+    NewRun, Owner, OwnerId, Store, StoreError, StoredRun, StoredWorker, WorkerId, WorkerReport,
 };
 
-use super::{append, begin, lease, message, queue, read};
+use super::{append, begin, lease, message, queue, read, worker};
 use crate::db::sql::{Sql, SqlError};
 use crate::exec::operation::{Cx, TxMode};
 use crate::rows::beginning::{Admission, Beginning};
@@ -69,12 +70,17 @@ impl<D: Database> Store for SqlStore<D> {
             }
             run.user = Some(user.clone());
         }
+        let is_queued = run.owner.is_none();
         let new = Arc::new(Beginning::new(run, &events)?);
-        Ok(self
+        let begun = self
             .change(TxMode::Batched, move |cx, visibility| {
                 begin::begin(cx, visibility, &new, Admission::Active)
             })
-            .await?)
+            .await?;
+        if is_queued {
+            self.pool.watcher().announce();
+        }
+        Ok(begun)
     }
 
     async fn append(&self, lease: &Lease, events: &[Event]) -> Result<(), StoreError> {
@@ -138,7 +144,35 @@ impl<D: Database> Store for SqlStore<D> {
     async fn release(&self, leases: &[Lease]) -> Result<(), StoreError> {
         self.check_engine()?;
         let leases = leases.to_vec();
-        Ok(self.pool.write(TxMode::Batched, move |cx| lease::release(cx, &leases)).await?)
+        self.pool.write(TxMode::Batched, move |cx| lease::release(cx, &leases)).await?;
+        self.pool.watcher().announce();
+        Ok(())
+    }
+
+    fn queue_changes(&self) -> BoxStream<'static, ()> {
+        self.pool.watcher().subscribe()
+    }
+
+    async fn backlogs(&self) -> Result<Vec<Backlog>, StoreError> {
+        Ok(self.pool.read(worker::backlogs).await?)
+    }
+
+    async fn report_worker(&self, report: &WorkerReport) -> Result<(), StoreError> {
+        self.check_engine()?;
+        let (id, lifetime) = (report.id, report.lifetime);
+        let text = event::write(report)?;
+        let heartbeat = move |cx: &mut Cx<'_>| worker::report(cx.sql, id, &text, lifetime);
+        Ok(self.pool.write(TxMode::Batched, heartbeat).await?)
+    }
+
+    async fn forget_worker(&self, worker: WorkerId) -> Result<(), StoreError> {
+        self.check_engine()?;
+        let forget = move |cx: &mut Cx<'_>| worker::forget(cx.sql, worker);
+        Ok(self.pool.write(TxMode::Batched, forget).await?)
+    }
+
+    async fn workers(&self) -> Result<Option<Vec<StoredWorker>>, StoreError> {
+        Ok(Some(self.pool.read(worker::all).await?))
     }
 
     async fn renew(&self, owner: Owner, leases: &[Lease]) -> Result<Vec<Lease>, StoreError> {

@@ -11,6 +11,7 @@ mod queue;
 mod read;
 mod report;
 mod waiting;
+mod worker;
 
 pub(crate) use begin::begin;
 pub(crate) use definition::sync_registered;
@@ -38,6 +39,7 @@ pub(crate) fn statements() -> Vec<(String, Vec<crate::db::value::Value<'static>>
         (lease::DRIVEN.to_owned(), vec![Uuid(1)]),
         (read::BY_KEY.to_owned(), vec![Text("k"), Text("user 1")]),
         (lease::HELD.to_owned(), vec![]),
+        (worker::BACKLOGS.to_owned(), vec![]),
         (message::INBOX.to_owned(), vec![Int(1), Uuid(1)]),
     ]
 }

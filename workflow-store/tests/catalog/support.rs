@@ -40,7 +40,10 @@ impl Raw {
         let trigger = "DROP TRIGGER workflows_workflowrun_inserted;
             CREATE TRIGGER workflows_workflowrun_owner AFTER INSERT ON workflows_workflowrun
             BEGIN SELECT 1; END";
+        let announcing = "DROP TRIGGER workflows_queue_added ON workflows_queue;
+            DROP FUNCTION workflows_announce_queued; DROP TABLE workflows_worker";
         let steps = [
+            (14, if self.is_postgres() { announcing } else { "DROP TABLE workflows_worker" }),
             (
                 13,
                 "DROP INDEX workflows_workflowrun_open_child_idx;

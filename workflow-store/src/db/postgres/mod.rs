@@ -5,6 +5,7 @@ mod adopt;
 mod cancel;
 mod connection;
 mod error;
+mod listen;
 mod migrate;
 mod schema;
 #[cfg(not(feature = "tls"))]
@@ -20,7 +21,7 @@ use tokio_postgres::Config;
 
 use address::{Address, Encryption};
 
-use crate::db::connect::{Connect, Purpose};
+use crate::db::connect::{Connect, Purpose, Watch};
 use crate::db::sql::{Sql, SqlError};
 
 /// Opens connections to one database.
@@ -56,5 +57,9 @@ impl Connect for Opener {
 
     fn begin(&self) -> &'static str {
         "BEGIN"
+    }
+
+    fn watch(&self) -> Result<Option<Box<dyn Watch>>, SqlError> {
+        listen::open(&self.config, &self.encryption, &self.name).map(Some)
     }
 }

@@ -5,10 +5,11 @@ mod error;
 mod migrate;
 mod options;
 mod place;
+mod watch;
 
 use std::path::{Path, PathBuf};
 
-use crate::db::connect::{Connect, Purpose};
+use crate::db::connect::{Connect, Purpose, Watch};
 use crate::db::sql::{Sql, SqlError};
 
 use place::Place;
@@ -45,6 +46,14 @@ impl Connect for Opener {
 
     fn begin(&self) -> &'static str {
         "BEGIN IMMEDIATE"
+    }
+
+    fn watch(&self) -> Result<Option<Box<dyn Watch>>, SqlError> {
+        if self.is_memory() {
+            return Ok(None);
+        }
+        let connection = self.connect(Purpose::Read)?;
+        Ok(Some(Box::new(watch::SqliteWatch::new(connection)?)))
     }
 }
 

@@ -7,6 +7,7 @@ mod driving;
 mod fixtures;
 mod queueing;
 mod sending;
+mod workers;
 
 use std::any::Any;
 use std::fmt;
@@ -110,4 +111,7 @@ super::suite! {
     sending::numbers_appear_in_order,
     sending::finished_runs_take_no_messages,
     sending::another_programs_run_takes_no_signals,
+    workers::workers_are_known_by_their_latest_report,
+    workers::a_worker_without_heartbeats_is_listed_as_dead,
+    workers::backlogs_count_the_waiting_runs_of_each_queue,
 }

@@ -1,0 +1,91 @@
+//! What stores know of workers and of the runs that wait for them.
+
+use std::fmt;
+use std::time::{Duration, SystemTime};
+
+use serde::{Deserialize, Serialize};
+
+use super::{OwnerId, Queues, StoredRun};
+
+/// Identifies a worker: its engine, and its number among the workers of the process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct WorkerId {
+    /// The engine that drives its runs.
+    pub owner: OwnerId,
+    /// The number of the worker in its process, from 0.
+    pub number: u32,
+}
+
+impl fmt::Display for WorkerId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", self.owner, self.number)
+    }
+}
+
+/// What a worker reports with each heartbeat.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WorkerReport {
+    /// The worker.
+    pub id: WorkerId,
+    /// The name that people see: by default the ID of the process and the name of the machine, as
+    /// `4711@build-3`.
+    pub name: String,
+    /// The task queues that it serves.
+    pub queues: Queues,
+    /// The largest number of runs in progress; `None` without a limit.
+    pub max_concurrent_workflows: Option<usize>,
+    /// The largest number of running jobs; `None` without a limit.
+    pub max_concurrent_activities: Option<usize>,
+    /// The number of its runs in progress, without those whose jobs all wait.
+    pub workflows: usize,
+    /// The number of its running jobs.
+    pub activities: usize,
+    /// The number of its runs whose jobs all wait, for a signal or for a time.
+    pub waiting: usize,
+    /// The time for which the worker counts as alive without another heartbeat.
+    pub lifetime: Duration,
+}
+
+/// A worker as a store knows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredWorker {
+    /// Its latest report.
+    pub report: WorkerReport,
+    /// The time of its first heartbeat, by the store's clock.
+    pub since: SystemTime,
+    /// The time of its latest heartbeat, by the store's clock.
+    pub last_heartbeat: SystemTime,
+    /// Whether its latest heartbeat is younger than its lifetime.
+    pub is_alive: bool,
+}
+
+impl StoredWorker {
+    /// Whether it is alive and serves this task queue.
+    pub fn serves(&self, queue: &str) -> bool {
+        self.is_alive && self.report.queues.contains(queue)
+    }
+}
+
+/// The runs that wait in a task queue.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Backlog {
+    /// The task queue.
+    pub queue: String,
+    /// The number of waiting runs.
+    pub waiting: u64,
+    /// The time at which the oldest of them was requested.
+    pub oldest: SystemTime,
+}
+
+/// Counts waiting runs by their task queue, in the order of the names.
+pub(super) fn count(waiting: impl IntoIterator<Item = StoredRun>) -> Vec<Backlog> {
+    let mut backlogs = std::collections::BTreeMap::<String, Backlog>::new();
+    for run in waiting {
+        let StoredRun { task_queue: queue, created_at: oldest, .. } = run;
+        let backlog =
+            backlogs.entry(queue.clone()).or_insert(Backlog { queue, waiting: 0, oldest });
+        backlog.waiting += 1;
+        backlog.oldest = backlog.oldest.min(oldest);
+    }
+    backlogs.into_values().collect()
+}

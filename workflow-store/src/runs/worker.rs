@@ -1,0 +1,84 @@
+//! Workers, as their heartbeats report them, and the runs that wait for them.
+
+use std::time::Duration;
+
+use workflow_core::store::{Backlog, OwnerId, StoredWorker, WorkerId, WorkerReport};
+
+use crate::db::sql::{Sql, SqlError, SqlKind};
+use crate::db::value::{Row, Value, from_micros, signed};
+
+/// The time for which dead workers are listed, in microseconds.
+const REMEMBERED: i64 = 3600 * 1_000_000;
+
+/// Records a heartbeat, and deletes workers that died long ago.
+pub(crate) fn report(
+    sql: &mut dyn Sql,
+    id: WorkerId,
+    text: &str,
+    lifetime: Duration,
+) -> Result<(), SqlError> {
+    let [owner, number] = key(id);
+    let lifetime = signed(u64::try_from(lifetime.as_micros()).unwrap_or(u64::MAX)).min(REMEMBERED);
+    sql.execute(
+        "INSERT INTO workflows_worker (owner_id, number, report, alive_until, since, last_heartbeat) \
+         VALUES ($1, $2, $3, workflows_now() + $4, workflows_now(), workflows_now()) \
+         ON CONFLICT (owner_id, number) DO UPDATE SET report = excluded.report, \
+         last_heartbeat = excluded.last_heartbeat, alive_until = excluded.alive_until",
+        &[owner, number, Value::Text(text), Value::Int(lifetime)],
+    )?;
+    let dead = "DELETE FROM workflows_worker WHERE alive_until < workflows_now() - $1";
+    sql.execute(dead, &[Value::Int(REMEMBERED)]).map(|_| ())
+}
+
+/// Deletes a worker.
+pub(crate) fn forget(sql: &mut dyn Sql, id: WorkerId) -> Result<(), SqlError> {
+    sql.execute("DELETE FROM workflows_worker WHERE owner_id = $1 AND number = $2", &key(id))
+        .map(|_| ())
+}
+
+fn key(id: WorkerId) -> [Value<'static>; 2] {
+    [Value::Uuid(id.owner.to_u128()), Value::Int(id.number.into())]
+}
+
+/// The workers, oldest first.
+pub(crate) fn all(sql: &mut dyn Sql) -> Result<Vec<StoredWorker>, SqlError> {
+    let rows = sql.query(
+        "SELECT owner_id, number, report, since, last_heartbeat, alive_until > workflows_now() \
+         FROM workflows_worker WHERE alive_until >= workflows_now() - $1 \
+         ORDER BY since, owner_id, number",
+        &[Value::Int(REMEMBERED)],
+    )?;
+    rows.iter().map(worker).collect()
+}
+
+fn worker(row: &Row) -> Result<StoredWorker, SqlError> {
+    let text = row.text(2)?;
+    let report: WorkerReport = serde_json::from_str(&text).map_err(|error| {
+        let id = OwnerId::from_u128(row.uuid(0).unwrap_or_default());
+        let text = format!("the report of worker {id} cannot be read: {error}; delete its row from workflows_worker");
+        SqlError::new(SqlKind::Unusable, text)
+    })?;
+    Ok(StoredWorker {
+        report,
+        since: from_micros(row.int(3)?),
+        last_heartbeat: from_micros(row.int(4)?),
+        is_alive: row.bool(5)?,
+    })
+}
+
+/// The task queues in which runs wait, by name.
+pub(crate) fn backlogs(sql: &mut dyn Sql) -> Result<Vec<Backlog>, SqlError> {
+    let backlog = |row: &Row| {
+        Ok(Backlog {
+            queue: row.text(0)?,
+            waiting: row.count(1)?,
+            oldest: from_micros(row.int(2)? / 1000),
+        })
+    };
+    sql.query(BACKLOGS, &[])?.iter().map(backlog).collect()
+}
+
+/// Rows of runs are numbered as they are inserted.
+pub(crate) const BACKLOGS: &str = "SELECT q.task_queue, q.waiting, coalesce(r.created_ns, 0) FROM \
+    (SELECT task_queue, count(*) AS waiting, min(run) AS oldest FROM workflows_queue \
+    GROUP BY task_queue) q JOIN workflows_workflowrun r ON r.id = q.oldest ORDER BY q.task_queue";
