@@ -24,6 +24,7 @@ use crate::commands::trigger;
 use crate::commands::trigger::TriggerArguments;
 use crate::commands::validate::ValidateArguments;
 use crate::commands::worker::WorkerArguments;
+use crate::commands::workers::WorkersArguments;
 use crate::commands::workflows::WorkflowsArguments;
 use crate::logging::LogArguments;
 
@@ -51,6 +52,7 @@ Examples:
   workflow runs list                       list saved runs
   workflow recover                         resume runs after a crash
   workflow worker --domain booking         run the queued runs of a domain
+  workflow workers list                    list workers and task queues
   workflow serve                           serve the web page and the REST API
   workflow help run                        show the help of a command
 
@@ -68,6 +70,7 @@ pub(crate) enum Command {
     Runs(RunsArguments),
     Recover(RecoverArguments),
     Worker(WorkerArguments),
+    Workers(WorkersArguments),
     Stats(StatsArguments),
     #[cfg(feature = "serve")]
     Serve(ServeArguments),
@@ -90,6 +93,7 @@ impl Command {
                 return;
             }
             Self::Runs(args) => return args.set_store(host),
+            Self::Workers(args) => return args.set_store(host),
             Self::Workflows(args) => &mut args.store,
             Self::Trigger(args) => &mut args.store,
             Self::Recover(args) => &mut args.store,

@@ -14,7 +14,7 @@ use crate::cli::{Arguments, Command, command, parse, program_name};
 use crate::commands::{accounts, serve};
 use crate::commands::{
     completions, config, list, maintenance, plan, recover, run, runs, stats, trigger, validate,
-    worker, workflows,
+    worker, workers, workflows,
 };
 use crate::failure::{Failure, Outcome};
 use crate::logging::DefaultLevel;
@@ -123,6 +123,7 @@ fn dispatch(arguments: Arguments, program: &str) -> Result<Outcome, Failure> {
         Command::Runs(args) => runs::runs(&args),
         Command::Recover(args) => recover::recover(&args),
         Command::Worker(args) => worker::worker(&args),
+        Command::Workers(args) => workers::workers(&args),
         Command::Stats(args) => stats::stats(&args),
         #[cfg(feature = "serve")]
         Command::Serve(args) => serve::serve(&args),

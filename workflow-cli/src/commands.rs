@@ -16,4 +16,5 @@ pub(crate) mod stats;
 pub(crate) mod trigger;
 pub(crate) mod validate;
 pub(crate) mod worker;
+pub(crate) mod workers;
 pub(crate) mod workflows;

@@ -14,4 +14,4 @@ pub(crate) use json_lines::JsonLines;
 pub(crate) use lines::job_output;
 pub(crate) use page::{print_page, print_page_with};
 pub(crate) use progress::Progress;
-pub(crate) use time::{rfc3339, time};
+pub(crate) use time::{short_time, time};

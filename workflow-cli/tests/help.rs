@@ -111,6 +111,7 @@ fn help_of_store_commands() {
     Commands:
       list     List runs, newest first
       get      Show a run and its jobs
+      why      Show why a run is not going on, and what to do about it
       watch    Show the events of a run until it ends
       logs     Show the output of the jobs of a run
       cancel   Cancel a run
@@ -141,6 +142,7 @@ fn help_of_store_commands() {
     Examples:
       workflow runs list --status failed --since 2h
       workflow runs watch 472
+      workflow runs why 472
       workflow runs logs 472 --job extract -F
       workflow runs signal 472 approved '{"by": "ada"}'
       workflow runs retry 01980000-0000-7000-8000-000000000000 --failed-only

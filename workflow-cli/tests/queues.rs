@@ -149,6 +149,44 @@ presets:
 }
 
 #[test]
+fn workers_and_queues_are_listed() {
+    let folder = folder("queues_listed", &[]);
+    let queued = host_in(&folder, &["trigger", "stock/count", "--task-queue", "special"]);
+    let run = queued.out.trim().to_owned();
+    let warning = "no live worker serves special; start one with `worker --task-queue special`";
+    assert!(queued.err.contains(warning), "{}", queued.err);
+    let listed = host_in(&folder, &["workers", "list"]);
+    assert!(listed.out.contains("special"), "{}", listed.out);
+    assert!(listed.out.lines().any(|line| line.ends_with("none")), "{}", listed.out);
+    let why = host_in(&folder, &["runs", "why", &run]);
+    let expected = "the run waits in task queue `special`, which no live worker serves
+  fix: start a worker for it: `workflow worker --task-queue special`
+";
+    assert_eq!(why.out, expected);
+    let worker = Worker::start(
+        &folder,
+        &["--task-queue", "special", "--max-concurrent-workflows", "5", "--domain", "orders"],
+    );
+    until_completed(&folder, &run);
+    let listed = host_in(&folder, &["workers", "list", "-f", "json"]).json();
+    assert_eq!(listed["queues"], json!([]));
+    let found = &listed["workers"][0];
+    assert_eq!((&found["state"], &found["max_concurrent_workflows"]), (&json!("alive"), &json!(5)));
+    assert_eq!(found["queues"]["named"], json!({ "default-orders": 0, "special": 0 }));
+    let why = host_in(&folder, &["runs", "why", &run, "-f", "json"]).json();
+    assert_eq!(
+        (&why[0]["reason"], &why[0]["detail"]),
+        (&json!("ended"), &json!("the run is completed"))
+    );
+    worker.signal(Signal::TERM);
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while host_in(&folder, &["workers", "list", "-f", "json"]).json()["workers"] != json!([]) {
+        assert!(Instant::now() < deadline, "the worker is still listed");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
 fn another_worker_takes_over_from_a_killed_one() {
     let folder = folder("queues_killed", &[]);
     let run = trigger(&folder, &["stock/watch"]);

@@ -26,6 +26,7 @@ fn help_of_everything() {
       runs         List, watch, cancel and retry the runs of a store
       recover      Resume runs after a crash
       worker       Run the queued runs of some task queues, and resume runs whose process has died
+      workers      List workers and task queues
       stats        Show run counts, success rates and durations
       serve        Serve a REST API and a web page for workflows and runs
       user         Manage user accounts of the server
@@ -55,6 +56,7 @@ fn help_of_everything() {
       workflow runs list                       list saved runs
       workflow recover                         resume runs after a crash
       workflow worker --domain booking         run the queued runs of a domain
+      workflow workers list                    list workers and task queues
       workflow serve                           serve the web page and the REST API
       workflow help run                        show the help of a command
 

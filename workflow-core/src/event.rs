@@ -26,7 +26,8 @@ pub(crate) use in_flight::InFlight;
 pub(crate) use log::{Frequent, JobLookup, Log};
 pub use stall::{Blocked, Death, Stall, Waiting};
 pub use status::{Status, TransitionError};
-pub(crate) use time::{format_time, rfc3339, seconds};
+pub use time::format_time;
+pub(crate) use time::{rfc3339, seconds};
 pub use view::{AttemptView, JobCounts, JobView, RunView};
 
 /// An event of a run.

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use serde_json::{Value, json};
-use workflow_core::engine::{RunHandle, RunRequest};
+use workflow_core::engine::{Enqueued, RunHandle, RunRequest};
 use workflow_core::id::RunId;
-use workflow_core::store::{NewRun, StoreError, Trigger, WorkflowSnapshot};
+use workflow_core::store::{BeginOutcome, NewRun, StoreError, Trigger, WorkflowSnapshot};
 use workflow_core::{Run as _, Workflow, registry};
 use workflow_files::WorkflowFile;
 use workflow_store::{Source, StoredWorkflow};
@@ -14,12 +14,17 @@ use crate::app::App;
 use crate::problem::Problem;
 
 /// The parameters of a new run.
+#[derive(Debug, Default)]
 pub(crate) struct LaunchRequest {
     /// The user who starts it.
     pub(crate) user: Option<String>,
     pub(crate) trigger: Trigger,
     pub(crate) idempotency_key: Option<String>,
     pub(crate) input: Option<Value>,
+    /// The task queue in which the run waits for a worker. Without one, this server runs it.
+    pub(crate) task_queue: Option<String>,
+    /// The priority among the runs of its task queue.
+    pub(crate) priority: i32,
 }
 
 /// A run that is persisted.
@@ -28,6 +33,8 @@ pub(crate) struct Launched {
     /// Whether the run existed before, with the same idempotency key.
     pub(crate) existing: bool,
     pub(crate) message: &'static str,
+    /// Why the run will not start soon.
+    pub(crate) warning: Option<String>,
     /// The handle of a run that this server has started.
     pub(crate) handle: Option<RunHandle>,
 }
@@ -35,15 +42,16 @@ pub(crate) struct Launched {
 impl Launched {
     /// A run that existed before.
     pub(crate) fn existing(run: RunId) -> Self {
-        Self { run, existing: true, message: EXISTING, handle: None }
+        Self { run, existing: true, message: EXISTING, warning: None, handle: None }
     }
 
     /// A new run.
     pub(crate) fn new(run: RunId, handle: Option<RunHandle>) -> Self {
-        Self { run, existing: false, message: STARTED, handle }
+        Self { run, existing: false, message: STARTED, warning: None, handle }
     }
 }
 
+const QUEUED: &str = "Workflow execution queued";
 const STARTED: &str = "Workflow execution started";
 const EXISTING: &str = "Workflow execution already exists for this idempotency key";
 const RECORDED: &str = "Workflow execution recorded; an external program runs it";
@@ -71,7 +79,7 @@ pub(crate) async fn launch(
     } else {
         return record(app, workflow, request).await;
     };
-    start_persisted(app.engine().run(found).workflow_id(workflow.id), request).await
+    start_persisted(app, app.engine().run(found).workflow_id(workflow.id), request).await
 }
 
 /// Checks that this server can run a workflow.
@@ -117,16 +125,17 @@ pub(crate) async fn file_workflow(
     Ok(Some(Arc::new(file)))
 }
 
-/// Starts a run, and waits until it is persisted.
+/// Starts a run, or queues it if it has a task queue, and waits until it is persisted.
 ///
 /// # Errors
 ///
 /// See [`launch`].
 pub(crate) async fn start_persisted(
+    app: &App,
     run: RunRequest,
     request: LaunchRequest,
 ) -> Result<Launched, Problem> {
-    let mut run = run.trigger(request.trigger);
+    let mut run = run.trigger(request.trigger).priority(request.priority);
     if let Some(user) = request.user {
         run = run.user(user);
     }
@@ -136,10 +145,28 @@ pub(crate) async fn start_persisted(
     if let Some(input) = request.input {
         run = run.input(input);
     }
+    if let Some(queue) = request.task_queue {
+        return Ok(match run.task_queue(&queue).enqueue_once().await? {
+            Enqueued::Existing(run) => Launched::existing(run),
+            Enqueued::New(run) => Launched {
+                message: QUEUED,
+                warning: unserved(app, &queue).await?,
+                ..Launched::new(run, None)
+            },
+        });
+    }
     let handle = run.start()?;
     let new = handle.id();
     let run = handle.persisted().await?;
     Ok(if run == new { Launched::new(run, Some(handle)) } else { Launched::existing(run) })
+}
+
+/// A warning if no live worker serves the task queue.
+async fn unserved(app: &App, queue: &str) -> Result<Option<String>, Problem> {
+    let Some(workers) = app.catalog.workers().await? else { return Ok(None) };
+    let is_served = workers.iter().any(|worker| worker.serves(queue));
+    let text = || format!("no live worker serves task queue `{queue}`; the run waits for one");
+    Ok((!is_served).then(text))
 }
 
 /// Records a run for an external program.
@@ -164,9 +191,7 @@ async fn record(
     };
     let id = new.id;
     Ok(match app.catalog.begin(new, Vec::new()).await? {
-        workflow_core::store::BeginOutcome::New(_) => {
-            Launched { message: RECORDED, ..Launched::new(id, None) }
-        }
-        workflow_core::store::BeginOutcome::Existing(run) => Launched::existing(run.id),
+        BeginOutcome::New(_) => Launched { message: RECORDED, ..Launched::new(id, None) },
+        BeginOutcome::Existing(run) => Launched::existing(run.id),
     })
 }

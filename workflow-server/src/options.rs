@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use workflow_core::store::Queues;
+
 /// The limits and permissions of a server.
 #[derive(Debug, Clone)]
 pub(crate) struct Options {
@@ -21,6 +23,8 @@ pub(crate) struct Options {
     pub(crate) longest_wait: Duration,
     /// The most open streams of events and logs.
     pub(crate) streams: usize,
+    /// The task queues that the server itself serves, if any.
+    pub(crate) task_queues: Option<Queues>,
     /// Whether the `Host` header must name this machine.
     pub(crate) loopback_only: bool,
 }
@@ -35,6 +39,7 @@ impl Default for Options {
             timeout: Duration::from_secs(30),
             longest_wait: Duration::from_secs(300),
             streams: 4096,
+            task_queues: Some(Queues::all()),
             loopback_only: false,
         }
     }

@@ -242,6 +242,7 @@ impl From<RunError> for Problem {
             RunError::InvalidKey { error, .. } => {
                 Self::invalid("idempotency_key", error.to_string())
             }
+            RunError::InvalidQueue { error, .. } => Self::invalid("task_queue", error.to_string()),
             RunError::NotActive { .. } => Self::conflict("not_active", text),
             // The same response as for a direct error of the store: the workflow may have been
             // deleted in the meantime.

@@ -143,7 +143,7 @@ async fn start(app: &App, workflow: &StoredWorkflow, at: Timestamp) {
             user: workflow.user.clone(),
             trigger: Trigger::Schedule,
             idempotency_key: Some(idempotency_key(&workflow, at)),
-            input: None,
+            ..launch::LaunchRequest::default()
         };
         launch::launch(app, &workflow, request).await.map(Some)
     };

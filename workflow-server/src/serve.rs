@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use axum_server::Handle;
 use workflow_core::store::StoreError;
+use workflow_core::worker::Worker;
 use workflow_store::CatalogError;
 
 use crate::server::build_router;
@@ -79,7 +80,11 @@ impl Server {
         server.http_builder().http1().header_read_timeout(head_timeout);
         let (stopping, stopped) = tokio::sync::watch::channel(false);
         let app = self.app();
-        let worker = tokio::spawn(recover_runs(app.engine().clone(), stop_requested(stopped)));
+        let queues = app.options.task_queues.clone();
+        let worker = queues.map(|queues| {
+            let worker = Worker::new(app.engine().clone()).queues(queues);
+            tokio::spawn(work(worker, stop_requested(stopped)))
+        });
         let schedules = tokio::spawn(scheduler::run_schedules(app.clone()));
         let service = build_router(&app).into_make_service_with_connect_info::<SocketAddr>();
         ready(at, open);
@@ -90,7 +95,9 @@ impl Server {
         });
         server.serve(service).await?;
         schedules.abort();
-        _ = worker.await;
+        if let Some(worker) = worker {
+            _ = worker.await;
+        }
         Ok(())
     }
 }
@@ -100,10 +107,10 @@ async fn stop_requested(mut stopped: tokio::sync::watch::Receiver<bool>) {
     _ = stopped.wait_for(|stopped| *stopped).await;
 }
 
-/// Executes abandoned and enqueued runs. Logs an error of the store: requests report it as well.
-async fn recover_runs(engine: workflow_core::Engine, stop: impl Future<Output = ()>) {
-    let served: Result<(), StoreError> = engine.serve(stop).await;
-    if let Err(error) = served {
-        tracing::error!(%error, "cannot recover abandoned runs");
+/// Executes abandoned and queued runs. Logs an error of the store: requests report it as well.
+async fn work(worker: Worker, stop: impl Future<Output = ()>) {
+    let worked: Result<(), StoreError> = worker.run(stop).await;
+    if let Err(error) = worked {
+        tracing::error!(%error, "the server no longer starts queued runs");
     }
 }

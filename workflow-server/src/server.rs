@@ -7,7 +7,7 @@ use std::time::Duration;
 use axum::Router;
 use workflow_core::Engine;
 use workflow_core::engine::EngineBuilder;
-use workflow_core::store::Store;
+use workflow_core::store::{Queues, Store};
 use workflow_store::{Catalog, SqliteStore};
 
 use crate::app::App;
@@ -123,6 +123,13 @@ impl Server {
     /// Sets the most open streams of events and logs. Default: 4096.
     pub fn streams(mut self, limit: usize) -> Self {
         self.options.streams = limit;
+        self
+    }
+
+    /// Sets the task queues whose runs [`serve`](Self::serve) executes in this process; `None`: none.
+    /// Default: all. The runs that requests start without a task queue are executed here in any case.
+    pub fn task_queues(mut self, queues: Option<Queues>) -> Self {
+        self.options.task_queues = queues;
         self
     }
 

@@ -32,6 +32,7 @@
 //! - [`SqliteStore`], [`SqliteOptions`], [`PostgresStore`], [`open`]: stores
 //! - [`Accounts`]: users, tokens, sessions; [`Viewer`]: what a user may see
 //! - [`Catalog`]: lists, changes and counts workflows; lists, prunes, exports and imports runs
+//! - [`why()`]: why a run is not going on
 //! - [`Pruner`]: deletes old runs periodically
 //! - [`time`]: durations and times as people write them
 //!
@@ -63,6 +64,7 @@ mod store;
 pub mod testing;
 pub mod time;
 mod visibility;
+mod why;
 mod workflows;
 
 pub use accounts::{
@@ -89,4 +91,5 @@ pub use rows::event::MAX_INLINE;
 pub use runs::StatusReport;
 pub use store::SqlStore;
 pub use visibility::Viewer;
+pub use why::{Cause, Reason, why};
 pub use workflows::{NewWorkflow, Source};

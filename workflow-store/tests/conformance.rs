@@ -117,6 +117,8 @@ fn other_crates_can_build_the_answers_of_a_catalog() {
         error: None,
         events: 4,
         owner: None,
+        task_queue: "default-workflows".to_owned(),
+        priority: 0,
         stall: None,
     };
     let recent =

@@ -5,6 +5,7 @@ use std::time::SystemTime;
 
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::json;
+use workflow_core::event::format_time;
 use workflow_server::{NewPassword, TokenRequest};
 use workflow_store::time::{TimeError, parse_duration};
 use workflow_store::{ApiToken, NewUser, TokenScope, User, UserChange, UserQuery};
@@ -12,7 +13,7 @@ use workflow_store::{ApiToken, NewUser, TokenScope, User, UserChange, UserQuery}
 use crate::args::{ListFormat, StoreArguments};
 use crate::failure::{Failure, Outcome};
 use crate::output;
-use crate::render::{rfc3339, time};
+use crate::render::time;
 
 /// Manage user accounts of the server
 ///
@@ -97,7 +98,7 @@ fn list_users(users: &[User], format: ListFormat) -> Result<(), Failure> {
         let rows = users.iter().map(|user| {
             json!({
                 "username": user.username, "is_staff": user.is_staff, "is_active": user.is_active,
-                "has_password": user.password_hash.is_some(), "created_at": user.created_at.map(rfc3339),
+                "has_password": user.password_hash.is_some(), "created_at": user.created_at.map(format_time),
             })
         });
         return output::print_json(&rows.collect::<Vec<_>>());

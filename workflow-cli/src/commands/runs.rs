@@ -5,6 +5,7 @@ mod list;
 mod logs;
 mod retry;
 mod send;
+mod why;
 
 use clap::{Args, Subcommand};
 
@@ -16,6 +17,7 @@ use list::{GetArguments, ListArguments, WatchArguments};
 use logs::LogsArguments;
 use retry::RetryArguments;
 use send::{CancelArguments, SignalArguments, UnblockArguments};
+use why::WhyArguments;
 
 /// List, watch, cancel and retry the runs of a store
 ///
@@ -31,6 +33,7 @@ const EXAMPLES: &str = "\
 Examples:
   workflow runs list --status failed --since 2h
   workflow runs watch 472
+  workflow runs why 472
   workflow runs logs 472 --job extract -F
   workflow runs signal 472 approved '{\"by\": \"ada\"}'
   workflow runs retry 01980000-0000-7000-8000-000000000000 --failed-only
@@ -42,6 +45,7 @@ Exit codes:
 enum RunsCommand {
     List(WithStore<ListArguments>),
     Get(WithStore<GetArguments>),
+    Why(WithStore<WhyArguments>),
     Watch(WithStore<WatchArguments>),
     Logs(WithStore<LogsArguments>),
     Cancel(WithStore<CancelArguments>),
@@ -71,6 +75,7 @@ impl RunsArguments {
             }
             RunsCommand::List(with) => &mut with.store,
             RunsCommand::Get(with) => &mut with.store,
+            RunsCommand::Why(with) => &mut with.store,
             RunsCommand::Watch(with) => &mut with.store,
             RunsCommand::Logs(with) => &mut with.store,
             RunsCommand::Cancel(with) => &mut with.store,
@@ -87,6 +92,7 @@ pub(crate) fn runs(args: &RunsArguments) -> Result<Outcome, Failure> {
     match &args.command {
         RunsCommand::List(WithStore { args, store }) => list::list(args, store),
         RunsCommand::Get(WithStore { args, store }) => list::get(args, store),
+        RunsCommand::Why(WithStore { args, store }) => why::why(args, store),
         RunsCommand::Watch(WithStore { args, store }) => list::watch(args, store),
         RunsCommand::Logs(WithStore { args, store }) => logs::logs(args, store),
         RunsCommand::Cancel(WithStore { args, store }) => send::cancel(args, store),

@@ -8,6 +8,7 @@ use std::time::Duration;
 use clap::Args;
 use futures::channel::oneshot;
 use futures::future::{Either, join, select};
+use workflow_core::store::Queues;
 use workflow_server::Server;
 use workflow_store::Viewer;
 use workflow_store::time::parse_duration;
@@ -18,7 +19,9 @@ use crate::{interrupt, output, runtime, session};
 
 /// Serve a REST API and a web page for workflows and runs
 ///
-/// Also runs schedules, and resumes runs after a crash like `recover --serve`.
+/// Also runs schedules, and is a worker for all task queues: it starts queued runs, and resumes runs
+/// after a crash. With --task-queue it serves only these queues, and with --no-worker none; it still
+/// executes the runs that requests start without a task queue.
 ///
 /// Until `user add` adds an account, every caller has all rights, and the server listens only on
 /// loopback addresses.
@@ -45,6 +48,12 @@ pub(crate) struct ServeArguments {
     /// .workflow/runs below it [default: the current directory]
     #[arg(long, value_name = "DIR")]
     folder: Option<PathBuf>,
+    /// Serve only this task queue; can be repeated
+    #[arg(long, value_name = "QUEUE")]
+    task_queue: Vec<String>,
+    /// Serve no task queue, and leave queued runs to workers
+    #[arg(long, conflicts_with = "task_queue")]
+    no_worker: bool,
     /// Grace period of running jobs on Ctrl-C and SIGTERM [default: 10s]
     #[arg(long, value_name = "DURATION", value_parser = parse_duration, default_value = "10s", hide_default_value = true)]
     grace: Duration,
@@ -71,7 +80,8 @@ pub(crate) fn serve(args: &ServeArguments) -> Result<Outcome, Failure> {
     };
     let server = Server::new(session::engine_builder(&folder.join(RUNS_DIR)), store);
     let engine = server.engine().clone();
-    let server = server.allow_commands(args.allow_commands).folder(folder);
+    let server =
+        server.allow_commands(args.allow_commands).folder(folder).task_queues(args.queues());
     let server = args.allow_origin.iter().fold(server, Server::allow_origin);
     interrupt::listen();
     runtime::inside(|| {
@@ -92,6 +102,17 @@ pub(crate) fn serve(args: &ServeArguments) -> Result<Outcome, Failure> {
         interrupt::disarm();
         Ok(Outcome::Success)
     })
+}
+
+impl ServeArguments {
+    /// The task queues that the server serves.
+    fn queues(&self) -> Option<Queues> {
+        match self.task_queue.as_slice() {
+            _ if self.no_worker => None,
+            [] => Some(Queues::all()),
+            queues => Some(Queues::named(queues)),
+        }
+    }
 }
 
 /// Prints the address of the server, and a warning if there are no accounts.

@@ -106,8 +106,20 @@ pub(crate) fn trigger(args: &TriggerArguments) -> Result<Outcome, Failure> {
             "queued in {}; use `runs watch {run}` to watch it",
             stored.task_queue
         ));
+        warn_if_unserved(&*store, &stored.task_queue)?;
     }
     Ok(Outcome::Success)
+}
+
+/// Warns if no live worker serves the task queue.
+fn warn_if_unserved(store: &dyn Catalog, queue: &str) -> Result<(), Failure> {
+    let Some(workers) = pollster::block_on(store.workers())? else { return Ok(()) };
+    if !workers.iter().any(|worker| worker.serves(queue)) {
+        output::warning(format_args!(
+            "no live worker serves {queue}; start one with `worker --task-queue {queue}`"
+        ));
+    }
+    Ok(())
 }
 
 impl TriggerArguments {
@@ -122,6 +134,7 @@ impl TriggerArguments {
     fn wait(&self, store: &Arc<dyn Catalog>, run: &StoredRun) -> Result<Outcome, Failure> {
         if !self.show.quiet {
             output::message(format_args!("run {} is queued in {}", run.id, run.task_queue));
+            warn_if_unserved(&**store, &run.task_queue)?;
         }
         match self.timeout {
             None => session::follow(store, run, &self.show, None),

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
-use futures::future::{Either, select};
+use futures::future::{Either, join, select};
 use serde::{Deserialize, Serialize};
 use workflow_core::store::{QueueTier, Queues, Store, queue_of};
 use workflow_core::worker::{Preset, Worker};
@@ -110,8 +110,9 @@ pub(crate) fn worker(args: &WorkerArguments) -> Result<Outcome, Failure> {
             let working = pin!(worker.run(std::future::pending()));
             match select(working, pin!(interrupt::signal())).await {
                 Either::Left((ended, _)) => ended?,
-                Either::Right(((), _)) => {
-                    interrupt::shut_down(&engine, args.grace).await;
+                Either::Right(((), working)) => {
+                    // It ends because the engine does.
+                    join(working, interrupt::shut_down(&engine, args.grace)).await.0?;
                 }
             }
             interrupt::disarm();

@@ -50,6 +50,7 @@ fn details_table(details: &RunDetails) -> Table {
         ("retry of", details.retry_of.map(|of| of.to_string())),
         ("key", run.idempotency_key.clone()),
         ("parent", run.parent.as_ref().map(|of| format!("job {} of run {}", of.job, of.run))),
+        ("queue", Some(queue(run))),
         ("requested", Some(time(Some(run.started_at)))),
         ("started", run.begun_at.map(|at| time(Some(at)))),
         ("ended", run.completed_at.map(|at| time(Some(at)))),
@@ -75,6 +76,14 @@ fn details_table(details: &RunDetails) -> Table {
         }
     }
     table
+}
+
+/// The task queue, with the priority if the run has one.
+fn queue(run: &RunSummary) -> String {
+    match run.priority {
+        0 => run.task_queue.clone(),
+        priority => format!("{}, priority {priority}", run.task_queue),
+    }
 }
 
 /// The number of jobs by status, such as `2 of 4 completed, 1 running, 1 pending`.

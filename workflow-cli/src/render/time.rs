@@ -25,8 +25,3 @@ pub(crate) fn short_time(at: SystemTime) -> String {
 fn local(at: SystemTime) -> Option<jiff::Zoned> {
     Some(Timestamp::try_from(at).ok()?.to_zoned(jiff::tz::TimeZone::system()))
 }
-
-/// Formats a time for JSON.
-pub(crate) fn rfc3339(at: SystemTime) -> String {
-    Timestamp::try_from(at).map_or_else(|_| "out of range".to_owned(), |at| at.to_string())
-}

@@ -4,8 +4,16 @@ use std::time::SystemTime;
 
 use serde::{Deserialize, Deserializer, Serializer};
 
-/// Formats a time as RFC 3339, in UTC.
-pub(crate) fn format_time(time: SystemTime) -> String {
+/// Formats a time as RFC 3339, in UTC; `out of range` before the year -9999 and after the year 9999.
+///
+/// ```
+/// use std::time::{Duration, SystemTime};
+/// use workflow_core::event::format_time;
+///
+/// let at = SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000);
+/// assert_eq!(format_time(at), "2027-01-15T08:00:00Z");
+/// ```
+pub fn format_time(time: SystemTime) -> String {
     jiff::Timestamp::try_from(time).map_or_else(|_| "out of range".to_owned(), |at| at.to_string())
 }
 

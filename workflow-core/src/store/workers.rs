@@ -64,6 +64,12 @@ impl StoredWorker {
     pub fn serves(&self, queue: &str) -> bool {
         self.is_alive && self.report.queues.contains(queue)
     }
+
+    /// Whether it drives as many runs as it may.
+    pub fn is_full(&self) -> bool {
+        let report = &self.report;
+        report.max_concurrent_workflows.is_some_and(|limit| report.workflows >= limit)
+    }
 }
 
 /// The runs that wait in a task queue.

@@ -10,6 +10,7 @@ mod reference;
 mod runs;
 mod session;
 mod stats;
+mod workers;
 mod workflows;
 
 use std::sync::Arc;
@@ -35,6 +36,7 @@ use crate::problem::Problem;
     tags(
         (name = "workflows", description = "Definitions that can be run"),
         (name = "runs", description = "Executions of workflows: start, inspect, cancel, retry"),
+        (name = "workers", description = "Workers, and the task queues in which runs wait"),
         (name = "statistics", description = "Counts, success rates and durations"),
         (name = "jobs", description = "Jobs registered in the program"),
         (name = "configs", description = "Configurations of workflows"),
@@ -74,6 +76,7 @@ fn routes() -> (Router<Arc<App>>, Router<Arc<App>>, OpenApi) {
                 .merge(runs::routes())
                 .merge(stats::routes())
                 .merge(overview::routes())
+                .merge(workers::routes())
                 .merge(jobs::routes())
                 .merge(configs::routes())
                 .merge(session::routes())

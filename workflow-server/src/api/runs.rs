@@ -5,6 +5,7 @@ mod events;
 mod job;
 mod logs;
 mod start;
+mod why;
 
 use std::sync::Arc;
 
@@ -35,6 +36,7 @@ pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(list))
         .routes(routes!(get, report))
         .routes(routes!(of_workflow))
+        .routes(routes!(why::why))
         .routes(routes!(act::cancel))
         .routes(routes!(act::unblock))
         .routes(routes!(act::retry))

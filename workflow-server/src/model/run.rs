@@ -56,6 +56,10 @@ pub(crate) struct Run {
     events: u64,
     /// Process that executes it, or executed it last.
     owner: Option<String>,
+    /// Task queue in which it waits when no process executes it.
+    task_queue: String,
+    /// Priority among the runs of its task queue; higher ones start first.
+    priority: i32,
     /// Why an unfinished run makes no progress, if it does not.
     stall: Option<Stall>,
 }
@@ -94,6 +98,8 @@ impl From<RunSummary> for Run {
             error: of.error,
             events: of.events,
             owner: of.owner.map(|owner| owner.to_string()),
+            task_queue: of.task_queue,
+            priority: of.priority,
             stall: of.stall.as_ref().map(Stall::from),
         }
     }
@@ -220,4 +226,7 @@ pub(crate) struct StartedRun {
     /// a run.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) existing: Option<bool>,
+    /// Warning about a queued run: no live worker serves its task queue.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) warning: Option<String>,
 }

@@ -24,6 +24,7 @@ mod slow_clients;
 mod streams;
 mod support;
 mod users;
+mod workers;
 mod workflows;
 
 use test_postgres as cluster;

@@ -48,7 +48,7 @@ async fn a_workflow_that_cannot_run_is_rejected(kind: Kind) {
     client.post("workflows/nothing/run", json!({})).await.is_problem(404, "no_workflow");
     let wrong = client.post("workflows/greet/run", json!({ "input": { "a": 1 } })).await;
     assert_eq!(wrong.is_problem(422, "invalid")["errors"][0]["field"], "input");
-    let queue = client.post("workflows/greet/run", json!({ "task_queue": "far" })).await;
+    let queue = client.post("workflows/greet/run", json!({ "task_queue": " far" })).await;
     assert_eq!(queue.is_problem(422, "invalid")["errors"][0]["field"], "task_queue");
     client.post("workflows/greet/run?wait=10m", json!({})).await.is_problem(422, "invalid");
     let long = json!({ "input": "a", "idempotency_key": "k".repeat(256) });

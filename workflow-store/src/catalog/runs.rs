@@ -55,6 +55,10 @@ pub struct RunSummary {
     pub events: u64,
     /// The current or last owner; `None` after its lease was released.
     pub owner: Option<OwnerId>,
+    /// The task queue in which it waits when no engine drives it.
+    pub task_queue: String,
+    /// The priority among the runs of its task queue.
+    pub priority: i32,
     /// Why the run is blocked, if it is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stall: Option<Stall>,
@@ -147,7 +151,7 @@ const COLUMNS: &str = "r.id, r.run_id, r.workflow_id, w.name, r.status, r.trigge
     r.error_message, r.events, r.owner_id, \
     (SELECT username FROM accounts_user u WHERE u.id = r.user_id), \
     (SELECT body FROM workflows_blocked b WHERE b.run = r.id), \
-    (SELECT body FROM workflows_waiting v WHERE v.run = r.id)";
+    (SELECT body FROM workflows_waiting v WHERE v.run = r.id), r.task_queue, r.priority";
 
 fn summary(row: &Row) -> Result<RunSummary, SqlError> {
     let parent = match (row.maybe_uuid(7)?, row.maybe_text(8)?) {
@@ -176,6 +180,8 @@ fn summary(row: &Row) -> Result<RunSummary, SqlError> {
         error: row.maybe_text(12)?,
         events: row.count(13)?,
         owner: row.maybe_uuid(14)?.map(OwnerId::from_u128),
+        task_queue: row.text(18)?,
+        priority: i32::try_from(row.int(19)?).unwrap_or_default(),
         stall,
     })
 }
@@ -229,7 +235,7 @@ fn row_of(sql: &mut dyn Sql, visibility: Visibility, id: RunId) -> Answer<Row> {
 /// A run with its jobs.
 pub(crate) fn details(sql: &mut dyn Sql, visibility: Visibility, id: RunId) -> Answer<RunDetails> {
     let row = row_of(sql, visibility, id)?;
-    let mut view = match row.maybe_json(20)? {
+    let mut view = match row.maybe_json(22)? {
         Some(graph) => RunView::of_graph(&graph),
         None => RunView::default(),
     };
@@ -245,13 +251,13 @@ pub(crate) fn details(sql: &mut dyn Sql, visibility: Visibility, id: RunId) -> A
     let now = SystemTime::now();
     Ok(RunDetails {
         run: RunSummary { stall: view.stall(now), ..summary(&row)? },
-        input: row.maybe_json(18)?,
-        result: row.maybe_json(19)?.unwrap_or_default(),
+        input: row.maybe_json(20)?,
+        result: row.maybe_json(21)?.unwrap_or_default(),
         jobs: view.jobs().iter().map(|job| JobSummary::new(job, view.begun_at())).collect(),
         waiting: view.waiting(now),
         is_cancelling: view.is_cancelling(),
         retry_of: view.retry_of(),
-        workflow_version: row.maybe_int(21)?,
+        workflow_version: row.maybe_int(23)?,
     })
 }
 

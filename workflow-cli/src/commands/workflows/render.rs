@@ -4,12 +4,13 @@ use comfy_table::Table;
 use serde::Serialize;
 use serde_json::{Map, Value as Json, json};
 use workflow_core::definition::Metadata;
+use workflow_core::event::format_time;
 use workflow_store::StoredWorkflow;
 
 use crate::args::ListFormat;
 use crate::failure::Failure;
 use crate::output::{self, HEADING, count, or_dash, styled};
-use crate::render::{rfc3339, time};
+use crate::render::time;
 
 /// A workflow as a JSON object, with the keys that torc also has first.
 #[derive(Serialize)]
@@ -41,7 +42,7 @@ impl<'a> From<&'a StoredWorkflow> for Document<'a> {
             metadata: &workflow.metadata,
             description: workflow.description.as_deref(),
             user: workflow.user.as_deref(),
-            timestamp: rfc3339(workflow.created_at),
+            timestamp: format_time(workflow.created_at),
             more,
         }
     }

@@ -71,7 +71,7 @@ async fn find_with_workflow(catalog: &dyn Catalog, which: &str) -> Result<(RunId
 
 fn accepted(run: RunId, workflow_id: i64, message: &str, existing: Option<bool>) -> Response {
     let (run_id, message) = (run.to_string(), message.to_owned());
-    let started = StartedRun { run_id, workflow_id, message, existing };
+    let started = StartedRun { run_id, workflow_id, message, existing, warning: None };
     (StatusCode::ACCEPTED, Json(started)).into_response()
 }
 
@@ -194,9 +194,10 @@ pub(super) async fn retry(
                 trigger: Trigger::Retry,
                 idempotency_key: key,
                 input: old.input.clone(),
+                ..launch::LaunchRequest::default()
             };
             let run = engine.run(workflow).workflow_id(workflow_id).retry_of(&old);
-            launch::start_persisted(run, request).await?
+            launch::start_persisted(&app, run, request).await?
         }
         Some(source) => {
             let request = RetryRequest { user: caller.user.clone(), idempotency_key: key };

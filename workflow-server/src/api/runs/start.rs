@@ -32,9 +32,12 @@ use crate::problem::Problem;
 pub(super) struct RunDraft {
     /// Input of the run. Omit it for a workflow without input.
     input: Option<Value>,
-    /// Task queue. Only `default` is supported.
-    #[schema(pattern = "^default$")]
+    /// Task queue in which the run waits for a worker. Default: none; this server executes the run.
+    /// With a warning in the response, no live worker serves the queue.
+    #[schema(min_length = 1, max_length = 255, example = "estuary-payment")]
     task_queue: Option<String>,
+    /// Priority among the runs of its task queue; higher ones start first. Default: 0.
+    priority: i32,
     /// Idempotency key: starting again with the same key returns the existing run. Keys are per
     /// user.
     #[schema(min_length = 1, max_length = 255)]
@@ -83,10 +86,6 @@ pub(super) async fn start(
     Body(draft): Body<RunDraft>,
 ) -> Result<Response, Problem> {
     let wait = wait(&app, query.wait.as_deref().or(draft.wait.as_deref()))?;
-    if let Some(queue) = draft.task_queue.as_deref().filter(|queue| *queue != "default") {
-        let message = format!("no task queue `{queue}` on this server; omit it, or use `default`");
-        return Err(Problem::invalid("task_queue", message));
-    }
     check_key(draft.idempotency_key.as_deref())?;
     let workflow = caller.catalog(&app).workflow(&which).await?;
     let request = launch::LaunchRequest {
@@ -94,6 +93,8 @@ pub(super) async fn start(
         trigger: Trigger::Api,
         idempotency_key: draft.idempotency_key,
         input: draft.input,
+        task_queue: draft.task_queue,
+        priority: draft.priority,
     };
     let launched = launch::launch(&app, &workflow, request).await?;
     let started = StartedRun {
@@ -101,6 +102,7 @@ pub(super) async fn start(
         workflow_id: workflow.id,
         message: launched.message.to_owned(),
         existing: Some(launched.existing),
+        warning: launched.warning.clone(),
     };
     answer(&app, &caller, launched, started, wait).await
 }

@@ -1,0 +1,42 @@
+//! `runs why`: why a run is not going on.
+
+use clap::Args;
+use workflow_store::Reason;
+
+use crate::args::{ListFormat, RunSelector, StoreArguments};
+use crate::failure::{Failure, Outcome};
+use crate::output;
+
+/// Show why a run is not going on, and what to do about it
+///
+/// Has one reason for the whole run, or one for each job that has not ended. For a run that makes
+/// progress, says what it does.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct WhyArguments {
+    /// Run: its number, its ID or the first 8 or more characters of it, or `latest`
+    #[arg(value_name = "RUN")]
+    run: RunSelector,
+    /// Output format
+    #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t)]
+    format: ListFormat,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  workflow runs why latest
+  workflow runs why 472 -f json | jq -r '.[].cure'";
+
+pub(super) fn why(args: &WhyArguments, store: &StoreArguments) -> Result<Outcome, Failure> {
+    let store = store.open_existing()?;
+    let reasons = pollster::block_on(workflow_store::why(&*store, args.run.find(&*store)?))?;
+    match args.format {
+        ListFormat::Json => output::print_json(&reasons)?,
+        ListFormat::Table => output::print(|out| {
+            reasons.iter().try_for_each(|reason: &Reason| {
+                writeln!(out, "{reason}\n  fix: {}", reason.cause.cure())
+            })
+        })?,
+    }
+    Ok(Outcome::Success)
+}

@@ -1,0 +1,350 @@
+//! Why a run, or a job of it, is not going on.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::time::SystemTime;
+
+use serde::{Serialize, Serializer};
+use serde_json::Value as Json;
+use workflow_core::Status;
+use workflow_core::event::{Stall, Waiting, format_time};
+use workflow_core::id::RunId;
+use workflow_core::store::{StoreError, StoredRun, StoredWorker};
+
+use crate::catalog::{Catalog, JobSummary, RunDetails};
+use crate::catalog_error::CatalogError;
+
+/// A reason why a run or a job of it is not going on, or what it does.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Reason {
+    /// The job; `None` if it concerns the whole run.
+    pub job: Option<String>,
+    /// The cause.
+    pub cause: Cause,
+}
+
+/// The cause of a [`Reason`].
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum Cause {
+    /// The run has ended.
+    Ended(Status),
+    /// Engines cannot resume the run.
+    Stalled(Stall),
+    /// The job waits for a signal or for a time.
+    Waiting(Waiting),
+    /// The job failed, and its next attempt starts later.
+    Retry {
+        /// The time of the next attempt.
+        at: SystemTime,
+    },
+    /// The job waits for other jobs.
+    Dependencies(Vec<String>),
+    /// The job waits for a slot of its engine, or for a limit.
+    JobSlot,
+    /// The job waits for a child run.
+    ChildRun(RunId),
+    /// The job is running.
+    Running {
+        /// The attempt, from 1.
+        attempt: u32,
+        /// When the attempt started.
+        since: SystemTime,
+    },
+    /// An engine drives the run, and is about to start its first job.
+    Starting,
+    /// The run was asked to cancel, and its jobs are stopping.
+    Cancelling,
+    /// The run waits in its task queue, and a worker with a free slot serves it.
+    Queued {
+        /// The task queue.
+        queue: String,
+    },
+    /// The run waits in a task queue that no live worker serves.
+    NoWorker {
+        /// The task queue.
+        queue: String,
+    },
+    /// All workers that serve the run's task queue are full.
+    WorkersFull {
+        /// The task queue.
+        queue: String,
+        /// The names of the workers.
+        workers: Vec<String>,
+    },
+    /// The engine that drove the run has died or is late to renew its lease.
+    OwnerDied {
+        /// The task queue whose workers take it over.
+        queue: String,
+    },
+    /// The run is resumed by the engine that drives the run which started it.
+    OuterRun(RunId),
+    /// An external program runs it.
+    External,
+}
+
+impl Cause {
+    /// The cause as a string, such as `no_worker`.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Ended(_) => "ended",
+            Self::Stalled(stall) => stall.reason(),
+            Self::Waiting(Waiting::Signal { .. }) => "signal",
+            Self::Waiting(_) => "time",
+            Self::Retry { .. } => "retry",
+            Self::Dependencies(_) => "dependencies",
+            Self::JobSlot => "job_slot",
+            Self::ChildRun(_) => "child_run",
+            Self::Running { .. } => "running",
+            Self::Starting => "starting",
+            Self::Cancelling => "cancelling",
+            Self::Queued { .. } => "queued",
+            Self::NoWorker { .. } => "no_worker",
+            Self::WorkersFull { .. } => "workers_full",
+            Self::OwnerDied { .. } => "owner_died",
+            Self::OuterRun(_) => "outer_run",
+            Self::External => "external",
+        }
+    }
+
+    /// What a person can do about it.
+    pub fn cure(&self) -> String {
+        match self {
+            Self::Ended(Status::Failed | Status::Cancelled) => {
+                "retry the run to run its unfinished jobs again".to_owned()
+            }
+            Self::Stalled(stall) => stall.cure(),
+            Self::Waiting(waiting) => waiting.cure(),
+            Self::Dependencies(_) => "see why these jobs have not ended".to_owned(),
+            Self::JobSlot => "wait for other jobs to end, or raise the limit: the worker's \
+                max-concurrent-activities, or a limit that the job names"
+                .to_owned(),
+            Self::ChildRun(run) => format!("see why run {run} has not ended"),
+            Self::Running { .. } => {
+                "wait, or cancel the run; a timeout of the job would end an attempt that hangs"
+                    .to_owned()
+            }
+            Self::NoWorker { queue } => {
+                format!("start a worker for it: `workflow worker --task-queue {queue}`")
+            }
+            Self::WorkersFull { .. } => "wait, start another worker, or raise \
+                --max-concurrent-workflows of a worker"
+                .to_owned(),
+            Self::OwnerDied { .. } => {
+                "nothing to do: a worker takes the run over when the lease has expired".to_owned()
+            }
+            Self::OuterRun(run) => format!("see why run {run} is not going on"),
+            Self::External => "look at the program that runs it".to_owned(),
+            Self::Ended(_)
+            | Self::Retry { .. }
+            | Self::Starting
+            | Self::Cancelling
+            | Self::Queued { .. } => "nothing to do".to_owned(),
+        }
+    }
+
+    /// The runs that it concerns.
+    pub fn runs(&self) -> Vec<RunId> {
+        match self {
+            Self::ChildRun(run) | Self::OuterRun(run) => vec![*run],
+            _ => Vec::new(),
+        }
+    }
+}
+
+impl fmt::Display for Reason {
+    /// Writes a clause, such as "job `load` waits for job `extract`".
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let subject = match &self.job {
+            Some(job) => format!("job `{job}`"),
+            None => "the run".to_owned(),
+        };
+        match &self.cause {
+            Cause::Ended(status) => write!(f, "{subject} is {status}"),
+            Cause::Stalled(stall) => write!(f, "{stall}"),
+            Cause::Waiting(waiting) => write!(f, "{waiting}"),
+            Cause::Retry { at } => {
+                write!(f, "{subject} failed; its next attempt starts at {}", format_time(*at))
+            }
+            Cause::Dependencies(jobs) => {
+                let noun = if jobs.len() == 1 { "job" } else { "jobs" };
+                write!(f, "{subject} waits for {noun} {}", quoted(jobs))
+            }
+            Cause::JobSlot => write!(f, "{subject} is ready, and waits for a slot"),
+            Cause::ChildRun(run) => write!(f, "{subject} waits for run {run}"),
+            Cause::Running { attempt, since } => {
+                write!(f, "{subject} is running, attempt {attempt} since {}", format_time(*since))
+            }
+            Cause::Starting => write!(f, "{subject} is starting"),
+            Cause::Cancelling => write!(f, "{subject} is being cancelled"),
+            Cause::Queued { queue } => {
+                write!(f, "{subject} waits in task queue `{queue}`, and a worker will start it")
+            }
+            Cause::NoWorker { queue } => {
+                write!(f, "{subject} waits in task queue `{queue}`, which no live worker serves")
+            }
+            Cause::WorkersFull { queue, workers } => write!(
+                f,
+                "{subject} waits in task queue `{queue}`, whose workers have no free slot: {}",
+                quoted(workers)
+            ),
+            Cause::OwnerDied { queue } => write!(
+                f,
+                "the process that drove {subject} has stopped; it waits in task queue `{queue}`"
+            ),
+            Cause::OuterRun(run) => {
+                write!(f, "{subject} continues with run {run}, which started it")
+            }
+            Cause::External => write!(f, "{subject} belongs to an external program"),
+        }
+    }
+}
+
+fn quoted(names: &[String]) -> String {
+    let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+    names.join(", ")
+}
+
+impl Serialize for Reason {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct Written<'a> {
+            job: Option<&'a str>,
+            reason: &'a str,
+            detail: String,
+            cure: String,
+            runs: Vec<RunId>,
+        }
+        Written {
+            job: self.job.as_deref(),
+            reason: self.cause.as_str(),
+            detail: self.to_string(),
+            cure: self.cause.cure(),
+            runs: self.cause.runs(),
+        }
+        .serialize(serializer)
+    }
+}
+
+/// Returns why a run is not going on: one reason for the whole run, or one for each job that has
+/// not ended. A run that makes progress has reasons, too, which say what it does.
+///
+/// # Errors
+///
+/// Fails when the store has no such run or cannot be read.
+pub async fn why(catalog: &dyn Catalog, run: RunId) -> Result<Vec<Reason>, CatalogError> {
+    let details = catalog.run_details(run).await?;
+    let stored = catalog.run(run).await?.ok_or(StoreError::NoRun { run })?;
+    let whole = |cause| Ok(vec![Reason { job: None, cause }]);
+    if details.run.status.is_final() {
+        return whole(Cause::Ended(details.run.status));
+    }
+    if stored.workflow.is_external() {
+        return whole(Cause::External);
+    }
+    if let Some(blocked @ Stall::Blocked(_)) = details.run.stall {
+        return whole(Cause::Stalled(blocked));
+    }
+    if is_abandoned(catalog, run).await? {
+        return whole(why_abandoned(catalog, stored).await?);
+    }
+    let children = children(catalog, run).await?;
+    let mut reasons = why_jobs(&details, &stored.workflow.graph, &children);
+    if details.is_cancelling {
+        reasons.insert(0, Reason { job: None, cause: Cause::Cancelling });
+    } else if reasons.is_empty() {
+        reasons.push(Reason { job: None, cause: Cause::Starting });
+    }
+    Ok(reasons)
+}
+
+/// Whether no live engine drives the run.
+async fn is_abandoned(catalog: &dyn Catalog, run: RunId) -> Result<bool, StoreError> {
+    let before = run.to_u128().checked_sub(1).map(RunId::from_u128);
+    let first = catalog.abandoned(before, 1).await?;
+    Ok(first.first().is_some_and(|first| first.id == run))
+}
+
+/// Why no engine drives the run.
+async fn why_abandoned(catalog: &dyn Catalog, run: StoredRun) -> Result<Cause, StoreError> {
+    if let Some(parent) = &run.parent {
+        return Ok(Cause::OuterRun(parent.run));
+    }
+    let queue = run.task_queue;
+    // A store that does not know the workers cannot say more.
+    let Some(workers) = catalog.workers().await? else { return Ok(Cause::Queued { queue }) };
+    let serving: Vec<&StoredWorker> =
+        workers.iter().filter(|worker| worker.serves(&queue)).collect();
+    if serving.is_empty() {
+        return Ok(Cause::NoWorker { queue });
+    }
+    if serving.iter().all(|worker| worker.is_full()) {
+        let workers = serving.iter().map(|worker| worker.report.name.clone()).collect();
+        return Ok(Cause::WorkersFull { queue, workers });
+    }
+    Ok(match run.owner {
+        Some(_) => Cause::OwnerDied { queue },
+        None => Cause::Queued { queue },
+    })
+}
+
+/// The unfinished child runs, by the name of their job.
+async fn children(catalog: &dyn Catalog, run: RunId) -> Result<HashMap<String, RunId>, StoreError> {
+    let mut children = HashMap::new();
+    for child in catalog.children(run).await? {
+        let parent = catalog.run(child).await?.and_then(|stored| stored.parent);
+        children.extend(parent.map(|parent| (parent.job, child)));
+    }
+    Ok(children)
+}
+
+/// Why the jobs of a run that an engine drives have not ended.
+fn why_jobs(details: &RunDetails, graph: &Json, children: &HashMap<String, RunId>) -> Vec<Reason> {
+    let before = dependencies(graph);
+    let ended: HashMap<&str, bool> =
+        details.jobs.iter().map(|job| (job.name.as_str(), job.status.is_final())).collect();
+    let waiting: HashMap<&str, &Waiting> =
+        details.waiting.iter().map(|waiting| (waiting.job(), waiting)).collect();
+    let cause = |job: &JobSummary| {
+        if let Some(waiting) = waiting.get(job.name.as_str()) {
+            return Cause::Waiting((*waiting).clone());
+        }
+        if let Some(at) = job.retry_at {
+            return Cause::Retry { at };
+        }
+        if let Some(run) = children.get(&job.name) {
+            return Cause::ChildRun(*run);
+        }
+        if job.status == Status::Running {
+            let since = job.attempt_started_at.unwrap_or(details.run.started_at);
+            return Cause::Running { attempt: job.attempts.max(1), since };
+        }
+        let open = before.get(job.name.as_str()).into_iter().flatten();
+        let open = open.filter(|before| !ended.get(**before).copied().unwrap_or(true));
+        let open: Vec<String> = open.map(|before| (*before).to_owned()).collect();
+        if open.is_empty() { Cause::JobSlot } else { Cause::Dependencies(open) }
+    };
+    let open = details.jobs.iter().filter(|job| !job.status.is_final());
+    open.map(|job| Reason { job: Some(job.name.clone()), cause: cause(job) }).collect()
+}
+
+/// The jobs that each job waits for, by a graph as data.
+fn dependencies(graph: &Json) -> HashMap<&str, Vec<&str>> {
+    let mut before = HashMap::<&str, Vec<&str>>::new();
+    for edge in items(graph, "edges") {
+        if let (Some(source), Some(target)) = (edge["source"].as_str(), edge["target"].as_str()) {
+            before.entry(target).or_default().push(source);
+        }
+    }
+    for group in items(graph, "groups") {
+        let sources: Vec<&str> = items(group, "sources").filter_map(Json::as_str).collect();
+        for target in items(group, "targets").filter_map(Json::as_str) {
+            before.entry(target).or_default().extend(&sources);
+        }
+    }
+    before
+}
+
+fn items<'a>(of: &'a Json, key: &str) -> impl Iterator<Item = &'a Json> {
+    of[key].as_array().into_iter().flatten()
+}
