@@ -13,6 +13,7 @@ use futures::stream::BoxStream;
 
 use crate::event::Event;
 pub(crate) use crate::event::Status;
+use crate::flow_control::FlowControlError;
 use crate::id::{NameError, RunId};
 use crate::store::{KeyError, StoreError};
 use crate::value::{short, short_unlike};
@@ -152,6 +153,24 @@ pub enum RunError {
         /// The reason.
         error: NameError,
     },
+    /// The flow control is invalid, or the input has no value for one of its keys.
+    #[error("workflow `{workflow}`: {error}")]
+    FlowControl {
+        /// The workflow's name.
+        workflow: String,
+        /// The reason.
+        error: FlowControlError,
+    },
+    /// The run has limits, and the engine has no store that enforces them.
+    #[error(
+        "workflow `{workflow}` has limits on its runs, which the engine cannot enforce; give it a \
+         store that does: `Engine::builder().store(MemoryStore::new())` for this process, or a \
+         database for several"
+    )]
+    LimitsNotEnforced {
+        /// The workflow's name.
+        workflow: String,
+    },
     /// The workflow is not active in the engine's store.
     #[error(
         "workflow `{workflow}` is not active, so it cannot be run; activate workflow {id} first"
@@ -269,11 +288,13 @@ impl RunError {
         }
     }
 
-    /// The existing run with the same idempotency key.
+    /// The run to follow instead: one that stands for the request, or the run itself if it waits
+    /// for its limits.
     pub(crate) fn existing(&self) -> Option<RunId> {
         match self {
             Self::Store { run, error } => match **error {
                 StoreError::Exists { run: existing } if existing != *run => Some(existing),
+                StoreError::Waits { run } => Some(run),
                 _ => None,
             },
             _ => None,
@@ -285,7 +306,7 @@ impl RunError {
         match self {
             Self::Abandoned { .. } => true,
             Self::Store { error, .. } => {
-                matches!(**error, crate::store::StoreError::LeaseLost { .. })
+                matches!(**error, StoreError::LeaseLost { .. } | StoreError::Waits { .. })
             }
             _ => false,
         }

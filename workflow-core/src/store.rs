@@ -4,6 +4,7 @@ mod changes;
 mod error;
 mod key;
 mod lease;
+mod limit;
 mod memory;
 mod queue;
 mod record;
@@ -11,6 +12,7 @@ mod workers;
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::stream::BoxStream;
@@ -22,6 +24,7 @@ pub use changes::QueueChanges;
 pub use error::StoreError;
 pub use key::{KeyError, KeyScope};
 pub use lease::{HeldLeases, Lease, Owner, OwnerId};
+pub use limit::LimitWait;
 pub use memory::MemoryStore;
 pub use queue::{ClaimRequest, ClaimedRun, DEFAULT_PREFIX, QueueTier, Queues, queue_of};
 pub use record::{
@@ -71,7 +74,8 @@ pub trait Store: Send + Sync + 'static {
     /// Begins a run with its first events, all or nothing.
     ///
     /// If a run with the same idempotency key exists in the same [scope](NewRun::key_scope),
-    /// returns that run and changes nothing.
+    /// returns that run and changes nothing. The [flow control](NewRun::flow_control) may have the
+    /// request share a run, too, or refuse it.
     ///
     /// # Errors
     ///
@@ -115,15 +119,68 @@ pub trait Store: Send + Sync + 'static {
         limit: usize,
     ) -> Result<Vec<StoredRun>, StoreError>;
 
-    /// Makes `owner` the owner of those of the runs that are abandoned, and returns the leases.
+    /// Makes `owner` the owner of those of the runs that are abandoned and may be in progress by
+    /// their [limits](NewRun::flow_control), and returns the leases.
     ///
     /// # Errors
     ///
     /// Fails when the store cannot be changed; then no run has changed owners.
     async fn claim(&self, owner: Owner, runs: &[RunId]) -> Result<Vec<Lease>, StoreError>;
 
-    /// Claims runs that wait in task queues, in the order of their priorities, and oldest first
-    /// among equals.
+    /// Claims runs like [`claim`](Self::claim), whatever their limits: to cancel, block or unblock
+    /// them, not to run them.
+    ///
+    /// The default is for stores without limits.
+    ///
+    /// # Errors
+    ///
+    /// As [`claim`](Self::claim).
+    async fn claim_without_limits(
+        &self,
+        owner: Owner,
+        runs: &[RunId],
+    ) -> Result<Vec<Lease>, StoreError> {
+        self.claim(owner, runs).await
+    }
+
+    /// Whether the store enforces [limits](NewRun::flow_control) of runs. If it does not, engines
+    /// refuse to begin runs with limits. Default: no.
+    ///
+    /// A run with limits [begins](Self::begin) without an owner and waits, also if one is given. A
+    /// claim admits it if its limits allow that, and it stays admitted until it ends, whatever owner
+    /// it has.
+    fn enforces_limits(&self) -> bool {
+        false
+    }
+
+    /// Returns the limit that a run waits for. `None` if it may begin, if it has begun, and if there
+    /// is no such run.
+    ///
+    /// The default is for stores without limits.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the store cannot be read.
+    async fn waits_for(&self, run: RunId) -> Result<Option<LimitWait>, StoreError> {
+        let _ = run;
+        Ok(None)
+    }
+
+    /// Returns the time until the next run may begin of those that wait for a time, because of a
+    /// rate limit or of debounce. `None` if no run does.
+    ///
+    /// The default is for stores without limits.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the store cannot be read.
+    async fn next_due(&self) -> Result<Option<Duration>, StoreError> {
+        Ok(None)
+    }
+
+    /// Claims runs that wait in task queues and may begin by their limits, in the order of their
+    /// priorities, and oldest first among equals. Runs with a [fairness](crate::flow_control::Fairness)
+    /// key take turns.
     ///
     /// A run waits in its task queue while it is abandoned, except for [stranded](Self::stranded)
     /// runs.
@@ -140,9 +197,10 @@ pub trait Store: Send + Sync + 'static {
     ) -> Result<Vec<ClaimedRun>, StoreError> {
         let mut waiting = queued(self).await?;
         waiting.retain(|run| request.wants(run));
+        let mut waiting: Vec<_> = waiting.into_iter().map(|run| (0, run)).collect();
         request.sort(&mut waiting);
         let mut claimed = Vec::new();
-        let mut waiting = waiting.into_iter();
+        let mut waiting = waiting.into_iter().map(|(_, run)| run);
         // Others may have claimed some of them meanwhile.
         while claimed.len() < request.limit {
             let next: Vec<_> = waiting.by_ref().take(request.limit - claimed.len()).collect();

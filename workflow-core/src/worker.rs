@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use futures::future::{Either, FutureExt as _, select};
-use futures::stream::{self, FuturesUnordered, StreamExt as _};
+use futures::stream::{self, BoxStream, FuturesUnordered, StreamExt as _};
 
 use crate::engine::{ClaimedBatch, Engine, EngineBuilder, ResumeError, RunHandle};
 use crate::id::RunId;
@@ -209,9 +209,7 @@ impl<'a> Taking<'a> {
             match self.take_some().await {
                 // More may wait.
                 Ok(Some(1..)) => {}
-                Ok(Some(0)) => {
-                    select(changes.next(), pin!(engine.pause())).await;
-                }
+                Ok(Some(0)) => self.wait_for_runs(&mut changes).await,
                 Ok(None) => self.end_or_pause().await,
                 Err(StoreError::Unavailable(error)) => {
                     tracing::warn!(%error, "the store is unreachable; retrying");
@@ -229,6 +227,30 @@ impl<'a> Taking<'a> {
         if let Either::Left((Some(ended), _)) = select(self.ends.next(), pause).await {
             self.runs.remove(&ended);
         }
+    }
+
+    /// Waits until runs may have been added to queues or may begin by their limits, or until it is
+    /// time to look.
+    async fn wait_for_runs(&mut self, changes: &mut BoxStream<'static, ()>) {
+        let engine = &self.worker.engine;
+        let due = match engine.store() {
+            Some(store) => store.next_due().await.unwrap_or_default(),
+            None => None,
+        };
+        let pause = pin!(engine.pause_at_most(due));
+        let mut woken = select(changes.next(), pause);
+        // When a run ends that has limits, another one may have its slot.
+        while self.runs.values().any(RunHandle::may_free_slot) {
+            match select(self.ends.next(), &mut woken).await {
+                Either::Left((Some(ended), _)) => {
+                    if self.runs.remove(&ended).is_some_and(|run| run.may_free_slot()) {
+                        return;
+                    }
+                }
+                Either::Left((None, _)) | Either::Right(_) => return,
+            }
+        }
+        woken.await;
     }
 
     /// Takes as many runs as there are free slots, and returns the number of claimed ones; `None`

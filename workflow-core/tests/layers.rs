@@ -9,13 +9,14 @@ use std::path::Path;
 use support::layers;
 
 /// From the base to the top.
-const ORDER: [&str; 23] = [
+const ORDER: [&str; 24] = [
     "guard",
     "bounds",
     "id",
     "json",
     "sparse_map",
     "value",
+    "flow_control",
     "retry",
     "run_log",
     "job",
@@ -36,7 +37,7 @@ const ORDER: [&str; 23] = [
 ];
 
 /// Modules that decide and do nothing.
-const PURE: [&str; 3] = ["graph", "scheduler", "engine/permits/pool"];
+const PURE: [&str; 4] = ["flow_control", "graph", "scheduler", "engine/permits/pool"];
 
 /// What has no place in them.
 const IMPURE: [&str; 11] = [

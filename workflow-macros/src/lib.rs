@@ -266,6 +266,10 @@ pub fn job(args: TokenStream, item: TokenStream) -> TokenStream {
 /// | `name = ".."`, or `workflow_id` | the name: 1 to 200 printable characters, unique in the program | the function's name |
 /// | `metadata = { .. }` | the metadata of the workflow, as a JSON object | `{}` |
 /// | `description`, `owner`, `schedule`, `tags`, `project`, `domain`, `version` | the same keys of `metadata`, for short | |
+/// | `concurrency(key = "..", limit = 1, on_conflict = "queue")`, `singleton` | the most runs at once, by a key | no limit |
+/// | `rate_limit(key = "..", limit = 200, per = "1s")` | the most runs that begin in a period, by a key | no limit |
+/// | `debounce(key = "..", delay = "5s", max_delay = "1m")` | lets requests in quick succession share a run | |
+/// | `fairness(key = "..", weight = 1)` | lets the runs of different keys take turns | oldest first |
 /// | `retry(..)`, `start_to_close`, `schedule_to_close`, `heartbeat`, `grace`, `limit`, `limits` | as for [`#[job]`](macro@job); not for functions that draw | |
 /// | `crate = some::path` | where `workflow_core` is found | `::workflow_core` |
 ///

@@ -1,6 +1,7 @@
 //! JSON as Rust tokens, after `metadata =`. Each value has its span, so that errors are shown
 //! there.
 
+mod flow_control;
 pub(crate) mod known_keys;
 mod text;
 
@@ -8,7 +9,7 @@ use proc_macro2::{Ident, Span};
 use serde_json::{Map, Number, Value};
 use syn::ext::IdentExt;
 use syn::parse::{Parse, ParseStream};
-use syn::{Lit, LitStr, Token, braced, bracketed, token};
+use syn::{Lit, LitStr, Token, braced, bracketed, parenthesized, token};
 
 /// A value with its span.
 pub(crate) struct Node {
@@ -65,6 +66,50 @@ pub(crate) fn shorthand(key: &Ident, input: ParseStream<'_>) -> syn::Result<Entr
     }
     let value = input.parse()?;
     Ok(Entry { key: key.unraw().to_string(), span: key.span(), value })
+}
+
+/// Reads a part of the flow control as an entry of the metadata: `key(name = value, ..)`, `key` for
+/// true, or `key = value`.
+pub(crate) fn flow_control(key: &Ident, input: ParseStream<'_>) -> syn::Result<Entry> {
+    let name = key.unraw().to_string();
+    let span = key.span();
+    if input.peek(Token![=]) {
+        return shorthand(key, input);
+    }
+    if !input.peek(token::Paren) {
+        if name != "singleton" {
+            let message = format!("`{name}` needs options in brackets, such as {}", example(&name));
+            return Err(syn::Error::new(span, message));
+        }
+        let value = Node { span, json: Json::Bool(true) };
+        return Ok(Entry { key: name, span, value });
+    }
+    let content;
+    parenthesized!(content in input);
+    let mut options: Vec<Entry> = Vec::new();
+    while !content.is_empty() {
+        let option = content.call(Ident::parse_any)?;
+        let entry = shorthand(&option, &content)?;
+        if options.iter().any(|other| other.key == entry.key) {
+            let message = format!("`{option}` is given twice");
+            return Err(syn::Error::new(option.span(), message));
+        }
+        options.push(entry);
+        if !content.is_empty() {
+            content.parse::<Token![,]>()?;
+        }
+    }
+    let value = Node { span, json: Json::Object(options) };
+    Ok(Entry { key: name, span, value })
+}
+
+fn example(part: &str) -> &'static str {
+    match part {
+        "concurrency" => "`concurrency(key = \"${{ input.customer }}\", limit = 1)`",
+        "rate_limit" => "`rate_limit(limit = 200, per = \"1s\")`",
+        "debounce" => "`debounce(key = \"${{ input.page }}\", delay = \"5s\")`",
+        _ => "`fairness(key = \"${{ input.tenant }}\")`",
+    }
 }
 
 /// The entries as the text of one JSON object.

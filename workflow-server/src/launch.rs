@@ -191,7 +191,9 @@ async fn record(
     };
     let id = new.id;
     Ok(match app.catalog.begin(new, Vec::new()).await? {
-        BeginOutcome::New(_) => Launched { message: RECORDED, ..Launched::new(id, None) },
+        BeginOutcome::New(_) | BeginOutcome::Cancelled => {
+            Launched { message: RECORDED, ..Launched::new(id, None) }
+        }
         BeginOutcome::Existing(run) => Launched::existing(run.id),
     })
 }

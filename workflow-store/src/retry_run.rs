@@ -125,11 +125,12 @@ pub async fn retry_run(
         runs_dir: old.runs_dir.clone(),
         task_queue: old.task_queue.clone(),
         priority: old.priority,
+        flow_control: old.flow_control.clone(),
         ..NewRun::new(old.workflow.clone())
     };
     let id = new.id;
     match store.begin(new, reused.record(old.id, events)).await? {
-        BeginOutcome::New(_) => Ok(Enqueued::New(id)),
+        BeginOutcome::New(_) | BeginOutcome::Cancelled => Ok(Enqueued::New(id)),
         BeginOutcome::Existing(run) => Ok(Enqueued::Existing(run.id)),
     }
 }

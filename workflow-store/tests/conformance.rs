@@ -17,7 +17,12 @@ use workflow_store::{PostgresStore, RecentRun, RunSummary, SqliteOptions, Sqlite
 
 async fn in_memory() -> Stores {
     let store = Arc::new(MemoryStore::new());
-    Stores::new(store.clone(), store)
+    let clock = store.clone();
+    let passed = std::cell::Cell::new(0);
+    Stores::new(store.clone(), store).clock(move |micros| {
+        let ahead = micros - passed.replace(micros);
+        clock.advance(std::time::Duration::from_micros(ahead.max(0).unsigned_abs()));
+    })
 }
 
 async fn on_sqlite() -> Stores {
@@ -41,14 +46,17 @@ async fn on_postgres() -> Stores {
 
 mod memory {
     workflow_store::store_conformance!(crate::in_memory());
+    workflow_store::flow_control_conformance!(crate::in_memory());
 }
 
 mod sqlite {
     workflow_store::store_conformance!(crate::on_sqlite());
+    workflow_store::flow_control_conformance!(crate::on_sqlite());
 }
 
 mod postgres {
     workflow_store::store_conformance!(crate::on_postgres());
+    workflow_store::flow_control_conformance!(crate::on_postgres());
 }
 
 /// A store that wraps another, as an engine sees it.

@@ -1,16 +1,19 @@
 //! Metadata of a workflow: a JSON object with some well-known keys.
 
 use std::fmt;
+use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value as Json};
 
+use crate::flow_control::{FlowControl, FlowControlError};
 use crate::json;
 
 /// The metadata of a workflow: a JSON object.
 ///
 /// The keys `description`, `owner`, `schedule`, `tags`, `project`, `domain` and `version` have
-/// fixed types; all other keys are free.
+/// fixed types, and so have those of [flow control](crate::flow_control::KEYS); all other keys are
+/// free.
 ///
 /// A string that contains a JSON object is read as that object; it is always written as an object.
 ///
@@ -25,7 +28,12 @@ use crate::json;
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 #[serde(transparent)]
-pub struct Metadata(Map<String, Json>);
+pub struct Metadata {
+    object: Map<String, Json>,
+    /// Read from the object. `None` if there is none.
+    #[serde(skip)]
+    flow_control: Option<Arc<FlowControl>>,
+}
 
 /// The reason why a string or JSON value is not valid metadata.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -47,6 +55,9 @@ pub enum MetadataError {
         /// The type that its value must have.
         wanted: &'static str,
     },
+    /// The flow control is invalid.
+    #[error("metadata {0}")]
+    FlowControl(FlowControlError),
 }
 
 /// The well-known keys whose values are strings.
@@ -86,22 +97,31 @@ impl Metadata {
                 return Err(MetadataError::WrongType { key: "tags", found: kind(other), wanted });
             }
         }
-        Ok(Self(object))
+        let flow_control = FlowControl::read(&object).map_err(MetadataError::FlowControl)?;
+        let flow_control = (!flow_control.is_empty()).then(|| Arc::new(flow_control));
+        Ok(Self { object, flow_control })
+    }
+
+    /// The limits of the workflow's runs, and their order: the keys `concurrency`, `rate_limit`,
+    /// `debounce`, `singleton` and `fairness`.
+    /// `None` if there are none of these.
+    pub fn flow_control(&self) -> Option<&FlowControl> {
+        self.flow_control.as_deref()
     }
 
     /// The value of a key.
     pub fn get(&self, key: &str) -> Option<&Json> {
-        self.0.get(key)
+        self.object.get(key)
     }
 
     /// The value at a path of keys and list indices, separated by dots, such as `team.members.0`. A
     /// key that contains dots is found if the whole path is that key.
     pub fn at(&self, path: &str) -> Option<&Json> {
-        if let Some(value) = self.0.get(path) {
+        if let Some(value) = self.object.get(path) {
             return Some(value);
         }
         let mut steps = path.split('.');
-        let first = self.0.get(steps.next()?)?;
+        let first = self.object.get(steps.next()?)?;
         steps.try_fold(first, |value, step| match value {
             Json::Object(object) => object.get(step),
             Json::Array(list) => list.get(step.parse::<usize>().ok()?),
@@ -111,11 +131,11 @@ impl Metadata {
 
     /// The whole object.
     pub fn as_object(&self) -> &Map<String, Json> {
-        &self.0
+        &self.object
     }
 
     fn text(&self, key: &str) -> Option<&str> {
-        self.0.get(key)?.as_str()
+        self.object.get(key)?.as_str()
     }
 
     /// The description.
@@ -155,7 +175,12 @@ impl Metadata {
 
     /// The tags, in order.
     pub fn tags(&self) -> impl Iterator<Item = &str> {
-        self.0.get("tags").and_then(Json::as_array).into_iter().flatten().filter_map(Json::as_str)
+        self.object
+            .get("tags")
+            .and_then(Json::as_array)
+            .into_iter()
+            .flatten()
+            .filter_map(Json::as_str)
     }
 }
 
@@ -199,7 +224,7 @@ impl<'de> Deserialize<'de> for Metadata {
 
 impl fmt::Display for Metadata {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let text = serde_json::to_string(&self.0).map_err(|_| fmt::Error)?;
+        let text = serde_json::to_string(&self.object).map_err(|_| fmt::Error)?;
         f.write_str(&text)
     }
 }

@@ -53,6 +53,8 @@ pub(super) struct ActiveRun {
     pub(super) user: Option<Arc<str>>,
     /// The limits that its jobs count against.
     pub(super) limits: RunLimits,
+    /// Whether it was claimed with a slot of a concurrency limit.
+    pub(super) holds_slot: bool,
     /// The log for the output of its jobs.
     pub(super) output: Option<Box<RunOutput>>,
     state: Mutex<RunState>,
@@ -101,7 +103,8 @@ impl ActiveRun {
         state: impl FnOnce() -> RunState,
     ) -> Arc<Self> {
         let engine = Arc::clone(&engine.0);
-        let Runnable { workflow, plan, input, user, level, outer, inherited, runs_dir } = what;
+        let Runnable { workflow, plan, input, user, level, outer, inherited, runs_dir, holds_slot } =
+            what;
         let output = runs_dir.map(|folder| Box::new(RunOutput::new(&folder, id)));
         let span = tracing::info_span!("run", workflow = %workflow.name(), run = %id);
         let limits = RunLimits::new(&*workflow, &plan, inherited);
@@ -129,6 +132,7 @@ impl ActiveRun {
                 outer,
                 user,
                 limits,
+                holds_slot,
                 output,
                 state: Mutex::new(state()),
                 condvar: Condvar::new(),
@@ -294,6 +298,9 @@ impl ActiveRun {
             }
             Some(StoreError::Exists { run }) if *run != self.id => {
                 tracing::info!(parent: &self.span, existing = %run, "idempotency key used before");
+            }
+            Some(StoreError::Waits { .. }) => {
+                tracing::info!(parent: &self.span, "the run waits for its limits");
             }
             Some(
                 error @ (StoreError::KeyConflict { .. }
@@ -462,6 +469,11 @@ impl ActiveRun {
             let _only_once = self.followed.set(report.clone());
         }
         followed
+    }
+
+    /// Whether the run is new and may have to wait for its limits.
+    pub(super) fn has_limits(&self) -> bool {
+        self.lock().recorder.as_ref().is_some_and(|recorder| recorder.has_limits())
     }
 
     pub(super) fn cancel(self: &Arc<Self>) {

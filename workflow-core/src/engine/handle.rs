@@ -112,6 +112,11 @@ impl RunHandle {
         self.0.lock().scheduler.running()
     }
 
+    /// Whether the end of the run may let another one begin.
+    pub(crate) fn may_free_slot(&self) -> bool {
+        self.0.holds_slot
+    }
+
     /// The report of the run, if it has ended. For an earlier run, only once somebody has waited
     /// for it.
     fn report(&self) -> Option<&Report> {
@@ -170,7 +175,21 @@ impl Run for RunHandle {
     }
 }
 
-/// Cancels the earlier run with the same idempotency key, if there is one.
+/// Cancels the run if it waits for its limits, or goes on after that.
+pub(super) fn cancel_waiting(run: &Arc<ActiveRun>) {
+    if run.has_limits() {
+        run.spawn_restartable(|run| {
+            Box::pin(async move {
+                run.until_stored().await;
+                if run.existing() == Some(run.id) {
+                    cancel_existing(run).await;
+                }
+            })
+        });
+    }
+}
+
+/// Cancels the run that stands for this one, if there is one.
 async fn cancel_existing(run: Arc<ActiveRun>) {
     run.until_stored().await;
     let Some(existing) = run.existing() else { return };

@@ -19,18 +19,19 @@ use super::active::ActiveRun;
 use super::durable::lease_renewer::LONGEST_LEASE;
 use super::durable::resume::ResumeError;
 use super::durable::snapshot::new_run;
-use super::handle::RunHandle;
+use super::handle::{RunHandle, cancel_waiting};
 use super::permits::{Inherited, KnownLimits};
 use super::runtime::{Caller, Runtime, Unconstrained, unconstrained};
 use super::state::Role;
 use super::worker::driver::Driver;
 use super::worker::nesting;
 use crate::event::{Event, EventKind};
+use crate::flow_control::{Concurrency, Debounce, Fairness, FlowControl, RateLimit};
 use crate::guard;
 use crate::id::{RunId, check_name};
 use crate::job::{JobContext, MissingState, StateCheck};
 use crate::run::{InputError, Report, RunError};
-use crate::store::{BeginOutcome, KeyError, Parent, StoredRun, Trigger};
+use crate::store::{BeginOutcome, KeyError, NewRun, Parent, StoredRun, Trigger};
 use crate::value::{Boxed, ValueError, to_json};
 use crate::workflow::{Plan, PlanError, Workflow};
 
@@ -80,7 +81,8 @@ pub struct RunRequest {
 pub enum Enqueued {
     /// The run is new.
     New(RunId),
-    /// An earlier run has the same idempotency key.
+    /// This run stands for the request: it has the same idempotency key, or the limits of the run
+    /// have the request share it.
     Existing(RunId),
 }
 
@@ -95,6 +97,7 @@ pub(super) struct StoreOptions {
     pub(super) retry_of: Option<RunId>,
     pub(super) task_queue: Option<String>,
     pub(super) priority: i32,
+    pub(super) flow_control: FlowControl,
 }
 
 /// A checked request: a workflow with its plan and input.
@@ -112,6 +115,8 @@ pub(super) struct Runnable {
     pub(super) inherited: Option<Arc<Inherited>>,
     /// The parent folder for the run's output.
     pub(super) runs_dir: Option<Arc<Path>>,
+    /// Whether it was claimed with a slot of a concurrency limit.
+    pub(super) holds_slot: bool,
 }
 
 /// Whether a job that starts the run waits for it.
@@ -190,6 +195,39 @@ impl RunRequest {
         self
     }
 
+    /// Sets the most runs with the same key that are in progress at once, instead of that of the
+    /// workflow.
+    pub fn concurrency(mut self, limit: Concurrency) -> Self {
+        self.store_options().flow_control.concurrency = Some(limit);
+        self
+    }
+
+    /// Returns the run of the workflow that is in progress or waits, if there is one, instead of
+    /// starting another: see [`Concurrency::singleton`].
+    pub fn singleton(self) -> Self {
+        self.concurrency(Concurrency::singleton())
+    }
+
+    /// Sets the most runs with the same key that begin in a period, instead of that of the workflow.
+    pub fn rate_limit(mut self, limit: RateLimit) -> Self {
+        self.store_options().flow_control.rate_limit = Some(limit);
+        self
+    }
+
+    /// Delays the run, and lets later requests with the same key replace its input, instead of the
+    /// debounce of the workflow.
+    pub fn debounce(mut self, debounce: Debounce) -> Self {
+        self.store_options().flow_control.debounce = Some(debounce);
+        self
+    }
+
+    /// Sets the key whose runs take turns with those of other keys in the task queue, instead of
+    /// that of the workflow.
+    pub fn fairness(mut self, fairness: Fairness) -> Self {
+        self.store_options().flow_control.fairness = Some(fairness);
+        self
+    }
+
     /// Sets the outer job, for the store.
     pub(crate) fn parent(mut self, parent: Parent) -> Self {
         self.store_options().parent = Some(parent);
@@ -230,6 +268,10 @@ impl RunRequest {
         // Now, because the engine may be shut down before the run waits for something.
         run.lock().enter(&run);
         run.drive_in_background();
+        if run.has_limits() && run.outer.is_none() {
+            // Nobody may wait for the run, which goes on here once its limits allow that.
+            run.spawn_restartable(|run| Box::pin(async move { drop(run.outcome().await) }));
+        }
         Ok(RunHandle(run))
     }
 
@@ -261,17 +303,14 @@ impl RunRequest {
         let (what, store_options) = self.check(Waits::No)?;
         let retry_of = store_options.as_ref().and_then(|store_options| store_options.retry_of);
         let mut new = guarded(&*what.workflow, || new_run(&engine.0, &what, store_options))?;
+        engine.check_enforced(&new)?;
         new.owner = None;
         let name = new.workflow.name.clone();
         let run = new.id;
-        // Only the first event says which run is retried.
-        let begins = |run| {
-            let kind = EventKind::RunStarted { retry_of: Some(run) };
-            Event::new(0, new.created_at, kind)
-        };
-        let events = retry_of.map(begins).into_iter().collect();
+        let started = Event::new(0, new.created_at, EventKind::RunStarted { retry_of });
+        let events = new.first_events(&[started]);
         match store.begin(new, events).await {
-            Ok(BeginOutcome::New(_)) => Ok(Enqueued::New(run)),
+            Ok(BeginOutcome::New(_) | BeginOutcome::Cancelled) => Ok(Enqueued::New(run)),
             Ok(BeginOutcome::Existing(existing)) => Ok(Enqueued::Existing(existing.id)),
             Err(error) => Err(RunError::of_store(&name, run, Arc::new(error))),
         }
@@ -318,8 +357,11 @@ impl RunRequest {
         let retry_of = store_options.as_ref().and_then(|store_options| store_options.retry_of);
         let new_run = match engine.0.lease_renewer {
             Some(_) => Some(guarded(&*what.workflow, || new_run(&engine.0, &what, store_options))?),
-            None => None,
+            None => engine.check_unlimited(&what, store_options.as_deref()).map(|()| None)?,
         };
+        if let Some(new) = &new_run {
+            engine.check_enforced(new)?;
+        }
         Ok(ActiveRun::new(&engine, runtime, what, new_run, retry_of))
     }
 
@@ -344,7 +386,9 @@ impl RunRequest {
         let inherited = self.outer.as_deref().and_then(inherited);
         let Self { engine, user, store_options, outer, .. } = self;
         let runs_dir = engine.runs_dir_of(&*workflow);
-        let what = Runnable { workflow, plan, input, user, level, outer, inherited, runs_dir };
+        let holds_slot = false;
+        let what =
+            Runnable { workflow, plan, input, user, level, outer, inherited, runs_dir, holds_slot };
         engine.check_limits(&what)?;
         if let Some(lease_renewer) = &engine.0.lease_renewer
             && lease_renewer.lease() > LONGEST_LEASE
@@ -408,6 +452,29 @@ pub(super) fn inherited(job: &JobContext) -> Option<Arc<Inherited>> {
 }
 
 impl Engine {
+    /// Checks that the store of the engine enforces the limits of a run.
+    fn check_enforced(&self, new: &NewRun) -> Result<(), RunError> {
+        let enforces = || self.store().is_some_and(|store| store.enforces_limits());
+        if !new.flow_control.has_limits() || enforces() {
+            return Ok(());
+        }
+        Err(RunError::LimitsNotEnforced { workflow: new.workflow.name.clone() })
+    }
+
+    /// Checks that a run of an engine without a store has no limits.
+    fn check_unlimited(
+        &self,
+        what: &Runnable,
+        options: Option<&StoreOptions>,
+    ) -> Result<(), RunError> {
+        let own = what.workflow.metadata().flow_control();
+        let requested = options.map(|options| &options.flow_control);
+        if !own.into_iter().chain(requested).any(FlowControl::has_limits) {
+            return Ok(());
+        }
+        Err(RunError::LimitsNotEnforced { workflow: what.workflow.name().to_string() })
+    }
+
     /// Checks that the engine has the state of all jobs and child workflows. Jobs that a function
     /// calls are checked when it calls them.
     pub(super) fn check_state(&self, what: &Runnable) -> Result<(), RunError> {
@@ -483,8 +550,12 @@ enum Stage {
         /// `None` if the run is driven in the background.
         driver: Option<Unconstrained<Driver>>,
     },
-    /// The run has ended, or an earlier one has the same idempotency key.
-    Ended(BoxFuture<'static, Result<Report, RunError>>),
+    /// The run has ended, or another one stands for it, or it waits for its limits.
+    Ended {
+        run: Arc<ActiveRun>,
+        report: BoxFuture<'static, Result<Report, RunError>>,
+        is_over: bool,
+    },
 }
 
 impl Future for RunFuture {
@@ -516,24 +587,30 @@ impl Future for RunFuture {
                 return Poll::Ready(settled);
             }
             let run = Arc::clone(run);
-            self.0 = Stage::Ended(Box::pin(async move { run.outcome().await }));
+            let followed = Arc::clone(&run);
+            let report = Box::pin(async move { followed.outcome().await });
+            self.0 = Stage::Ended { run, report, is_over: false };
         }
-        match &mut self.0 {
-            Stage::Ended(report) => report.as_mut().poll(cx),
-            _ => Poll::Pending,
-        }
+        let Stage::Ended { report, is_over, .. } = &mut self.0 else { return Poll::Pending };
+        let polled = report.as_mut().poll(cx);
+        *is_over = polled.is_ready();
+        polled
     }
 }
 
 impl Drop for RunFuture {
     fn drop(&mut self) {
-        if let Stage::Running { run, driver } = &self.0
-            && run.report().is_none()
-        {
-            run.cancel();
-            if driver.is_some() {
-                run.drive_in_background();
+        match &self.0 {
+            Stage::Running { run, driver } if run.report().is_none() => {
+                run.cancel();
+                cancel_waiting(run);
+                if driver.is_some() {
+                    run.drive_in_background();
+                }
             }
+            // It waits for its limits, or goes on after that.
+            Stage::Ended { run, is_over: false, .. } => cancel_waiting(run),
+            _ => {}
         }
     }
 }

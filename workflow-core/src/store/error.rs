@@ -59,6 +59,12 @@ pub enum StoreError {
         /// The run's ID.
         run: RunId,
     },
+    /// The run is on record and has limits: it goes on where it is claimed once they allow that.
+    #[error("run {run} waits for its limits")]
+    Waits {
+        /// The run's ID.
+        run: RunId,
+    },
     /// The idempotency key belongs to a run of another workflow, or with another input.
     #[error(
         "idempotency key `{key}` was already used for run {run} {difference}; use a new key for a \

@@ -1,5 +1,7 @@
 //! A store in memory.
 
+mod admission;
+
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
@@ -7,9 +9,11 @@ use std::time::{Duration, Instant, SystemTime};
 use async_trait::async_trait;
 use futures::stream::BoxStream;
 
+use self::admission::{Admission, Conflict, Place};
 use super::{
-    BeginOutcome, HeldLeases, KeyScope, Lease, Message, MessageKind, NewRun, Owner, OwnerId,
-    QueueChanges, Store, StoreError, StoredRun, StoredWorker, WorkerId, WorkerReport,
+    BeginOutcome, ClaimRequest, ClaimedRun, HeldLeases, KeyScope, Lease, LimitWait, Message,
+    MessageKind, NewRun, Owner, OwnerId, QueueChanges, Store, StoreError, StoredRun, StoredWorker,
+    WorkerId, WorkerReport,
 };
 use crate::event::{Blocked, Event, Status};
 use crate::id::RunId;
@@ -50,6 +54,7 @@ struct Runs {
     /// The time until which each owner counts as alive.
     owners: HashMap<OwnerId, Instant>,
     messages: Vec<Message>,
+    admission: Admission,
     workers: BTreeMap<WorkerId, Worker>,
 }
 
@@ -66,6 +71,7 @@ struct Row {
     run: StoredRun,
     token: u64,
     events: Vec<Event>,
+    place: Place,
 }
 
 impl MemoryStore {
@@ -78,6 +84,11 @@ impl MemoryStore {
     pub fn runs(&self) -> Vec<(RunId, String)> {
         let name = |(id, row): (&RunId, &Row)| (*id, row.run.workflow.name.clone());
         self.lock().runs.iter().map(name).collect()
+    }
+
+    /// Moves the clock of rate limits and debounce ahead, for tests that do not wait.
+    pub fn advance(&self, by: Duration) {
+        self.lock().admission.advance(by);
     }
 
     fn lock(&self) -> MutexGuard<'_, Runs> {
@@ -110,6 +121,29 @@ impl Runs {
         !row.run.status.is_final() && !self.is_alive(row.run.owner)
     }
 
+    fn abandoned_of(&self, runs: &[RunId]) -> Vec<RunId> {
+        let is_abandoned =
+            |run: &&RunId| self.runs.get(run).is_some_and(|row| self.is_abandoned(row));
+        runs.iter().filter(is_abandoned).copied().collect()
+    }
+
+    /// Makes `owner` the owner of these runs.
+    fn claim(&mut self, owner: Owner, runs: &[RunId]) -> Vec<Lease> {
+        let claim = |run: &RunId| {
+            let row = self.runs.get_mut(run)?;
+            row.run.owner = Some(owner.id);
+            row.token += 1;
+            Some(Lease { run: *run, owner: owner.id, token: row.token })
+        };
+        runs.iter().filter_map(claim).collect()
+    }
+
+    fn add_message(&mut self, run: RunId, kind: MessageKind) -> u64 {
+        let number = self.messages.len() as u64 + 1;
+        self.messages.push(Message { number, run, kind });
+        number
+    }
+
     fn keep_alive(&mut self, owner: Owner) {
         let until = Instant::now() + owner.lifetime.min(LONGEST_LIFETIME);
         self.owners.entry(owner.id).and_modify(|old| *old = until.max(*old)).or_insert(until);
@@ -117,6 +151,11 @@ impl Runs {
 }
 
 impl Row {
+    /// A run without events that nobody has claimed.
+    fn new(run: StoredRun) -> Self {
+        Self { run, token: 0, events: Vec::new(), place: Place::default() }
+    }
+
     fn holds(&self, lease: &Lease) -> bool {
         self.run.owner == Some(lease.owner) && self.token == lease.token
     }
@@ -156,14 +195,30 @@ impl Store for MemoryStore {
         if state.runs.contains_key(&id) {
             return Err(StoreError::Exists { run: id });
         }
-        let owner = run.owner;
-        let run = StoredRun::begun(run, Status::Pending, 0);
-        let mut row = Row { run, token: u64::from(owner.is_some()), events: Vec::new() };
+        let mut check = Row::new(StoredRun::begun(run.clone(), Status::Pending, 0));
+        check.append(&events)?;
+        let refused = match state.settle_conflict(&run, !events.is_empty()) {
+            Conflict::None => Vec::new(),
+            Conflict::Refused(holders) => run.refused_events(&events, &holders),
+            Conflict::Shares(existing) => {
+                let row = state.runs.get(&existing).ok_or(StoreError::NoRun { run: existing })?;
+                return Ok(BeginOutcome::Existing(Box::new(row.run.clone())));
+            }
+        };
+        // A run with limits waits until a claim admits it.
+        let owner = run.owner.filter(|_| !run.flow_control.has_limits());
+        let place = state.place(&run);
+        let run = StoredRun::begun(NewRun { owner, ..run }, Status::Pending, 0);
+        let mut row = Row { token: u64::from(owner.is_some()), place, ..Row::new(run) };
         row.append(&events)?;
+        row.append(&refused)?;
         if let Some(key) = row.run.idempotency_key.clone() {
             state.keys.insert((row.run.key_scope(), key), id);
         }
         state.runs.insert(id, row);
+        if !refused.is_empty() {
+            return Ok(BeginOutcome::Cancelled);
+        }
         let lease = owner.map(|owner| {
             state.keep_alive(owner);
             Lease { run: id, owner: owner.id, token: 1 }
@@ -182,7 +237,13 @@ impl Store for MemoryStore {
         if !row.holds(lease) {
             return Err(StoreError::LeaseLost { run });
         }
-        row.append(events)
+        row.append(events)?;
+        let frees_slot = state.free(run);
+        drop(state);
+        if frees_slot {
+            self.changes.announce();
+        }
+        Ok(())
     }
 
     async fn events(&self, run: RunId, from: u64, limit: usize) -> Result<Vec<Event>, StoreError> {
@@ -209,17 +270,61 @@ impl Store for MemoryStore {
 
     async fn claim(&self, owner: Owner, runs: &[RunId]) -> Result<Vec<Lease>, StoreError> {
         let mut state = self.lock();
-        let abandoned =
-            |run: &&RunId| state.runs.get(run).is_some_and(|row| state.is_abandoned(row));
-        let abandoned: Vec<RunId> = runs.iter().filter(abandoned).copied().collect();
+        let abandoned = state.abandoned_of(runs);
         state.keep_alive(owner);
-        let claim = |run| {
-            let row = state.runs.get_mut(&run)?;
-            row.run.owner = Some(owner.id);
-            row.token += 1;
-            Some(Lease { run, owner: owner.id, token: row.token })
-        };
-        Ok(abandoned.into_iter().filter_map(claim).collect())
+        let admitted: Vec<RunId> = abandoned.into_iter().filter(|run| state.admit(*run)).collect();
+        Ok(state.claim(owner, &admitted))
+    }
+
+    async fn claim_without_limits(
+        &self,
+        owner: Owner,
+        runs: &[RunId],
+    ) -> Result<Vec<Lease>, StoreError> {
+        let mut state = self.lock();
+        let abandoned = state.abandoned_of(runs);
+        state.keep_alive(owner);
+        Ok(state.claim(owner, &abandoned))
+    }
+
+    async fn claim_next(
+        &self,
+        owner: Owner,
+        request: &ClaimRequest,
+    ) -> Result<Vec<ClaimedRun>, StoreError> {
+        let mut state = self.lock();
+        state.keep_alive(owner);
+        let rows = state.runs.values().filter(|row| {
+            state.is_abandoned(row) && row.run.is_queued() && request.wants(&row.run)
+        });
+        let mut waiting: Vec<_> = rows.map(|row| (row.place.rank, row.run.clone())).collect();
+        request.sort(&mut waiting);
+        let mut claimed = Vec::new();
+        for (_, run) in waiting {
+            if claimed.len() == request.limit {
+                break;
+            }
+            if !state.admit(run.id) {
+                continue;
+            }
+            state.note_served(run.id);
+            let leases = state.claim(owner, &[run.id]);
+            claimed.extend(leases.into_iter().map(|lease| ClaimedRun { lease, run: run.clone() }));
+        }
+        Ok(claimed)
+    }
+
+    fn enforces_limits(&self) -> bool {
+        true
+    }
+
+    async fn waits_for(&self, run: RunId) -> Result<Option<LimitWait>, StoreError> {
+        let state = self.lock();
+        Ok(state.runs.get(&run).and_then(|row| state.limit_of(row)))
+    }
+
+    async fn next_due(&self) -> Result<Option<Duration>, StoreError> {
+        Ok(self.lock().next_due())
     }
 
     async fn release(&self, leases: &[Lease]) -> Result<(), StoreError> {
@@ -308,9 +413,7 @@ impl Store for MemoryStore {
         if matches!(kind, MessageKind::Signal { .. }) && row.run.workflow.is_external() {
             return Err(StoreError::External { run });
         }
-        let number = state.messages.len() as u64 + 1;
-        state.messages.push(Message { number, run, kind });
-        Ok(number)
+        Ok(state.add_message(run, kind))
     }
 
     async fn inbox(&self, owner: OwnerId, after: u64) -> Result<Vec<Message>, StoreError> {

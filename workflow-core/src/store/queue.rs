@@ -131,11 +131,12 @@ impl ClaimRequest {
         self.queues.contains(&run.task_queue) && !self.except.contains(&run.workflow.name)
     }
 
-    /// Sorts runs: by the priority of their queue, by their own, and oldest first.
-    pub(super) fn sort(&self, runs: &mut [StoredRun]) {
-        runs.sort_by_key(|run| {
+    /// Sorts runs: by the priority of their queue, by their own, by the given rank, and oldest
+    /// first.
+    pub(super) fn sort(&self, runs: &mut [(i64, StoredRun)]) {
+        runs.sort_by_key(|(rank, run)| {
             let priorities = (self.queues.priority(&run.task_queue), run.priority);
-            (std::cmp::Reverse(priorities), run.id)
+            (std::cmp::Reverse(priorities), *rank, run.id)
         });
     }
 }

@@ -10,6 +10,7 @@ use serde_json::Value as Json;
 use super::{DEFAULT_PREFIX, Lease, Owner, OwnerId, StoreError, queue_of};
 use crate::definition::Metadata;
 use crate::event::{Blocked, Event, Status, rfc3339};
+use crate::flow_control::FlowControl;
 use crate::id::RunId;
 use crate::run_log::path_in;
 
@@ -46,6 +47,8 @@ pub struct NewRun {
     pub task_queue: String,
     /// The priority among the runs of its task queue: higher ones begin first.
     pub priority: i32,
+    /// Its limits and its place among others, with the values of its input in their keys.
+    pub flow_control: FlowControl,
     /// The engine that owns it. Without one, the run is pending until an engine claims it.
     pub owner: Option<Owner>,
 }
@@ -68,8 +71,15 @@ impl NewRun {
             user: None,
             runs_dir: None,
             created_at: SystemTime::now(),
+            flow_control: FlowControl::default(),
             owner: None,
         }
+    }
+
+    /// The events with which an engine that does not drive the run begins it. Only the first event
+    /// of a retry says which run is retried.
+    pub(crate) fn first_events(&self, events: &[Event]) -> Vec<Event> {
+        events.iter().filter(|event| event.retry_of().is_some()).cloned().collect()
     }
 
     /// Checks that this request is the same as the one that began an existing run with the same
@@ -251,8 +261,13 @@ pub struct Parent {
 pub enum BeginOutcome {
     /// The run began; with a lease if an owner was given.
     New(Option<Lease>),
-    /// A run with the same idempotency key exists.
+    /// A run stands for the request: one with the same idempotency key, the one that
+    /// [debounce](crate::flow_control::Debounce) delays, or one that holds the slot of a
+    /// [skipped](crate::flow_control::OnConflict::Skip) request.
     Existing(Box<StoredRun>),
+    /// The run is on record, as cancelled: see
+    /// [`OnConflict::CancelNew`](crate::flow_control::OnConflict::CancelNew).
+    Cancelled,
 }
 
 /// A run in a store.
@@ -289,6 +304,9 @@ pub struct StoredRun {
     pub task_queue: String,
     /// The priority among the runs of its task queue: higher ones begin first.
     pub priority: i32,
+    /// Its limits and its place among others, with the values of its input in their keys.
+    #[serde(default, skip_serializing_if = "FlowControl::is_empty")]
+    pub flow_control: FlowControl,
     /// The engine that owns the run, or owned it last; `None` once it was released.
     pub owner: Option<OwnerId>,
     /// The reason why engines cannot resume the run.
@@ -313,6 +331,7 @@ impl StoredRun {
             events,
             task_queue: run.task_queue,
             priority: run.priority,
+            flow_control: run.flow_control,
             owner: run.owner.map(|owner| owner.id),
             blocked: None,
         }

@@ -3,6 +3,7 @@
 mod clocks;
 #[path = "../support/cut_off.rs"]
 mod cut_off;
+mod flow_control;
 mod functions;
 #[path = "../support/gated.rs"]
 mod gated;

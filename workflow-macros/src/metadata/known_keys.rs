@@ -10,6 +10,9 @@ pub(crate) fn entry(entry: &Entry) -> syn::Result<()> {
             .map(drop)
             .map_err(|why| syn::Error::new(entry.value.span, why)),
         "tags" => tags(entry),
+        "concurrency" | "rate_limit" | "debounce" | "singleton" | "fairness" => {
+            super::flow_control::part(entry)
+        }
         _ => Ok(()),
     }
 }

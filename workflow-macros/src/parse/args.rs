@@ -63,7 +63,8 @@ pub(crate) struct WorkflowArgs {
 
 const WORKFLOW: &str = "\
     name workflow_id metadata description owner schedule tags project domain version retry \
-    start_to_close schedule_to_close heartbeat grace limit limits crate";
+    start_to_close schedule_to_close heartbeat grace limit limits concurrency rate_limit debounce \
+    singleton fairness crate";
 
 impl WorkflowArgs {
     /// Parses all valid arguments, and collects errors.
@@ -84,6 +85,9 @@ impl WorkflowArgs {
                     for entry in metadata::object(&key, input)? {
                         self.say(entry)?;
                     }
+                }
+                "concurrency" | "rate_limit" | "debounce" | "singleton" | "fairness" => {
+                    self.say(metadata::flow_control(&key, input)?)?;
                 }
                 main if self.options.read(&key, main, input)? => {}
                 _ => self.say(metadata::shorthand(&key, input)?)?,

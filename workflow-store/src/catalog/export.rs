@@ -12,7 +12,7 @@ use workflow_core::Status;
 use workflow_core::event::Event;
 use workflow_core::id::RunId;
 use workflow_core::json::{self, check_numbers};
-use workflow_core::store::{NewRun, StoredRun};
+use workflow_core::store::{BeginOutcome, NewRun, StoredRun};
 
 use super::change;
 use super::resolve::resolve;
@@ -234,15 +234,16 @@ pub(crate) fn import(cx: &mut Cx<'_>, import: &Import) -> Answer<Imported> {
             created_at: run.created_at,
             task_queue: run.task_queue.clone(),
             priority: run.priority,
+            flow_control: run.flow_control.clone(),
             owner: None,
         };
         let new = std::sync::Arc::new(Beginning::new(new, events)?);
         match runs::begin(cx, Visibility::All, &new, Admission::Any)? {
-            workflow_core::store::BeginOutcome::New(_) => {
+            BeginOutcome::New(_) | BeginOutcome::Cancelled => {
                 imported.runs += 1;
                 imported.events += events.len() as u64;
             }
-            workflow_core::store::BeginOutcome::Existing(_) => imported.skipped += 1,
+            BeginOutcome::Existing(_) => imported.skipped += 1,
         }
     }
     Ok(imported)

@@ -9,6 +9,7 @@ use crate::db::value::Value;
 use crate::histogram::bucket;
 use crate::rows::beginning::QueuePlace;
 use crate::rows::deferred::{self, DeferredWrite};
+use crate::rows::slots::{self, Patience};
 
 /// Counters that many operations of a transaction change. They are written in the same order by all
 /// processes, which avoids deadlocks.
@@ -19,6 +20,8 @@ pub(crate) struct TxTotals {
     pub(crate) deferred: Vec<DeferredWrite>,
     /// Runs that wait in their task queues from now on.
     pub(crate) queued: Vec<QueuePlace>,
+    /// Runs with limits that have ended, with their keys of concurrency limits.
+    pub(crate) ended: BTreeMap<i64, Option<Box<str>>>,
     begun: BTreeMap<i64, (i64, i64)>,
     /// For each run, what it waits for from now on, or that it no longer waits.
     waiting: BTreeMap<i64, Option<String>>,
@@ -57,6 +60,9 @@ impl TxTotals {
 
     /// Writes all totals.
     pub(crate) fn write(self, sql: &mut dyn Sql) -> Result<(), SqlError> {
+        // Before the rows of a batch are locked, because claims have these locks, too.
+        let freed: Vec<&str> = self.ended.values().filter_map(Option::as_deref).collect();
+        slots::lock(sql, &freed, Patience::Full)?;
         let begun: Vec<_> = self
             .begun
             .iter()
@@ -90,21 +96,11 @@ impl TxTotals {
             .collect();
         let waiting = waiting.iter().map(|(text, values)| (*text, values.as_slice()));
         let took = took.iter().map(|values| (TOOK, values.as_slice()));
-        let queued: Vec<_> = self
-            .queued
-            .iter()
-            .map(|place| {
-                [
-                    Value::Int(place.row),
-                    Value::Text(&place.task_queue),
-                    Value::Int(place.priority.into()),
-                    Value::Int(place.rank),
-                ]
-            })
-            .collect();
-        let queued = queued.iter().map(|values| (QUEUE, values.as_slice()));
+        let queued: Vec<_> = self.queued.iter().map(QueuePlace::statement).collect();
+        let queued = queued.iter().map(|(text, values)| (*text, values.as_slice()));
         let statements: Vec<_> = begun.chain(took).chain(waiting).chain(queued).collect();
-        deferred::write(sql, &self.deferred, &statements)
+        deferred::write(sql, &self.deferred, &statements)?;
+        slots::free(sql, &self.ended)
     }
 }
 
@@ -120,9 +116,6 @@ const TOOK: &str = "INSERT INTO workflows_duration \
     total = workflows_duration.total + excluded.total, \
     longest = CASE WHEN workflows_duration.longest > excluded.longest \
     THEN workflows_duration.longest ELSE excluded.longest END";
-
-const QUEUE: &str =
-    "INSERT INTO workflows_queue (run, task_queue, priority, rank) VALUES ($1, $2, $3, $4)";
 
 const WAIT: &str = "INSERT INTO workflows_waiting (run, body) VALUES ($1, $2) \
     ON CONFLICT (run) DO UPDATE SET body = excluded.body";

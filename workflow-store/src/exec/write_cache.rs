@@ -57,6 +57,8 @@ pub(crate) struct RunMemo {
     pub(crate) status: Status,
     /// When it started, in microseconds.
     pub(crate) begun_at: Option<i64>,
+    /// Whether it has limits, with its key of a concurrency limit.
+    pub(crate) limits: Option<Option<Box<str>>>,
     /// The running jobs.
     pub(crate) jobs: HashMap<Box<str>, JobMemo>,
     /// Whether one of them may be waiting.

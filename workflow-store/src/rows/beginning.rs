@@ -22,6 +22,7 @@ pub(crate) struct Beginning {
     pub(crate) run: NewRun,
     input: Option<String>,
     runs_dir: Option<String>,
+    flow_control: Option<String>,
     /// Its first events.
     pub(crate) events: Vec<EncodedEvent>,
 }
@@ -31,7 +32,16 @@ impl Beginning {
         let events = EncodedEvent::all(events)?;
         let input = run.input.as_ref().map(event::write).transpose()?;
         let runs_dir = run.runs_dir.as_ref().map(|folder| folder.display().to_string());
-        Ok(Self { run, input, runs_dir, events })
+        let control = Some(&run.flow_control).filter(|control| !control.is_empty());
+        let flow_control = control.map(event::write).transpose()?;
+        Ok(Self { run, input, runs_dir, flow_control, events })
+    }
+
+    /// The same with more first events.
+    pub(crate) fn with(&self, events: &[Event]) -> Result<Self, StoreError> {
+        let more = EncodedEvent::all(events)?;
+        let same = Self::new(self.run.clone(), &[])?;
+        Ok(Self { events: self.events.iter().cloned().chain(more).collect(), ..same })
     }
 }
 
@@ -43,7 +53,53 @@ pub(crate) struct QueuePlace {
     pub(crate) priority: i32,
     /// When the run was requested, in nanoseconds since 1970: the order within a priority.
     pub(crate) rank: i64,
+    /// The key of a limit that it waits for.
+    pub(crate) waits_for: Option<String>,
+    /// Its fairness key, and the distance in rank between two runs of the key.
+    pub(crate) flow: Option<(String, i64)>,
 }
+
+impl QueuePlace {
+    /// The statement that adds the place.
+    pub(crate) fn statement(&self) -> (&'static str, Vec<Value<'_>>) {
+        let mut values = vec![
+            Value::Int(self.row),
+            Value::Text(&self.task_queue),
+            Value::Int(self.priority.into()),
+        ];
+        let waits_for = self.waits_for.as_deref().into();
+        match &self.flow {
+            None => values.extend([Value::Int(self.rank), waits_for]),
+            Some((flow, cost)) => {
+                let rank = Value::Int(self.rank);
+                values.extend([Value::Int(*cost), Value::Text(flow), rank, waits_for]);
+            }
+        }
+        (if self.flow.is_some() { QUEUE_FAIRLY } else { QUEUE }, values)
+    }
+}
+
+const QUEUE: &str = "INSERT INTO workflows_queue (run, task_queue, priority, rank, waits_for) \
+    VALUES ($1, $2, $3, $4, $5)";
+
+/// Start-time fair queueing: a run comes after the last run of its key that waits; the first one of
+/// a key comes after the run that was claimed last. So the rank of the first run in the queue is
+/// where runs without a key are at the moment, and that of the last claimed one where keys are.
+pub(crate) const QUEUE_FAIRLY: &str = "INSERT INTO workflows_queue \
+    (run, task_queue, priority, rank, flow, waits_for) \
+    SELECT CAST($1 AS bigint), CAST($2 AS text), CAST($3 AS integer), (SELECT max(rank) FROM \
+    (SELECT max(q.rank) + CAST($4 AS bigint) AS rank FROM workflows_queue q \
+    WHERE q.task_queue = $2 AND q.priority = $3 AND q.flow = $5 \
+    UNION ALL SELECT coalesce(\
+    (SELECT CASE WHEN h.flow IS NULL OR s.rank IS NULL OR s.rank + $4 < h.rank THEN h.rank \
+    ELSE s.rank + $4 END FROM workflows_queue h LEFT JOIN workflows_served s \
+    ON s.task_queue = h.task_queue AND s.priority = h.priority \
+    WHERE h.task_queue = $2 AND h.priority = $3 AND h.waits_for IS NULL \
+    ORDER BY h.rank, h.run LIMIT 1), \
+    (SELECT s.rank + $4 FROM workflows_served s WHERE s.task_queue = $2 AND s.priority = $3 \
+    AND EXISTS (SELECT 1 FROM workflows_queue f \
+    WHERE f.task_queue = $2 AND f.priority = $3 AND f.flow IS NOT NULL)), \
+    CAST($6 AS bigint))) AS ranks), CAST($5 AS text), CAST($7 AS text)";
 
 /// Whether a run may belong to an inactive workflow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,11 +132,17 @@ impl Beginning {
     /// nothing else is written.
     pub(crate) fn is_plain(&self) -> bool {
         self.run.idempotency_key.is_none()
+            && !self.run.flow_control.has_limits()
             && self.events.iter().all(|event| event.blob.is_none() && event.blocked.is_none())
     }
 
     /// The place of the run in its task queue, if it waits for a worker.
-    pub(crate) fn place(&self, row: i64, outcome: &Outcome) -> Option<QueuePlace> {
+    pub(crate) fn place(
+        &self,
+        row: i64,
+        outcome: &Outcome,
+        waits_for: Option<String>,
+    ) -> Option<QueuePlace> {
         let run = &self.run;
         let blocked = self.events.iter().rev().find_map(|event| event.blocked.as_ref());
         let is_blocked = blocked.is_some_and(Option::is_some);
@@ -94,6 +156,12 @@ impl Beginning {
             task_queue: run.task_queue.clone(),
             priority: run.priority,
             rank: self.nanos(),
+            waits_for,
+            flow: run
+                .flow_control
+                .fairness
+                .as_ref()
+                .map(|fairness| (fairness.key.clone(), fairness.cost())),
         })
     }
 
@@ -124,6 +192,7 @@ impl Beginning {
             self.runs_dir.as_deref().into(),
             Value::Text(&run.task_queue),
             Value::Int(run.priority.into()),
+            self.flow_control.as_deref().into(),
             Value::Int(of.ids.workflow),
             Value::Bool(of.admission == Admission::Any),
         ];
@@ -139,17 +208,17 @@ macro_rules! insert {
              (started_at, completed_at, status, error_message, result_data, run_id, \
              definition_id, created_ns, begun_at, trigger, input, idempotency_key, parent_run, \
              parent_job, owner_id, token, events, user_id, key_scope, runs_dir, task_queue, \
-             priority, workflow_id, workflow_user_id",
+             priority, flow_control, workflow_id, workflow_user_id",
             $id,
             ") SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, \
-             (SELECT id FROM accounts_user WHERE username = $18), $19, $20, $21, $22, w.id, w.user_id",
+             (SELECT id FROM accounts_user WHERE username = $18), $19, $20, $21, $22, $23, w.id, w.user_id",
             $number,
-            " FROM workflows_workflow w WHERE w.id = $23 \
-             AND (coalesce(w.is_active, TRUE) OR $24) ON CONFLICT DO NOTHING",
+            " FROM workflows_workflow w WHERE w.id = $24 \
+             AND (coalesce(w.is_active, TRUE) OR $25) ON CONFLICT DO NOTHING",
             $end
         )
     };
 }
 
 const INSERT: &str = insert!("", "", " RETURNING id");
-const INSERT_NUMBERED: &str = insert!(", id", ", $25", "");
+const INSERT_NUMBERED: &str = insert!(", id", ", $26", "");

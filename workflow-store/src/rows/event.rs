@@ -12,7 +12,7 @@ use crate::db::sql::{Sql, SqlError, SqlKind};
 use crate::db::value::{Value, clean_json, to_micros};
 
 /// An event encoded for its row, by the caller instead of the writer.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct EncodedEvent {
     /// The event without the values that only its body has.
     pub(crate) event: Event,
@@ -76,7 +76,7 @@ impl EncodedEvent {
 pub const MAX_INLINE: usize = 1024 * 1024;
 
 /// A large output.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Blob {
     pub(crate) digest: [u8; 32],
     content: String,

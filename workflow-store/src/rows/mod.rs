@@ -4,4 +4,5 @@ pub(crate) mod beginning;
 pub(crate) mod bulk_update;
 pub(crate) mod deferred;
 pub(crate) mod event;
+pub(crate) mod slots;
 pub(crate) mod step;

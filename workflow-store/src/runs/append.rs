@@ -148,6 +148,11 @@ pub(crate) fn follow(
         totals.took(memo.workflow, "", outcome.status, to - from);
     }
     memo.status = outcome.status;
+    if memo.status.is_final()
+        && let Some(key) = memo.limits.take()
+    {
+        totals.ended.insert(memo.row, key);
+    }
 }
 
 impl RunMemo {
@@ -203,8 +208,9 @@ const SHORTEST_RECORDED: Duration = Duration::from_secs(5);
 /// Reads the state of a run that this process has not started.
 pub(crate) fn load(sql: &mut dyn Sql, run: RunId) -> Result<Option<RunMemo>, SqlError> {
     let row = sql.first(
-        "SELECT id, workflow_id, owner_id, token, events, status, begun_at, started_at \
-         FROM workflows_workflowrun WHERE run_id = $1",
+        "SELECT r.id, r.workflow_id, r.owner_id, r.token, r.events, r.status, r.begun_at, \
+         r.started_at, l.run, l.concurrency FROM workflows_workflowrun r \
+         LEFT JOIN workflows_limited l ON l.run = r.id WHERE r.run_id = $1",
         &[Value::Uuid(run.to_u128())],
     )?;
     let Some(row) = row else { return Ok(None) };
@@ -219,6 +225,10 @@ pub(crate) fn load(sql: &mut dyn Sql, run: RunId) -> Result<Option<RunMemo>, Sql
         status,
         begun_at: begun_at.map(to_micros),
         jobs: HashMap::new(),
+        limits: row
+            .maybe_int(8)?
+            .map(|_| row.maybe_text(9).map(|key| key.map(Into::into)))
+            .transpose()?,
         may_wait: false,
         is_recorded_waiting: false,
     };

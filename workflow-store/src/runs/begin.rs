@@ -11,6 +11,7 @@ use super::append::{block, follow, follow_reused};
 use super::definition::definition;
 use super::key;
 use super::lease::keep_alive;
+use super::limits::{self, Conflict, LimitKeys};
 use super::read;
 use crate::accounts;
 use crate::db::sql::{Sql, SqlError, SqlKind};
@@ -49,6 +50,34 @@ pub(crate) fn begin(
         None => definition(cx, visibility, &new.run, owner)?,
     };
     let waits = cx.totals.waits && new.is_plain();
+    let keys = new.run.flow_control.has_limits().then(|| limit_keys(ids, new));
+    let conflict = match (&keys, admission) {
+        (Some(keys), Admission::Active) if !outcome.status.is_final() => {
+            let is_retry = !new.events.is_empty();
+            limits::settle_conflict(cx, &new.run, keys, ids.definition, is_retry)?
+        }
+        _ => Conflict::None,
+    };
+    let refused_events = match conflict {
+        Conflict::None => Vec::new(),
+        Conflict::Refused(holders) => {
+            let first: Vec<_> = new.events.iter().map(|event| event.event.clone()).collect();
+            new.run.refused_events(&first, &holders)
+        }
+        Conflict::Shares(run) => {
+            let run = read::run(cx.sql, Visibility::All, run)?.ok_or(StoreError::NoRun { run })?;
+            return Ok(BeginOutcome::Existing(Box::new(run)));
+        }
+    };
+    let is_refused = !refused_events.is_empty();
+    let (new, outcome) = match is_refused {
+        false => (new, outcome),
+        true => {
+            let refused = Arc::new(new.with(&refused_events)?);
+            let outcome = check(id, 0, Status::Pending, &refused.events)?;
+            (&Arc::clone(&refused), outcome)
+        }
+    };
     let row = if waits {
         cx.write_cache.run_number(cx.sql)?
     } else {
@@ -58,6 +87,9 @@ pub(crate) fn begin(
             let repeated = key::repeated(cx, new, scope, owner)?;
             return repeated.map_or_else(|| refused(cx, new, ids), Ok);
         };
+        if let Some(keys) = keys.as_ref().filter(|_| !outcome.status.is_final()) {
+            limits::insert(cx.sql, row, &new.run, keys)?;
+        }
         row
     };
     let lease = new.run.owner.map(|owner| Lease { run: id, owner: owner.id, token: 1 });
@@ -69,7 +101,8 @@ pub(crate) fn begin(
     if let (Some(owner), Some(Some(at))) = (new.run.owner, renewed) {
         cx.write_cache.know_alive(owner, at);
     }
-    cx.totals.queued.extend(new.place(row, &outcome));
+    let debounce = keys.and_then(|keys| keys.debounce);
+    cx.totals.queued.extend(new.place(row, &outcome, debounce));
     cx.totals.begin(ids.workflow, to_micros(new.run.created_at));
     remember(cx, new, ids, row, &outcome)?;
     if waits {
@@ -81,7 +114,14 @@ pub(crate) fn begin(
             admission,
         });
     }
-    Ok(BeginOutcome::New(lease))
+    Ok(if is_refused { BeginOutcome::Cancelled } else { BeginOutcome::New(lease) })
+}
+
+fn limit_keys(ids: DefinitionIds, new: &Beginning) -> LimitKeys {
+    let keys = LimitKeys::new(ids.workflow, &new.run.flow_control);
+    // The engine of the outer run begins child runs.
+    let debounce = keys.debounce.filter(|_| new.run.parent.is_none());
+    LimitKeys { debounce, ..keys }
 }
 
 /// Writes the row of a run with its first events, and returns its number. `None` if the run or its
@@ -151,6 +191,7 @@ fn remember(
         status: Status::Pending,
         begun_at: None,
         jobs: HashMap::new(),
+        limits: None,
         may_wait: false,
         is_recorded_waiting: false,
     };

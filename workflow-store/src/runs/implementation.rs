@@ -1,17 +1,20 @@
 //! Implements `Store` for both databases.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::stream::BoxStream;
 use workflow_core::event::Event;
 use workflow_core::id::RunId;
 use workflow_core::store::{
-    Backlog, BeginOutcome, ClaimRequest, ClaimedRun, HeldLeases, Lease, Message, MessageKind,
-    NewRun, Owner, OwnerId, Store, StoreError, StoredRun, StoredWorker, WorkerId, WorkerReport,
+    Backlog, BeginOutcome, ClaimRequest, ClaimedRun, HeldLeases, Lease, LimitWait, Message,
+    MessageKind, NewRun, Owner, OwnerId, Store, StoreError, StoredRun, StoredWorker, WorkerId,
+    WorkerReport,
 };
 
-use super::{append, begin, lease, message, queue, read, worker};
+use super::lease::Limits;
+use super::{append, begin, lease, limits, message, queue, read, worker};
 use crate::db::sql::{Sql, SqlError};
 use crate::exec::operation::{Cx, TxMode};
 use crate::rows::beginning::{Admission, Beginning};
@@ -70,6 +73,10 @@ impl<D: Database> Store for SqlStore<D> {
             }
             run.user = Some(user.clone());
         }
+        if run.flow_control.has_limits() {
+            // It waits until a claim admits it.
+            run.owner = None;
+        }
         let is_queued = run.owner.is_none();
         let new = Arc::new(Beginning::new(run, &events)?);
         let begun = self
@@ -110,8 +117,34 @@ impl<D: Database> Store for SqlStore<D> {
     async fn claim(&self, owner: Owner, runs: &[RunId]) -> Result<Vec<Lease>, StoreError> {
         self.check_engine()?;
         let (runs, liveness) = (runs.to_vec(), self.liveness.clone());
-        let claim = move |cx: &mut Cx<'_>| lease::claim(cx, &liveness, owner, &runs);
+        let claim =
+            move |cx: &mut Cx<'_>| lease::claim(cx, &liveness, owner, &runs, Limits::Enforced);
         Ok(self.pool.write(TxMode::Exclusive, claim).await?)
+    }
+
+    async fn claim_without_limits(
+        &self,
+        owner: Owner,
+        runs: &[RunId],
+    ) -> Result<Vec<Lease>, StoreError> {
+        self.check_engine()?;
+        let (runs, liveness) = (runs.to_vec(), self.liveness.clone());
+        let claim =
+            move |cx: &mut Cx<'_>| lease::claim(cx, &liveness, owner, &runs, Limits::Ignored);
+        Ok(self.pool.write(TxMode::Exclusive, claim).await?)
+    }
+
+    fn enforces_limits(&self) -> bool {
+        true
+    }
+
+    async fn waits_for(&self, run: RunId) -> Result<Option<LimitWait>, StoreError> {
+        Ok(self.look(move |sql, visibility| limits::waits_for(sql, visibility, run)).await?)
+    }
+
+    async fn next_due(&self) -> Result<Option<Duration>, StoreError> {
+        let left = self.pool.read_vital(limits::until_due).await?;
+        Ok(left.map(|left| Duration::from_micros(left.max(0).unsigned_abs())))
     }
 
     async fn claim_next(
@@ -128,9 +161,14 @@ impl<D: Database> Store for SqlStore<D> {
         if !self.pool.read_vital(may_claim).await? {
             return Ok(Vec::new());
         }
-        let (request, liveness) = (request.clone(), self.liveness.clone());
-        let claim = move |cx: &mut Cx<'_>| queue::claim_next(cx, &liveness, owner, &request);
-        Ok(self.pool.write(TxMode::Exclusive, claim).await?)
+        loop {
+            let (request, liveness) = (request.clone(), self.liveness.clone());
+            let claim = move |cx: &mut Cx<'_>| queue::claim_next(cx, &liveness, owner, &request);
+            let claimed = self.pool.write(TxMode::Exclusive, claim).await?;
+            if !(claimed.runs.is_empty() && claimed.is_partial) {
+                return Ok(claimed.runs);
+            }
+        }
     }
 
     async fn stranded(

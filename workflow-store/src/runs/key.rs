@@ -1,6 +1,5 @@
 //! Idempotency keys: of all requests with one key, one begins a run.
 
-use sha2::{Digest, Sha256};
 use workflow_core::store::{BeginOutcome, KeyScope, Lease, NewRun, Owner, StoreError, Trigger};
 
 use super::definition::find;
@@ -9,6 +8,7 @@ use crate::db::sql::{SqlError, SqlKind};
 use crate::db::value::Value;
 use crate::exec::operation::{Answer, Cx};
 use crate::rows::beginning::Beginning;
+use crate::rows::slots::number_of;
 use crate::visibility::Visibility;
 
 /// Locks the idempotency key of a run until the transaction ends, so that runs with the key are
@@ -85,10 +85,4 @@ pub(super) fn resumed(new: &NewRun) -> BeginOutcome {
 /// The key of a request. The keys of child runs belong to the engine.
 fn of(run: &NewRun) -> Option<&str> {
     run.idempotency_key.as_deref().filter(|_| run.parent.is_none())
-}
-
-/// A hash of the key; keys with the same hash only wait for each other.
-fn number_of(key: &str) -> i64 {
-    let digest = Sha256::digest(key.as_bytes());
-    digest.iter().take(8).fold(0, |number, byte| number << 8 | i64::from(*byte))
 }

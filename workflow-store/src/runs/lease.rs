@@ -4,9 +4,11 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use workflow_core::flow_control::FlowControl;
 use workflow_core::id::RunId;
 use workflow_core::store::{HeldLeases, Lease, Owner, OwnerId, StoredRun};
 
+use super::limits::{self, Admissions, Verdict};
 use super::{queue, read};
 use crate::db::sql::{Dialect, Sql, SqlError};
 use crate::db::value::{Value, signed};
@@ -120,26 +122,63 @@ pub(crate) fn orphans_but(condition: &str, protected: usize) -> String {
     text + &format!(" ORDER BY r.run_id LIMIT ${}", protected + 2)
 }
 
-/// Claims those of the runs that have no living owner.
+/// Whether a claim respects the limits of runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Limits {
+    Enforced,
+    /// The runs are claimed to end, block or unblock them.
+    Ignored,
+}
+
+/// Claims those of the runs that have no living owner, and that may begin by their limits.
 pub(crate) fn claim(
     cx: &mut Cx<'_>,
     liveness: &Mutex<Liveness>,
     owner: Owner,
     runs: &[RunId],
+    limits: Limits,
 ) -> Answer<Vec<Lease>> {
     lock(cx.sql)?;
     let OwnerStates { stopped, mut protected, .. } = judge(cx.sql, liveness)?;
     expire(cx.sql, &stopped)?;
     protected.retain(|other| *other != owner.id);
+    let unadmitted = match limits {
+        Limits::Enforced => limits::unadmitted(cx.sql, runs)?,
+        Limits::Ignored => HashMap::new(),
+    };
+    let mut admissions = match unadmitted.is_empty() {
+        true => None,
+        false => {
+            let mut admissions = Admissions::start(cx.sql)?;
+            admissions.lock(cx.sql, unadmitted.values())?;
+            Some(admissions)
+        }
+    };
     let mut leases = Vec::new();
     for run in runs.iter().copied().collect::<BTreeSet<_>>() {
         if !protected.is_empty() && driver(cx.sql, run)?.is_some_and(|it| protected.contains(&it)) {
             continue;
         }
+        let limited = unadmitted.get(&run);
+        let control = match limited {
+            Some(_) => read::flow_control_of(cx.sql, run)?,
+            None => FlowControl::default(),
+        };
+        if let (Some(admissions), Some(limited)) = (&mut admissions, limited)
+            && admissions.judge(cx.sql, limited, &control)? != Verdict::Admit
+        {
+            continue;
+        }
         if let Some(token) = claim_one(cx.sql, owner, run)? {
             leases.push(Lease { run, owner: owner.id, token });
+            if let (Some(admissions), Some(limited)) = (&mut admissions, limited) {
+                admissions.admit(cx.sql, limited, &control)?;
+            }
             queue::leave(cx.sql, run)?;
         }
+    }
+    if let Some(admissions) = admissions {
+        admissions.finish(cx.sql)?;
     }
     // After the runs: those that this owner lost by being slow are abandoned, too.
     let now = Instant::now();

@@ -6,6 +6,7 @@ mod definition;
 mod implementation;
 mod key;
 mod lease;
+mod limits;
 mod message;
 mod queue;
 mod read;

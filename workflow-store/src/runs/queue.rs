@@ -2,16 +2,18 @@
 //!
 //! A run has a row in `workflows_queue` while it waits. It gets one when it begins without an owner,
 //! when it is released, and when its owner is found to be dead. A claim removes the row. A row is a
-//! hint: the claim itself checks that no live owner drives the run.
+//! hint: the claim itself checks that no live owner drives the run. Claims do not see runs that wait
+//! for their limits: see [`limits`].
 
 use std::cmp::Reverse;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Mutex;
 use std::time::Instant;
 
 use workflow_core::id::RunId;
 use workflow_core::store::{ClaimRequest, ClaimedRun, Lease, Owner, OwnerId, QueueTier, StoredRun};
 
+use super::limits::{self, Admissions, Unadmitted, Verdict, limited_columns};
 use super::{lease, read};
 use crate::db::sql::{Sql, SqlError};
 use crate::db::statement::Statement;
@@ -33,7 +35,14 @@ pub(crate) fn may_claim(
             return Ok(true);
         }
     }
-    Ok(false)
+    Ok(limits::is_due(sql)?)
+}
+
+/// The outcome of a claim.
+pub(crate) struct ClaimedRuns {
+    pub(crate) runs: Vec<ClaimedRun>,
+    /// Whether the claim stopped early and another one may find runs at once.
+    pub(crate) is_partial: bool,
 }
 
 /// Claims waiting runs in the order of their queues.
@@ -42,7 +51,7 @@ pub(crate) fn claim_next(
     liveness: &Mutex<Liveness>,
     owner: Owner,
     request: &ClaimRequest,
-) -> Answer<Vec<ClaimedRun>> {
+) -> Answer<ClaimedRuns> {
     lease::lock(cx.sql)?;
     // First: after a jump of the clock, its own runs would seem to be those of a dead owner.
     let now = Instant::now();
@@ -52,63 +61,136 @@ pub(crate) fn claim_next(
     lease::expire(cx.sql, &stopped)?;
     protected.push(owner.id);
     requeue_of_dead(cx.sql, &protected)?;
-    let mut claimed = Vec::new();
+    let mut claim = Claim {
+        owner,
+        protected: &protected,
+        admissions: Admissions::start(cx.sql)?,
+        runs: Vec::new(),
+        served: BTreeMap::new(),
+        parked: 0,
+    };
     for tier in request.queues.tiers() {
-        let wanted = request.limit - claimed.len();
-        if wanted == 0 {
-            break;
-        }
-        let first = first_of(cx.sql, &tier, &request.except, wanted + SPARE)?;
-        for run in read_all(cx.sql, &first)? {
-            if claimed.len() < request.limit {
-                claimed.extend(claim(cx.sql, owner, run, &protected)?);
-            }
-        }
+        claim.take(cx.sql, &tier, request)?;
     }
-    for run in &claimed {
+    let Claim { admissions, runs, served, parked, .. } = claim;
+    admissions.finish(cx.sql)?;
+    for ((task_queue, priority), rank) in &served {
+        let values = [Value::Text(task_queue), Value::Int(*priority), Value::Int(*rank)];
+        cx.sql.execute(SERVE, &values)?;
+    }
+    for run in &runs {
         cx.write_cache.forget_run(run.lease.run);
     }
-    Ok(claimed)
+    Ok(ClaimedRuns { runs, is_partial: parked >= MOST_PARKED })
 }
 
 /// Rows to read beyond those that are wanted: some cannot be claimed.
 const SPARE: usize = 16;
 
-/// Claims a run that waits, and removes it from its queue. `None` if a live owner drives it, and if
-/// the row is locked at the moment.
-fn claim(
-    sql: &mut dyn Sql,
+/// The number of runs that must wait for their limits after which a claim ends, so that it does not
+/// hinder others for long. Each such run is met once.
+const MOST_PARKED: usize = 500;
+
+const SERVE: &str = "INSERT INTO workflows_served (task_queue, priority, rank) VALUES ($1, $2, $3) \
+    ON CONFLICT (task_queue, priority) DO UPDATE SET rank = excluded.rank";
+
+/// A claim in progress.
+struct Claim<'a> {
     owner: Owner,
-    stored: StoredRun,
-    protected: &[OwnerId],
-) -> Answer<Option<ClaimedRun>> {
-    let run = stored.id;
-    if stored.owner.is_some_and(|driver| protected.contains(&driver)) {
-        return Ok(None);
-    }
-    let Some(token) = lease::claim_one(sql, owner, run)? else {
-        let run = [Value::Uuid(run.to_u128())];
-        sql.execute(FORGET_DEATH, &run)?;
-        sql.execute(LEAVE_IF_DRIVEN, &run)?;
-        return Ok(None);
-    };
-    leave(sql, run)?;
-    let lease = Lease { run, owner: owner.id, token };
-    Ok(Some(ClaimedRun { lease, run: stored }))
+    protected: &'a [OwnerId],
+    admissions: Admissions,
+    runs: Vec<ClaimedRun>,
+    /// The rank of the last claimed run with a fairness key, by task queue and priority.
+    served: BTreeMap<(String, i64), i64>,
+    /// The number of runs that wait for their limits from now on.
+    parked: usize,
 }
 
-/// Reads runs, in the order of their IDs here.
-fn read_all(sql: &mut dyn Sql, runs: &[RunId]) -> Result<Vec<StoredRun>, SqlError> {
-    if runs.is_empty() {
+impl Claim<'_> {
+    /// Claims runs that wait in the queues of a tier.
+    fn take(
+        &mut self,
+        sql: &mut dyn Sql,
+        tier: &QueueTier<'_>,
+        request: &ClaimRequest,
+    ) -> Answer<()> {
+        while self.runs.len() < request.limit && self.parked < MOST_PARKED {
+            let wanted = request.limit - self.runs.len();
+            let first = first_of(sql, tier, &request.except, wanted + SPARE + self.parked)?;
+            self.admissions.lock(sql, first.iter().filter_map(|place| place.limits.as_ref()))?;
+            for (place, run) in read_all(sql, first)? {
+                if self.runs.len() < request.limit {
+                    self.take_one(sql, &place, run)?;
+                }
+            }
+            let parked = self.admissions.write_parked(sql)?;
+            if parked == 0 {
+                break;
+            }
+            self.parked += parked;
+        }
+        Ok(())
+    }
+
+    /// Claims a run that waits, if its limits allow that, and removes it from its queue. Not if a
+    /// live owner drives it, and if its row is locked at the moment.
+    fn take_one(&mut self, sql: &mut dyn Sql, place: &Waiting, stored: StoredRun) -> Answer<()> {
+        let run = stored.id;
+        if stored.owner.is_some_and(|driver| self.protected.contains(&driver)) {
+            return Ok(());
+        }
+        if let Some(limits) = &place.limits
+            && self.admissions.judge(sql, limits, &stored.flow_control)? != Verdict::Admit
+        {
+            return Ok(());
+        }
+        let Some(token) = lease::claim_one(sql, self.owner, run)? else {
+            let run = [Value::Uuid(run.to_u128())];
+            sql.execute(FORGET_DEATH, &run)?;
+            sql.execute(LEAVE_IF_DRIVEN, &run)?;
+            return Ok(());
+        };
+        if let Some(limits) = &place.limits {
+            self.admissions.admit(sql, limits, &stored.flow_control)?;
+        }
+        leave(sql, run)?;
+        if place.is_fair {
+            let queue = (stored.task_queue.clone(), stored.priority.into());
+            self.served.insert(queue, place.rank);
+        }
+        let lease = Lease { run, owner: self.owner.id, token };
+        self.runs.push(ClaimedRun { lease, run: stored });
+        Ok(())
+    }
+}
+
+/// A run that waits in its queue.
+struct Waiting {
+    run: RunId,
+    rank: i64,
+    /// Whether it has a fairness key.
+    is_fair: bool,
+    /// Its limits, unless they have let it begin.
+    limits: Option<Unadmitted>,
+}
+
+/// Reads runs, in this order.
+fn read_all(
+    sql: &mut dyn Sql,
+    places: Vec<Waiting>,
+) -> Result<Vec<(Waiting, StoredRun)>, SqlError> {
+    if places.is_empty() {
         return Ok(Vec::new());
     }
-    let places: Vec<String> = (1..=runs.len()).map(|number| format!("${number}")).collect();
-    let values: Vec<Value<'_>> = runs.iter().map(|run| Value::Uuid(run.to_u128())).collect();
-    let mut found =
-        read::runs(sql, &format!("WHERE r.run_id IN ({})", places.join(", ")), &values)?;
-    let place: HashMap<RunId, usize> = runs.iter().copied().zip(0..).collect();
-    found.sort_by_key(|run| place[&run.id]);
-    Ok(found)
+    let numbers: Vec<String> = (1..=places.len()).map(|number| format!("${number}")).collect();
+    let values: Vec<Value<'_>> =
+        places.iter().map(|place| Value::Uuid(place.run.to_u128())).collect();
+    let found = read::runs(sql, &format!("WHERE r.run_id IN ({})", numbers.join(", ")), &values)?;
+    let mut found: HashMap<RunId, StoredRun> = found.into_iter().map(|run| (run.id, run)).collect();
+    Ok(places
+        .into_iter()
+        .filter_map(|place| found.remove(&place.run).map(|run| (place, run)))
+        .collect())
 }
 
 /// Removes a run from its queue.
@@ -182,7 +264,7 @@ fn first_of(
     tier: &QueueTier<'_>,
     except: &[String],
     limit: usize,
-) -> Result<Vec<RunId>, SqlError> {
+) -> Result<Vec<Waiting>, SqlError> {
     // One statement for each named queue, because the index has an order within a queue.
     let parts = match tier {
         QueueTier::Named(names) => names.iter().map(|name| QueueTier::Named(vec![name])).collect(),
@@ -191,21 +273,29 @@ fn first_of(
     let mut found = Vec::new();
     for part in parts {
         for row in first(&part, except, limit).query(sql)? {
-            let order = (Reverse(row.int(1)?), row.int(2)?, row.int(3)?);
-            found.push((order, RunId::from_u128(row.uuid(0)?)));
+            let (priority, rank, number) = (row.int(1)?, row.int(2)?, row.int(3)?);
+            let place = Waiting {
+                run: RunId::from_u128(row.uuid(0)?),
+                rank,
+                is_fair: row.maybe_text(4)?.is_some(),
+                limits: Unadmitted::read(&row, 5)?,
+            };
+            found.push(((Reverse(priority), rank, number), place));
         }
     }
-    found.sort_unstable();
-    Ok(found.into_iter().take(limit).map(|(_, run)| run).collect())
+    found.sort_unstable_by_key(|(order, _)| *order);
+    Ok(found.into_iter().take(limit).map(|(_, place)| place).collect())
 }
 
 /// The first runs that wait in these queues.
 pub(super) fn first(queues: &QueueTier<'_>, except: &[String], limit: usize) -> Statement {
     let mut statement = Statement::default();
-    statement.add(
-        "SELECT r.run_id, q.priority, q.rank, q.run FROM workflows_queue q \
-         JOIN workflows_workflowrun r ON r.id = q.run WHERE ",
-    );
+    statement.add(concat!(
+        "SELECT r.run_id, q.priority, q.rank, q.run, q.flow, ",
+        limited_columns!(),
+        " FROM workflows_queue q JOIN workflows_workflowrun r ON r.id = q.run \
+         LEFT JOIN workflows_limited l ON l.run = q.run WHERE q.waits_for IS NULL AND "
+    ));
     match queues {
         QueueTier::Named(names) => list(statement.add("q.task_queue IN ("), names),
         QueueTier::AllBut(names) if names.is_empty() => statement.add("TRUE"),

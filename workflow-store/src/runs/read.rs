@@ -10,6 +10,7 @@ use serde_json::json;
 use workflow_core::Status;
 use workflow_core::definition::Metadata;
 use workflow_core::event::{Blocked, Event};
+use workflow_core::flow_control::FlowControl;
 use workflow_core::id::RunId;
 use workflow_core::store::{NewRun, OwnerId, Parent, StoredRun, Trigger, WorkflowSnapshot};
 
@@ -109,7 +110,7 @@ pub(crate) const COLUMNS: &str = "SELECT r.run_id, r.definition_id, r.input, r.s
     r.idempotency_key, r.parent_run, r.parent_job, r.created_ns, r.events, r.owner_id, \
     (SELECT username FROM accounts_user u WHERE u.id = r.user_id), \
     (SELECT body FROM workflows_blocked b WHERE b.run = r.id), r.workflow_id, r.started_at, \
-    r.runs_dir, r.task_queue, r.priority \
+    r.runs_dir, r.task_queue, r.priority, r.flow_control \
     FROM workflows_workflowrun r";
 
 /// The key of a run's workflow snapshot: the definition that it began with, or for a run that
@@ -161,6 +162,7 @@ fn stored(
         runs_dir: row.maybe_text(15)?.map(PathBuf::from),
         task_queue: row.text(16)?,
         priority: i32::try_from(row.int(17)?).unwrap_or_default(),
+        flow_control: flow_control(row, 18)?,
         created_at: match row.maybe_int(8)? {
             Some(nanos) => UNIX_EPOCH + Duration::from_nanos(nanos.unsigned_abs()),
             None => row.time(14)?,
@@ -171,6 +173,24 @@ fn stored(
     run.owner = row.maybe_uuid(10)?.map(OwnerId::from_u128);
     run.blocked = blocked(row, 12, run.status)?;
     Ok(run)
+}
+
+/// The flow control of a run.
+pub(super) fn flow_control_of(sql: &mut dyn Sql, run: RunId) -> Result<FlowControl, SqlError> {
+    let row = sql.first(
+        "SELECT flow_control FROM workflows_workflowrun WHERE run_id = $1",
+        &[Value::Uuid(run.to_u128())],
+    )?;
+    row.map_or_else(|| Ok(FlowControl::default()), |row| flow_control(&row, 0))
+}
+
+/// The flow control of a run, from its column.
+pub(super) fn flow_control(row: &Row, column: usize) -> Result<FlowControl, SqlError> {
+    let Some(text) = row.maybe_text(column)? else { return Ok(FlowControl::default()) };
+    workflow_core::json::parse(&text).map_err(|error| {
+        let text = format!("cannot read the flow control of a run: {error}");
+        SqlError::new(SqlKind::Unusable, text)
+    })
 }
 
 /// What blocks a run, from its column. A finished run is not blocked.

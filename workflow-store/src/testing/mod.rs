@@ -2,7 +2,8 @@
 //!
 //! A store that passes [`store_conformance!`](crate::store_conformance) works with an engine. One
 //! that also passes [`catalog_conformance!`](crate::catalog_conformance) works with the server and
-//! the command line. Each macro makes a test for every scenario, in its module:
+//! the command line. A store that enforces the limits of runs passes
+//! [`flow_control_conformance!`](crate::flow_control_conformance), too. Each macro makes a test for every scenario, in its module:
 //!
 //! ```
 //! use std::sync::Arc;
@@ -25,6 +26,7 @@
 //! ```
 
 pub mod catalog;
+pub mod flow_control;
 pub mod store;
 
 pub use catalog::Catalogs;

@@ -41,8 +41,15 @@ impl Raw {
             CREATE TRIGGER workflows_workflowrun_owner AFTER INSERT ON workflows_workflowrun
             BEGIN SELECT 1; END";
         let announcing = "DROP TRIGGER workflows_queue_added ON workflows_queue;
-            DROP FUNCTION workflows_announce_queued; DROP TABLE workflows_worker";
+            DROP FUNCTION workflows_announce_queued CASCADE; DROP TABLE workflows_worker";
+        // The columns of the queue go with it.
         let steps = [
+            (
+                15,
+                "DROP TABLE workflows_rate; DROP TABLE workflows_limited;
+                DROP TABLE workflows_served;
+                ALTER TABLE workflows_workflowrun DROP COLUMN flow_control",
+            ),
             (14, if self.is_postgres() { announcing } else { "DROP TABLE workflows_worker" }),
             (
                 13,

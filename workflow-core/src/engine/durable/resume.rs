@@ -132,6 +132,9 @@ const PAGE: usize = 1000;
 const SHORTEST_PAUSE: Duration = Duration::from_millis(20);
 const LONGEST_PAUSE: Duration = Duration::from_millis(200);
 
+/// The shortest pause before a run that is due at a time.
+const SHORTEST_DUE_PAUSE: Duration = Duration::from_millis(5);
+
 impl Engine {
     /// Resumes every unfinished run of the engine's store that no living engine drives.
     pub(crate) async fn recover_with(&self, find: &dyn Resolve) -> Result<Recovery, StoreError> {
@@ -216,16 +219,29 @@ impl Engine {
         }
     }
 
+    /// Waits between two searches for abandoned runs, and at most as long as given.
+    pub(crate) async fn pause_at_most(&self, longest: Option<Duration>) {
+        match longest {
+            Some(longest) if longest < self.pause_length() => {
+                self.sleep(longest.max(SHORTEST_DUE_PAUSE)).await;
+            }
+            _ => self.pause().await,
+        }
+    }
+
     /// Waits between two searches for abandoned runs.
     pub(crate) async fn pause(&self) {
+        self.sleep(self.pause_length()).await;
+    }
+
+    fn pause_length(&self) -> Duration {
         let lease = self
             .0
             .lease_renewer
             .as_ref()
             .map(|lease_renewer| lease_renewer.lease())
             .unwrap_or_default();
-        let pause = (lease / 20).clamp(SHORTEST_PAUSE, LONGEST_PAUSE);
-        self.sleep(pause).await;
+        (lease / 20).clamp(SHORTEST_PAUSE, LONGEST_PAUSE)
     }
 
     async fn resume_abandoned(
@@ -414,7 +430,9 @@ fn find_and_plan(stored: &StoredRun, find: &dyn Resolve) -> Result<Runnable, Res
     let user = stored.user.as_deref().map(Arc::from);
     // The setting of a file comes first.
     let runs_dir = workflow.runs_dir().or(stored.runs_dir.as_deref()).map(Arc::from);
-    Ok(Runnable { workflow, plan, input, user, level: 1, outer: None, inherited: None, runs_dir })
+    let (level, outer, inherited) = (1, None, None);
+    let holds_slot = stored.flow_control.concurrency.is_some();
+    Ok(Runnable { workflow, plan, input, user, level, outer, inherited, runs_dir, holds_slot })
 }
 
 /// Reads all events of a run.

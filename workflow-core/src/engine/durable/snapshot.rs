@@ -4,10 +4,11 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use serde_json::json;
+use serde_json::{Value as Json, json};
 
 use crate::engine::Shared;
 use crate::engine::request::{Runnable, StoreOptions};
+use crate::flow_control::FlowControl;
 use crate::guard;
 use crate::id::RunId;
 use crate::job::ValueLayout;
@@ -81,6 +82,7 @@ pub(in crate::engine) fn new_run(
     };
     let options = options.map_or_else(StoreOptions::default, |options| *options);
     let created_at = engine.time.time_of_day();
+    let flow_control = flow_control(workflow, options.flow_control, input.as_ref())?;
     Ok(NewRun {
         id: RunId::made_at(created_at),
         workflow: snapshot(workflow, plan),
@@ -100,8 +102,26 @@ pub(in crate::engine) fn new_run(
             .task_queue
             .unwrap_or_else(|| queue_of(&engine.queue_prefix, workflow.metadata().domain())),
         priority: options.priority,
+        flow_control,
         owner: engine.lease_renewer.as_ref().map(|lease_renewer| lease_renewer.owner()),
     })
+}
+
+/// The flow control of a run, with the values of its input in the keys.
+fn flow_control(
+    workflow: &dyn Workflow,
+    requested: FlowControl,
+    input: Option<&Json>,
+) -> Result<FlowControl, RunError> {
+    let control = match workflow.metadata().flow_control() {
+        Some(own) => requested.or(own.clone()),
+        None if requested.is_empty() => return Ok(requested),
+        None => requested,
+    };
+    control
+        .check()
+        .and_then(|()| control.resolve(input))
+        .map_err(|error| RunError::FlowControl { workflow: workflow.name().to_string(), error })
 }
 
 fn check_outputs(workflow: &dyn Workflow, plan: &Plan) -> Result<(), RunError> {

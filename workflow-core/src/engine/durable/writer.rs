@@ -114,6 +114,11 @@ impl Recorder {
         }
     }
 
+    /// Whether the run is new and may have to wait for its limits.
+    pub(in crate::engine) fn has_limits(&self) -> bool {
+        matches!(&self.place, Place::New(run) if run.flow_control.has_limits())
+    }
+
     /// Jobs whose attempt has not started: it waits for the store, or for a worker after that.
     pub(in crate::engine) fn unstarted(&self) -> impl Iterator<Item = u32> {
         let held = self.held.iter().filter_map(|(_, held)| match held {
@@ -290,8 +295,15 @@ impl Batch {
             Ok(new) => new,
             Err(lease) => return store.append(lease, &self.events).await.map(|()| *lease),
         };
-        match store.begin((**new).clone(), self.events.clone()).await? {
+        let has_limits = new.flow_control.has_limits();
+        let events = match has_limits {
+            true => new.first_events(&self.events),
+            false => self.events.clone(),
+        };
+        match store.begin((**new).clone(), events).await? {
             BeginOutcome::New(Some(lease)) => Ok(lease),
+            BeginOutcome::New(None) if has_limits => Err(StoreError::Waits { run: new.id }),
+            BeginOutcome::Cancelled => Err(StoreError::Waits { run: new.id }),
             BeginOutcome::New(None) => Err(StoreError::LeaseLost { run: new.id }),
             BeginOutcome::Existing(run) => Err(StoreError::Exists { run: run.id }),
         }

@@ -223,7 +223,7 @@ pub(crate) async fn one_request_of_many_has_the_key(stores: Stores) {
                     assert_ne!(asked(run), asked(first));
                     assert_eq!(*existing, first.id);
                 }
-                Err(error) => panic!("{error}"),
+                other => panic!("{other:?}"),
             }
         }
     }

@@ -4,7 +4,7 @@ mod appending;
 mod beginning;
 mod clocks;
 mod driving;
-mod fixtures;
+pub(crate) mod fixtures;
 mod queueing;
 mod sending;
 mod workers;
@@ -41,6 +41,11 @@ impl Stores {
     pub fn clock(mut self, set: impl Fn(i64) + 'static) -> Self {
         self.set_clock = Box::new(set);
         self
+    }
+
+    /// Sets the offset of the store's clock.
+    pub(crate) fn set_time(&self, micros: i64) {
+        (self.set_clock)(micros);
     }
 
     /// Keeps a value, such as a temporary folder, until the scenario ends.

@@ -55,7 +55,8 @@ impl Engine {
             if stored.status.is_final() {
                 return Err(StoreError::Ended { run, status: stored.status });
             }
-            let [lease] = store.claim(lease_renewer.owner(), &[run]).await?[..] else {
+            let leases = store.claim_without_limits(lease_renewer.owner(), &[run]).await?;
+            let [lease] = leases[..] else {
                 store.send(run, MessageKind::Cancel).await?;
                 return Ok(Cancellation::Requested);
             };
@@ -110,7 +111,7 @@ impl Engine {
         let store = lease_renewer.store();
         let stored = store.run(run).await?.ok_or(StoreError::NoRun { run })?;
         let leases = match stored.blocked {
-            Some(_) => store.claim(lease_renewer.owner(), &[run]).await?,
+            Some(_) => store.claim_without_limits(lease_renewer.owner(), &[run]).await?,
             None => Vec::new(),
         };
         let [lease] = leases[..] else { return Err(StoreError::NotBlocked { run }) };
@@ -129,7 +130,8 @@ impl Engine {
         if stored.blocked.is_some() || blocked_by(stored, error).is_none() {
             return Ok(());
         }
-        let claimed = lease_renewer.store().claim(lease_renewer.owner(), &[stored.id]).await?;
+        let store = lease_renewer.store();
+        let claimed = store.claim_without_limits(lease_renewer.owner(), &[stored.id]).await?;
         let [lease] = claimed[..] else { return Ok(()) };
         self.release_refused(lease, stored, error).await.map(drop)
     }

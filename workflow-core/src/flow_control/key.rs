@@ -1,0 +1,149 @@
+//! Keys of flow control: texts with places for values of a run's input.
+
+use serde_json::Value as Json;
+
+use super::MOST_CHARACTERS;
+
+/// Why a key of flow control is invalid, or has no value for a run.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum KeyError {
+    /// A place has no end.
+    #[error("the key `{0}` has `${{{{` without `}}}}`; write `${{{{ input.name }}}}`")]
+    Open(String),
+    /// A place names something else than the input.
+    #[error(
+        "the key has `${{{{ {0} }}}}`, but only the input has values before a run begins; write \
+         `${{{{ input.name }}}}`"
+    )]
+    NotInput(String),
+    /// The input has no such value.
+    #[error(
+        "the key needs `{0}`, which the input of the run does not have; pass it, or use another key"
+    )]
+    Missing(String),
+    /// The value cannot be part of a key.
+    #[error("the key needs `{path}`, which is {found}; it must be a text, a number or a boolean")]
+    NotScalar {
+        /// The path of the value.
+        path: String,
+        /// What it is.
+        found: &'static str,
+    },
+    /// The key is too long.
+    #[error("the key has {0} characters; the limit is {MOST_CHARACTERS}")]
+    TooLong(usize),
+    /// The key contains a control character.
+    #[error("the key contains a control character; use printable text")]
+    Control,
+}
+
+/// A piece of a key.
+enum Piece<'a> {
+    Text(&'a str),
+    /// The steps after `input`, and the whole path.
+    Place(Vec<&'a str>, &'a str),
+}
+
+/// Checks that a key is well-formed.
+pub(super) fn check(key: &str) -> Result<(), KeyError> {
+    pieces(key)?;
+    check_text(key)
+}
+
+/// Replaces the places of a key by values of the input.
+pub(super) fn resolve(key: &str, input: Option<&Json>) -> Result<String, KeyError> {
+    let mut resolved = String::new();
+    for piece in pieces(key)? {
+        match piece {
+            Piece::Text(text) => resolved.push_str(text),
+            Piece::Place(steps, path) => {
+                let value = input.and_then(|input| steps.into_iter().try_fold(input, step));
+                resolved.push_str(&scalar(value, path)?);
+            }
+        }
+    }
+    check_text(&resolved)?;
+    Ok(resolved)
+}
+
+fn pieces(key: &str) -> Result<Vec<Piece<'_>>, KeyError> {
+    let (mut pieces, mut rest) = (Vec::new(), key);
+    while let Some((text, after)) = rest.split_once("${{") {
+        let (place, after) =
+            after.split_once("}}").ok_or_else(|| KeyError::Open(key.to_owned()))?;
+        let path = place.trim();
+        let mut steps = path.split('.');
+        let is_input = steps.next() == Some("input");
+        let steps: Vec<&str> = steps.collect();
+        if !is_input || steps.iter().any(|step| step.is_empty() || step.contains(' ')) {
+            return Err(KeyError::NotInput(path.to_owned()));
+        }
+        pieces.extend([Piece::Text(text), Piece::Place(steps, path)]);
+        rest = after;
+    }
+    pieces.push(Piece::Text(rest));
+    Ok(pieces)
+}
+
+fn step<'a>(value: &'a Json, step: &str) -> Option<&'a Json> {
+    match value {
+        Json::Object(object) => object.get(step),
+        Json::Array(list) => list.get(step.parse::<usize>().ok()?),
+        _ => None,
+    }
+}
+
+fn scalar(value: Option<&Json>, path: &str) -> Result<String, KeyError> {
+    let found = match value {
+        None | Some(Json::Null) => return Err(KeyError::Missing(path.to_owned())),
+        Some(Json::String(text)) => return Ok(text.clone()),
+        Some(value @ (Json::Number(_) | Json::Bool(_))) => return Ok(value.to_string()),
+        Some(Json::Array(_)) => "a list",
+        Some(Json::Object(_)) => "an object",
+    };
+    Err(KeyError::NotScalar { path: path.to_owned(), found })
+}
+
+fn check_text(key: &str) -> Result<(), KeyError> {
+    match key.chars().count() {
+        count if count > MOST_CHARACTERS => Err(KeyError::TooLong(count)),
+        _ if key.chars().any(char::is_control) => Err(KeyError::Control),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn key(key: &str, input: &Json) -> Result<String, String> {
+        resolve(key, Some(input)).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn places_take_values_of_the_input() {
+        let input = json!({ "customer": { "id": 7 }, "tags": ["a", "b"], "big": true });
+        assert_eq!(key("${{ input.customer.id }}", &input), Ok("7".to_owned()));
+        assert_eq!(
+            key("c-${{input.tags.1}}/${{ input.big }}!", &input),
+            Ok("c-b/true!".to_owned())
+        );
+        assert_eq!(key("all", &input), Ok("all".to_owned()));
+        assert_eq!(key("${{ input }}", &json!("text")), Ok("text".to_owned()));
+        assert_eq!(resolve("fixed", None), Ok("fixed".to_owned()));
+    }
+
+    #[test]
+    fn a_missing_value_is_named() {
+        let input = json!({ "customer": { "id": null }, "list": [] });
+        let error = key("${{ input.customer.id }}", &input).expect_err("null");
+        assert!(error.contains("`input.customer.id`") && error.contains("pass it"), "{error}");
+        assert!(key("${{ input.list }}", &input).expect_err("no scalar").contains("a list"));
+        assert!(resolve("${{ input.a }}", None).is_err());
+        let long = json!("x".repeat(256));
+        assert_eq!(resolve("${{ input }}", Some(&long)), Err(KeyError::TooLong(256)));
+        assert_eq!(resolve("${{ input }}", Some(&json!("a\0"))), Err(KeyError::Control));
+    }
+}

@@ -1,0 +1,6 @@
+use workflow_core::prelude::*;
+
+#[register_workflow(name = "greet", singleton = "yes")]
+fn greet() {}
+
+fn main() {}
