@@ -9,7 +9,7 @@ use serde_json::Value as Json;
 use workflow_core::Status;
 use workflow_core::event::{Stall, Waiting, format_time};
 use workflow_core::id::RunId;
-use workflow_core::store::{StoreError, StoredRun, StoredWorker};
+use workflow_core::store::{LimitWait, StoreError, StoredRun, StoredWorker};
 
 use crate::catalog::{Catalog, JobSummary, RunDetails};
 use crate::catalog_error::CatalogError;
@@ -65,6 +65,8 @@ pub enum Cause {
         /// The task queue.
         queue: String,
     },
+    /// The run waits for a limit of its key.
+    Limit(LimitWait),
     /// All workers that serve the run's task queue are full.
     WorkersFull {
         /// The task queue.
@@ -100,6 +102,9 @@ impl Cause {
             Self::Cancelling => "cancelling",
             Self::Queued { .. } => "queued",
             Self::NoWorker { .. } => "no_worker",
+            Self::Limit(LimitWait::Concurrency { .. }) => "concurrency",
+            Self::Limit(LimitWait::Rate { .. }) => "rate",
+            Self::Limit(_) => "debounce",
             Self::WorkersFull { .. } => "workers_full",
             Self::OwnerDied { .. } => "owner_died",
             Self::OuterRun(_) => "outer_run",
@@ -127,6 +132,9 @@ impl Cause {
             Self::NoWorker { queue } => {
                 format!("start a worker for it: `workflow worker --task-queue {queue}`")
             }
+            Self::Limit(LimitWait::Concurrency { .. }) => {
+                "wait for a run that holds a slot, or cancel it".to_owned()
+            }
             Self::WorkersFull { .. } => "wait, start another worker, or raise \
                 --max-concurrent-workflows of a worker"
                 .to_owned(),
@@ -135,7 +143,8 @@ impl Cause {
             }
             Self::OuterRun(run) => format!("see why run {run} is not going on"),
             Self::External => "look at the program that runs it".to_owned(),
-            Self::Ended(_)
+            Self::Limit(_)
+            | Self::Ended(_)
             | Self::Retry { .. }
             | Self::Starting
             | Self::Cancelling
@@ -147,6 +156,7 @@ impl Cause {
     pub fn runs(&self) -> Vec<RunId> {
         match self {
             Self::ChildRun(run) | Self::OuterRun(run) => vec![*run],
+            Self::Limit(LimitWait::Concurrency { holders, .. }) => holders.clone(),
             _ => Vec::new(),
         }
     }
@@ -183,6 +193,7 @@ impl fmt::Display for Reason {
             Cause::NoWorker { queue } => {
                 write!(f, "{subject} waits in task queue `{queue}`, which no live worker serves")
             }
+            Cause::Limit(wait) => write!(f, "{subject} waits for its {wait}"),
             Cause::WorkersFull { queue, workers } => write!(
                 f,
                 "{subject} waits in task queue `{queue}`, whose workers have no free slot: {}",
@@ -277,6 +288,9 @@ async fn why_abandoned(catalog: &dyn Catalog, run: StoredRun) -> Result<Cause, S
         workers.iter().filter(|worker| worker.serves(&queue)).collect();
     if serving.is_empty() {
         return Ok(Cause::NoWorker { queue });
+    }
+    if let Some(wait) = catalog.waits_for(run.id).await? {
+        return Ok(Cause::Limit(wait));
     }
     if serving.iter().all(|worker| worker.is_full()) {
         let workers = serving.iter().map(|worker| worker.report.name.clone()).collect();

@@ -7,12 +7,13 @@ use std::time::{Duration, Instant, SystemTime};
 use serde_json::json;
 use workflow_core::engine::RunHandle;
 use workflow_core::event::Event;
+use workflow_core::flow_control::FlowControl;
 use workflow_core::id::RunId;
 use workflow_core::prelude::*;
 use workflow_core::retry::RetryPolicy;
 use workflow_core::store::{
-    MessageKind, NewRun, Owner, OwnerId, Parent, Queues, Store as _, WorkerId, WorkerReport,
-    WorkflowSnapshot,
+    LimitWait, MessageKind, NewRun, Owner, OwnerId, Parent, Queues, Store as _, WorkerId,
+    WorkerReport, WorkflowSnapshot,
 };
 use workflow_store::{Cause, Reason, SqliteStore, why};
 
@@ -139,6 +140,37 @@ fn a_queued_run_lacks_a_worker_or_a_free_slot() {
     assert_eq!(cause(&store, run), Cause::WorkersFull { queue: queue(), workers });
     report(&store, "a", 1, LONG);
     assert_eq!(cause(&store, run), Cause::Queued { queue: queue() });
+}
+
+#[test]
+fn a_run_waits_for_a_limit_of_its_key() {
+    let store = store();
+    report(&store, "a", 0, LONG);
+    let minute = Duration::from_secs(60);
+    let owner = Owner { id: OwnerId::random(), lifetime: LONG };
+    let limits = [
+        (json!({ "concurrency": { "key": "k", "limit": 1 } }), "concurrency"),
+        (json!({ "rate_limit": { "key": "k", "limit": 1, "per": "1m" } }), "rate"),
+        (json!({ "debounce": { "key": "k", "delay": "1m" } }), "debounce"),
+    ];
+    for (control, code) in limits {
+        let control: FlowControl = serde_json::from_value(control).expect("limits");
+        let new = || NewRun { flow_control: control.clone(), ..queued() };
+        let (first, second) = (begin(&store, new()), begin(&store, new()));
+        let claimed = pollster::block_on(store.claim(owner, &[first])).expect("answered");
+        let waiting = if code == "debounce" { first } else { second };
+        assert_eq!(claimed.len(), usize::from(code != "debounce"));
+        let [reason] = reasons(&store, waiting).try_into().expect("one reason");
+        assert_eq!(reason.cause.as_str(), code, "{reason}");
+        let holders = if code == "concurrency" { vec![first] } else { Vec::new() };
+        assert_eq!(reason.cause.runs(), holders);
+        match reason.cause {
+            Cause::Limit(LimitWait::Rate { next_in, .. }) => assert!(next_in <= minute),
+            Cause::Limit(LimitWait::Debounce { begins_in, .. }) => assert!(begins_in <= minute),
+            Cause::Limit(LimitWait::Concurrency { .. }) => {}
+            cause => panic!("{cause:?}"),
+        }
+    }
 }
 
 #[test]
