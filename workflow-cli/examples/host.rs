@@ -26,7 +26,10 @@ fn few() -> u32 {
     3
 }
 
-#[job]
+/// Fetches the orders of the day.
+///
+/// The host makes them up.
+#[job(domain = "orders", start_to_close = "30s")]
 async fn fetch(wanted: &Wanted) -> Vec<u32> {
     (1..=wanted.orders).collect()
 }
@@ -62,7 +65,7 @@ fn report(flow: &mut Flow, wanted: Handle<Wanted>) -> Handle<String> {
     flow.job(write(wanted, total))
 }
 
-#[job(retry(maximum_attempts = 2, initial_interval = "1ms", jitter = 0.0))]
+#[job(domain = "orders", retry(maximum_attempts = 2, initial_interval = "1ms", jitter = 0.0))]
 async fn connect(ctx: &JobContext) -> Result<(), JobError> {
     match ctx.attempt() {
         1 => Err(JobError::from("the line is busy")),
@@ -93,7 +96,7 @@ struct Watch {
     deaf: bool,
 }
 
-#[job(grace = "5s")]
+#[job(domain = "stock", grace = "5s")]
 async fn watch(ctx: &JobContext, watch: &Option<Watch>) -> Result<(), JobError> {
     ctx.cancelled().await;
     if watch.as_ref().is_some_and(|watch| watch.deaf) {

@@ -19,17 +19,17 @@ fn a_list_as_table() {
     stock/count     stock   -         -                Needs a tokio runtime
     stock/watch     stock   -         -                Goes on until it is cancelled
 
-    JOB              INPUTS                      OUTPUT
-    approve          -                           Approval
-    archive          _sent: ()                   ()
-    connect          -                           ()
-    fetch            wanted: Wanted              Vec<u32>
-    price            order: u32                  u32
-    send             _connected: ()              ()
-    total            prices: Vec<u32>            u32
-    wait_with_tokio  -                           String
-    watch            watch: Option<Watch>        ()
-    write            wanted: Wanted, total: u32  String
+    JOB              DOMAIN  INPUTS                      OUTPUT
+    approve          shared  -                           Approval
+    archive          shared  _sent: ()                   ()
+    connect          orders  -                           ()
+    fetch            orders  wanted: Wanted              Vec<u32>
+    price            shared  order: u32                  u32
+    send             shared  _connected: ()              ()
+    total            shared  prices: Vec<u32>            u32
+    wait_with_tokio  shared  -                           String
+    watch            stock   watch: Option<Watch>        ()
+    write            shared  wanted: Wanted, total: u32  String
     ");
 }
 
@@ -67,10 +67,31 @@ fn a_list_in_detail() {
                       "type": "object"
                     }
       output        String
-      location      workflow-cli/examples/host.rs:49
+      task queue    default-orders
+      policies      fetch: start_to_close 30s
+      location      workflow-cli/examples/host.rs:52
     "#);
-    let jobs = host(&["list", "--jobs-only", "--detailed"]).out;
-    assert!(jobs.starts_with("approve\n  inputs"), "{jobs}");
+    let jobs =
+        host(&["list_workflows", "--activities-only", "--domain", "orders", "--detailed"]).out;
+    let shown: Vec<&str> = jobs.split("\n\n").collect();
+    assert_snapshot!(shown[2..4].join("\n\n"), @"
+    connect
+      domain    orders
+      inputs    -
+      output    ()
+      retry     2 attempts, after 1ms, times 2, at most 100ms
+      module    host
+      location  workflow-cli/examples/host.rs:68
+
+    fetch
+      description  Fetches the orders of the day.
+      domain       orders
+      inputs       wanted: Wanted
+      output       Vec<u32>
+      timeouts     start_to_close 30s
+      module       host
+      location     workflow-cli/examples/host.rs:32
+    ");
 }
 
 #[test]
@@ -103,13 +124,31 @@ fn a_list_is_filtered() {
         let rows = rows.as_array().expect("a list").iter();
         rows.map(|row| row["name"].as_str().expect("a name").to_owned()).collect()
     };
-    assert_eq!(names(&["--domain", "orders"]), ["orders/approve", "orders/print", "orders/report"]);
+    let orders = ["orders/approve", "orders/print", "orders/report"];
+    assert_eq!(names(&["--domain", "orders", "--workflows-only"]), orders);
     assert_eq!(names(&["--domain", "orders", "--project", "web-shop"]), ["orders/report"]);
+    let jobs = ["connect", "fetch", "approve", "archive", "price", "send", "total"];
+    let of_domain = names(&["--domain", "orders", "--activities-only"]);
+    assert!(jobs.iter().all(|job| of_domain.iter().any(|name| name == job)), "{of_domain:?}");
+    assert!(!of_domain.contains(&"watch".to_owned()), "{of_domain:?}");
+    assert_eq!(
+        names(&["--domain", "orders"]),
+        [&orders.map(str::to_owned)[..], &of_domain].concat()
+    );
+    let rows = host(&["list", "-f", "json", "--domain", "orders", "--jobs-only"]).json();
+    let row = |name: &str| {
+        let rows = rows.as_array().expect("a list");
+        rows.iter().find(|row| row["name"] == name).expect("it is listed").clone()
+    };
+    assert_eq!(row("fetch")["domain"], "orders");
+    assert_eq!((&row("price")["domain"], &row("price")["shared"]), (&Json::Null, &true.into()));
     assert_eq!(names(&["--tag", "report", "--tag", "nightly"]), ["orders/report"]);
     assert_eq!(names(&["--domain", "elsewhere"]), [""; 0]);
     assert_eq!(names(&["--workflows-only"]).len(), 5);
     let nothing = host(&["list", "--domain", "elsewhere"]);
-    assert_snapshot!(nothing.err, @"no match among 5 registered workflows; use `list` without filters to show all");
+    assert_snapshot!(nothing.err, @"no registered workflow or job has the domain `elsewhere`; use orders, stock");
+    let nothing_tagged = host(&["list", "--tag", "elsewhere"]).err;
+    assert_snapshot!(nothing_tagged, @"no match among 5 registered workflows; use `list` without filters to show all");
     assert_eq!((nothing.code, &*nothing.out), (Some(0), ""));
     assert_snapshot!(host(&["list", "--jobs-only", "--tag", "nightly"]).err, @"
     error: the argument '--jobs-only' cannot be used with '--tag <TAG>'

@@ -224,13 +224,14 @@ fn help_of_everything() {
     assert_snapshot!(workflow(&["help", "list"]).out, @r#"
     List the workflows and jobs that are registered in this program
 
-    Multiple filters must all match. Jobs have no domain, project or tag, so a filter hides them.
+    Multiple filters must all match. A job without a domain is shared by all domains, so --domain lists
+    it, too. Jobs have no project or tag, so these filters hide them.
 
     Usage: workflow list [OPTIONS]
 
     Options:
           --domain <DOMAIN>
-              Only workflows of this business domain
+              Only workflows and jobs of this business domain, and shared jobs
 
           --project <PROJECT>
               Only workflows of this project
@@ -243,9 +244,12 @@ fn help_of_everything() {
 
           --jobs-only
               List only jobs
+              
+              [alias: --activities-only]
 
           --detailed
-              Show all details: owner, schedule, source location, input and its schema
+              Show all details: input and its schema, task queue, schedule, retries and timeouts, source
+              location
 
       -f, --format <FORMAT>
               Output format
@@ -275,6 +279,7 @@ fn help_of_everything() {
     Examples:
       workflow list
       workflow list --domain booking --tag nightly
+      workflow list --domain booking --activities-only
       workflow list --jobs-only --detailed
       workflow list -f json | jq -r '.[] | select(.kind == "workflow") | .name'
     "#);

@@ -90,6 +90,15 @@ impl Graph {
         (0..self.cells.len()).map(|job| self.names.get(job))
     }
 
+    /// Returns the name, the retry policy and the timeouts of each job, in the order of
+    /// [`job_names`](Self::job_names).
+    pub fn policies(&self) -> impl ExactSizeIterator<Item = (&str, RetryPolicy, Timeouts)> {
+        (0..self.cells.len()).map(|job| {
+            let policy = self.policies.get(&(job as u32)).cloned().unwrap_or_default();
+            (self.names.get(job), policy.retry, policy.timeouts)
+        })
+    }
+
     /// Returns the direct edges as pairs of names: the second job waits for the first. Edges
     /// through groups are in [`groups`](Self::groups), so that a thousand jobs that wait for a
     /// thousand others are not a million pairs here.

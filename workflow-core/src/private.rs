@@ -13,7 +13,9 @@ pub use crate::job::{
     AttemptContext, AttemptIo, Body, Call, Each, Handle, Inputs, JobContext, JobError, Parameter,
     Replacement, State, WorkflowContext,
 };
-pub use crate::registry::{Draw, Erased, JobEntry, Location, WorkflowEntry, add_erased};
+pub use crate::registry::{
+    Draw, Erased, JobEntry, Location, WorkflowEntry, add_erased, options_of,
+};
 pub use crate::retry::RetryPolicy;
 pub use crate::run_log::OutputStream;
 pub use crate::value::Type;

@@ -18,7 +18,9 @@ use crate::job::{Call, Handle};
 use crate::workflow::Workflow;
 
 pub use by_value::RegisteredCall;
-pub use entry::{Draw, Erased, JobEntry, Location, SourceFormat, WorkflowEntry, add_erased};
+pub use entry::{
+    Draw, Erased, JobEntry, Location, SourceFormat, WorkflowEntry, add_erased, options_of,
+};
 pub use index::{Entry, RegistryError};
 #[doc(no_inline)]
 pub use inventory;
@@ -88,6 +90,24 @@ pub fn job(name: &str) -> Result<&'static JobEntry, RegistryError> {
 
 /// Lists all jobs, sorted by name. Only jobs that are looked up by name need unique names, so a
 /// name may appear twice.
+///
+/// ```
+/// use workflow_core::prelude::*;
+///
+/// #[job(domain = "booking")]
+/// fn reserve() {}
+///
+/// #[job(domain = "payment")]
+/// fn charge() {}
+///
+/// /// Sends a mail.
+/// #[job]
+/// fn send_email() {}
+///
+/// // The jobs of a domain, and those that all domains share.
+/// let jobs = registry::jobs().filter(|job| job.serves("booking"));
+/// assert_eq!(jobs.map(|job| job.name).collect::<Vec<_>>(), ["reserve", "send_email"]);
+/// ```
 pub fn jobs() -> Jobs {
     Jobs::new()
 }

@@ -75,6 +75,21 @@ mod elsewhere {
     }
 }
 
+/// Ships an order, with what the customer wrote
+/// on it.
+///
+/// The rest is not shown.
+#[job(
+    domain = "sales",
+    retry(maximum_attempts = 4, initial_interval = "2s"),
+    start_to_close = "1m",
+    limit = "trucks"
+)]
+async fn ship(ctx: &JobContext, order: &u32, state: State<String>) -> Result<u32, JobError> {
+    ctx.heartbeat();
+    Ok(*order + state.len() as u32)
+}
+
 type Failed = Box<dyn std::error::Error>;
 
 /// The names of the listed workflows, without those that other tests register at run time.
@@ -329,5 +344,40 @@ fn two_unicode_forms_are_one_name() -> Result<(), Failed> {
         let again = registry::register(late(form));
         assert!(matches!(again, Err(RegistryError::Duplicate { .. })), "{again:?}");
     }
+    Ok(())
+}
+
+#[test]
+fn jobs_are_described_by_their_attributes() -> Result<(), Failed> {
+    let ship = registry::job("ship")?;
+    assert_eq!(ship.description, Some("Ships an order, with what the customer wrote on it."));
+    assert_eq!(ship.domain, Some("sales"));
+    assert!(ship.serves("sales") && !ship.serves("hr"));
+    let options = (ship.options)();
+    assert_eq!(options.retry.map(|retry| retry.maximum_attempts), Some(4));
+    assert_eq!(options.timeouts.start_to_close, Some(std::time::Duration::from_secs(60)));
+    assert_eq!(options.limits, [("trucks".to_owned(), 1)]);
+    let shared = registry::job("add up")?;
+    assert_eq!((shared.domain, shared.description), (None, None));
+    assert!(shared.serves("sales") && (shared.options)().retry.is_none());
+    Ok(())
+}
+
+#[test]
+fn a_graph_tells_the_policies_of_its_jobs() -> Result<(), Failed> {
+    let workflow = FunctionWorkflow::new("shipping", |flow: &mut Flow| {
+        let order = flow.value(3_u32);
+        flow.job(ship(order).start_to_close(std::time::Duration::from_secs(5)));
+        let rows = flow.value(vec![1_u32]);
+        flow.job(count(rows));
+    })?;
+    let plan = workflow.plan(None)?;
+    let policies: Vec<_> = plan
+        .graph()
+        .policies()
+        .map(|(job, retry, limits)| (job, retry.maximum_attempts, limits.start_to_close))
+        .collect();
+    let five = Some(std::time::Duration::from_secs(5));
+    assert_eq!(policies, [("ship", 4, five), ("count", 1, None)]);
     Ok(())
 }

@@ -115,6 +115,7 @@ use parse::place;
 /// | option | meaning | default |
 /// |---|---|---|
 /// | `name = ".."` | the job's name: 1 to 200 printable characters | the function's name |
+/// | `domain = ".."` | the business domain whose workflows use the job, for lists | none: all domains share the job |
 /// | `retry(..)` | when and how often to retry, see below | one attempt |
 /// | `start_to_close = "30s"` | the timeout of one attempt | no limit |
 /// | `schedule_to_close = "5m"` | the timeout of all attempts with the waits between them | no limit |
@@ -171,7 +172,8 @@ use parse::place;
 /// which has `load::call`, the original function, `load::draw`, which describes a job even when no
 /// argument is a handle, and `load::replaced_by`, which makes an engine call a closure in place of
 /// the function (`EngineBuilder::replace`); and an entry in the registry, where
-/// `registry::job("load")` finds the job. Documentation goes to the function `load`, all other
+/// `registry::job("load")` finds the job, described by the first paragraph of its documentation.
+/// Documentation goes to the function `load`, all other
 /// attributes and those of parameters to `load::call`. The type has the visibility of the function,
 /// so the function's output must have it, too.
 #[proc_macro_attribute]

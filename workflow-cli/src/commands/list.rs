@@ -1,7 +1,9 @@
 //! `list`: lists registered workflows and jobs.
 
+mod policies;
 mod rows;
 
+use std::collections::BTreeSet;
 use std::io::{self, Write};
 
 use clap::{Args, ValueEnum};
@@ -14,11 +16,12 @@ use rows::{JobRow, Section, WorkflowRow};
 
 /// List the workflows and jobs that are registered in this program
 ///
-/// Multiple filters must all match. Jobs have no domain, project or tag, so a filter hides them.
+/// Multiple filters must all match. A job without a domain is shared by all domains, so --domain lists
+/// it, too. Jobs have no project or tag, so these filters hide them.
 #[derive(Debug, Args)]
-#[command(after_help = EXAMPLES)]
+#[command(alias = "list_workflows", after_help = EXAMPLES)]
 pub(crate) struct ListArguments {
-    /// Only workflows of this business domain
+    /// Only workflows and jobs of this business domain, and shared jobs
     #[arg(long, value_name = "DOMAIN")]
     domain: Option<String>,
     /// Only workflows of this project
@@ -31,9 +34,14 @@ pub(crate) struct ListArguments {
     #[arg(long)]
     workflows_only: bool,
     /// List only jobs
-    #[arg(long, conflicts_with_all = ["workflows_only", "domain", "project", "tag"])]
+    #[arg(
+        long,
+        visible_alias = "activities-only",
+        conflicts_with_all = ["workflows_only", "project", "tag"]
+    )]
     jobs_only: bool,
-    /// Show all details: owner, schedule, source location, input and its schema
+    /// Show all details: input and its schema, task queue, schedule, retries and timeouts, source
+    /// location
     #[arg(long)]
     detailed: bool,
     /// Output format
@@ -45,6 +53,7 @@ const EXAMPLES: &str = "\
 Examples:
   workflow list
   workflow list --domain booking --tag nightly
+  workflow list --domain booking --activities-only
   workflow list --jobs-only --detailed
   workflow list -f json | jq -r '.[] | select(.kind == \"workflow\") | .name'";
 
@@ -67,7 +76,7 @@ enum Row {
 
 pub(crate) fn list(args: &ListArguments) -> Result<Outcome, Failure> {
     let workflows = args.workflows()?;
-    let jobs = args.jobs();
+    let jobs = args.jobs()?;
     if let Format::Json = args.format {
         let workflows = workflows.into_iter().map(|row| Row::Workflow(Box::new(row)));
         let rows: Vec<_> = workflows.chain(jobs.into_iter().map(Row::Job)).collect();
@@ -105,10 +114,6 @@ fn write(out: &mut dyn Write, sections: Vec<Section>) -> io::Result<()> {
 }
 
 impl ListArguments {
-    fn is_filtered(&self) -> bool {
-        self.domain.is_some() || self.project.is_some() || !self.tag.is_empty()
-    }
-
     fn workflows(&self) -> Result<Vec<WorkflowRow>, Failure> {
         if self.jobs_only {
             return Ok(Vec::new());
@@ -126,22 +131,46 @@ impl ListArguments {
         Ok(listing.iter().map(WorkflowRow::from).collect())
     }
 
-    fn jobs(&self) -> Vec<JobRow> {
-        if self.workflows_only || self.is_filtered() {
-            return Vec::new();
+    /// The jobs of the domain, and shared ones, unless the domain is unknown.
+    fn jobs(&self) -> Result<Vec<JobRow>, Failure> {
+        if self.workflows_only || self.project.is_some() || !self.tag.is_empty() {
+            return Ok(Vec::new());
         }
-        registry::jobs().map(JobRow::from).collect()
+        let Some(domain) = &self.domain else {
+            return Ok(registry::jobs().map(JobRow::from).collect());
+        };
+        if !domains()?.contains(domain) {
+            return Ok(Vec::new());
+        }
+        Ok(registry::jobs().filter(|job| job.serves(domain)).map(JobRow::from).collect())
     }
 
     /// The message for an empty list.
     fn nothing(&self) -> Result<String, Failure> {
-        let known = registry::list()?.len();
-        Ok(if self.is_filtered() && known > 0 {
-            format!(
-                "no match among {known} registered workflows; use `list` without filters to show all"
-            )
-        } else {
-            "this program has no registered workflows or jobs".to_owned()
-        })
+        let (workflows, jobs) = (registry::list()?.len(), registry::jobs().len());
+        if workflows + jobs == 0 {
+            return Ok("this program has no registered workflows or jobs".to_owned());
+        }
+        let domains = domains()?;
+        let unknown = self.domain.as_ref().filter(|domain| !domains.contains(*domain));
+        if let Some(domain) = unknown {
+            let known = domains.into_iter().collect::<Vec<_>>().join(", ");
+            let known =
+                if known.is_empty() { "there are none".to_owned() } else { format!("use {known}") };
+            return Ok(format!("no registered workflow or job has the domain `{domain}`; {known}"));
+        }
+        let known = match self.jobs_only {
+            true => output::count(jobs, "registered job"),
+            false => output::count(workflows, "registered workflow"),
+        };
+        Ok(format!("no match among {known}; use `list` without filters to show all"))
     }
+}
+
+/// The domains of the registered workflows and jobs.
+fn domains() -> Result<BTreeSet<String>, Failure> {
+    let listing = registry::list()?;
+    let of_workflows = listing.iter().filter_map(|entry| entry.domain().map(str::to_owned));
+    let of_jobs = registry::jobs().filter_map(|job| job.domain.map(str::to_owned));
+    Ok(of_workflows.chain(of_jobs).collect())
 }

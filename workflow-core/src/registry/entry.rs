@@ -7,7 +7,9 @@ use std::sync::Arc;
 use serde_json::Value as Json;
 
 use crate::engine::LookupError;
-use crate::job::{Call, Handle, InputRef, JobError, fresh_owner};
+use crate::job::{
+    Body, Call, Handle, InputRef, Inputs as CallInputs, JobError, JobOptions, fresh_owner,
+};
 use crate::value::Type;
 use crate::workflow::{Flow, Workflow};
 
@@ -75,6 +77,10 @@ inventory::collect!(WorkflowEntry);
 pub struct JobEntry {
     /// The name: the function's, or the one given with `name = ..`.
     pub name: &'static str,
+    /// The business domain whose workflows use the job; `None` for a job that all domains share.
+    pub domain: Option<&'static str>,
+    /// The first paragraph of the function's documentation.
+    pub description: Option<&'static str>,
     /// The location of the attribute.
     pub location: Location,
     /// The module of the function.
@@ -84,9 +90,18 @@ pub struct JobEntry {
     pub inputs: Option<fn() -> Inputs>,
     /// The output's type.
     pub output: fn() -> Type,
+    /// The options of the attribute: retries, timeouts, limits.
+    pub options: fn() -> JobOptions,
     /// Adds the job to a flow, with handles of its inputs in order. Returns `None` if the number or
     /// types of the handles do not match, and for a job whose inputs have no names.
     pub add: fn(&mut Flow, &[Erased]) -> Option<Erased>,
+}
+
+impl JobEntry {
+    /// Whether the job is of this domain, or shared by all domains.
+    pub fn serves(&self, domain: &str) -> bool {
+        self.domain.is_none_or(|own| own == domain)
+    }
 }
 
 /// The names and types of a job's parameters.
@@ -128,6 +143,13 @@ pub fn add_erased<T: Send + Sync + 'static>(flow: &mut Flow, call: Call<T>) -> O
         });
     }
     Some(Erased::new(flow.job(call)))
+}
+
+/// Returns the options that a function sets on a call.
+pub fn options_of(set: fn(Call<()>) -> Call<()>) -> JobOptions {
+    let body = Body::future(|_| async { Ok(()) });
+    let call = set(Call::new("", Type::opaque::<()>(), body, CallInputs::new()));
+    call.raw.options.map(|options| *options).unwrap_or_default()
 }
 
 /// A format of [`WorkflowSnapshot::source`](crate::store::WorkflowSnapshot::source). A crate with

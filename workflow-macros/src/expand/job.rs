@@ -199,6 +199,9 @@ impl Job<'_> {
         let site = Span::mixed_site();
         let (private, name, location) = (work.private(), self.name(), work.location());
         let output = work.type_of(&work.output());
+        let domain = optional(self.args.domain.as_ref().map(syn::LitStr::value));
+        let description = optional(work.function.summary());
+        let settings = work.settings(&self.args.options);
         let (inputs, add) = self.by_name().unwrap_or_else(|| {
             let none = quote_spanned!(site=> ::core::option::Option::None);
             (none.clone(), quote_spanned!(site=> |_, _| #none))
@@ -206,10 +209,13 @@ impl Job<'_> {
         quote_spanned! {site=>
             #private::JobEntry {
                 name: #name,
+                domain: #domain,
+                description: #description,
                 location: #location,
                 module: ::core::module_path!(),
                 inputs: #inputs,
                 output: || #output,
+                options: || #private::options_of(|__call| __call #settings),
                 add: #add,
             }
         }
@@ -269,5 +275,14 @@ impl Job<'_> {
             }
         };
         Some((list, add))
+    }
+}
+
+/// The literal as an `Option<&'static str>`.
+fn optional(text: Option<String>) -> TokenStream {
+    let site = Span::mixed_site();
+    match text {
+        Some(text) => quote_spanned!(site=> ::core::option::Option::Some(#text)),
+        None => quote_spanned!(site=> ::core::option::Option::None),
     }
 }

@@ -14,13 +14,14 @@ use crate::metadata::{self, Entry};
 #[derive(Default)]
 pub(crate) struct JobArgs {
     pub(crate) name: Option<LitStr>,
+    pub(crate) domain: Option<LitStr>,
     pub(crate) options: Options,
     krate: Option<Path>,
 }
 
 const JOB: &str = "\
-    name retry start_to_close schedule_to_close heartbeat grace priority limit limits inline \
-    crate";
+    name domain retry start_to_close schedule_to_close heartbeat grace priority limit limits \
+    inline crate";
 
 impl JobArgs {
     /// Parses all valid arguments, and collects errors.
@@ -35,7 +36,8 @@ impl JobArgs {
         while !input.is_empty() {
             let (key, main) = keys.next(input)?;
             match main.as_str() {
-                "name" => self.name = Some(name(&key, input)?),
+                "name" => self.name = Some(name(&key, "\"greet\"", input)?),
+                "domain" => self.domain = Some(name(&key, "\"booking\"", input)?),
                 "crate" => self.krate = Some(path(&key, input)?),
                 main => {
                     self.options.read(&key, main, input)?;
@@ -79,7 +81,7 @@ impl WorkflowArgs {
         while !input.is_empty() {
             let (key, main) = keys.next(input)?;
             match main.as_str() {
-                "name" => self.name = Some(name(&key, input)?),
+                "name" => self.name = Some(name(&key, "\"greet\"", input)?),
                 "crate" => self.krate = Some(path(&key, input)?),
                 "metadata" => {
                     for entry in metadata::object(&key, input)? {
@@ -116,8 +118,8 @@ impl WorkflowArgs {
     }
 }
 
-fn name(key: &Ident, input: ParseStream<'_>) -> syn::Result<LitStr> {
-    let name = text(key, input, "\"greet\"")?;
+fn name(key: &Ident, example: &str, input: ParseStream<'_>) -> syn::Result<LitStr> {
+    let name = text(key, input, example)?;
     literal::name(&name)?;
     Ok(name)
 }

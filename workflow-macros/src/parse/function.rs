@@ -6,7 +6,7 @@ use quote::{ToTokens, quote};
 use syn::ext::IdentExt;
 use syn::parse::{Parse, ParseStream, Parser};
 use syn::spanned::Spanned;
-use syn::{Attribute, Generics, Lit, Token, Type, Visibility, WhereClause};
+use syn::{Attribute, Expr, ExprLit, Generics, Lit, Token, Type, Visibility, WhereClause};
 
 /// A parsed function.
 #[derive(Clone)]
@@ -92,6 +92,23 @@ impl Function {
     /// The attributes of this name.
     pub(crate) fn attributes_named(&self, name: &str) -> Vec<Attribute> {
         self.attributes.iter().filter(|attr| attr.path().is_ident(name)).cloned().collect()
+    }
+
+    /// The first paragraph of the documentation, on one line.
+    pub(crate) fn summary(&self) -> Option<String> {
+        let docs = self.attributes_named("doc");
+        let lines =
+            docs.iter().filter_map(|attr| match &attr.meta.require_name_value().ok()?.value {
+                Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => Some(text.value()),
+                _ => None,
+            });
+        // A block comment is one attribute with several lines.
+        let text = lines.collect::<Vec<_>>().join("\n");
+        let lines = text.lines().map(|line| line.trim().trim_start_matches("* ").trim());
+        let paragraph =
+            lines.skip_while(|line| line.is_empty()).take_while(|line| !line.is_empty());
+        let summary = paragraph.collect::<Vec<_>>().join(" ");
+        (!summary.is_empty()).then_some(summary)
     }
 
     /// The attributes of other names.

@@ -4,9 +4,11 @@ use comfy_table::Table;
 use serde::Serialize;
 use serde_json::Value as Json;
 use workflow_core::definition::Metadata;
-use workflow_core::registry::{Entry, JobEntry};
+use workflow_core::registry::{self, Entry, JobEntry};
+use workflow_core::store::queue_of;
 use workflow_core::value::Type;
 
+use super::policies::{self, JobPolicy, Policy};
 use crate::output::{self, or_dash};
 
 /// A registered workflow.
@@ -24,6 +26,10 @@ pub(super) struct WorkflowRow {
     input: Option<String>,
     output: Option<String>,
     input_schema: Option<Json>,
+    task_queue: String,
+    /// The retries and timeouts of its jobs; an error if its graph cannot be drawn without an input.
+    #[serde(serialize_with = "policies::serialize")]
+    policies: Result<Vec<JobPolicy>, String>,
     location: String,
     metadata: Metadata,
 }
@@ -45,6 +51,8 @@ impl From<&Entry> for WorkflowRow {
             input: named(workflow.input()),
             output: named(workflow.output()),
             input_schema: entry.input_schema(),
+            task_queue: queue_of(registry::engine().queue_prefix(), entry.domain()),
+            policies: policies::of(&*workflow),
             location: place(&entry.location()),
             metadata: metadata.clone(),
         }
@@ -56,9 +64,15 @@ impl From<&Entry> for WorkflowRow {
 #[serde(tag = "kind", rename = "job")]
 pub(super) struct JobRow {
     name: String,
+    description: Option<&'static str>,
+    domain: Option<&'static str>,
+    /// Whether all domains share it.
+    shared: bool,
     /// `None` if the job takes any number of values.
     inputs: Option<Vec<JobInput>>,
     output: String,
+    #[serde(flatten)]
+    policy: Policy,
     module: &'static str,
     location: String,
 }
@@ -75,8 +89,12 @@ impl From<&'static JobEntry> for JobRow {
             |(name, kind): (&'static str, Type)| JobInput { name, r#type: kind.to_string() };
         Self {
             name: entry.name.to_owned(),
+            description: entry.description,
+            domain: entry.domain,
+            shared: entry.domain.is_none(),
             inputs: entry.inputs.map(|inputs| inputs().into_iter().map(input).collect()),
             output: (entry.output)().to_string(),
+            policy: Policy::of_job((entry.options)()),
             module: entry.module,
             location: place(&entry.location),
         }
@@ -116,9 +134,10 @@ pub(super) fn workflows(rows: &[WorkflowRow]) -> Section {
 
 /// One row per job.
 pub(super) fn jobs(rows: &[JobRow]) -> Section {
-    let mut table = titled(&["job", "inputs", "output"]);
+    let mut table = titled(&["job", "domain", "inputs", "output"]);
     for row in rows {
-        table.add_row([&row.name, or_dash(&row.inputs()), &row.output]);
+        let domain = row.domain.unwrap_or(SHARED);
+        table.add_row([&row.name, domain, or_dash(&row.inputs()), &row.output]);
     }
     Section { title: None, table }
 }
@@ -134,6 +153,7 @@ impl WorkflowRow {
     pub(super) fn details(&self) -> Section {
         let schema = self.input_schema.as_ref().map(|schema| format!("{schema:#}"));
         let tags = (!self.tags.is_empty()).then(|| self.tags.join(", "));
+        let policies = policies::text(&self.name, &self.policies);
         details(
             &self.name,
             [
@@ -147,6 +167,8 @@ impl WorkflowRow {
                 ("input", self.input.as_deref()),
                 ("input schema", schema.as_deref()),
                 ("output", self.output.as_deref()),
+                ("task queue", Some(&self.task_queue)),
+                ("policies", policies.as_deref()),
                 ("location", Some(&self.location)),
             ],
         )
@@ -159,14 +181,21 @@ impl JobRow {
         details(
             &self.name,
             [
+                ("description", self.description),
+                ("domain", Some(self.domain.unwrap_or(SHARED))),
                 ("inputs", Some(or_dash(&self.inputs()))),
                 ("output", Some(&self.output)),
+                ("retry", self.policy.retry.as_deref()),
+                ("timeouts", self.policy.timeouts.as_deref()),
                 ("module", Some(self.module)),
                 ("location", Some(&self.location)),
             ],
         )
     }
 }
+
+/// The domain of jobs without one.
+const SHARED: &str = "shared";
 
 /// A name as the title, and its details as rows.
 fn details<'a>(name: &str, rows: impl IntoIterator<Item = (&'a str, Option<&'a str>)>) -> Section {
