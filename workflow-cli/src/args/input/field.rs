@@ -13,7 +13,7 @@ pub(crate) struct Field {
     is_required: bool,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Text,
     Integer,
@@ -27,11 +27,12 @@ const ID: &str = "input.";
 /// The prefix for inputs that are text even if they look like something else.
 const TEXT_ID: &str = "input-text.";
 
-/// Returns the named inputs of a schema; none if it is not that of an object.
+/// Returns the named inputs of a schema; none if it is not that of an object, which may be optional.
 pub(crate) fn fields(schema: &Json) -> Vec<Field> {
-    let required = schema["required"].as_array().into_iter().flatten();
+    let object = resolved(schema, schema);
+    let required = object["required"].as_array().into_iter().flatten();
     let required: Vec<&str> = required.filter_map(Json::as_str).collect();
-    let properties = schema["properties"].as_object().into_iter().flatten();
+    let properties = object["properties"].as_object().into_iter().flatten();
     properties
         .map(|(key, property)| Field {
             key: key.clone(),
@@ -42,10 +43,22 @@ pub(crate) fn fields(schema: &Json) -> Vec<Field> {
         .collect()
 }
 
-/// The kind of a property. A reference within the schema is followed once.
+/// The schema that a part of a schema stands for: behind a reference within the schema, or beside
+/// `null`. References are followed once.
+fn resolved<'a>(schema: &'a Json, part: &'a Json) -> &'a Json {
+    let variants = part["anyOf"].as_array().into_iter().flatten();
+    let mut variants = variants.filter(|variant| variant["type"] != "null");
+    let part = match (variants.next(), variants.next()) {
+        (Some(only), None) => only,
+        _ => part,
+    };
+    let referenced = part["$ref"].as_str().and_then(|place| place.strip_prefix('#'));
+    referenced.and_then(|place| schema.pointer(place)).unwrap_or(part)
+}
+
+/// The kind of a property.
 fn kind(schema: &Json, property: &Json) -> Kind {
-    let referenced = property["$ref"].as_str().and_then(|place| place.strip_prefix('#'));
-    let property = referenced.and_then(|place| schema.pointer(place)).unwrap_or(property);
+    let property = resolved(schema, property);
     // `null` beside another type: an optional value.
     let types = match &property["type"] {
         Json::Array(types) => types.iter().filter_map(Json::as_str).collect(),
@@ -147,5 +160,26 @@ mod tests {
         let expected = json!({ "booking_id": -7, "note": "12", "dry": true, "place": "x" });
         assert_eq!(input, Ok(expected));
         assert!(fields(&json!({ "type": "integer" })).is_empty());
+    }
+
+    #[test]
+    fn an_optional_object_has_fields() {
+        let schema = json!({
+            "anyOf": [{ "$ref": "#/$defs/Wanted" }, { "type": "null" }],
+            "$defs": {
+                "Wanted": {
+                    "type": "object",
+                    "properties": {
+                        "room_id": { "type": ["integer", "null"] },
+                        "place": { "anyOf": [{ "$ref": "#/$defs/Place" }, { "type": "null" }] },
+                    },
+                },
+                "Place": { "type": "string" },
+            },
+        });
+        let found = fields(&schema);
+        let found: Vec<_> = found.iter().map(|field| (field.flag(), field.kind)).collect();
+        let expected = [("place", Kind::Text), ("room-id", Kind::Integer)];
+        assert_eq!(found, expected.map(|(flag, kind)| (flag.to_owned(), kind)));
     }
 }

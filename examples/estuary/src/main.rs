@@ -1,0 +1,7 @@
+//! The command line of the example.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    estuary::main()
+}
