@@ -14,7 +14,7 @@ use serde::de::DeserializeOwned;
 use super::attempt_io::{ChildFrame, Item};
 use super::bind::{Bind, Handle, InputCount, InputRef, Inputs, Reader, Ref, Val, fresh_owner};
 use super::options::{Compensation, Condition, Grace, Group, JobOptions, TriggerRule};
-use super::raw_call::{Parameter, RawCall};
+use super::raw_call::{Parameter, Parameters, RawCall};
 use super::{AttemptIo, Body, Job, JobContext, JobError, Need};
 use crate::retry::RetryPolicy;
 use crate::sparse_map::SparseList;
@@ -58,7 +58,7 @@ impl<T: Send + Sync + 'static> Call<T> {
     /// Declares the parameters, so that a store can distinguish the calls of a function.
     #[doc(hidden)]
     pub fn parameters(mut self, parameters: fn() -> Vec<Parameter>) -> Self {
-        self.raw.parameters = Some(parameters);
+        self.raw.parameters = Some(Parameters::Declared(parameters));
         self
     }
 

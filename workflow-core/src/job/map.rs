@@ -7,8 +7,9 @@ use super::NewChild;
 use super::attempt_io::{ChildFrame, ChildInput, Item};
 use super::bind::{Bind, Handle, InputRef, Inputs, Reader, Ref, fresh_owner};
 use super::call::Call;
+use super::raw_call::{MappedCall, Parameters};
 use super::{AttemptIo, Body, JobError};
-use crate::value::ChildOutputs;
+use crate::value::{ChildOutputs, Type};
 
 /// Creates a job that runs another job for every element of an upstream list. Its output is the
 /// list of their outputs, in the order of the elements.
@@ -42,6 +43,11 @@ where
     let (name, kind) = (template.name.clone(), template.output.list::<U>());
     let needs: Vec<_> = template.needs.iter().cloned().collect();
     let template = Arc::new(template);
+    let mapped = Box::new(MappedCall {
+        call: Arc::clone(&template),
+        inputs: Arc::clone(&child_inputs),
+        list: Type::list::<T>,
+    });
     let body = Body::future(move |io| {
         let (template, inputs) = (Arc::clone(&template), Arc::clone(&child_inputs));
         async move {
@@ -75,7 +81,9 @@ where
             })?)
         }
     });
-    Call::new(name, kind, body, inputs).requiring(needs).container()
+    let mut call = Call::new(name, kind, body, inputs).requiring(needs).container();
+    call.raw.parameters = Some(Parameters::Mapped(mapped));
+    call
 }
 
 fn element<T: Send + Sync + 'static>(

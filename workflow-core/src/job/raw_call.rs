@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use serde_json::Value as Json;
 
@@ -15,6 +16,51 @@ use crate::value::{Boxed, Type, ValueError};
 /// The number of inputs that an argument binds, and the type of each, if it is known.
 pub type Parameter = (InputCount, Option<Type>);
 
+/// The parameters of a call.
+pub(crate) enum Parameters {
+    /// Those of a function.
+    Declared(fn() -> Vec<Parameter>),
+    /// Those of a map.
+    Mapped(Box<MappedCall>),
+}
+
+/// The call for each element of a list.
+pub(crate) struct MappedCall {
+    pub(crate) call: Arc<RawCall>,
+    /// The source of each input of the call: the element, or an input of the map.
+    pub(crate) inputs: Arc<[ChildInput]>,
+    /// The type of the list, from that of an element.
+    pub(crate) list: fn(Type) -> Type,
+}
+
+impl Parameters {
+    fn list(&self) -> Vec<Parameter> {
+        match self {
+            Self::Declared(parameters) => parameters(),
+            Self::Mapped(map) => map.parameters(),
+        }
+    }
+}
+
+impl MappedCall {
+    /// The list, which is the first input of the map, and those that the calls take from it.
+    fn parameters(&self) -> Vec<Parameter> {
+        let mut parameters = vec![(InputCount::One, None)];
+        let kinds = self.call.input_types(self.inputs.len());
+        for (input, kind) in self.inputs.iter().zip(kinds) {
+            let (at, kind) = match input {
+                ChildInput::Item(_) => (0, kind.map(self.list)),
+                ChildInput::Parent(at) => (*at as usize, kind),
+            };
+            if parameters.len() <= at {
+                parameters.resize(at + 1, (InputCount::One, None));
+            }
+            parameters[at].1 = kind;
+        }
+        parameters
+    }
+}
+
 /// A call without its output type.
 pub(crate) struct RawCall {
     pub(crate) name: Cow<'static, str>,
@@ -24,7 +70,7 @@ pub(crate) struct RawCall {
     pub(crate) inputs: Inputs,
     pub(crate) output: Type,
     /// The number and type of the inputs of each argument, for calls that know them.
-    pub(crate) parameters: Option<fn() -> Vec<Parameter>>,
+    pub(crate) parameters: Option<Parameters>,
     /// Whether the body takes a context, so that it can be cancelled before it is dropped.
     pub(crate) takes_context: bool,
     /// Whether the body only waits for jobs that it starts, and so does not count as running.
@@ -142,7 +188,7 @@ impl RawCall {
     /// The type of each input, if it is known. A list argument takes the inputs that the other
     /// arguments do not; with several list arguments the types are unknown.
     fn input_types(&self, inputs: usize) -> Vec<Option<Type>> {
-        let parameters = self.parameters.map(|parameters| parameters()).unwrap_or_default();
+        let parameters = self.parameters.as_ref().map(Parameters::list).unwrap_or_default();
         let count = |count| parameters.iter().filter(|(of, _)| *of == count).count();
         let rest = match count(InputCount::Any) {
             0 | 1 => inputs.saturating_sub(count(InputCount::One)),

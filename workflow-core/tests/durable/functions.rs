@@ -54,6 +54,35 @@ fn a_function_interrupted_anywhere_ends_the_same() {
     });
 }
 
+#[job]
+fn shout(word: &str, times: u32) -> String {
+    word.to_uppercase().repeat(times as usize)
+}
+
+#[register_workflow(name = "durable: maps")]
+async fn maps(ctx: WorkflowContext) -> Result<(Vec<u32>, Vec<String>), JobError> {
+    let amounts = |amounts| map(amounts, |amount: Handle<u32>| charge(amount)).name("charges");
+    let paid = ctx.run(amounts, vec![1, 2, 3]).await?;
+    let twice = |words, times| map(words, move |word: Handle<String>| shout(word, times));
+    Ok((paid, ctx.run(twice, (vec!["a".to_owned(), "b".to_owned()], 2)).await?))
+}
+
+#[test]
+fn a_function_that_maps_lists_ends_the_same() {
+    cut_off_everywhere("durable: maps", |batches, ended, events| {
+        let report = ended.unwrap_or_else(|error| panic!("after {batches:?} batches: {error}"));
+        let output = report.output::<(Vec<u32>, Vec<String>)>();
+        assert_eq!(output, Ok((vec![2, 3, 4], vec!["AA".to_owned(), "BB".to_owned()])));
+        let completed = |name: &str| {
+            let of = |event: &&Event| matches!(&event.kind, EventKind::JobCompleted { job, .. } if job == name);
+            events.iter().filter(of).count()
+        };
+        for name in ["charges", "charges[0]", "charges[2]", "shout", "shout[1]"] {
+            assert_eq!(completed(name), 1, "{name} after {batches:?} batches: {events:#?}");
+        }
+    });
+}
+
 /// The inputs of the calls that the function makes.
 static AMOUNTS: Mutex<Vec<u32>> = Mutex::new(Vec::new());
 
