@@ -2,11 +2,13 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Duration;
 
+use futures::StreamExt as _;
 use futures::executor::block_on;
+use futures::future::ready;
 use serde::Serialize;
 use workflow_core::engine::{Clock as _, IntoWorkflow, ManualClock, RunHandle};
+use workflow_core::event::EventKind;
 use workflow_core::prelude::*;
 
 use crate::host;
@@ -69,9 +71,10 @@ impl Bench {
         block_on(self.clock.drive(run.outcome()))
     }
 
-    /// Lets time pass, with whatever runs do in it.
-    pub(crate) fn pass(&self, time: Duration) {
-        block_on(self.clock.drive(self.clock.sleep(time)));
+    /// Waits for an event of a run. The clock stands still.
+    pub(crate) fn until(&self, run: &RunHandle, is_it: impl Fn(&EventKind) -> bool) {
+        let found = block_on(run.events().any(|event| ready(is_it(&event.kind))));
+        assert!(found, "the run has ended");
     }
 
     /// The hours that have passed.

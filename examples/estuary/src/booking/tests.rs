@@ -1,8 +1,7 @@
 //! Tests of the booking domain, with virtual time.
 
-use std::time::Duration;
-
 use futures::executor::block_on;
+use workflow_core::event::EventKind;
 
 use super::{ACTIVITIES, BookingInput, BookingOutcome, Cancellation, Reminder, WORKFLOWS};
 use crate::services::{Booking, BookingStatus, Fault, PaymentStatus};
@@ -57,8 +56,7 @@ fn reminders_wait_until_24_hours_and_1_hour_before() -> Result<(), Failed> {
 fn reminders_follow_a_booking_that_moves() -> Result<(), Failed> {
     let bench = Bench::new();
     let run = bench.start("BookingReminderWorkflow", INPUT)?;
-    // It waits for the first reminder.
-    bench.pass(Duration::from_secs(12 * 3600));
+    bench.until(&run, |event| matches!(event, EventKind::SleepStarted { .. }));
     let booking = bench.bookings.find(123)?;
     let later = booking.starts_at + jiff::SignedDuration::from_hours(24);
     bench.bookings.save(&Booking { starts_at: later, ..booking })?;
@@ -104,8 +102,7 @@ fn a_booking_lives_until_its_session() -> Result<(), Failed> {
 fn a_booking_that_the_client_cancels_is_paid_back() -> Result<(), Failed> {
     let bench = Bench::new();
     let run = bench.start("BookingWorkflow", INPUT)?;
-    // It waits for the first reminder.
-    bench.pass(Duration::from_secs(12 * 3600));
+    bench.until(&run, |event| matches!(event, EventKind::SignalAwaited { .. }));
     assert_eq!(bench.payments.find(123)?.status, PaymentStatus::Captured);
     let reason = "I am ill".to_owned();
     block_on(run.signal("cancel", Cancellation { reason: reason.clone() }))?;
