@@ -1,5 +1,6 @@
 //! Tests of the room domain, with virtual time.
 
+use futures::executor::block_on;
 use workflow_core::prelude::*;
 
 use super::{
@@ -51,8 +52,8 @@ fn maintenance_repairs_all_rooms_or_one() -> Result<(), Failed> {
     }
     bench.faults.set("video.room", Fault::RateLimited, 2);
     // As its schedule starts it, without an input.
-    let report = bench.run("RoomMaintenanceWorkflow", None::<MaintenanceInput>)?;
-    let report: MaintenanceReport = report.output()?;
+    let scheduled = bench.engine.run("RoomMaintenanceWorkflow").into_future();
+    let report: MaintenanceReport = block_on(bench.clock.drive(scheduled))?.output()?;
     assert_eq!((report.checked, report.repaired), (3, vec!["room-2".to_owned()]));
     assert!(bench.video.rooms()?.iter().all(|room| room.healthy));
     let one = MaintenanceInput { room_id: Some(101) };
