@@ -19,7 +19,7 @@ fn listed(program: &Program, arguments: &[&str]) -> Vec<String> {
 
 #[test]
 fn workflows_and_activities_are_listed() {
-    let program = Program::new("listed", BACKENDS[0]);
+    let program = Program::new("listed", Backend::Sqlite);
     let all = program.run(&["list_workflows"]);
     assert_eq!(all.code, Some(0), "{}", all.err);
     for name in ["BookingWorkflow", "StreamSetupWorkflow", "send_email", "update_analytics"] {
@@ -42,7 +42,7 @@ fn workflows_and_activities_are_listed() {
 
 #[test]
 fn details_are_listed() {
-    let program = Program::new("detailed", BACKENDS[0]);
+    let program = Program::new("detailed", Backend::Sqlite);
     let details = program.run(&["list_workflows", "--detailed", "--domain", "room"]).out;
     let of = |name: &str| {
         let found = details.split("\n\n").find(|part| part.starts_with(&format!("{name}\n")));
@@ -223,7 +223,7 @@ fn workflows_are_triggered_on_every_backend() {
 
 #[test]
 fn inputs_are_options_with_help() {
-    let program = Program::new("help", BACKENDS[0]);
+    let program = Program::new("help", Backend::Sqlite);
     let help = program.run(&["trigger_workflow", "BookingWorkflow", "--help"]).out;
     assert!(
         help.contains("--booking-id <INTEGER>") && help.contains("The booking (required)"),
@@ -257,7 +257,7 @@ fn a_new_workflow_is_one_file_on_every_backend() {
 
 #[test]
 fn settings_that_are_invalid_are_explained() {
-    let program = Program::new("settings", BACKENDS[0]);
+    let program = Program::new("settings", Backend::Sqlite);
     let worker = program.worker(&["--dry-run"], "payment.capture=broken");
     support::until("it explains the fault", || worker.log().contains("unknown fault `broken`"));
 }

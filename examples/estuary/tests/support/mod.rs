@@ -6,28 +6,49 @@ use std::fs::{self, File};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value as Json;
+use test_postgres::Database;
 
-/// What keeps the runs and passes them to workers: the arguments that select it. Commands that need it
-/// are the same for every backend.
+/// What keeps the runs and passes them to workers. The commands are the same for every backend, but for
+/// the arguments that select it.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Backend {
-    pub(crate) name: &'static str,
-    arguments: &'static [&'static str],
+pub(crate) enum Backend {
+    Sqlite,
+    Postgres,
 }
 
 /// The backends that every command is tested with.
-pub(crate) const BACKENDS: [Backend; 1] =
-    [Backend { name: "store", arguments: &["--db", "estuary.db"] }];
+pub(crate) const BACKENDS: [Backend; 2] = [Backend::Sqlite, Backend::Postgres];
+
+/// A backend that is ready for use.
+struct Ready {
+    arguments: Vec<String>,
+    /// Dropped at the end of the test.
+    _database: Option<Database>,
+}
+
+impl Backend {
+    fn prepare(self) -> Ready {
+        let database = match self {
+            Self::Sqlite => None,
+            Self::Postgres => Some(test_postgres::database()),
+        };
+        let address = database.as_ref().map_or("estuary.db", Database::url).to_owned();
+        Ready { arguments: vec!["--db".to_owned(), address], _database: database }
+    }
+}
 
 /// The program, in a new directory.
 pub(crate) struct Program {
     binary: PathBuf,
     folder: PathBuf,
-    backend: Backend,
+    backend: Ready,
+    /// How many it has started.
+    workers: AtomicU32,
 }
 
 /// The output and exit code of a process.
@@ -61,7 +82,8 @@ impl Program {
     }
 
     fn of(binary: PathBuf, test: &str, backend: Backend) -> Self {
-        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(test).join(backend.name);
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(test);
+        let folder = folder.join(format!("{backend:?}"));
         match fs::remove_dir_all(&folder) {
             Err(error) if error.kind() != ErrorKind::NotFound => panic!("{error}"),
             _ => {}
@@ -69,7 +91,7 @@ impl Program {
         fs::create_dir_all(&folder).expect("it can be made");
         let presets = Path::new(env!("CARGO_MANIFEST_DIR")).join("workers.yaml");
         fs::copy(presets, folder.join("workers.yaml")).expect("it can be copied");
-        Self { binary, folder, backend }
+        Self { binary, folder, backend: backend.prepare(), workers: AtomicU32::new(0) }
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
@@ -90,7 +112,11 @@ impl Program {
 
     /// Runs a command on the backend.
     pub(crate) fn on_backend(&self, arguments: &[&str]) -> Outcome {
-        self.run(&[arguments, self.backend.arguments].concat())
+        self.run(&[arguments, &self.backend_arguments()].concat())
+    }
+
+    fn backend_arguments(&self) -> Vec<&str> {
+        self.backend.arguments.iter().map(String::as_str).collect()
     }
 
     /// Runs a command on the backend, which must succeed, and returns its standard output.
@@ -102,9 +128,11 @@ impl Program {
 
     /// Starts `start_workflows_worker`, with these faults of the services. Its log goes to a file.
     pub(crate) fn worker(&self, arguments: &[&str], faults: &str) -> Worker {
-        let arguments = [&["start_workflows_worker"], arguments, self.backend.arguments].concat();
-        let mut command = self.command(&arguments);
-        let log = self.folder.join(format!("worker-{}.log", arguments.join("_").replace('/', "_")));
+        let backend = self.backend_arguments();
+        let mut command =
+            self.command(&[&["start_workflows_worker"], arguments, &backend].concat());
+        let number = self.workers.fetch_add(1, Ordering::Relaxed);
+        let log = self.folder.join(format!("worker-{number}.log"));
         let file = File::create(&log).expect("it can be made");
         command.env("ESTUARY_FAULTS", faults).stdout(Stdio::null()).stderr(file);
         Worker { process: command.spawn().expect("it starts"), log }
