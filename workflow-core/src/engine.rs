@@ -16,6 +16,7 @@
 //! | `permits`, `machine` | limits, and the places that jobs hold |
 //! | `clock`, `runtime` | time; tasks, threads and timers |
 //! | `durable` | what a store adds: the record, leases, resuming, replay |
+//! | `delegation` | runs that the caller polls, with attempts that are made elsewhere |
 //! | `shutdown` | graceful stops |
 //!
 //! A new effect of the scheduler is applied in `state/apply`. If it calls code of the host, it adds
@@ -32,6 +33,7 @@
 mod active;
 mod child_workflow;
 mod clock;
+pub(crate) mod delegation;
 mod durable;
 mod events;
 mod handle;
@@ -121,6 +123,10 @@ pub(crate) struct Shared {
     resolver: Option<Arc<dyn Resolve>>,
     queue_prefix: Arc<str>,
     states: States,
+    /// Whether runs are recorded: in the store, or in memory if they are delegated.
+    persists: bool,
+    /// Present if attempts are made elsewhere.
+    delegation: Option<delegation::Delegation>,
 }
 
 /// The precision of the start and end times of jobs.
@@ -519,6 +525,7 @@ impl EngineBuilder {
 
     /// Builds the engine.
     pub fn build(self) -> Engine {
+        let persists = self.store.is_some();
         Engine(Arc::new(Shared {
             time: self.time,
             limits: EngineLimits::new(self.max_parallel, self.limits),
@@ -537,6 +544,8 @@ impl EngineBuilder {
             resolver: self.resolver,
             queue_prefix: self.queue_prefix,
             states: self.states,
+            persists,
+            delegation: None,
         }))
     }
 }

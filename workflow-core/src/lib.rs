@@ -58,6 +58,7 @@ pub mod bounds;
 pub mod definition;
 pub mod engine;
 pub mod event;
+pub mod executor;
 pub mod flow_control;
 pub mod graph;
 mod guard;

@@ -115,6 +115,8 @@ pub(crate) struct Scheduler {
     deciders: SparseMap<u32, u32>,
     /// The state of groups of which a member has ended.
     groups: SparseMap<u32, GroupState>,
+    /// Whether attempts are made elsewhere, with their timeouts and limits.
+    delegated: bool,
 }
 
 impl Scheduler {
@@ -144,6 +146,7 @@ impl Scheduler {
             blockers: SparseMap::new(),
             deciders: SparseMap::new(),
             groups: SparseMap::new(),
+            delegated: false,
             graph,
         };
         if let Some(after) = settings.timeout {
@@ -153,6 +156,15 @@ impl Scheduler {
         let first = scheduler.cells.iter().take_while(|cell| cell.pending == 0).count();
         (0..first as u32).for_each(|job| scheduler.make_ready(job));
         scheduler
+    }
+
+    /// Leaves the attempts of all jobs, except those that only wait for other jobs, to somebody
+    /// else, with their timeouts and limits. Retries stay here.
+    pub(crate) fn delegate_attempts(&mut self) {
+        self.delegated = true;
+        for cell in &mut self.cells {
+            cell.flags = cell.flags.delegated();
+        }
     }
 
     /// Returns the next effect, or `None` until something happens.

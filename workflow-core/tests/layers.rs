@@ -9,7 +9,7 @@ use std::path::Path;
 use support::layers;
 
 /// From the base to the top.
-const ORDER: [&str; 24] = [
+const ORDER: [&str; 25] = [
     "guard",
     "bounds",
     "id",
@@ -33,6 +33,7 @@ const ORDER: [&str; 24] = [
     "schedule",
     "recover",
     "worker",
+    "executor",
     "private",
 ];
 

@@ -78,13 +78,15 @@ impl ActiveRun {
         let id = new_run.as_ref().map_or_else(|| RunId::made_at(now), |run| run.id);
         let mut log = Log::new(now, jobs);
         log.push_event(0, None, EventKind::RunStarted { retry_of });
-        let recorder = new_run.and_then(|run| {
-            let lease_renewer = shared.lease_renewer.as_ref()?;
-            Some(Recorder::new(lease_renewer.store().clone(), run))
-        });
+        let recorder = new_run.and_then(|run| Some(Recorder::new(shared.record_store()?, run)));
         let graph = Arc::clone(&what.plan.graph);
+        let is_delegated = shared.delegation.is_some();
         let run = Self::with(engine, runtime, what, id, 0, || {
-            RunState::new(Scheduler::new(graph, id.to_u128() as u64), log, recorder)
+            let mut scheduler = Scheduler::new(graph, id.to_u128() as u64);
+            if is_delegated {
+                scheduler.delegate_attempts();
+            }
+            RunState::new(scheduler, log, recorder)
         });
         if let Some(lease_renewer) = &run.engine.lease_renewer {
             lease_renewer.expect(id, run.me.clone());
@@ -336,10 +338,30 @@ impl ActiveRun {
         }
     }
 
-    /// Whether a store persists the run.
+    /// Whether the run is recorded.
     #[inline]
     pub(super) fn is_persisted(&self) -> bool {
-        self.engine.lease_renewer.is_some()
+        self.engine.persists
+    }
+
+    /// Whether its attempts are made elsewhere.
+    #[inline]
+    pub(super) fn is_delegated(&self) -> bool {
+        self.engine.delegation.is_some()
+    }
+
+    /// Whether the plan of the run depends on its input.
+    pub(super) fn is_planned_per_input(&self) -> bool {
+        let plan = guard::call(|| self.workflow.plan(None).ok()).ok().flatten();
+        plan.is_none_or(|plan| !Arc::ptr_eq(&plan, &self.plan))
+    }
+
+    /// The input as JSON; `None` without one.
+    pub(super) fn written_input(&self) -> Result<Option<Json>, JobError> {
+        let Some((kind, value)) = self.workflow.input().zip(self.run_values.run_input()) else {
+            return Ok(None);
+        };
+        kind.write(value).map(Some).map_err(JobError::of_value)
     }
 
     /// Registers the lease under which the engine drives the run.

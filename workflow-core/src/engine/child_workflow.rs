@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use futures::future::{Either, select};
 
+use super::delegation::{ChildRequest, Executor, Stop};
 use super::request::inherited;
 use super::{Engine, IntoWorkflow, RunRequest, Shared};
 use crate::guard;
@@ -18,7 +19,7 @@ use crate::job::{
 };
 use crate::run::{OutputError, Report, Run, RunError};
 use crate::store::{MessageKind, Parent, Trigger, WorkflowSnapshot};
-use crate::value::{Type, ValueError};
+use crate::value::{Type, ValueError, from_json, to_json};
 use crate::workflow::Workflow;
 
 /// Creates a job that runs a workflow on the engine of the outer run.
@@ -41,6 +42,12 @@ where
             let engine = engine_of(&io)?;
             let workflow = workflow.into_workflow().map_err(JobError::terminal)?;
             let input = Reader::<Ref<I>>::read(&reader, &io)?;
+            if let Some(executor) = engine.0.executor() {
+                let input = to_json(input).map_err(JobError::of_value)?;
+                let input = workflow.input().map(|_| input);
+                let output = run_elsewhere(&io, executor, &*workflow, input).await?;
+                return io.put(from_json::<O>(output).map_err(JobError::of_value)?);
+            }
             let report = run_inside(&io, &engine, workflow, |request| request.input(input));
             let report = report.await?;
             io.put(report.output::<O>().map_err(output_error)?)
@@ -124,6 +131,28 @@ async fn run_inside(
     }
 }
 
+/// Has a child workflow run elsewhere, and returns its output as JSON. The job ends with the child.
+async fn run_elsewhere(
+    io: &AttemptIo,
+    executor: &Arc<dyn Executor>,
+    workflow: &dyn Workflow,
+    input: Option<serde_json::Value>,
+) -> Result<serde_json::Value, JobError> {
+    let context = JobContext::new(io);
+    if !context.reserve_grace(Duration::MAX) {
+        return Err(JobError::of_kind(JobErrorKind::Cancelled, "cancelled before it started"));
+    }
+    let child = ChildRequest {
+        workflow: workflow.name().to_string(),
+        job: context.job_name(),
+        attempt: context.attempt(),
+        input,
+        user: context.user(),
+        stop: Stop::new(context.token()),
+    };
+    executor.run_child(child).await
+}
+
 /// The error of a job whose outer run is lost. The inner run goes on, and the engine that resumes
 /// the outer run follows it. Nobody sees this error.
 fn outer_run_lost() -> JobError {
@@ -170,6 +199,9 @@ pub async fn run_nested(
     input: Option<serde_json::Value>,
 ) -> Result<serde_json::Value, JobError> {
     let engine = engine_of(io)?;
+    if let Some(executor) = engine.0.executor() {
+        return run_elsewhere(io, executor, &*workflow, input).await;
+    }
     let report = run_inside(io, &engine, workflow, |request| match input {
         Some(input) => request.input(input),
         None => request,

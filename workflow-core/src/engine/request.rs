@@ -365,6 +365,24 @@ impl RunRequest {
         Ok(ActiveRun::new(&engine, runtime, what, new_run, retry_of))
     }
 
+    /// Begins a run on an engine of its own that `delegated` creates.
+    pub(super) fn begin_delegated(
+        self,
+        runtime: Runtime,
+        id: RunId,
+        delegated: impl FnOnce(&Engine) -> Engine,
+    ) -> Result<Arc<ActiveRun>, RunError> {
+        let engine = self.engine.clone();
+        let (what, store_options) = self.check(Waits::No)?;
+        engine.check_state(&what)?;
+        let retry_of = store_options.as_ref().and_then(|store_options| store_options.retry_of);
+        let engine = delegated(&engine);
+        let new = guarded(&*what.workflow, || new_run(&engine.0, &what, store_options))?;
+        let owner = engine.0.delegation.as_ref().map(|delegation| delegation.owner);
+        let new = NewRun { id, owner, idempotency_key: None, ..new };
+        Ok(ActiveRun::new(&engine, runtime, what, Some(new), retry_of))
+    }
+
     /// Checks that the run can start.
     fn check(self, waits: Waits) -> Result<(Runnable, Option<Box<StoreOptions>>), RunError> {
         let workflow = self.workflow.map_err(RunError::Registry)?;

@@ -39,6 +39,7 @@ use alarms::{Alarms, Alert};
 pub(super) use deferred::{Deferred, HostOwned, wake_all};
 use places::Place;
 pub(super) use signals::Signals;
+pub(super) use stop::{THREAD_RUNS_ON, stop_error};
 
 pub(super) struct RunState {
     pub(super) scheduler: Scheduler,

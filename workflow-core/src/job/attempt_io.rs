@@ -52,6 +52,12 @@ impl ValueLayout {
         self.inputs.get((start + index) as usize).copied()
     }
 
+    /// The places of all inputs of a job.
+    pub(crate) fn inputs_of(&self, job: u32) -> &[Source] {
+        let end = |job: usize| self.starts.get(job).map_or(self.inputs.len(), |end| *end as usize);
+        self.inputs.get(end(job as usize)..end(job as usize + 1)).unwrap_or_default()
+    }
+
     fn is_timed(&self, job: u32) -> bool {
         self.timed.binary_search(&job).is_ok()
     }
@@ -99,6 +105,11 @@ impl RunValues {
             Source::INPUT => self.input.as_deref(),
             _ => None,
         }
+    }
+
+    /// The run's input, if it has one.
+    pub(crate) fn run_input(&self) -> Option<&(dyn Any + Send + Sync)> {
+        self.input.as_deref()
     }
 
     /// The value at this place, of any type.
@@ -247,6 +258,17 @@ pub struct AttemptIo {
 enum Frame {
     Graph(Arc<RunValues>),
     Child(Arc<ChildFrame>),
+    /// Reads the inputs of another attempt, and has its own run and output.
+    Lent(Arc<LentFrame>),
+}
+
+/// The inputs of an attempt, lent to one that is made outside of the run.
+struct LentFrame {
+    inputs: AttemptIo,
+    /// The run, as far as the attempt may use it.
+    run: Arc<RunValues>,
+    /// A [`ChildOutputs<T>`] with one place for the output.
+    output: Arc<dyn Any + Send + Sync>,
 }
 
 /// Finds a value that has no slot of its own, such as an element of a list.
@@ -306,7 +328,7 @@ impl AttemptIo {
     pub fn get<T: 'static>(&self, index: u32) -> Option<&T> {
         match &self.frame {
             Frame::Graph(run_values) => run_values.get(run_values.layout.input(self.job, index)?),
-            Frame::Child(_) => self.any(index)?.downcast_ref(),
+            Frame::Child(_) | Frame::Lent(_) => self.any(index)?.downcast_ref(),
         }
     }
 
@@ -320,6 +342,10 @@ impl AttemptIo {
                     return run_values.any(run_values.layout.input(io.job, index)?);
                 }
                 Frame::Child(frame) => frame,
+                Frame::Lent(frame) => {
+                    io = &frame.inputs;
+                    continue;
+                }
             };
             match *frame.inputs.get(index as usize)? {
                 ChildInput::Parent(outer) => (io, index) = (&frame.parent, outer),
@@ -338,7 +364,21 @@ impl AttemptIo {
                 run_values.any(*run_values.layout.outputs.get(self.job as usize)?)
             }
             Frame::Child(_) => None,
+            Frame::Lent(frame) => frame.inputs.output(),
         }
+    }
+
+    /// Lends the inputs of this attempt to one that is made outside of the run, with these services
+    /// and this place for its output.
+    pub(crate) fn lent(
+        &self,
+        services: Weak<dyn Services>,
+        replaced: Option<Arc<Replacements>>,
+        output: Arc<dyn Any + Send + Sync>,
+    ) -> Self {
+        let run = Arc::new(RunValues::new(Arc::default(), None, Some(services), replaced));
+        let frame = Frame::Lent(Arc::new(LentFrame { inputs: self.clone(), run, output }));
+        Self { frame, job: self.job, attempt: self.attempt }
     }
 
     /// Sets the job's output.
@@ -364,6 +404,15 @@ impl AttemptIo {
                 }
                 None => Err(JobError::misplaced::<T>()),
             },
+            Frame::Lent(frame) => match frame.output.downcast_ref::<ChildOutputs<T>>() {
+                Some(outputs) => {
+                    if self.may_deliver()? {
+                        outputs.set(0, value);
+                    }
+                    Ok(())
+                }
+                None => Err(JobError::misplaced::<T>()),
+            },
         }
     }
 
@@ -380,6 +429,7 @@ impl AttemptIo {
             }
             Frame::Graph(run_values) => run_values.layout.is_timed(self.job),
             Frame::Child(frame) => frame.timed,
+            Frame::Lent(_) => true,
         };
         // Without a run there are no timeouts.
         let Some(services) = self.services().filter(|_| timed) else { return Ok(true) };
@@ -394,6 +444,7 @@ impl AttemptIo {
         match &self.frame {
             Frame::Graph(_) => None,
             Frame::Child(frame) => frame.index,
+            Frame::Lent(frame) => frame.inputs.map_index(),
         }
     }
 
@@ -414,6 +465,7 @@ impl AttemptIo {
             match &io.frame {
                 Frame::Graph(run_values) => return run_values.replaced.as_deref(),
                 Frame::Child(frame) => io = &frame.parent,
+                Frame::Lent(frame) => return frame.run.replaced.as_deref(),
             }
         }
     }
@@ -425,6 +477,7 @@ impl AttemptIo {
             match &io.frame {
                 Frame::Graph(run_values) => return run_values.services.as_ref(),
                 Frame::Child(frame) => io = &frame.parent,
+                Frame::Lent(frame) => return frame.run.services.as_ref(),
             }
         }
     }

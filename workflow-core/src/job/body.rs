@@ -76,6 +76,11 @@ impl Body {
         self.work.start(io, cx)
     }
 
+    /// The type of the function, with the types of its bound arguments.
+    pub(crate) fn function_type(&self) -> TypeId {
+        self.work.function_type()
+    }
+
     /// Calls a body that is not a future.
     pub(crate) fn call(&self, io: AttemptIo) -> Result<(), JobError> {
         match self.start(io, &mut Context::from_waker(Waker::noop())) {
@@ -100,6 +105,8 @@ trait Work: Send + Sync {
 
     /// Moves the body next to other bodies of its type.
     fn move_to_arena(self: Box<Self>, bodies: &mut Bodies) -> Place;
+
+    fn function_type(&self) -> TypeId;
 }
 
 /// The concrete type of a body: called once per attempt, and polled once if it is a future.
@@ -114,6 +121,10 @@ impl<F: Start> Work for F {
 
     fn move_to_arena(self: Box<Self>, bodies: &mut Bodies) -> Place {
         bodies.put(*self)
+    }
+
+    fn function_type(&self) -> TypeId {
+        TypeId::of::<F>()
     }
 }
 
@@ -145,6 +156,9 @@ trait Arena: Send + Sync {
         cx: &mut Context<'_>,
     ) -> Started;
 
+    /// Calls a body with this `AttemptIo`.
+    fn start_in(&self, row: usize, io: AttemptIo, cx: &mut Context<'_>) -> Started;
+
     fn len(&self) -> usize;
 
     /// Reorders the bodies: `order[new]` is the old row. Overwrites `order`.
@@ -172,6 +186,10 @@ impl<F: Start> Arena for ArenaOf<F> {
         cx: &mut Context<'_>,
     ) -> Started {
         self.0[row](AttemptIo::graph(Arc::clone(run_values), job, attempt), cx)
+    }
+
+    fn start_in(&self, row: usize, io: AttemptIo, cx: &mut Context<'_>) -> Started {
+        self.0[row](io, cx)
     }
 
     fn len(&self) -> usize {
@@ -265,6 +283,16 @@ impl Bodies {
             attempt,
             cx,
         ))
+    }
+}
+
+impl Bodies {
+    /// Calls the body of a job outside of its run.
+    pub(crate) fn start_in(&self, job: u32, io: AttemptIo, cx: &mut Context<'_>) -> Started {
+        match self.places.get(job as usize) {
+            Some(place) => self.arenas[place.arena as usize].start_in(place.row as usize, io, cx),
+            None => Started::Ended(Err(JobError::terminal("the job has no body"))),
+        }
     }
 }
 

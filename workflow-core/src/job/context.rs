@@ -119,6 +119,11 @@ impl JobContext {
         Ok(services)
     }
 
+    /// The token that is set when the job should stop.
+    pub(crate) fn token(&self) -> Arc<Token> {
+        Arc::clone(&self.token)
+    }
+
     /// The nesting level of the job's run; 0 outside of a run.
     pub(crate) fn level(&self) -> u32 {
         self.services().map_or(0, |services| services.level())

@@ -45,6 +45,15 @@ impl JobFlags {
         if holds { self } else { Self::empty() }
     }
 
+    /// The flags of a job whose attempts are made elsewhere: no thread, no places of limits, and a
+    /// token that cancels it. Jobs that only wait for other jobs keep their flags.
+    pub(crate) fn delegated(self) -> Self {
+        if self.intersects(Self::CONTAINER) {
+            return self.difference(Self::LIMITED);
+        }
+        self.difference(Self::BLOCKING.union(Self::LIMITED)).union(Self::WATCHES)
+    }
+
     pub(crate) fn with_rule(self, rule: TriggerRule) -> Self {
         let number = RULES.iter().position(|known| *known == rule).unwrap_or_default();
         self.difference(Self::RULE).union(Self::from_bits_retain(number as u16))

@@ -185,6 +185,15 @@ impl RawCall {
         }
     }
 
+    /// The types of the parameters, if each is bound to one input and they are known.
+    pub(crate) fn parameter_types(&self) -> Option<Vec<Type>> {
+        let one = |(count, kind): &Parameter| kind.filter(|_| *count == InputCount::One);
+        // Without parameters there is nothing to pass.
+        let parameters = self.parameters.as_ref().map(Parameters::list).unwrap_or_default();
+        (parameters.len() == self.inputs.0.len()).then_some(())?;
+        parameters.iter().map(one).collect()
+    }
+
     /// The type of each input, if it is known. A list argument takes the inputs that the other
     /// arguments do not; with several list arguments the types are unknown.
     fn input_types(&self, inputs: usize) -> Vec<Option<Type>> {

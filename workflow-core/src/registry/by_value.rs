@@ -105,6 +105,25 @@ impl RegisteredCall {
         written(output, &frame)
     }
 
+    /// Whether this call and another one call the same function, each parameter with one input.
+    pub(crate) fn calls_same_function(&self, other: &RawCall) -> bool {
+        self.call.name == other.name
+            && self.call.body.function_type() == other.body.function_type()
+            && other.parameter_types().is_some_and(|types| types.len() == self.parameters.len())
+    }
+
+    /// Returns the call and its frame, with a value for each parameter in order.
+    ///
+    /// # Errors
+    ///
+    /// Fails when a value does not fit its parameter.
+    pub(crate) fn with_values(self, values: &[Json]) -> Result<(RawCall, ChildFrame), JobError> {
+        let names = self.parameters.iter().map(|(name, _)| (*name).to_owned());
+        let with = names.zip(values.iter().cloned()).collect::<serde_json::Map<_, _>>();
+        let frame = self.frame(&AttemptIo::detached(), &Json::Object(with))?;
+        Ok((self.call, frame))
+    }
+
     /// Creates the frame of the job as a child of the job with this `io`.
     fn frame(&self, io: &AttemptIo, with: &Json) -> Result<ChildFrame, JobError> {
         let values = self.parameters.iter().map(|(name, kind)| {

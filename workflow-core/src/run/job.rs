@@ -138,6 +138,11 @@ pub(crate) enum ChildName {
 }
 
 impl JobNames {
+    /// How a job that another job started is named; `None` for a job of the graph.
+    pub(crate) fn child(&self, graph: &Graph, job: u32) -> Option<&ChildName> {
+        self.children.get((job as usize).checked_sub(graph.len())?)
+    }
+
     /// Returns the name, or the next free one of `name_2`, `name_3` and so on if another job of the
     /// run has the name or may get it.
     pub(crate) fn free_name(

@@ -8,7 +8,10 @@ use std::sync::{Arc, OnceLock};
 use serde_json::Value as Json;
 
 use crate::graph::{Graph, GraphError};
-use crate::job::{Bodies, Condition, JobError, Need, RawCall, Source, StateCheck, ValueLayout};
+use crate::job::{
+    AttemptIo, Bodies, ChildFrame, Condition, Item, JobError, Need, RawCall, Source, StateCheck,
+    ValueLayout,
+};
 use crate::value::Type;
 
 /// A workflow that is ready to run: its graph, the bodies of its jobs, and the layout of its
@@ -46,6 +49,21 @@ pub(crate) struct CompensationPlan {
     pub(crate) call: Arc<RawCall>,
     pub(crate) inputs: Arc<[crate::job::ChildInput]>,
     pub(crate) output: fn(&crate::job::AttemptIo, usize) -> Option<&(dyn Any + Send + Sync)>,
+}
+
+impl CompensationPlan {
+    /// The frame of the compensation of the job with this `io`.
+    pub(crate) fn frame(&self, of: AttemptIo) -> ChildFrame {
+        ChildFrame {
+            parent: of,
+            inputs: Arc::clone(&self.inputs),
+            item: Item::Projected { index: 0, project: self.output },
+            output: Arc::from(self.call.output.child_outputs(1)),
+            row: 0,
+            index: None,
+            timed: self.call.is_timed(),
+        }
+    }
 }
 
 impl Plan {

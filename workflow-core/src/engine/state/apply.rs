@@ -7,8 +7,8 @@ use tracing::level_filters::LevelFilter;
 
 use super::deferred::{Notice, Then};
 use super::{
-    ActiveRun, Alert, AttemptIo, Cause, Child, ChildFrame, ChildName, Deferred, Effect, EventKind,
-    Failure, Frequent, HostOwned, JobError, JobErrorKind, JobFlags, Outcome, RunState, TimeoutKind,
+    ActiveRun, Alert, AttemptIo, Cause, Child, ChildName, Deferred, Effect, EventKind, Failure,
+    Frequent, HostOwned, JobError, JobErrorKind, JobFlags, Outcome, RunState, TimeoutKind,
 };
 use crate::engine::durable::replay::Claim;
 use crate::engine::durable::writer::Held;
@@ -146,15 +146,7 @@ impl RunState {
         else {
             return;
         };
-        let frame = ChildFrame {
-            parent: AttemptIo::graph(Arc::clone(&run.run_values), of, 1),
-            inputs: Arc::clone(&compensation.inputs),
-            item: crate::job::Item::Projected { index: 0, project: compensation.output },
-            output: Arc::from(compensation.call.output.child_outputs(1)),
-            row: 0,
-            index: None,
-            timed: compensation.call.is_timed(),
-        };
+        let frame = compensation.frame(AttemptIo::graph(Arc::clone(&run.run_values), of, 1));
         let child =
             Child { call: Arc::clone(&compensation.call), frame: Arc::new(frame), end: None };
         let name = ChildName::Compensation { of };

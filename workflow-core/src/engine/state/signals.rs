@@ -1,7 +1,7 @@
 //! Signals, durable sleeps and persisted values of a run. They outlive a crash like the outcomes of
 //! jobs.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -209,6 +209,20 @@ impl RunState {
     /// The persisted value of a key.
     pub(in crate::engine) fn persisted_value(&self, key: &str) -> Option<Json> {
         self.signals.as_ref()?.values.get(key).cloned()
+    }
+
+    /// All persisted values, by key.
+    pub(in crate::engine) fn persisted_values(&self) -> BTreeMap<String, Json> {
+        let values = self.signals.iter().flat_map(|signals| signals.values.iter());
+        values.map(|(key, value)| (key.clone(), value.clone())).collect()
+    }
+
+    /// The names of the signals for which jobs wait, sorted.
+    pub(in crate::engine) fn awaited_signals(&self) -> Vec<String> {
+        let receivers = self.signals.iter().flat_map(|signals| &signals.receivers);
+        let waiting = receivers.filter(|receiver| !receiver.receive.is_canceled());
+        let names: BTreeSet<String> = waiting.map(|receiver| receiver.name.clone()).collect();
+        names.into_iter().collect()
     }
 
     fn signals(&mut self) -> &mut Signals {

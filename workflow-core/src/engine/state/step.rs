@@ -440,9 +440,9 @@ impl RunState {
     ) {
         let (end, error) = match (self.scheduler.stop_cause(job), error.kind()) {
             (Some(cause), _) => {
-                let detail = error.chain();
+                let detail = Some(error.chain()).filter(|detail| !detail.is_empty());
                 deferred.host_owned.push(HostOwned::Error(error));
-                (End::Cancelled, self.stopped(run, job, cause, Some(detail)))
+                (End::Cancelled, self.stopped(run, job, cause, detail))
             }
             (None, JobErrorKind::Cancelled) => (End::Cancelled, error),
             (None, _) if error.is_retryable() && !self.forbids_retry(job, &error) => {

@@ -8,6 +8,7 @@ use super::{
     ActiveRun, Alert, Cause, Deferred, Delivery, End, EventKind, Grace, JobError, JobErrorKind,
     JobFlags, RunState, TimeoutKind,
 };
+use crate::job::Timeouts;
 use crate::store::StoreError;
 
 impl RunState {
@@ -32,6 +33,14 @@ impl RunState {
         // token.
         if let Some(token) = self.tokens.get(&job) {
             deferred.stop.push(Arc::clone(token));
+        }
+        if run.is_delegated()
+            && !self.scheduler.flags(job).intersects(JobFlags::CONTAINER)
+            && !self.has_not_begun(job, attempt)
+        {
+            // The executor stops the attempt, and reports its end.
+            let token = Arc::clone(self.tokens.entry(job).or_default());
+            return deferred.stop.push(token);
         }
         let grace = self.grace(run, job);
         if grace.is_zero() || self.has_not_begun(job, attempt) {
@@ -131,27 +140,8 @@ impl RunState {
         cause: Cause,
         detail: Option<String>,
     ) -> JobError {
-        let detail = detail.map(|detail| format!(": {detail}")).unwrap_or_default();
-        let kind = match cause {
-            Cause::Cancelled => {
-                return JobError::of_kind(JobErrorKind::Cancelled, format!("cancelled{detail}"));
-            }
-            Cause::TimedOut(kind) => kind,
-        };
         let timeouts = self.scheduler.policy(job).map(|policy| policy.timeouts).unwrap_or_default();
-        let (limit, what) = match kind {
-            TimeoutKind::StartToClose => (timeouts.start_to_close, "took longer than"),
-            TimeoutKind::ScheduleToClose => (timeouts.schedule_to_close, "took longer than"),
-            TimeoutKind::Heartbeat => (timeouts.heartbeat, "sent no heartbeat for"),
-            TimeoutKind::Run => {
-                (run.plan.graph.settings.timeout, "was stopped: the run took longer than")
-            }
-        };
-        let limit = limit.unwrap_or_default();
-        JobError::of_kind(
-            JobErrorKind::TimedOut(kind),
-            format!("{what} {limit:?} ({kind}){detail}"),
-        )
+        stop_error(cause, &timeouts, run.plan.graph.settings.timeout, detail)
     }
 
     /// Fails a run after a panic of the engine, without using the scheduler. Releases the places of
@@ -184,4 +174,29 @@ impl RunState {
     }
 }
 
-const THREAD_RUNS_ON: &str = "its thread runs on, and its result will be discarded";
+/// The error of an attempt that was stopped for this cause.
+pub(in crate::engine) fn stop_error(
+    cause: Cause,
+    timeouts: &Timeouts,
+    run_timeout: Option<Duration>,
+    detail: Option<String>,
+) -> JobError {
+    let detail = detail.map(|detail| format!(": {detail}")).unwrap_or_default();
+    let kind = match cause {
+        Cause::Cancelled => {
+            return JobError::of_kind(JobErrorKind::Cancelled, format!("cancelled{detail}"));
+        }
+        Cause::TimedOut(kind) => kind,
+    };
+    let (limit, what) = match kind {
+        TimeoutKind::StartToClose => (timeouts.start_to_close, "took longer than"),
+        TimeoutKind::ScheduleToClose => (timeouts.schedule_to_close, "took longer than"),
+        TimeoutKind::Heartbeat => (timeouts.heartbeat, "sent no heartbeat for"),
+        TimeoutKind::Run => (run_timeout, "was stopped: the run took longer than"),
+    };
+    let limit = limit.unwrap_or_default();
+    JobError::of_kind(JobErrorKind::TimedOut(kind), format!("{what} {limit:?} ({kind}){detail}"))
+}
+
+pub(in crate::engine) const THREAD_RUNS_ON: &str =
+    "its thread runs on, and its result will be discarded";

@@ -13,6 +13,7 @@ use super::nesting::{self, Inside};
 use super::task::{Attempt, Task, Work};
 use crate::engine::active::ActiveRun;
 use crate::engine::clock::{IDLE_TURNS, in_function};
+use crate::engine::delegation::{self, Delegation};
 use crate::engine::runtime::{Caller, yield_once};
 use crate::engine::shutdown::ShutdownPhase;
 use crate::engine::state::{Deferred, Ended, Role, Step, wake_all};
@@ -141,7 +142,8 @@ impl Worker {
             state.idle_turns = 0;
         }
         drop(state);
-        if waiting && self.watched.is_none() {
+        // No thread may help with a delegated run.
+        if waiting && self.watched.is_none() && !run.is_delegated() {
             self.watched = Some(monitor::watch(run));
         }
         if self.deferred.is_empty() {
@@ -191,6 +193,11 @@ impl Worker {
 
     #[inline]
     fn launch(&mut self, run: &Arc<ActiveRun>, job: u32, attempt: u32, flags: JobFlags) {
+        if let Some(delegation) = &run.engine.delegation
+            && !flags.intersects(JobFlags::CONTAINER)
+        {
+            return self.delegate(run, delegation, job, attempt, flags);
+        }
         if flags.intersects(JobFlags::CHILD.union(JobFlags::COMPENSATION)) {
             return self.launch_child(run, job, attempt, flags);
         }
@@ -199,6 +206,32 @@ impl Worker {
                 run.plan.bodies.start(job, attempt, &run.run_values, cx)
             });
         }
+    }
+
+    /// Has the attempt made elsewhere. Conditions are evaluated here.
+    #[cold]
+    fn delegate(
+        &mut self,
+        run: &Arc<ActiveRun>,
+        delegation: &Delegation,
+        job: u32,
+        attempt: u32,
+        flags: JobFlags,
+    ) {
+        let is_child = flags.intersects(JobFlags::CHILD.union(JobFlags::COMPENSATION));
+        if !is_child
+            && flags.intersects(JobFlags::CONDITIONAL)
+            && !self.condition_holds(run, job, attempt)
+        {
+            return;
+        }
+        self.start(run, job, attempt, flags, |cx| {
+            let mut future = delegation::attempt(run, delegation, job, attempt);
+            Some(match future.as_mut().poll(cx) {
+                Poll::Ready(result) => Started::Ended(result),
+                Poll::Pending => Started::Future(future),
+            })
+        });
     }
 
     fn launch_child(&mut self, run: &Arc<ActiveRun>, job: u32, attempt: u32, flags: JobFlags) {
