@@ -27,7 +27,7 @@ pub fn main() -> ExitCode {
     CommandLine::new().run()
 }
 
-/// A command line with the arguments or the store of a host.
+/// A command line with the arguments, the store or the presets of a host.
 ///
 /// ```no_run
 /// use std::process::ExitCode;
@@ -50,12 +50,13 @@ pub fn main() -> ExitCode {
 pub struct CommandLine {
     arguments: Vec<OsString>,
     store: Option<Arc<dyn Catalog>>,
+    presets: Option<String>,
 }
 
 impl CommandLine {
-    /// Creates a command line with the arguments of this process, and no store.
+    /// Creates a command line with the arguments of this process, no store and no presets.
     pub fn new() -> Self {
-        Self { arguments: std::env::args_os().collect(), store: None }
+        Self { arguments: std::env::args_os().collect(), store: None, presets: None }
     }
 
     /// Sets the arguments. The first one is the name of the program. Default: the arguments of the
@@ -71,6 +72,15 @@ impl CommandLine {
     /// Any implementation works: a store of `workflow-store`, a wrapper around one, or your own.
     pub fn store(mut self, store: Arc<dyn Catalog>) -> Self {
         self.store = Some(store);
+        self
+    }
+
+    /// Sets the presets of `worker`, in YAML or JSON: the text of a `workers.yaml`. Default: none.
+    ///
+    /// A file of presets, in the current directory or with `--presets`, replaces presets of the same
+    /// name. Text that is invalid is an error of `worker`.
+    pub fn presets(mut self, text: impl Into<String>) -> Self {
+        self.presets = Some(text.into());
         self
     }
 
@@ -90,6 +100,9 @@ impl CommandLine {
             Ok(mut arguments) => {
                 if let Some(store) = self.store {
                     arguments.command.set_store(HostStore(store));
+                }
+                if let Command::Worker(args) = &mut arguments.command {
+                    args.host_presets = self.presets;
                 }
                 exit_code(dispatch(arguments, &program))
             }

@@ -25,7 +25,8 @@
 //!
 //! Exit codes: 0 success, 1 the run failed, 2 invalid usage or input, 130 cancelled.
 //!
-//! A host with its own store passes it to [`CommandLine::store`].
+//! A host with its own store passes it to [`CommandLine::store`], and presets of workers to
+//! [`CommandLine::presets`].
 //!
 //! # Runtimes
 //!

@@ -32,7 +32,7 @@ pub fn main() -> ExitCode {
     if registry::set_engine(engine).is_err() {
         unreachable!("the engine is set before its first use");
     }
-    workflow_cli::main()
+    workflow_cli::CommandLine::new().presets(include_str!("../workers.yaml")).run()
 }
 
 fn configured() -> Result<EngineBuilder, String> {

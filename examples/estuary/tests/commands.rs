@@ -174,6 +174,35 @@ fn workers_serve_their_queues_on_every_backend() {
     BACKENDS.into_iter().for_each(workers_serve_their_queues);
 }
 
+#[test]
+fn a_file_replaces_presets_of_the_program() {
+    let program = Program::new("presets", Backend::Sqlite);
+    let dry = |preset: &str| {
+        let arguments = ["start_workflows_worker", "--dry-run", "--preset", preset];
+        program.run(&arguments).json()
+    };
+    assert_eq!(dry("all")["queues"], Json::Null);
+    assert_eq!(dry("payment")["max_concurrent_workflows"], 30);
+    let file = "
+defaults: { max_concurrent_activities: 7 }
+presets:
+  payment: { domains: [payment], max_concurrent_workflows: 3 }
+  night: { task_queues: [night] }
+";
+    program.write("workers.yaml", file);
+    let payment = dry("payment");
+    assert_eq!(payment["max_concurrent_workflows"], 3);
+    assert_eq!(payment["max_concurrent_activities"], 7);
+    assert_eq!(dry("night")["queues"], json!(["night"]));
+    let critical = dry("critical");
+    assert_eq!(critical["queues"].as_array().map(Vec::len), Some(3));
+    assert_eq!(critical["max_concurrent_activities"], 50);
+    let unknown = program.run(&["start_workflows_worker", "--dry-run", "--preset", "days"]);
+    assert_eq!(unknown.code, Some(2));
+    let known = "use all, background, booking, critical, night, payment, room, stream, or add";
+    assert!(unknown.err.contains(known), "{}", unknown.err);
+}
+
 fn workflows_are_triggered(backend: Backend) {
     let program = Program::new("triggered", backend);
     let trigger = |args: &[&str]| program.succeed(&[&["trigger_workflow"], args].concat());

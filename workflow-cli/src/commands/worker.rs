@@ -58,6 +58,9 @@ pub(crate) struct WorkerArguments {
     /// File of presets, YAML or JSON [default: workers.yaml, if it exists]
     #[arg(long, value_name = "FILE")]
     presets: Option<PathBuf>,
+    /// The presets of the host, in the form of the file.
+    #[arg(skip)]
+    pub(crate) host_presets: Option<String>,
     /// Print queues, limits and workflows as JSON, and exit
     #[arg(long)]
     dry_run: bool,
@@ -146,31 +149,47 @@ impl WorkerArguments {
         Ok(defaults.overridden_by(named).overridden_by(options))
     }
 
+    /// The presets of the file over those of the host.
     fn read_presets(&self) -> Result<PresetFile, Failure> {
+        let own = match &self.host_presets {
+            Some(text) => PresetFile::parse("the program", text)?,
+            None => PresetFile::default(),
+        };
         let path = match &self.presets {
             Some(path) => path.as_path(),
             None if Path::new(PRESETS).exists() => Path::new(PRESETS),
-            None => return Ok(PresetFile::default()),
+            None => return Ok(own),
         };
         let text = std::fs::read_to_string(path).map_err(|error| {
             Failure::Usage(format!("cannot read the presets `{}`: {error}", path.display()))
         })?;
-        let invalid = |reason: String| {
-            Failure::Usage(format!("invalid presets in `{}`: {reason}", path.display()))
-        };
-        let value = read_yaml(&path.display().to_string(), &text)
-            .map_err(|found| invalid(format!("\n{found}")))?;
-        json::from_value(value).map_err(|error| invalid(error.to_string()))
+        let file = PresetFile::parse(&format!("`{}`", path.display()), &text)?;
+        Ok(own.overridden_by(file))
     }
 }
 
 impl PresetFile {
+    fn parse(place: &str, text: &str) -> Result<Self, Failure> {
+        let invalid =
+            |reason: String| Failure::Usage(format!("invalid presets in {place}: {reason}"));
+        let value = read_yaml(place.trim_matches('`'), text)
+            .map_err(|found| invalid(format!("\n{found}")))?;
+        json::from_value(value).map_err(|error| invalid(error.to_string()))
+    }
+
+    /// Returns these presets with those of another file in place of the ones of the same name.
+    fn overridden_by(mut self, other: Self) -> Self {
+        self.presets.extend(other.presets);
+        Self { defaults: self.defaults.overridden_by(other.defaults), presets: self.presets }
+    }
+
     fn find(&self, name: &str) -> Result<Preset, Failure> {
         match self.presets.get(name) {
             Some(preset) => Ok(preset.clone()),
             None if name == ALL => Ok(Preset::default()),
             None => {
-                let known: Vec<_> = self.presets.keys().map(String::as_str).chain([ALL]).collect();
+                let all = (!self.presets.contains_key(ALL)).then_some(ALL);
+                let known: Vec<_> = self.presets.keys().map(String::as_str).chain(all).collect();
                 Err(Failure::Usage(format!(
                     "no preset `{name}`; use {}, or add it to `{PRESETS}`",
                     known.join(", ")

@@ -66,7 +66,7 @@ impl Outcome {
 }
 
 impl Program {
-    /// The program `estuary`, with the presets of the example.
+    /// The program `estuary`.
     pub(crate) fn new(test: &str, backend: Backend) -> Self {
         Self::of(PathBuf::from(env!("CARGO_BIN_EXE_estuary")), test, backend)
     }
@@ -89,8 +89,6 @@ impl Program {
             _ => {}
         }
         fs::create_dir_all(&folder).expect("it can be made");
-        let presets = Path::new(env!("CARGO_MANIFEST_DIR")).join("workers.yaml");
-        fs::copy(presets, folder.join("workers.yaml")).expect("it can be copied");
         Self { binary, folder, backend: backend.prepare(), workers: AtomicU32::new(0) }
     }
 
@@ -101,6 +99,11 @@ impl Program {
             command.env_remove(name);
         }
         command
+    }
+
+    /// Writes a file into the directory.
+    pub(crate) fn write(&self, name: &str, text: &str) {
+        fs::write(self.folder.join(name), text).expect("it can be written");
     }
 
     /// Runs a command that needs no backend.
