@@ -643,3 +643,22 @@ fn a_run_of_an_unregistered_workflow_is_made_here() {
     futures::executor::block_on(run.expect("it begins")).expect("it runs");
     assert_eq!(seen.load(Ordering::SeqCst), 2);
 }
+
+#[tokio::test]
+async fn a_report_is_restored_from_the_events() {
+    let run = registry::run("elsewhere: flaky").input(2);
+    let run = run.delegate(Elsewhere::default(), SystemClock, RunId::random()).expect("it begins");
+    let (id, control) = (run.id(), run.control());
+    let original = run.await.expect("it completes");
+    let mut events = control.events(0);
+    let restore =
+        |events| Engine::default().restore_report("elsewhere: flaky", id, Some(json!(2)), events);
+    let report = restore(events.clone()).expect("they are complete");
+    assert_eq!((report.id(), report.status()), (id, Status::Completed));
+    assert_eq!(report.output::<Option<u32>>().expect("a number"), Some(2));
+    let attempts = |report: &Report| report.job("flaky").map(|job| job.attempts);
+    assert_eq!(attempts(&report), attempts(&original));
+    events.pop();
+    let error = restore(events).map(drop).expect_err("the end is missing").to_string();
+    assert!(error.contains("is the last one, and does not end the run"), "{error}");
+}

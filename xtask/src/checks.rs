@@ -108,6 +108,7 @@ fn loom(shell: &Shell) -> Result<(), Failure> {
 /// Runs all tests. Without PostgreSQL it fails at once, before building.
 pub(crate) fn test(shell: &Shell, arguments: &[&str]) -> Result<(), Failure> {
     tools::postgres(shell)?;
+    tools::temporal(shell)?;
     shell.run("cargo", &[&["test", "--workspace", "--all-features"], arguments].concat())
 }
 

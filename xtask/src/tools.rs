@@ -28,6 +28,11 @@ pub(crate) fn postgres(shell: &Shell) -> Result<(), Failure> {
     shell.run("cargo", &["run", "--quiet", "--locked", "-p", "test-postgres"])
 }
 
+/// Finds the command `temporal`, or fetches it as the tests would.
+pub(crate) fn temporal(shell: &Shell) -> Result<(), Failure> {
+    shell.run("cargo", &["run", "--quiet", "--locked", "-p", "test-temporal"])
+}
+
 /// The path of the spelling checker `typos`, from PyPI or else built from source.
 pub(crate) fn typos(shell: &Shell) -> Result<String, Failure> {
     let python = Python { name: "typos" };

@@ -12,6 +12,8 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use super::writer::Recorder;
+use serde_json::Value as Json;
+
 use crate::engine::active::ActiveRun;
 use crate::engine::handle::RunHandle;
 use crate::engine::request::Runnable;
@@ -25,7 +27,8 @@ use crate::store::{
     ClaimRequest, ClaimedRun, HeldLeases, Lease, MessageKind, Queues, Store, StoreError, StoredRun,
     WorkflowSnapshot,
 };
-use crate::workflow::{PlanError, Workflow};
+use crate::value::{Boxed, Type};
+use crate::workflow::{Plan, PlanError, Workflow};
 
 pub use cancel::Cancellation;
 use cancel::Released;
@@ -414,14 +417,7 @@ fn load_workflow(stored: &StoredRun, find: &dyn Resolve) -> Result<Runnable, Res
 fn find_and_plan(stored: &StoredRun, find: &dyn Resolve) -> Result<Runnable, ResumeError> {
     let snapshot = &stored.workflow;
     let workflow = find.resolve(snapshot).map_err(ResumeError::Lookup)?;
-    let input = match (workflow.input(), &stored.input) {
-        (Some(kind), input) => {
-            let json = input.clone().unwrap_or_default();
-            Some(kind.read(json).map_err(ResumeError::Input)?)
-        }
-        (None, _) => None,
-    };
-    let plan = workflow.plan(input.as_deref()).map_err(ResumeError::Plan)?;
+    let (input, plan) = plan(&*workflow, stored.input.as_ref())?;
     let graph = plan.stored_graph();
     if graph.fingerprint != snapshot.fingerprint {
         let difference = error::difference(&snapshot.graph, &graph.graph);
@@ -433,6 +429,17 @@ fn find_and_plan(stored: &StoredRun, find: &dyn Resolve) -> Result<Runnable, Res
     let (level, outer, inherited) = (1, None, None);
     let holds_slot = stored.flow_control.concurrency.is_some();
     Ok(Runnable { workflow, plan, input, user, level, outer, inherited, runs_dir, holds_slot })
+}
+
+/// Reads the input of a run, and plans its workflow.
+fn plan(
+    workflow: &dyn Workflow,
+    input: Option<&Json>,
+) -> Result<(Option<Boxed>, Arc<Plan>), ResumeError> {
+    let read = |kind: Type| kind.read(input.cloned().unwrap_or_default());
+    let input = workflow.input().map(read).transpose().map_err(ResumeError::Input)?;
+    let plan = workflow.plan(input.as_deref()).map_err(ResumeError::Plan)?;
+    Ok((input, plan))
 }
 
 /// Reads all events of a run.

@@ -4,17 +4,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::stream::{self, Stream, StreamExt as _};
+use serde_json::Value as Json;
 
 use super::Resolve;
-use super::{PAGE, ResumeError, Resumed, RunHandle, Runnable, load_workflow, read_events};
-use crate::engine::Engine;
+use super::{PAGE, ResumeError, Resumed, RunHandle, Runnable, load_workflow, plan, read_events};
 use crate::engine::active::ActiveRun;
 use crate::engine::permits::Inherited;
 use crate::engine::runtime::Runtime;
+use crate::engine::{Engine, IntoWorkflow};
 use crate::event::Event;
+use crate::guard;
 use crate::id::RunId;
 use crate::run::{Report, RunError};
 use crate::store::{StoreError, StoredRun};
+use crate::workflow::PlanError;
 
 /// The pause between two checks of a run that another process drives.
 const POLL_INTERVAL: Duration = Duration::from_millis(100);
@@ -134,5 +137,44 @@ impl Engine {
             Resumed::Runs(run) => Ok(Some(run)),
             Resumed::Refused(error, _) => Err(error),
         }
+    }
+}
+
+impl Engine {
+    /// Restores the report of a run that has ended from its recorded events, wherever it ran.
+    ///
+    /// # Errors
+    ///
+    /// Fails if there is no such workflow, if it does not take this input, if the events are not
+    /// those of a run of it, and if they do not contain the end of the run.
+    pub fn restore_report(
+        &self,
+        workflow: impl IntoWorkflow,
+        run: RunId,
+        input: Option<Json>,
+        events: Vec<Event>,
+    ) -> Result<Report, ResumeError> {
+        let workflow = workflow.into_workflow().map_err(ResumeError::Lookup)?;
+        if !events.last().is_some_and(|last| last.kind.is_last()) {
+            let problem = "is the last one, and does not end the run".to_owned();
+            let sequence = events.last().map_or(0, |last| last.sequence);
+            return Err(ResumeError::Damaged { sequence, problem });
+        }
+        let planned = guard::call(|| plan(&*workflow, input.as_ref()));
+        let panicked = |panic| Err(ResumeError::Plan(PlanError::Panicked(panic)));
+        let (input, plan) = planned.unwrap_or_else(panicked)?;
+        let what = Runnable {
+            workflow,
+            plan,
+            input,
+            user: None,
+            level: 1,
+            outer: None,
+            inherited: None,
+            runs_dir: None,
+        };
+        let over = self.restore(what, run, events, None, false)?;
+        over.publish();
+        Ok(over.report().expect("it was published").clone())
     }
 }

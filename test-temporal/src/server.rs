@@ -1,0 +1,109 @@
+//! A development server of Temporal for the test program: started on first use, and stopped when
+//! the program ends, however it ends.
+
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+use crate::program::program;
+
+/// A server with the namespace `default`, which keeps everything in memory or in a file.
+pub struct Server {
+    process: Child,
+    /// The server stops when this is closed, so also when the test program dies.
+    _alive: Option<ChildStdin>,
+    port: u16,
+}
+
+/// The server of the test program.
+pub fn server() -> &'static Server {
+    static SERVER: OnceLock<Server> = OnceLock::new();
+    SERVER.get_or_init(|| Server::start(None))
+}
+
+/// The longest time for a server to start.
+const START_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// The options of every server.
+const OPTIONS: &str = "server start-dev --headless --ip 127.0.0.1 --log-level error \
+                       --search-attribute Project=Keyword --search-attribute Domain=Keyword \
+                       --search-attribute Tags=KeywordList";
+
+impl Server {
+    /// Starts a server. With a file, a later server with the same file has the same workflows.
+    ///
+    /// # Panics
+    ///
+    /// Panics if Temporal is neither installed nor fetched, or does not start.
+    pub fn start(file: Option<&Path>) -> Self {
+        let free = TcpListener::bind("127.0.0.1:0").and_then(|it| it.local_addr());
+        Self::start_on(free.expect("a free port").port(), file)
+    }
+
+    /// Starts a server on this port.
+    ///
+    /// # Panics
+    ///
+    /// As [`start`](Self::start).
+    pub fn start_on(port: u16, file: Option<&Path>) -> Self {
+        let program = program().unwrap_or_else(|error| panic!("{error}"));
+        let file = file.map(|file| format!("--db-filename '{}'", file.display()));
+        // The shell waits for the end of its input, which is the end of the test program.
+        let script = format!(
+            "'{}' {OPTIONS} --port {port} {} >/dev/null 2>&1 </dev/null & \
+             server=$!; trap 'kill -9 $server' EXIT; read -r line; exit 0",
+            program.display(),
+            file.unwrap_or_default()
+        );
+        let mut process = Command::new("sh")
+            .args(["-c", &script])
+            .stdin(Stdio::piped())
+            .spawn()
+            .expect("a shell");
+        let alive = process.stdin.take();
+        let server = Self { process, _alive: alive, port };
+        server.wait_until_healthy(&program);
+        server
+    }
+
+    fn wait_until_healthy(&self, program: &Path) {
+        let began = Instant::now();
+        loop {
+            let mut health = Command::new(program);
+            health.args(["operator", "cluster", "health", "--address", &self.address()]);
+            let health = health.stdout(Stdio::null()).stderr(Stdio::null()).status();
+            if health.is_ok_and(|status| status.success()) {
+                return;
+            }
+            assert!(
+                began.elapsed() < START_TIMEOUT,
+                "`{}` has not started within {START_TIMEOUT:?}; run it by hand to see why: \
+                 {OPTIONS} --port {}",
+                program.display(),
+                self.port
+            );
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// The address of the server, as `host:port`.
+    pub fn address(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
+    /// The port of the server.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+}
+
+/// Stops the server.
+impl Drop for Server {
+    fn drop(&mut self) {
+        drop(self._alive.take());
+        // It kills the server and ends.
+        drop(self.process.wait());
+    }
+}

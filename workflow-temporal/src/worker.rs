@@ -1,0 +1,293 @@
+//! Workers: they serve task queues of a Temporal server with the registered workflows.
+
+use std::collections::BTreeSet;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::future::{Either, select, try_join_all};
+use temporalio_sdk::error::WorkerCreateError;
+use temporalio_sdk::runtime::worker_tuner::{FixedSizeSlotSupplier, TunerHolder};
+use temporalio_sdk::{Runtime, Worker, WorkerOptions, WorkflowRegistrationError};
+use tokio::sync::oneshot;
+use tokio::task::LocalSet;
+use workflow_core::engine::Engine;
+use workflow_core::registry::{self, Entry, RegistryError};
+use workflow_core::store::queue_of;
+use workflow_core::worker::Preset;
+
+use crate::activity::{Activities, SharedActivities};
+use crate::client::TemporalClient;
+use crate::hosted::Hosted;
+use crate::message::chain;
+use crate::names::named;
+use crate::request::{Placement, Plan};
+
+/// Serves task queues of a Temporal server with the registered workflows and jobs of this program.
+///
+/// ```no_run
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// use workflow_core::prelude::*;
+/// use workflow_temporal::{TemporalClient, TemporalOptions, TemporalWorker};
+///
+/// #[register_workflow(name = "confirm", domain = "booking")]
+/// fn confirm(number: u64) -> String { format!("booking {number} is confirmed") }
+///
+/// let engine = Engine::builder().queue_prefix("shop").build();
+/// let client = TemporalClient::connect(&TemporalOptions::new()).await?;
+/// let worker = TemporalWorker::new(client, engine).domains(["booking"]);
+/// worker.run(async { drop(tokio::signal::ctrl_c().await) }).await?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+#[must_use = "call `.run(..)`"]
+pub struct TemporalWorker {
+    client: TemporalClient,
+    engine: Engine,
+    /// All queues of the registered workflows, if there are none.
+    queues: BTreeSet<String>,
+    max_concurrent_activities: usize,
+    max_concurrent_workflows: usize,
+    max_cached_workflows: usize,
+    placement: Placement,
+    lease: Duration,
+    sticky_timeout: Duration,
+    shutdown_grace: Duration,
+}
+
+/// The defaults: a dead worker is replaced within 12 s.
+const LEASE: Duration = Duration::from_secs(8);
+const STICKY_TIMEOUT: Duration = Duration::from_secs(1);
+const SHUTDOWN_GRACE: Duration = Duration::from_secs(5);
+const SLOTS: usize = 100;
+const CACHED: usize = 1000;
+
+impl TemporalWorker {
+    /// Creates a worker for the task queues of all registered workflows: `{prefix}-{domain}` for
+    /// each domain, and `{prefix}-workflows`. The engine provides the prefix, the application
+    /// state, and replacements of jobs. Its store, limits and clock are not used.
+    pub fn new(client: TemporalClient, engine: Engine) -> Self {
+        Self {
+            client,
+            engine,
+            queues: BTreeSet::new(),
+            max_concurrent_activities: SLOTS,
+            max_concurrent_workflows: SLOTS,
+            max_cached_workflows: CACHED,
+            placement: Placement::default(),
+            lease: LEASE,
+            sticky_timeout: STICKY_TIMEOUT,
+            shutdown_grace: SHUTDOWN_GRACE,
+        }
+    }
+
+    /// Creates a worker that is configured by a preset. Priorities of its queues have no effect:
+    /// each queue has its own slots.
+    pub fn preset(client: TemporalClient, engine: Engine, preset: &Preset) -> Self {
+        let queues = preset.task_queues.iter().cloned();
+        let mut worker = Self::new(client, engine).domains(&preset.domains).task_queues(queues);
+        if let Some(activities) = preset.max_concurrent_activities {
+            worker = worker.max_concurrent_activities(activities);
+        }
+        if let Some(workflows) = preset.max_concurrent_workflows {
+            worker = worker.max_concurrent_workflows(workflows);
+        }
+        worker
+    }
+
+    /// Adds the task queues of these domains.
+    pub fn domains<D: AsRef<str>>(mut self, domains: impl IntoIterator<Item = D>) -> Self {
+        let queue = |domain: D| queue_of(self.engine.queue_prefix(), Some(domain.as_ref()));
+        self.queues.extend(domains.into_iter().map(queue));
+        self
+    }
+
+    /// Adds task queues.
+    pub fn task_queues<N: Into<String>>(mut self, names: impl IntoIterator<Item = N>) -> Self {
+        self.queues.extend(names.into_iter().map(Into::into));
+        self
+    }
+
+    /// Sets how many attempts of jobs run at once, for each task queue. 0 counts as 1. Default:
+    /// 100.
+    pub fn max_concurrent_activities(mut self, activities: usize) -> Self {
+        self.max_concurrent_activities = activities.max(1);
+        self
+    }
+
+    /// Sets how many workflow tasks run at once, for each task queue: decisions of the engine, which
+    /// take milliseconds. Waiting workflows do not count. Less than 2 counts as 2. Default: 100.
+    pub fn max_concurrent_workflows(mut self, workflows: usize) -> Self {
+        // With one slot and a cache, Temporal's SDK never polls its own queue.
+        self.max_concurrent_workflows = workflows.max(2);
+        self
+    }
+
+    /// Sets how many workflows stay in memory while they wait, for each task queue. Others are
+    /// replayed when they go on. Default: 1000.
+    pub fn max_cached_workflows(mut self, workflows: usize) -> Self {
+        self.max_cached_workflows = workflows;
+        self
+    }
+
+    /// Sets where attempts of jobs are made. Default: [`Placement::Activities`].
+    pub fn placement(mut self, placement: Placement) -> Self {
+        self.placement = placement;
+        self
+    }
+
+    /// Sets the lease: if a worker dies, others start its attempts again after this time and about a
+    /// second. A living worker sends heartbeats three times within it. At least 1 s. Default: 8 s.
+    pub fn lease(mut self, lease: Duration) -> Self {
+        self.lease = lease.max(Duration::from_secs(1));
+        self
+    }
+
+    /// Sets how long a workflow task waits for the worker that has the workflow in memory. Default:
+    /// 1 s.
+    pub fn sticky_timeout(mut self, timeout: Duration) -> Self {
+        self.sticky_timeout = timeout;
+        self
+    }
+
+    /// Sets how long attempts may go on when the worker stops. Others start the rest again. Default:
+    /// 5 s.
+    pub fn shutdown_grace(mut self, grace: Duration) -> Self {
+        self.shutdown_grace = grace;
+        self
+    }
+
+    /// The task queues that it serves, in alphabetical order.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the registry is invalid.
+    pub fn served_queues(&self) -> Result<Vec<String>, RegistryError> {
+        if !self.queues.is_empty() {
+            return Ok(self.queues.iter().cloned().collect());
+        }
+        let prefix = self.engine.queue_prefix();
+        let of = |entry: Entry| queue_of(prefix, entry.domain());
+        let queues: BTreeSet<String> =
+            registry::list()?.into_iter().map(of).chain([queue_of(prefix, None)]).collect();
+        Ok(queues.into_iter().collect())
+    }
+
+    /// Serves the task queues until `stop` ends, and then lets attempts go on for the grace period.
+    ///
+    /// Must be called in a tokio runtime with several threads. Workflow tasks run on a thread of
+    /// their own, and attempts on the runtime.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the registry is invalid, or if the server rejects the worker.
+    pub async fn run(self, stop: impl Future<Output = ()>) -> Result<(), WorkerError> {
+        let activities = Activities::new(self.engine.clone(), self.lease)?;
+        let (started, start) = oneshot::channel();
+        let (end, ended) = oneshot::channel();
+        let runtime = tokio::runtime::Handle::current();
+        let (worker, served) = (self.clone(), Arc::clone(&activities));
+        let serve = move || {
+            let served = runtime.block_on(LocalSet::new().run_until(worker.serve(served, started)));
+            // Nobody may be waiting any more.
+            drop(end.send(served));
+        };
+        let thread = std::thread::Builder::new().name("workflow-temporal".to_owned());
+        thread.spawn(serve).map_err(WorkerError::Thread)?;
+        let mut ended = pin!(ended);
+        let mut stop = pin!(stop);
+        if let Ok(shut_down) = start.await {
+            if let Either::Left((served, _)) = select(&mut ended, &mut stop).await {
+                return served.unwrap_or(Err(WorkerError::Panicked));
+            }
+            activities.stop();
+            shut_down();
+        }
+        ended.await.unwrap_or(Err(WorkerError::Panicked))
+    }
+
+    /// Serves the queues. Sends the function that shuts the workers down.
+    async fn serve(
+        self,
+        activities: Arc<Activities>,
+        started: oneshot::Sender<Box<dyn Fn() + Send>>,
+    ) -> Result<(), WorkerError> {
+        let runtime = Runtime::from_current_tokio(Default::default())
+            .map_err(|error| WorkerError::Server(chain(&error).into()))?;
+        let mut workers = Vec::new();
+        for queue in self.served_queues()? {
+            let options = self.options(&queue, &activities)?;
+            workers.push(Worker::new(&runtime, self.client.sdk().clone(), options)?);
+        }
+        let shut_down: Vec<_> = workers.iter().map(Worker::shutdown_handle).collect();
+        let shut_down = move || shut_down.iter().for_each(|shut_down| shut_down());
+        // Nobody listens when the caller has dropped the future; then the workers go on.
+        drop(started.send(Box::new(shut_down)));
+        let served = try_join_all(workers.iter_mut().map(Worker::run)).await;
+        served.map(drop).map_err(|error| WorkerError::Server(chain(&error).into()))
+    }
+
+    fn options(
+        &self,
+        queue: &str,
+        activities: &Arc<Activities>,
+    ) -> Result<WorkerOptions, WorkerError> {
+        let plan = Plan {
+            engine: self.engine.clone(),
+            activities: Arc::clone(activities),
+            placement: self.placement,
+            lease: self.lease,
+        };
+        let tuner = TunerHolder::builder()
+            .workflow_task_slot_supplier(FixedSizeSlotSupplier::new(self.max_concurrent_workflows))
+            .activity_task_slot_supplier(FixedSizeSlotSupplier::new(self.max_concurrent_activities))
+            .local_activity_task_slot_supplier(FixedSizeSlotSupplier::new(
+                self.max_concurrent_activities,
+            ))
+            .nexus_task_slot_supplier(FixedSizeSlotSupplier::new(1))
+            .build();
+        // Requests to cancel reach an attempt with the answer to a heartbeat.
+        let throttle = Duration::from_secs(1);
+        let mut options = WorkerOptions::new(queue)
+            .tuner(tuner)
+            .max_cached_workflows(self.max_cached_workflows)
+            .sticky_queue_schedule_to_start_timeout(self.sticky_timeout)
+            .max_heartbeat_throttle_interval(throttle)
+            .default_heartbeat_throttle_interval(throttle)
+            .graceful_shutdown_period(self.shutdown_grace);
+        for entry in registry::list()? {
+            let (entry, plan) = (entry.clone(), plan.clone());
+            options = named(entry.name().to_owned().as_str(), || {
+                options.register_workflow_with_factory::<Hosted, _>(move || {
+                    Hosted::new(entry.workflow(), plan.clone())
+                })
+            })?;
+        }
+        Ok(options.register_activities(SharedActivities(Arc::clone(activities))).build())
+    }
+}
+
+/// Why a worker cannot serve, or has stopped.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum WorkerError {
+    /// The registry is invalid.
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
+    /// A workflow cannot be registered.
+    #[error(transparent)]
+    Registration(#[from] WorkflowRegistrationError),
+    /// The worker cannot be created.
+    #[error("the worker cannot be created")]
+    Create(#[from] WorkerCreateError),
+    /// No thread could be started.
+    #[error("cannot start a thread for workflow tasks")]
+    Thread(#[source] std::io::Error),
+    /// The thread for workflow tasks panicked.
+    #[error("the thread for workflow tasks panicked")]
+    Panicked,
+    /// The server rejected the worker, or was unreachable for too long.
+    #[error("the Temporal server does not serve the worker")]
+    Server(#[source] Box<dyn std::error::Error + Send + Sync>),
+}

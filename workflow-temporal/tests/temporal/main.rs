@@ -1,0 +1,6 @@
+//! Registered workflows on a real Temporal server, which the tests start.
+
+mod crash;
+mod flows;
+mod support;
+mod waits;
