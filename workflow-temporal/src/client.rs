@@ -22,6 +22,7 @@ use workflow_core::engine::{Engine, IntoWorkflow, LookupError, ResumeError};
 use workflow_core::event::{Event, RunView};
 use workflow_core::id::RunId;
 use workflow_core::store::{DEFAULT_PREFIX, queue_of};
+use workflow_core::workflow::PlanError;
 use workflow_core::{Report, RunError, Status, Workflow};
 
 use crate::connect::{ConnectError, TemporalOptions};
@@ -171,8 +172,7 @@ impl StartRequest {
         let workflow = workflow.map_err(StartError::Lookup)?;
         let name = workflow.name().to_string();
         let input = input.transpose().map_err(StartError::Input)?;
-        check_input(&*workflow, input.as_ref())
-            .map_err(|reason| StartError::Mismatch { workflow: name.clone(), reason })?;
+        check(&*workflow, input.as_ref())?;
         let metadata = workflow.metadata();
         let id = workflow_id.unwrap_or_else(|| format!("{name}-{}", RunId::random()));
         let queue = task_queue.unwrap_or_else(|| queue_of(&client.queue_prefix, metadata.domain()));
@@ -204,16 +204,20 @@ impl StartRequest {
     }
 }
 
-/// Checks that a workflow accepts an input, before Temporal has it.
-fn check_input(workflow: &dyn Workflow, input: Option<&Json>) -> Result<(), String> {
-    match (workflow.input(), input) {
-        (None, None | Some(Json::Null)) => Ok(()),
-        (None, Some(_)) => Err("it takes no input".to_owned()),
+/// Checks that a workflow accepts an input and can be planned, before Temporal has it.
+fn check(workflow: &dyn Workflow, input: Option<&Json>) -> Result<(), StartError> {
+    let workflow_name = || workflow.name().to_string();
+    let mismatch = |reason| StartError::Mismatch { workflow: workflow_name(), reason };
+    let input = match (workflow.input(), input) {
+        (None, None | Some(Json::Null)) => None,
+        (None, Some(_)) => return Err(mismatch("it takes no input".to_owned())),
         (Some(kind), input) => {
-            let json = input.cloned().unwrap_or_default();
-            kind.read(json).map(drop).map_err(|error| error.to_string())
+            let read = kind.read(input.cloned().unwrap_or_default());
+            Some(read.map_err(|error| mismatch(error.to_string()))?)
         }
-    }
+    };
+    let planned = workflow.plan(input.as_deref()).map(drop);
+    planned.map_err(|error| StartError::Plan { workflow: workflow_name(), error })
 }
 
 /// Project, domain and tags, for people.
@@ -437,6 +441,15 @@ pub enum StartError {
         workflow: String,
         /// What does not fit.
         reason: String,
+    },
+    /// The workflow cannot be planned for this input.
+    #[error("workflow `{workflow}` cannot run")]
+    Plan {
+        /// The workflow.
+        workflow: String,
+        /// The cause.
+        #[source]
+        error: PlanError,
     },
     /// A workflow with this ID is running.
     #[error(

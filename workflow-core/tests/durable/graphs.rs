@@ -269,3 +269,26 @@ fn a_child_workflow_is_started_once() {
         }
     }
 }
+
+#[job]
+async fn picky(number: &u32) -> Result<u32, JobError> {
+    if *number == 2 { Err(JobError::terminal("two is out")) } else { Ok(*number) }
+}
+
+#[register_workflow(name = "durable: picky")]
+fn picky_map(flow: &mut Flow) {
+    let numbers = flow.job(extract::draw());
+    flow.job(map(numbers, picky).concurrency(1).name("picks"));
+}
+
+#[test]
+fn elements_that_were_cancelled_before_they_started_are_restored() {
+    let store = Arc::new(MemoryStore::new());
+    let engine = || Engine::builder().store(Arc::clone(&store)).build();
+    let run = engine().run("durable: picky").wait().expect_err("two is out");
+    let run = run.report().expect("it began").id();
+    let error = block_on(engine().follow(run)).expect_err("it failed");
+    let report = error.report().expect("its events are complete");
+    assert_eq!(report.job("picks[1]").expect("an element").status, Status::Failed);
+    assert_eq!(report.job("picks[2]").expect("an element").status, Status::Cancelled);
+}

@@ -7,11 +7,12 @@ use workflow_core::job::closure;
 use workflow_core::prelude::*;
 use workflow_core::workflow::FunctionWorkflow;
 
-use crate::limits::Gauge;
+use crate::gauge::Gauge;
+use crate::support::run;
 
-async fn run(draw: impl Fn(&mut Flow) -> Handle<Vec<u64>> + Send + Sync + 'static) -> Vec<u64> {
+async fn list_of(draw: impl Fn(&mut Flow) -> Handle<Vec<u64>> + Send + Sync + 'static) -> Vec<u64> {
     let workflow = FunctionWorkflow::new("fan_out", draw).expect("a name");
-    let report = Engine::default().run(workflow).await.expect("it completes");
+    let report = run(workflow).await.expect("it completes");
     report.output_ref::<Vec<u64>>().expect("a list").clone()
 }
 
@@ -26,7 +27,7 @@ async fn square(number: &u64) -> u64 {
 }
 
 pub(crate) async fn a_map_keeps_the_order() {
-    let squares = run(|flow| {
+    let squares = list_of(|flow| {
         let numbers = flow.job(numbers::draw(100));
         // The first elements take longest, so that they end last.
         flow.job(map(numbers, |number| {
@@ -42,7 +43,7 @@ pub(crate) async fn a_map_keeps_the_order() {
 pub(crate) async fn a_map_respects_its_concurrency() {
     let gauge = Gauge::default();
     let seen = gauge.clone();
-    let list = run(move |flow| {
+    let list = list_of(move |flow| {
         let gauge = gauge.clone();
         let numbers = flow.job(numbers::draw(20));
         let measured = map(numbers, move |number| {
@@ -62,7 +63,7 @@ pub(crate) async fn a_map_respects_its_concurrency() {
 }
 
 pub(crate) async fn a_map_may_be_empty() {
-    let list = run(|flow| {
+    let list = list_of(|flow| {
         let numbers = flow.job(numbers::draw(0));
         flow.job(map(numbers, square))
     });
@@ -85,7 +86,7 @@ pub(crate) async fn a_failing_element_fails_the_map() {
         });
         flow.job(call.concurrency(1))
     });
-    let error = Engine::default().run(workflow.expect("a name")).await.expect_err("three is out");
+    let error = run(workflow.expect("a name")).await.expect_err("three is out");
     let report = error.report().expect("it began");
     assert_eq!(report.reason().expect("a reason"), "job `picky` failed: three is out");
     assert_eq!(report.job("picky[3]").expect("it ran").status, Status::Failed);
@@ -103,7 +104,7 @@ pub(crate) async fn an_element_differs_from_a_job_of_the_same_name() {
         let paid = flow.job(numbers::draw(1).name("pay").compensate(|_| take_back()));
         flow.job(refuse(squares).after(paid))
     });
-    let run = Engine::default().run(workflow.expect("a name"));
+    let run = run(workflow.expect("a name"));
     let report = run.await.expect_err("it is refused").into_report().expect("it began");
     let mut names: Vec<String> = report.jobs().into_iter().map(|job| job.name).collect();
     names.sort();
@@ -152,7 +153,7 @@ fn flatten(lists: &[Vec<u64>]) -> Vec<u64> {
 }
 
 pub(crate) async fn maps_nest() {
-    let list = run(|flow| {
+    let list = list_of(|flow| {
         let lists = flow.job(lists());
         let factor = flow.value(10);
         let mapped = flow.job(map(lists, |list| map(list, |number| times(number, factor))));
@@ -167,7 +168,7 @@ fn total(parts: Each<'_, u64>) -> Vec<u64> {
 }
 
 pub(crate) async fn ten_thousand_inputs_arrive() {
-    let list = run(|flow| {
+    let list = list_of(|flow| {
         let one = flow.value(1_u64);
         let parts: Vec<_> = (0..10_000).map(|_| flow.job(square(one))).collect();
         flow.job(total(parts))
@@ -180,7 +181,7 @@ async fn failure(change: fn(Call<u64>) -> Call<u64>) -> String {
         let numbers = flow.job(numbers::draw(3));
         flow.job(map(numbers, move |number| change(square(number))));
     });
-    let run = Engine::default().run(workflow.expect("a name")).await;
+    let run = run(workflow.expect("a name")).await;
     run.expect_err("it cannot run")
         .into_report()
         .and_then(|report| report.reason())

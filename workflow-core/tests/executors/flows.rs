@@ -8,6 +8,8 @@ use workflow_core::job::JobErrorKind;
 use workflow_core::prelude::*;
 use workflow_core::workflow::FunctionWorkflow;
 
+use crate::support::run;
+
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Order {
     item: String,
@@ -20,7 +22,7 @@ async fn greet(name: String) -> Result<String, JobError> {
 }
 
 pub(crate) async fn a_function_is_a_workflow() {
-    let report = registry::run("greet").input("Ada").await.expect("it greets");
+    let report = run("greet").input("Ada").await.expect("it greets");
     assert_eq!(report.output::<String>().expect("a text"), "hello Ada");
     assert_eq!(report.status(), Status::Completed);
 }
@@ -49,7 +51,7 @@ fn etl(flow: &mut Flow) -> Handle<u32> {
 }
 
 pub(crate) async fn a_graph_passes_typed_values() {
-    let report = registry::run("etl").await.expect("it runs");
+    let report = run("etl").await.expect("it runs");
     assert_eq!(report.output::<u32>().expect("a number"), 70);
     let names: Vec<&str> = report.graph().job_names().collect();
     assert_eq!(names, ["extract", "transform", "load"]);
@@ -74,7 +76,7 @@ async fn halvings(ctx: WorkflowContext, mut number: u64) -> Result<u32, JobError
 }
 
 pub(crate) async fn a_function_calls_jobs() {
-    let report = registry::run("halvings").input(40).await.expect("it halves");
+    let report = run("halvings").input(40).await.expect("it halves");
     assert_eq!(report.output::<u32>().expect("a number"), 5);
     let names: Vec<String> = report.jobs().into_iter().map(|job| job.name).collect();
     assert_eq!(names, ["halvings", "halve", "halve_2", "halve_3", "halve_4", "halve_5"]);
@@ -99,7 +101,7 @@ async fn thirds(ctx: WorkflowContext, number: u64) -> Result<u64, JobError> {
 
 /// A call does not take the name of the function that makes it, nor that of another call.
 pub(crate) async fn repeated_calls_get_numbered_names() {
-    let report = registry::run("thirds").input(40).await.expect("it divides");
+    let report = run("thirds").input(40).await.expect("it divides");
     let names: Vec<String> = report.jobs().into_iter().map(|job| job.name).collect();
     let (graph, calls) = names.split_at(1);
     assert_eq!(graph, ["thirds"]);
@@ -114,15 +116,14 @@ fn greet_twice(flow: &mut Flow, name: Handle<String>) -> Handle<String> {
 }
 
 pub(crate) async fn a_workflow_is_a_job_of_another() {
-    let report = registry::run("greet_twice").input("Ada").await.expect("it greets");
+    let report = run("greet_twice").input("Ada").await.expect("it greets");
     assert_eq!(report.output::<String>().expect("a text"), "hello hello Ada");
 
     let workflow = FunctionWorkflow::new("lost", |flow: &mut Flow| {
         let name = flow.value(1_u8);
         flow.job(registry::call::<u8, String>("gret", name))
     });
-    let error =
-        Engine::default().run(workflow.expect("a name")).await.expect_err("no such workflow");
+    let error = run(workflow.expect("a name")).await.expect_err("no such workflow");
     assert!(error.to_string().contains("did you mean `greet`"), "{error}");
 }
 
@@ -144,7 +145,7 @@ pub(crate) async fn a_condition_skips_or_runs_a_job() {
             flow.job(number::draw(large).name("dependent"));
             flow.job(text(large).trigger(TriggerRule::NoneFailed))
         });
-        let report = Engine::default().run(workflow.expect("a name")).await.expect("it completes");
+        let report = run(workflow.expect("a name")).await.expect("it completes");
         let status = if ran { Status::Completed } else { Status::Skipped };
         assert_eq!(report.job("large").expect("a job").status, status);
         assert_eq!(report.job("dependent").expect("a job").status, status);
@@ -163,7 +164,7 @@ pub(crate) async fn an_optional_input_may_be_missing() {
         let missing = flow.job(fails());
         flow.job(text(missing).trigger(TriggerRule::AllDone))
     });
-    let error = Engine::default().run(workflow.expect("a name")).await.expect_err("a job failed");
+    let error = run(workflow.expect("a name")).await.expect_err("a job failed");
     let report = error.report().expect("it began");
     assert_eq!(report.job("text").expect("a job").status, Status::Completed);
     assert_eq!(report.output_ref::<String>().expect("a text"), "None");
@@ -175,7 +176,7 @@ pub(crate) async fn output_of_another_shape_goes_through_json() {
         item: String,
     }
     let workflow = FunctionWorkflow::new("orders", |flow: &mut Flow| flow.job(extract()));
-    let report = Engine::default().run(workflow.expect("a name")).await.expect("it runs");
+    let report = run(workflow.expect("a name")).await.expect("it runs");
     let items = report.output::<Vec<Item>>().expect("every order has an item");
     assert_eq!(items[1].item, "cake");
     let error = report.output::<Vec<u8>>().expect_err("an order is no number").to_string();
@@ -192,9 +193,9 @@ fn as_many(flow: &mut Flow, count: u32) -> Result<Handle<u32>, JobError> {
 }
 
 pub(crate) async fn the_input_shapes_the_graph() {
-    let report = registry::run("as_many").input(3).await.expect("it draws three");
+    let report = run("as_many").input(3).await.expect("it draws three");
     assert_eq!(report.graph().len(), 3);
-    let error = registry::run("as_many").input(0).await.expect_err("nothing to draw");
+    let error = run("as_many").input(0).await.expect_err("nothing to draw");
     assert!(error.to_string().contains("nothing to draw"), "{error}");
 }
 
@@ -228,7 +229,7 @@ pub(crate) async fn compensations_run_newest_first() {
         let hotel = flow.job(hotel.compensate(|what| release(what, two)));
         flow.job(pay(flight, hotel));
     });
-    let error = Engine::default().run(workflow.expect("a name")).await.expect_err("unpaid");
+    let error = run(workflow.expect("a name")).await.expect_err("unpaid");
     let expected = ["book flight", "book hotel", "release hotel", "release flight"];
     assert_eq!(*lines.0.lock().expect("no panic"), expected);
     let report = error.report().expect("it began");
@@ -253,7 +254,7 @@ pub(crate) async fn any_error_is_a_job_error() {
         flow.job(parse(text));
         flow.job(parse_anyhow(text));
     });
-    let error = Engine::default().run(workflow.expect("a name")).await.expect_err("x is no number");
+    let error = run(workflow.expect("a name")).await.expect_err("x is no number");
     let report = error.report().expect("it began");
     let message = |job| report.job(job).and_then(|job| job.error).expect("an error").message;
     assert_eq!(message("parse"), "invalid digit found in string");
@@ -287,14 +288,14 @@ pub(crate) async fn an_alias_of_a_result_fails() {
         let _: Handle<()> = flow.job(refuses_on_a_thread(refused).trigger(TriggerRule::Always));
         let _: Handle<Vec<u32>> = flow.job(map(list, refuses).name("map"));
     });
-    let error = Engine::default().run(workflow.expect("a name")).await.expect_err("all refuse");
+    let error = run(workflow.expect("a name")).await.expect_err("all refuse");
     let report = error.report().expect("it began");
     let message = |job| report.job(job).and_then(|job| job.error).map(|error| error.message);
     assert_eq!(message("refuses").as_deref(), Some("7 is too much"));
     assert!(message("refuses_on_a_thread").is_some(), "its input is missing");
     assert!(message("map").is_some_and(|message| message.contains("is too much")));
 
-    let error = registry::run("refused").input(9_u32).await.expect_err("every attempt fails");
+    let error = run("refused").input(9_u32).await.expect_err("every attempt fails");
     let refused = error.report().and_then(|report| report.job("refused")).expect("it ran");
     assert_eq!(refused.attempts, 3);
     assert_eq!(refused.error.expect("an error").message, "9 is too much");
@@ -318,7 +319,7 @@ pub(crate) async fn a_panic_is_the_jobs_failure() {
         flow.job(explodes_on_a_thread::draw(0));
         flow.job(number::draw(3));
     });
-    let error = Engine::default().run(workflow.expect("a name")).await.expect_err("two panics");
+    let error = run(workflow.expect("a name")).await.expect_err("two panics");
     let report = error.report().expect("it began");
     for (job, text) in
         [("explodes", "the number is 1"), ("explodes_on_a_thread", "the number is 0")]

@@ -4,7 +4,7 @@ use futures::future::join_all;
 use workflow_core::job::closure;
 use workflow_core::prelude::*;
 
-use crate::limits::Gauge;
+use crate::gauge::Gauge;
 use crate::places::{assert_free, number};
 use crate::support::{turns, workflow};
 

@@ -1,6 +1,5 @@
 //! Limits and priorities of jobs, also with a store.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -11,31 +10,8 @@ use workflow_core::store::{MemoryStore, Store as _};
 use workflow_core::workflow::FunctionWorkflow;
 
 use crate::broken_store::Broken;
+use crate::gauge::Gauge;
 use crate::support::workflow;
-
-/// Counts concurrent callers, and remembers the maximum.
-#[derive(Clone, Default)]
-pub(crate) struct Gauge(Arc<(AtomicUsize, AtomicUsize)>);
-
-pub(crate) struct Inside(Gauge);
-
-impl Gauge {
-    pub(crate) fn enter(&self) -> Inside {
-        let inside = self.0.0.fetch_add(1, Ordering::SeqCst) + 1;
-        self.0.1.fetch_max(inside, Ordering::SeqCst);
-        Inside(self.clone())
-    }
-
-    pub(crate) fn most(&self) -> usize {
-        self.0.1.load(Ordering::SeqCst)
-    }
-}
-
-impl Drop for Inside {
-    fn drop(&mut self) {
-        self.0.0.0.fetch_sub(1, Ordering::SeqCst);
-    }
-}
 
 #[job]
 async fn measured(gauge: &Gauge) -> u32 {

@@ -8,6 +8,7 @@ mod broken_store;
 mod everywhere;
 mod fanout;
 mod flows;
+mod gauge;
 mod hostile;
 mod lending;
 mod limits;

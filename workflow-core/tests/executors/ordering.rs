@@ -8,7 +8,7 @@ use workflow_core::event::EventKind;
 use workflow_core::job::closure;
 use workflow_core::prelude::*;
 
-use crate::support::{turns, workflow};
+use crate::support::{run, turns, workflow};
 
 type Shared<T> = Arc<Mutex<T>>;
 
@@ -35,7 +35,7 @@ pub(crate) async fn an_edge_orders_without_a_value() {
         let quick = flow.job(note("quick", 0).after(slow));
         flow.job(note("last", 0).after(quick));
     });
-    Engine::default().run(ordered).await.expect("it completes");
+    run(ordered).await.expect("it completes");
     assert_eq!(*seen.lock().expect("no panic"), ["slow", "quick", "last"]);
 }
 
@@ -66,7 +66,7 @@ pub(crate) async fn a_group_orders_like_its_edges() {
             before = flow.group(jobs);
         }
     });
-    let report = Engine::default().run(staged).await.expect("it completes");
+    let report = run(staged).await.expect("it completes");
     assert_eq!(report.jobs().len(), 60, "groups are no jobs");
     let order = seen.lock().expect("no panic");
     assert!(order.is_sorted(), "{order:?}");
@@ -94,7 +94,7 @@ pub(crate) async fn a_fan_in_runs_once() {
         });
         flow.job(join.after_all(parts));
     });
-    Engine::default().run(fan_in).await.expect("it completes");
+    run(fan_in).await.expect("it completes");
     assert_eq!(seen.load(Ordering::Relaxed), 1);
 }
 
@@ -121,7 +121,7 @@ pub(crate) async fn branches_do_not_share_a_context() {
             .collect();
         flow.job(check(names))
     });
-    let report = Engine::default().run(branches).await.expect("it completes");
+    let report = run(branches).await.expect("it completes");
     assert!(report.output::<bool>().expect("a verdict"));
 }
 
@@ -150,7 +150,7 @@ pub(crate) async fn a_busy_job_does_not_starve_others() {
             .after(second),
         );
     });
-    Engine::default().run(starving).await.expect("it completes");
+    run(starving).await.expect("it completes");
 }
 
 #[job]
@@ -187,7 +187,7 @@ pub(crate) async fn a_blocking_job_does_not_stall_others() {
         flow.job(send::draw(channel, 7));
         number
     });
-    let report = Engine::default().run(blocking).await.expect("it completes");
+    let report = run(blocking).await.expect("it completes");
     assert_eq!(report.output::<u32>().expect("a number"), 7);
 }
 
@@ -206,7 +206,7 @@ pub(crate) async fn a_blocking_job_may_wait_for_another() {
         }
     });
     // One channel has one receiver at a time, and senders that send after all receivers wait.
-    Engine::default().run(blocking).await.expect("it completes");
+    run(blocking).await.expect("it completes");
 }
 
 pub(crate) async fn late_subscribers_receive_all_events() {
@@ -240,6 +240,6 @@ pub(crate) async fn a_long_chain_needs_no_stack() {
         }
         last
     });
-    let report = Engine::default().run(chain).await.expect("it completes");
+    let report = run(chain).await.expect("it completes");
     assert_eq!(report.output::<u32>().expect("a number"), 100_000);
 }

@@ -7,7 +7,7 @@ use workflow_core::engine::{LimitScope, RunHandle};
 use workflow_core::prelude::*;
 use workflow_core::workflow::FunctionWorkflow;
 
-use crate::limits::Gauge;
+use crate::gauge::Gauge;
 use crate::places::{assert_free, let_go, number, waits};
 use crate::support::{named, turns, workflow};
 

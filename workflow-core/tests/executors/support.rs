@@ -4,7 +4,7 @@ use std::panic::Location;
 use std::path::Path;
 
 use futures::StreamExt as _;
-use workflow_core::engine::RunHandle;
+use workflow_core::engine::{IntoWorkflow, RunHandle, RunRequest};
 use workflow_core::prelude::*;
 use workflow_core::workflow::{FunctionWorkflow, OutputOf};
 
@@ -23,6 +23,12 @@ pub(crate) fn named<D: OutputOf>(
     draw: impl Fn(&mut Flow) -> D + Send + Sync + 'static,
 ) -> FunctionWorkflow {
     FunctionWorkflow::new(name, draw).expect("a name")
+}
+
+/// Requests a run on a default engine. The scenarios of some files use nothing else, so that other
+/// crates can run these files with a `run` of their own: `workflow-temporal` does.
+pub(crate) fn run(workflow: impl IntoWorkflow) -> RunRequest {
+    Engine::default().run(workflow)
 }
 
 /// Waits until the job has started.

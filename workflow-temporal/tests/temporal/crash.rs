@@ -6,9 +6,10 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
-use workflow_core::Flow;
 use workflow_core::id::RunId;
+use workflow_core::job::closure;
 use workflow_core::workflow::FunctionWorkflow;
+use workflow_core::{Flow, JobError};
 use workflow_temporal::TemporalClient;
 
 use crate::support::options;
@@ -68,7 +69,11 @@ fn example() -> PathBuf {
 
 /// Starts a run of the example's workflow, which this process does not have.
 async fn start(client: &TemporalClient) -> workflow_temporal::TemporalRun {
-    let steps = FunctionWorkflow::new("four_steps", |_: &mut Flow| {}).expect("a name");
+    let steps = FunctionWorkflow::new("four_steps", |flow: &mut Flow| {
+        let nothing = flow.value(());
+        flow.job(closure("elsewhere", nothing, |()| async { Ok::<_, JobError>(()) }));
+    });
+    let steps = steps.expect("a name");
     client.run(steps).start().await.expect("it starts")
 }
 

@@ -120,6 +120,9 @@ impl Fold<'_> {
             (Some(job), EventKind::JobStarted { attempt, origin: Some(origin), .. }) => {
                 Some(self.child(job, *attempt, origin).map_err(damaged)?)
             }
+            (Some(job), EventKind::JobCancelled { attempt, .. }) => {
+                Some(self.number_or_unstarted(job, *attempt).map_err(damaged)?)
+            }
             (Some(job), _) => Some(self.number(job).map_err(damaged)?),
         };
         let Restored { deaths, scheduler, .. } = &mut self.state;
@@ -153,6 +156,24 @@ impl Fold<'_> {
     fn number(&self, job: &str) -> Result<u32, String> {
         let number = self.numbers.get(job).copied();
         number.ok_or_else(|| format!("names a job `{job}` that the run does not have"))
+    }
+
+    /// Returns the number of a job that was cancelled, perhaps before it started: such as the other
+    /// elements of a map after one has failed. No event tells its origin then.
+    fn number_or_unstarted(&mut self, job: &str, attempt: u32) -> Result<u32, String> {
+        if let Some(known) = self.numbers.get(job).copied() {
+            return Ok(known);
+        }
+        let element = job.strip_suffix(']').and_then(|job| job.rsplit_once('['));
+        let element = element.and_then(|(of, index)| Some((of, index.parse().ok()?)));
+        if let Some((of, index)) = element.filter(|(of, _)| self.numbers.contains_key(*of)) {
+            return self.child(job, attempt, &JobOrigin::Element { of: of.to_owned(), index });
+        }
+        let number = self.state.scheduler.replay();
+        self.state.replay.histories.entry(number).or_default();
+        self.state.names.children.push(ChildName::Own(job.to_owned().into()));
+        self.numbers.insert(job.to_owned(), number);
+        Ok(number)
     }
 
     /// Returns the number of a job that was started by another job.
