@@ -8,6 +8,7 @@ import { OverviewPage } from "./pages/overview.tsx";
 import { RunPage } from "./pages/run.tsx";
 import { RunsPage } from "./pages/runs.tsx";
 import { SignInPage } from "./pages/sign-in.tsx";
+import { WorkersPage } from "./pages/workers.tsx";
 import { WorkflowPage } from "./pages/workflow.tsx";
 import { WorkflowsPage } from "./pages/workflows.tsx";
 import { dropUnsaved, mayLeave, route, settle, type Route } from "./route.ts";
@@ -55,6 +56,7 @@ function CurrentPage({ route }: { route: Route }) {
   if (page === "runs" && !id) return <RunsPage route={route} />;
   if (page === "runs" && id) return <RunPage id={id} route={route} />;
   if (page === "overview") return <OverviewPage />;
+  if (page === "workers") return <WorkersPage />;
   if (page === "admin") return <AdminPage />;
   return (
     <>
@@ -66,7 +68,8 @@ function CurrentPage({ route }: { route: Route }) {
 
 function Header({ signedIn }: { signedIn: boolean }) {
   const here = route.value.path[0] ?? "workflows";
-  const pages = [["workflows", "Workflows"], ["runs", "Runs"], ["overview", "Overview"], ["admin", isStaff() ? "Admin" : "Tokens"]] as const;
+  const staff = isStaff();
+  const pages = [["workflows", "Workflows"], ["runs", "Runs"], ["overview", "Overview"], ...(staff ? [["workers", "Workers"]] : []), ["admin", staff ? "Admin" : "Tokens"]];
   return (
     <header class="top">
       <a class="brand" href="#/workflows" aria-label="Workflow: all workflows">

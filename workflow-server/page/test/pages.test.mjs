@@ -28,7 +28,7 @@ function pages() {
     workflows: "workflows", "nothing-found": "workflows?q=zzz", workflow: "workflows/daily-etl", "workflow-job": "workflows/daily-etl?job=clean", "workflow-large": "workflows/satellite-tiles", "workflow-runs": "workflows/daily-etl?tab=runs",
     "workflow-durations": "workflows/daily-etl?tab=durations", "workflow-source": "workflows/daily-etl?tab=source", "workflow-config": "workflows/daily-etl?tab=config", "workflow-details": "workflows/daily-etl?tab=details",
     runs: "runs", run: `runs/${failed.id}?job=${bad}`, "run-timeline": `runs/${failed.id}?tab=timeline`, "run-jobs": `runs/${failed.id}?tab=jobs`, "run-log": `runs/${failed.id}?tab=log`, "run-values": `runs/${failed.id}?tab=values`,
-    "run-large": `runs/${large.id}`, "run-waiting": `runs/${mock.world.waiting.id}`, overview: "overview", admin: "admin", "no-page": "nowhere", "no-run": "runs/none",
+    "run-large": `runs/${large.id}`, "run-waiting": `runs/${mock.world.waiting.id}`, "run-queued": `runs/${mock.world.queued.id}`, overview: "overview", workers: "workers", admin: "admin", "no-page": "nowhere", "no-run": "runs/none",
   };
 }
 

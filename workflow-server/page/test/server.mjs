@@ -13,14 +13,14 @@ export const binary = process.env.WORKFLOW_BIN ?? [`${root}target/release/workfl
 /** The example `booking` of workflow-cli, which has a function workflow. */
 export const booking = binary && join(dirname(binary), "examples/booking");
 
-/** Starts the server of a program with these users, in a temporary folder. */
-export async function serve(users = [], password = "", program = binary) {
+/** Starts the server of a program with these users and arguments, in a temporary folder. */
+export async function serve(users = [], password = "", program = binary, more = []) {
   if (!binary) throw new Error("no server binary found; run `cargo build -p workflow-cli`, or set WORKFLOW_BIN");
   const folder = await mkdtemp(join(tmpdir(), "workflow-page-"));
   const db = `sqlite://${join(folder, "test.db")}`;
   for (const [name, ...more] of users) execFileSync(binary, ["user", "add", name, ...more, "--db", db], { input: `${password}\n` });
   if (!existsSync(program)) throw new Error(`${program} does not exist; run \`cargo build -p workflow-cli --bins --examples\``);
-  const server = spawn(program, ["serve", "--db", db, "--address", "127.0.0.1:0", "--allow-commands"], { cwd: folder });
+  const server = spawn(program, ["serve", "--db", db, "--address", "127.0.0.1:0", "--allow-commands", ...more], { cwd: folder });
   const url = await new Promise((resolve, reject) => {
     let text = "";
     const hear = (part) => {
@@ -40,4 +40,11 @@ export async function serve(users = [], password = "", program = binary) {
     await rm(folder, { recursive: true, force: true });
   };
   return { url, folder, db, stop };
+}
+
+/** Starts a worker on the store of a server. Killing it leaves it no time to say goodbye. */
+export function startWorker({ folder, db }, more = []) {
+  const worker = spawn(binary, ["worker", "--db", db, ...more], { cwd: folder, stdio: "inherit" });
+  const gone = new Promise((resolve) => worker.on("exit", resolve));
+  return { kill: () => (worker.kill("SIGKILL"), gone) };
 }

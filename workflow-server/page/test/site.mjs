@@ -9,10 +9,10 @@ import { serve } from "./server.mjs";
 const PASSWORD = "correct horse battery";
 
 export class Site {
-  /** Each user is a name with further arguments of `workflow user add`. */
-  static async start(users, program) {
+  /** Each user is a name with further arguments of `workflow user add`. `more` are arguments of `serve`. */
+  static async start(users, program, more) {
     const site = new Site();
-    site.server = await serve(users, PASSWORD, program);
+    site.server = await serve(users, PASSWORD, program, more);
     site.browser = await launch();
     return Object.assign(site, { url: site.server.url, folder: site.server.folder, db: site.server.db });
   }
@@ -22,10 +22,12 @@ export class Site {
     await this.server.stop();
   }
 
+  /** Opens the page as a user, or as anybody if the server has no accounts. */
   async visitor(name, look) {
     const opened = await open(this.browser, look);
     if (process.env.PAGE_FROM_DIST) await opened.context.route((at) => !at.pathname.startsWith("/api/"), fromDist);
-    await signIn(opened.page, this.url, name, PASSWORD);
+    if (name === null) await opened.page.goto(this.url);
+    else await signIn(opened.page, this.url, name, PASSWORD);
     return opened;
   }
 

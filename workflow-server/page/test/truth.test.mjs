@@ -63,6 +63,16 @@ test("the waits of a function and of its jobs are shown live and on load, and ca
   await page.getByRole("group", { name: "output", exact: true }).getByText("18446744073709551615").waitFor();
 });
 
+test("a run that waits for a child run links it", async () => {
+  const { page } = view;
+  await begin(page, "outer", `jobs:\n- { name: call, workflow: seats/book }\n`);
+  const waiting = page.getByRole("region", { name: "Waiting" });
+  await waiting.getByText(/^Job call waits for run /).waitFor();
+  await waiting.getByRole("link").first().click();
+  await page.getByRole("heading", { name: /^seats\/book #/ }).waitFor();
+  await waiting.getByText(/^Waits for go, /).waitFor();
+});
+
 test("pending jobs are counted and listed", async () => {
   const { page } = view;
   await begin(page, "many", `jobs:\n- { name: gate, command: "sleep 60" }\n- { name: "job_{i}", command: "true", parameters: { i: "1:249" }, depends_on: [gate] }\n`);

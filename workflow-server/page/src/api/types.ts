@@ -101,6 +101,8 @@ export interface RunItem {
   error_line: string | null;
   events: number;
   owner: string | null;
+  task_queue: string;
+  priority: number;
   stall: Stall | null;
 }
 
@@ -120,6 +122,51 @@ export interface Wait {
   signal: string | null;
   until: string | null;
   since: string;
+}
+
+/** Why a run or one of its jobs is not going on, or what it does. */
+export interface Reason {
+  /** Null if it concerns the whole run. */
+  job: string | null;
+  reason: string;
+  detail: string;
+  cure: string;
+  /** IDs of the runs that it names. */
+  runs: string[];
+}
+
+/** A request to start a run was accepted. */
+export interface StartedRun {
+  run_id: string;
+  /** No live worker serves the task queue of the run. */
+  warning?: string;
+}
+
+export interface Worker {
+  id: string;
+  name: string;
+  state: "alive" | "dead";
+  queues: string[];
+  /** Whether it serves all other task queues, too. */
+  serves_others: boolean;
+  workflows: number;
+  /** Null without a limit, as below. */
+  max_concurrent_workflows: number | null;
+  activities: number;
+  max_concurrent_activities: number | null;
+  waiting: number;
+  since: string;
+  last_heartbeat: string;
+}
+
+/** A task queue in which runs wait. */
+export interface Queue {
+  queue: string;
+  runs: number;
+  /** When the oldest of these runs was requested. */
+  oldest: string;
+  /** The number of live workers that serve it. */
+  workers: number;
 }
 
 /** The error of an attempt, as in events. */

@@ -1,28 +1,33 @@
-// The input form of a run: fields generated from the schema, or JSON text.
+// The form of a run: its input as fields generated from the schema or as JSON text, and options.
 
-import { useMemo, useState } from "preact/hooks";
+import { useMemo, useRef, useState } from "preact/hooks";
 import { Problem } from "../api/problem.ts";
 import { writeJson } from "../api/json.ts";
-import type { Json } from "../api/types.ts";
+import type { Json, JsonObject } from "../api/types.ts";
 import { ProblemBox } from "../ui/problem.tsx";
 import { draftOf, parseJson, valueOf, type Draft, type Mistake } from "./draft.ts";
 import { FieldView } from "./field.tsx";
-import { fieldOf } from "./schema.ts";
+import { fieldOf, type Field } from "./schema.ts";
 
 interface Props {
   schema: Json | undefined;
   type: string | null;
   action: string;
-  /** Sends the value. The form shows the problem it throws. */
-  run: (value: Json | undefined) => Promise<void>;
+  /** Optional fields besides the input, folded away under their label. */
+  options: Field;
+  /** Sends the input, and the options that were given. The form shows the problem it throws. */
+  run: (input: Json | undefined, options: JsonObject) => Promise<void>;
 }
 
-export function InputForm({ schema, type, action, run }: Props) {
+export function InputForm({ schema, type, action, options, run }: Props) {
   const field = useMemo(() => fieldOf(schema), [schema]);
   const [asText, setAsText] = useState(field.kind === "json");
   const [draft, setDraft] = useState<Draft>(() => draftOf(field));
   const [text, setText] = useState("");
   const [mistakes, setMistakes] = useState<Mistake[]>([]);
+  const [chosen, setChosen] = useState<Draft>(() => draftOf(options));
+  const [wrongOptions, setWrongOptions] = useState<Mistake[]>([]);
+  const more = useRef<HTMLDetailsElement>(null);
   const [problem, setProblem] = useState<Problem | null>(null);
   const [busy, setBusy] = useState(false);
 
@@ -37,11 +42,15 @@ export function InputForm({ schema, type, action, run }: Props) {
     event.preventDefault();
     const found: Mistake[] = [];
     const value = read(found);
+    const wrong: Mistake[] = [];
+    const given = valueOf(options, chosen, true, wrong) as JsonObject;
     setMistakes(found);
+    setWrongOptions(wrong);
     setProblem(null);
-    if (found.length > 0) return;
+    if (wrong.length > 0 && more.current) more.current.open = true;
+    if (found.length + wrong.length > 0) return;
     setBusy(true);
-    await run(value).catch((error: unknown) => setProblem(Problem.of(error)));
+    await run(value, given).catch((error: unknown) => setProblem(Problem.of(error)));
     setBusy(false);
   };
   const swap = () => {
@@ -67,6 +76,10 @@ export function InputForm({ schema, type, action, run }: Props) {
       ) : (
         <FieldView field={field} draft={draft} change={setDraft} path="" required mistakes={mistakes} />
       )}
+      <details ref={more} class="options">
+        <summary>{options.label}</summary>
+        <FieldView field={options} draft={chosen} change={setChosen} path="" required mistakes={wrongOptions} />
+      </details>
       <ProblemBox problem={problem} />
       <div class="actions">
         <button type="submit" class="primary" disabled={busy}>{action}</button>

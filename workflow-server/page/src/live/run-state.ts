@@ -100,6 +100,12 @@ export class RunState {
     return underWay.flatMap((job) => (parents.has(job.name) ? job.signal : waitOf(job, now)) ?? []);
   }
 
+  /** The jobs whose next attempt starts later. */
+  retries(now: number): JobState[] {
+    if (isFinal(this.status)) return [];
+    return [...this.jobs.values()].filter((job) => job.status === "running" && job.retryAt !== null && job.retryAt > now);
+  }
+
   /** Why the run makes no progress: it is blocked, or all of its jobs wait. */
   stall(now: number): LiveStall | null {
     if (this.blocked) return this.blocked;

@@ -2,9 +2,9 @@
 
 import { useState } from "preact/hooks";
 import { post } from "../api/client.ts";
-import type { RunDetail, Wait } from "../api/types.ts";
+import type { RunDetail } from "../api/types.ts";
 import { decisiveLine } from "../live/decisive.ts";
-import { isFinal, type LiveStall, type RunState } from "../live/run-state.ts";
+import { isFinal, type RunState } from "../live/run-state.ts";
 import { waitingFor } from "../live/words.ts";
 import { go } from "../route.ts";
 import { Confirm } from "../ui/dialog.tsx";
@@ -12,7 +12,8 @@ import { attempt, notify } from "../ui/notice.tsx";
 import { Status, StatusCounts } from "../ui/status.tsx";
 import { Ago, now, Took } from "../ui/time.tsx";
 import { Title } from "../ui/title.tsx";
-import { SignalDialog, SignalForm } from "./signal-form.tsx";
+import { RunWhy } from "./run-why.tsx";
+import { SignalDialog } from "./signal-form.tsx";
 
 export async function retry(run: RunDetail, body: { failed_only?: boolean; from?: string }): Promise<void> {
   const started = await post<{ run_id: string }>(`runs/${encodeURIComponent(run.id)}/retry`, body);
@@ -21,7 +22,7 @@ export async function retry(run: RunDetail, body: { failed_only?: boolean; from?
   go(["runs", String(started.run_id)]);
 }
 
-export function RunHead({ run, state }: { run: RunDetail; state: RunState }) {
+export function RunHead({ run, state, version }: { run: RunDetail; state: RunState; version: number }) {
   const counts = state.counts();
   const stall = state.stall(now.value);
   const workflow = `#/workflows/${encodeURIComponent(run.workflow_id ?? run.workflow)}`;
@@ -33,53 +34,19 @@ export function RunHead({ run, state }: { run: RunDetail; state: RunState }) {
       <div class="facts">
         <span role="status"><Status status={state.status} stall={state.cancelling ? undefined : stall?.state} note={state.cancelling ? "cancelling …" : undefined} /></span>
         {stall?.waiting && <span class="muted">{waitingFor(stall.waiting, now.value)}</span>}
-        <span class="muted">{isFinal(state.status) ? "took" : "running for"} <Took from={state.startedAt} to={state.endedAt} /></span>
-        <span class="muted">started <Ago at={run.started_at} /></span>
+        {(state.startedAt !== null || isFinal(state.status)) && <span class="muted">{isFinal(state.status) ? "took" : "running for"} <Took from={state.startedAt} to={state.endedAt} /></span>}
+        <span class="muted">{state.status === "pending" ? "requested" : "started"} <Ago at={run.started_at} /></span>
         {run.user && <span class="muted">by {run.user}</span>}
         {run.trigger && <span class="muted">{run.trigger}</span>}
+        <span class="muted flow">task queue <code>{run.task_queue}</code></span>
+        <span class="muted">priority {run.priority}</span>
         {run.retry_of && <span class="muted">retry of <a href={`#/runs/${encodeURIComponent(run.retry_of)}`}>an earlier run</a></span>}
         {run.parent && <span class="muted">child of <a href={`#/runs/${encodeURIComponent(run.parent.run)}`}>{run.parent.job}</a></span>}
         <StatusCounts counts={counts} />
       </div>
-      {stall?.state === "blocked" && <Blocked run={run} stall={stall} />}
-      {!isFinal(state.status) && <Waits run={run} waiting={state.waiting(now.value)} />}
+      {!isFinal(state.status) && <RunWhy run={run} state={state} version={version} />}
       {state.reason && <RunError id={run.id} reason={state.reason} state={state} />}
     </>
-  );
-}
-
-/** The waits of the run, with a form that sends the awaited signals. Other jobs may be running. */
-function Waits({ run, waiting }: { run: RunDetail; waiting: Wait[] }) {
-  if (waiting.length === 0) return null;
-  const signals = waiting.filter((wait) => wait.signal !== null);
-  return (
-    <section class="stalled" aria-label="Waiting">
-      <ul class="waits">
-        {waiting.slice(0, 5).map((wait) => (
-          <li key={wait.job}>
-            <strong>{wait.signal === null ? "Sleeps" : "Waits"} {waitingFor(wait, now.value)}</strong>{" "}
-            <span class="muted">job {wait.job}</span>
-          </li>
-        ))}
-      </ul>
-      {waiting.length > 5 && <p class="muted">and {waiting.length - 5} more</p>}
-      {signals.length > 0 && <SignalForm run={run} names={[...new Set(signals.map((wait) => wait.signal!))]} />}
-    </section>
-  );
-}
-
-/** Why no engine resumes the run, and how to resolve it. */
-function Blocked({ run, stall }: { run: RunDetail; stall: LiveStall }) {
-  const unblock = async () => {
-    await post(`runs/${encodeURIComponent(run.id)}/unblock`);
-    notify("Run unblocked");
-  };
-  return (
-    <div class="problem">
-      <p class="problem-title">Blocked{stall.detail && `: ${stall.detail}`}</p>
-      {stall.cure && <p>{stall.cure}</p>}
-      {stall.reason === "poisoned" && <button type="button" onClick={() => void attempt(unblock)}>Unblock</button>}
-    </div>
   );
 }
 

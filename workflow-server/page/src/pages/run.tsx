@@ -49,7 +49,7 @@ export function RunPage({ id, route }: { id: string; route: Route }) {
   const props: RunPartProps = { run, live, state, version: live.version.value, selected: job, select };
   return (
     <>
-      <RunHead run={run} state={state} />
+      <RunHead run={run} state={state} version={live.version.value} />
       <ProblemBox problem={live.problem.value} />
       <Tabs tabs={TABS.map((entry) => (entry.id === "jobs" ? { ...entry, count: state.jobs.size } : entry))} current={tab} route={route} label="Run sections" />
       <div class={`run-parts ${job ? "with-panel" : ""}`}>

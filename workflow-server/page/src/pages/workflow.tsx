@@ -1,15 +1,13 @@
 // The page of a workflow: graph, runs, durations, source, configuration and details.
 
 import { useMemo, useState } from "preact/hooks";
-import { get, post } from "../api/client.ts";
+import { get } from "../api/client.ts";
 import { writeJson } from "../api/json.ts";
 import { useLoad } from "../api/load.ts";
 import type { Json, WorkflowDetail } from "../api/types.ts";
-import { InputForm } from "../form/input-form.tsx";
 import { readGraph } from "../graph/model.ts";
 import { GraphView } from "../graph/view.tsx";
-import { go, type Route } from "../route.ts";
-import { Dialog } from "../ui/dialog.tsx";
+import type { Route } from "../route.ts";
 import { percent, plural } from "../ui/format.ts";
 import { ProblemBox, Loading } from "../ui/problem.tsx";
 import { useSelection } from "../ui/selection.ts";
@@ -17,6 +15,7 @@ import { Strip } from "../ui/strip.tsx";
 import { Tabs, type Tab } from "../ui/tabs.tsx";
 import { Ago } from "../ui/time.tsx";
 import { Title } from "../ui/title.tsx";
+import { RunDialog } from "./run-dialog.tsx";
 import { WorkflowConfig } from "./workflow-config.tsx";
 import { WorkflowDetails } from "./workflow-details.tsx";
 import { WorkflowDurations } from "./workflow-durations.tsx";
@@ -104,18 +103,5 @@ function WorkflowGraph({ workflow, route }: { workflow: WorkflowDetail; route: R
       <GraphView graph={graph} label={`Graph of ${workflow.name}`} selected={job} select={select} />
       {job && <JobDefinition workflow={workflow} graph={graph} job={job} />}
     </section>
-  );
-}
-
-function RunDialog({ path, workflow, close }: { path: string; workflow: WorkflowDetail; close: () => void }) {
-  const run = async (input: Json | undefined) => {
-    const started = await post<{ run_id: string }>(`${path}/run`, input === undefined ? {} : { input });
-    close();
-    go(["runs", String(started.run_id)]);
-  };
-  return (
-    <Dialog title={`Run ${workflow.name}`} close={close}>
-      <InputForm schema={workflow.input_schema ?? undefined} type={workflow.input_type} action="Run" run={run} />
-    </Dialog>
   );
 }

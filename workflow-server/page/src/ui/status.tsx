@@ -35,10 +35,15 @@ export function StatusIcon({ status, size = 16, x, y }: IconProps) {
 /** Shows a status. `stall` replaces the status, `note` replaces its text. */
 export function Status({ status, stall, note }: { status: JobStatus; stall?: "waiting" | "blocked"; note?: string }) {
   const shown = stall ?? status;
+  return <Mark status={shown} text={note ?? shown} />;
+}
+
+/** Shows a text with the icon and colour of a status. */
+export function Mark({ status, text }: { status: DisplayStatus; text: string }) {
   return (
-    <span class={`status s-${shown}`}>
-      <StatusIcon status={shown} />
-      <span>{note ?? shown}</span>
+    <span class={`status s-${status}`}>
+      <StatusIcon status={status} />
+      <span>{text}</span>
     </span>
   );
 }

@@ -1,7 +1,7 @@
 // The routes of the mock API.
 
 import { randomUUID } from "node:crypto";
-import { gantt, jobDetail, overview, runDetail, runItem, stats, usage, workflowDetail, workflowItem } from "./views.mjs";
+import { gantt, jobDetail, overview, queues, runDetail, runItem, stats, usage, why, workflowDetail, workflowItem } from "./views.mjs";
 
 class Refused extends Error {
   constructor(status, title, more = {}) {
@@ -59,6 +59,10 @@ function route(call) {
   if (key === "DELETE session") return world.sessions.delete(session.id), [204];
   if (parts[0] === "workflows") return workflowRoutes(call, parts);
   if (parts[0] === "runs") return runRoutes(call, parts);
+  if (key === "GET workers" || key === "GET queues") {
+    if (!staff(call)) throw new Refused(403, "Staff only");
+    return parts[0] === "workers" ? { items: world.workers, next: null } : queues(world.runs, world.workers);
+  }
   if (parts[0] === "users" || parts[0] === "tokens" || parts[0] === "retention") return adminRoutes(call, parts);
   if (key === "GET overview") return overview(seenRuns(call), seenWorkflows(call));
   if (key === "GET usage") return usage;
@@ -93,8 +97,11 @@ function workflowRoutes(call, [, key, part, number]) {
   if (!workflow) throw new Refused(404, `No workflow \`${key}\``);
   if (part === "run") {
     if (body.input === "refuse") throw new Refused(422, "The input does not fit", { errors: [{ field: "input.day", message: "invalid date" }] });
-    const run = world.begin(workflow, { input: body.input ?? null, user: call.session?.username ?? null });
-    return begun(run);
+    const { input = null, task_queue = null, priority } = body;
+    const options = { input, task_queue, priority, user: call.session?.username ?? null };
+    if (task_queue === null) return begun(world.begin(workflow, options));
+    const [status, started] = begun(world.enqueue(workflow, options), "Workflow execution queued");
+    return [status, { ...started, warning: `no live worker serves task queue \`${task_queue}\`; the run waits for one` }];
   }
   if (part === "runs") {
     const runs = world.runs.filter((run) => run.workflow === workflow && (!query.get("status") || run.status === query.get("status")));
@@ -176,6 +183,7 @@ function runRoutes(call, [, key, part, job]) {
     run.complete("wait_for_signature");
     return begun(run, "Signal sent");
   }
+  if (part === "why") return why(run, world.workers);
   if (part === "gantt") return gantt(run);
   if (part === "jobs") {
     const found = jobDetail(run, job);

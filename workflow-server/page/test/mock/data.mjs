@@ -89,3 +89,16 @@ export function workflows() {
   for (let id = 9; id <= 64; id++) list.push(workflow(id, `report_${String(id - 8).padStart(2, "0")}`, { project: ["analytics-platform", "acme-corp", "backend-api"][id % 3], domain: id % 2 ? "reporting" : "analytics", user: id % 5 ? "alice" : "bob", tags: id % 4 ? [] : ["weekly"] }));
   return list;
 }
+
+export function workers() {
+  const worker = (n, name, more) => ({
+    id: uuid(9000 + n), name, state: "alive", queues: [], serves_others: false, workflows: 0, max_concurrent_workflows: 50, activities: 0, max_concurrent_activities: 50,
+    waiting: 0, since: iso(NOW - n * 36e5), last_heartbeat: iso(NOW - 1e3), ...more,
+  });
+  return [
+    worker(1, "4711@build-3", { queues: ["default-critical", "default-booking", "default-payment"], workflows: 50, activities: 31, waiting: 1204 }),
+    worker(2, "88@a-machine-with-a-rather-long-name.internal", { queues: ["default-analytics"], workflows: 7, max_concurrent_workflows: null, activities: 12, max_concurrent_activities: null }),
+    worker(3, "4700@build-2", { state: "dead", serves_others: true, last_heartbeat: iso(NOW - 12e5) }),
+    worker(4, "4701@build-2", { state: "dead", queues: ["default-analytics"], serves_others: true, last_heartbeat: iso(NOW - 24e5) }),
+  ];
+}

@@ -6,11 +6,11 @@ import { iso, random, uuid } from "./data.mjs";
 let number = 0;
 
 export class Run extends EventEmitter {
-  constructor(workflow, { input = null, at = Date.now(), user = "alice", trigger = "manual", retry_of = null, contract = null } = {}) {
+  constructor(workflow, { input = null, at = Date.now(), user = "alice", trigger = "manual", retry_of = null, task_queue = null, priority = 0, contract = null } = {}) {
     super();
     this.setMaxListeners(0);
     number += 1;
-    Object.assign(this, { number, id: uuid(number), workflow, input, user, trigger, at, status: "pending", events: [], logs: [], logEnd: 0, jobs: new Map(), result: null, error: null, endedAt: null, awaiting: null, retry_of, contract });
+    Object.assign(this, { number, id: uuid(number), workflow, input, user, trigger, at, status: "pending", events: [], logs: [], logEnd: 0, jobs: new Map(), result: null, error: null, endedAt: null, awaiting: null, retry_of, task_queue: task_queue ?? `default-${workflow.domain ?? "workflows"}`, priority, contract });
     const graph = workflow.dag_spec ?? { nodes: [{ id: "book" }], edges: [] };
     this.graph = graph;
     this.before = new Map(graph.nodes.map(({ id }) => [id, []]));

@@ -22,7 +22,7 @@ export function runItem(run) {
   return {
     id: run.id, number: run.number, workflow_id: run.workflow.id, workflow: run.workflow.name, status: run.status, trigger: run.trigger, idempotency_key: null, parent: null, user: run.user,
     started_at: iso(run.at), begun_at: run.begun ? iso(run.begun) : null, completed_at: run.endedAt ? iso(run.endedAt) : null, duration_seconds: seconds(run.begun, run.endedAt),
-    error: run.error, error_line: line(run.error), events: run.events.length, owner: "worker-1", stall: stall(run),
+    error: run.error, error_line: line(run.error), events: run.events.length, owner: "worker-1", task_queue: run.task_queue, priority: run.priority, stall: stall(run),
   };
 }
 
@@ -37,6 +37,46 @@ export function runDetail(run) {
     };
   });
   return { ...runItem(run), input: run.input, result: run.result ?? {}, jobs, waiting: [wait(run)].filter(Boolean), is_cancelling: false, retry_of: run.retry_of, graph: run.graph, editable: true };
+}
+
+/** Why a run is not going on: a reason for the run, or one for each unfinished job. */
+export function why(run, workers) {
+  if (run.over) return { items: [{ job: null, reason: "ended", detail: `the run is ${run.status}`, cure: "nothing to do", runs: [] }], next: null };
+  if (run.status === "pending") {
+    const queue = run.task_queue;
+    const served = workers.some((worker) => serves(worker, queue));
+    const [reason, detail, cure] = served
+      ? ["queued", `the run waits in task queue \`${queue}\`, and a worker will start it`, "nothing to do"]
+      : ["no_worker", `the run waits in task queue \`${queue}\`, which no live worker serves`, `start a worker for it: \`workflow worker --task-queue ${queue}\``];
+    return { items: [{ job: null, reason, detail, cure, runs: [] }], next: null };
+  }
+  const [waiting, signal] = run.awaiting ?? [];
+  const reasonOf = (job) => {
+    if (job.name === waiting) return ["signal", `job \`${job.name}\` waits for signal \`${signal}\``, `send the run the signal \`${signal}\``];
+    if (job.status === "running") return ["running", `job \`${job.name}\` is running, attempt ${job.attempts.length} since ${iso(job.attempts.at(-1).from)}`, "wait, or cancel the run"];
+    const before = (run.before.get(job.name) ?? []).filter((name) => run.jobs.get(name).status !== "completed");
+    if (before.length === 0) return ["job_slot", `job \`${job.name}\` is ready, and waits for a slot`, "wait for other jobs to end, or raise the limit"];
+    return ["dependencies", `job \`${job.name}\` waits for jobs ${before.map((name) => `\`${name}\``).join(", ")}`, "see why these jobs have not ended"];
+  };
+  const open = [...run.jobs.values()].filter((job) => ["pending", "running"].includes(job.status));
+  const items = open.map((job) => {
+    const [reason, detail, cure] = reasonOf(job);
+    return { job: job.name, reason, detail, cure, runs: [] };
+  });
+  return { items, next: null };
+}
+
+const serves = (worker, queue) => worker.state === "alive" && (worker.serves_others || worker.queues.includes(queue));
+
+/** The task queues in which runs wait, by name. */
+export function queues(runs, workers) {
+  const waiting = runs.filter((run) => run.status === "pending");
+  const names = [...new Set(waiting.map((run) => run.task_queue))].sort();
+  const items = names.map((queue) => {
+    const own = waiting.filter((run) => run.task_queue === queue);
+    return { queue, runs: own.length, oldest: iso(Math.min(...own.map((run) => run.at))), workers: workers.filter((worker) => serves(worker, queue)).length };
+  });
+  return { items, next: null };
 }
 
 const failure = (error) => error && { kind: error.kind, message: error.message, line: line(error.message), error_type: error.error_type };

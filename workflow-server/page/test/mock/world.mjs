@@ -1,6 +1,6 @@
 // The state of the mock server: accounts, tokens, workflows, runs, open streams.
 
-import { NOW, random, workflows } from "./data.mjs";
+import { NOW, random, workers, workflows } from "./data.mjs";
 import { pastRun, play, Run } from "./runs.mjs";
 
 export class World {
@@ -17,6 +17,7 @@ export class World {
     ];
     this.tokens = [{ id: 1, name: "ci", scope: "run", user: "alice", created_at: new Date(NOW - 864e6).toISOString(), expires_at: new Date(NOW + 864e6).toISOString() }];
     this.workflows = workflows();
+    this.workers = workers();
     this.runs = [];
     this.streams = new Set();
     /** Whether streams are refused. */
@@ -28,6 +29,9 @@ export class World {
     this.failed = pastRun(this.workflows[0], NOW - 1e5, 1);
     this.large = pastRun(this.workflows[1], NOW - 4e5, 0.004);
     this.runs.push(this.failed, this.large);
+    for (const [task_queue, count] of [["default-analytics", 3], ["reports-of-the-night-that-nobody-serves", 12]]) {
+      for (let i = 0; i < count; i++) this.queued = this.enqueue(this.workflows[0], { task_queue, priority: 10, at: NOW - 6e4 * (count - i) });
+    }
   }
 
   /** Starts a simulated run. */
@@ -36,6 +40,13 @@ export class World {
     this.runs.push(run);
     workflow.execution_count += 1;
     workflow.last_executed_at = new Date().toISOString();
+    return run;
+  }
+
+  /** Queues a run; no worker starts it. */
+  enqueue(workflow, options = {}) {
+    const run = new Run(workflow, { ...options, contract: this.contract });
+    this.runs.push(run);
     return run;
   }
 
