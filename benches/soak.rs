@@ -1,6 +1,7 @@
 //! Kills, pauses and shuts down processes that serve one store, at random, and checks the invariants:
 //! no duplicate outcome, no job that runs again after its outcome was persisted, no gap in the events,
-//! and no run that never ends.
+//! no run that never ends, and no more runs of a key at once than its limit. The runs with limits wait
+//! in several task queues, with priorities and fairness keys.
 //!
 //! `workflow_soak [--rounds N | --minutes N] [--url sqlite://..|postgres://..] [--seed N]`
 
@@ -75,7 +76,10 @@ fn soak(options: &Options) -> Result<usize, Failure> {
         let which = fleet.chance.below(HARMS.len() as u64) as usize;
         let harm = HARMS[which];
         rounds[which] += 1;
-        let round = fleet.round(harm, 2)?;
+        let round = match fleet.chance.below(4) {
+            0 => fleet.limited_round(harm, 24)?,
+            _ => fleet.round(harm, 2)?,
+        };
         takeovers.extend(round.takeover);
         for violation in &round.violations {
             print(&format!("VIOLATION after {rounds:?} ({harm:?}): {violation}"));

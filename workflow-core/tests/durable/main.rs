@@ -4,6 +4,7 @@ mod clocks;
 #[path = "../support/cut_off.rs"]
 mod cut_off;
 mod flow_control;
+mod flow_model;
 mod functions;
 #[path = "../support/gated.rs"]
 mod gated;

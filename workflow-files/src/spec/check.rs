@@ -4,7 +4,7 @@ use serde_json::{Map, Value as Json};
 use workflow_cron::{Cron, zone};
 
 use super::known::Known;
-use super::{ActionKind, JobEntry, JobSpec, Template, Text, Time, WorkflowSpec};
+use super::{ActionKind, JobEntry, JobSpec, Template, Text, Time, WorkflowSpec, flow_control};
 use crate::command::Interpreter;
 use crate::document::{Findings, Span, Spanned};
 use workflow_core::definition::Metadata;
@@ -39,6 +39,7 @@ pub(crate) fn metadata(spec: &WorkflowSpec, findings: &mut Findings) -> Metadata
                 .help("the field takes precedence; remove the one in `metadata`");
         }
     }
+    flow_control::add_to(&mut object, spec, findings);
     // Invalid values have been reported.
     Metadata::new(Json::Object(object)).unwrap_or_default()
 }

@@ -3,8 +3,8 @@
 use serde_json::{Map, Value as Json};
 
 use super::{
-    ActionSpec, DynamicJobs, FileSpec, HandlerSpec, Jobs, ParametersFile, ResourceSpec, Schedule,
-    Text, Time, UserDataSpec,
+    ActionSpec, ConcurrencySpec, DebounceSpec, DynamicJobs, FairnessSpec, FileSpec, HandlerSpec,
+    Jobs, ParametersFile, RateLimitSpec, ResourceSpec, Schedule, Text, Time, UserDataSpec,
 };
 use crate::document::{Findings, Ignored, Node, Read, Scalar, Spanned, Table, Verbatim, record};
 use workflow_core::job::OnFailure;
@@ -26,6 +26,16 @@ record! {
         user: Option<Text>,
         /// When the workflow runs: a cron expression, or `cron` and `timezone`.
         schedule: Option<Spanned<Schedule>>,
+        /// The most runs with the same key that are in progress at once.
+        concurrency: Option<Spanned<ConcurrencySpec>>,
+        /// The most runs with the same key that begin in a period.
+        rate_limit: Option<Spanned<RateLimitSpec>>,
+        /// Lets requests in quick succession share one run.
+        debounce: Option<Spanned<DebounceSpec>>,
+        /// Whether at most one run is in progress: a request returns the run that is there.
+        singleton: Option<Spanned<bool>>,
+        /// Lets runs with different keys take turns in their task queue.
+        fairness: Option<Spanned<FairnessSpec>>,
         /// The jobs.
         jobs: Jobs,
         /// Environment variables of every job. They may read the input of the run, but not jobs.

@@ -1,6 +1,7 @@
 //! Workflow files as their authors meet them: what is said about their mistakes, and what they run.
 #![cfg(target_os = "linux")]
 
+mod flow_control;
 mod formats;
 mod hostile;
 mod interpreters;

@@ -37,9 +37,10 @@ CREATE TABLE workflows_limited (
     requested BIGINT NOT NULL,
     due BIGINT
 );
-CREATE INDEX workflows_limited_concurrency_idx ON workflows_limited (concurrency, admitted, run)
+CREATE INDEX workflows_limited_open_idx ON workflows_limited (concurrency, run)
     WHERE concurrency IS NOT NULL;
-CREATE INDEX workflows_limited_debounce_idx ON workflows_limited (debounce)
+CREATE INDEX workflows_limited_holder_idx ON workflows_limited (concurrency, run) WHERE admitted;
+CREATE INDEX workflows_limited_debounce_idx ON workflows_limited (debounce, run)
     WHERE debounce IS NOT NULL;
 CREATE INDEX workflows_limited_due_idx ON workflows_limited (due) WHERE due IS NOT NULL;
 

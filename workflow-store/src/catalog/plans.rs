@@ -15,8 +15,10 @@ use crate::page::Cursor;
 use crate::visibility::Visibility;
 use crate::workflows::{slug, version};
 
-const LARGE: [&str; 9] = [
+const LARGE: [&str; 11] = [
     "workflows_queue",
+    "workflows_limited",
+    "workflows_rate",
     "workflows_workflow",
     "workflows_version",
     "workflows_workflowrun",
@@ -151,8 +153,10 @@ fn sqlite_scans_no_table() {
         sorts_left += usize::from(name.contains("IN (SELECT run FROM workflows_blocked)"));
         for row in plan {
             let step = row.text(3).expect("a step");
-            // `found` and `part` are what a limit has cut; rows lie in the order of their making.
-            let is_cut = ["SCAN found", "SCAN part"].contains(&&*step)
+            // `found` and `part` are what a limit has cut, `times` and `ranks` are two rows; rows lie
+            // in the order of their making.
+            let few = ["found", "part", "times", "ranks", "CONSTANT ROW"];
+            let is_cut = few.iter().any(|rows| step == format!("SCAN {rows}"))
                 || (step == "SCAN w" && (name.starts_with("Created") || name.starts_with("Id ")));
             let is_list = step.contains("VIRTUAL TABLE");
             let scans = step.starts_with("SCAN") && !step.contains("USING") && !is_cut && !is_list;

@@ -74,8 +74,14 @@ pub(super) fn settle_conflict(
         return Ok(Conflict::Shares(waiting));
     }
     let (Some(limit), Some(key)) = (asks, &keys.concurrency) else { return Ok(Conflict::None) };
-    let open = runs_with(cx.sql, OPEN, key)?;
     let most = limit.limit as usize;
+    let body = event::write(&MessageKind::Cancel)?;
+    let open = match limit.on_conflict {
+        OnConflict::CancelRunning => {
+            runs_with(cx.sql, NOT_CANCELLED, &[Value::Text(key), Value::Text(&body)])?
+        }
+        _ => runs_with(cx.sql, OPEN, &[Value::Text(key), Value::Int(limit.limit.into())])?,
+    };
     if open.len() < most {
         return Ok(Conflict::None);
     }
@@ -83,7 +89,6 @@ pub(super) fn settle_conflict(
         (OnConflict::Skip, Some(first)) => return Ok(Conflict::Shares(*first)),
         (OnConflict::CancelNew, _) => return Ok(Conflict::Refused(open)),
         (OnConflict::CancelRunning, _) => {
-            let body = event::write(&MessageKind::Cancel)?;
             for run in &open[..=open.len() - most] {
                 message::send(cx, Visibility::All, *run, &body, false)?;
             }
@@ -93,17 +98,22 @@ pub(super) fn settle_conflict(
     Ok(Conflict::None)
 }
 
-/// The unfinished runs of a key, oldest first.
-const OPEN: &str = "SELECT r.run_id FROM workflows_limited l \
-    JOIN workflows_workflowrun r ON r.id = l.run WHERE l.concurrency = $1 ORDER BY l.run";
+/// The first unfinished runs of a key, oldest first.
+pub(super) const OPEN: &str = "SELECT r.run_id FROM workflows_limited l \
+    JOIN workflows_workflowrun r ON r.id = l.run WHERE l.concurrency = $1 ORDER BY l.run LIMIT $2";
+
+/// The unfinished runs of a key whose cancellation was not requested, oldest first.
+pub(super) const NOT_CANCELLED: &str = "SELECT r.run_id FROM workflows_limited l \
+    JOIN workflows_workflowrun r ON r.id = l.run WHERE l.concurrency = $1 AND NOT EXISTS \
+    (SELECT 1 FROM workflows_message m WHERE m.run = l.run AND CAST(m.body AS text) = $2) ORDER BY l.run";
 
 /// The runs that have slots of a key, oldest first.
-const HOLDERS: &str = "SELECT r.run_id FROM workflows_limited l \
+pub(super) const HOLDERS: &str = "SELECT r.run_id FROM workflows_limited l \
     JOIN workflows_workflowrun r ON r.id = l.run \
     WHERE l.concurrency = $1 AND l.admitted ORDER BY l.run";
 
-fn runs_with(sql: &mut dyn Sql, text: &str, key: &str) -> Result<Vec<RunId>, SqlError> {
-    let rows = sql.query(text, &[Value::Text(key)])?;
+fn runs_with(sql: &mut dyn Sql, text: &str, values: &[Value<'_>]) -> Result<Vec<RunId>, SqlError> {
+    let rows = sql.query(text, values)?;
     rows.iter().map(|row| Ok(RunId::from_u128(row.uuid(0)?))).collect()
 }
 
@@ -151,7 +161,7 @@ fn replace_debounced(
 }
 
 /// The run that waits with a debounce key, which nobody has claimed to cancel it.
-const DEBOUNCED: &str = "SELECT l.run, r.run_id, l.requested FROM workflows_limited l \
+pub(super) const DEBOUNCED: &str = "SELECT l.run, r.run_id, l.requested FROM workflows_limited l \
     JOIN workflows_workflowrun r ON r.id = l.run WHERE l.debounce = $1 AND r.owner_id IS NULL \
     AND l.due > workflows_now() ORDER BY l.run LIMIT 1";
 
@@ -555,7 +565,7 @@ pub(super) fn waits_for(
         return Ok(Some(LimitWait::Debounce { of, begins_in: left(due)? }));
     }
     if let (Some(key), Some(of)) = (&limits.concurrency, control.concurrency) {
-        let holders = runs_with(sql, HOLDERS, key)?;
+        let holders = runs_with(sql, HOLDERS, &[Value::Text(key)])?;
         if holders.len() >= of.limit as usize {
             return Ok(Some(LimitWait::Concurrency { of, holders }));
         }

@@ -42,6 +42,21 @@ pub(crate) fn statements() -> Vec<(String, Vec<crate::db::value::Value<'static>>
         (lease::HELD.to_owned(), vec![]),
         (worker::BACKLOGS.to_owned(), vec![]),
         (message::INBOX.to_owned(), vec![Int(1), Uuid(1)]),
+        (limits::NEXT_DUE.to_owned(), vec![]),
+        (limits::DUE.to_owned(), vec![Int(1)]),
+        (limits::WAKING.to_owned(), vec![Int(1)]),
+        (limits::FIRST_WAITING.to_owned(), vec![Text("k")]),
+        (limits::COUNT_HOLDERS.to_owned(), vec![Text("k")]),
+        (limits::OPEN.to_owned(), vec![Text("k"), Int(1)]),
+        (limits::NOT_CANCELLED.to_owned(), vec![Text("k"), Text("b")]),
+        (limits::HOLDERS.to_owned(), vec![Text("k")]),
+        (limits::DEBOUNCED.to_owned(), vec![Text("k")]),
+        (limits::FORGET_RATES.to_owned(), vec![Int(1)]),
+        (crate::rows::slots::WAKE.to_owned(), vec![Text("k"), Int(1)]),
+        (
+            crate::rows::beginning::QUEUE_FAIRLY.to_owned(),
+            vec![Int(1), Text("q"), Int(1), Int(1), Text("k"), Int(1), Text("k")],
+        ),
     ]
 }
 

@@ -40,6 +40,31 @@ fn on_postgres(harm: Harm, seed: u64) {
     survive(database.url(), folder.path(), harm, seed);
 }
 
+/// Three processes with runs that have limits; one is killed or stopped in each round.
+fn keep_limits(url: &str, folder: &std::path::Path, seed: u64) {
+    let mut fleet = Fleet::start(url, folder, AS_SERVER, 3, seed).expect("the servers start");
+    for (round, harm) in [Harm::Kill, Harm::Kill, Harm::Stop].into_iter().enumerate() {
+        let wrong = fleet.limited_round(harm, 24).expect("the store is there").violations;
+        assert!(wrong.is_empty(), "round {round}, seed {seed}: {wrong:#?}");
+    }
+    let wrong = fleet.check_all().expect("the store is there");
+    assert!(wrong.is_empty(), "seed {seed}: {wrong:#?}");
+}
+
+#[test]
+fn limits_hold_when_a_process_is_killed_on_sqlite() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let url = format!("sqlite://{}", folder.path().join("workflows.db").display());
+    keep_limits(&url, folder.path(), 7);
+}
+
+#[test]
+fn limits_hold_when_a_process_is_killed_on_postgres() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let database = cluster::database();
+    keep_limits(database.url(), folder.path(), 8);
+}
+
 #[test]
 fn a_killed_process_is_taken_over_on_sqlite() {
     on_sqlite(Harm::Kill, 1);

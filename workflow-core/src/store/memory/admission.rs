@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use super::{Row, Runs};
 use crate::flow_control::{OnConflict, RateVerdict};
 use crate::id::RunId;
-use crate::store::{LimitWait, MessageKind, NewRun, StoredRun};
+use crate::store::{LimitWait, Message, MessageKind, NewRun, StoredRun};
 
 /// What the store knows about limits, besides the runs.
 #[derive(Debug, Default)]
@@ -71,7 +71,14 @@ impl Runs {
         }
         let Some(concurrency) = &new.flow_control.concurrency else { return Conflict::None };
         let limit = concurrency.limit as usize;
-        let open: Vec<RunId> = self.open_with_key(new).map(|row| row.run.id).collect();
+        let is_cancelled = |run: &RunId| {
+            let cancels = |message: &Message| message.kind == MessageKind::Cancel;
+            self.messages.iter().any(|message| message.run == *run && cancels(message))
+        };
+        let mut open: Vec<RunId> = self.open_with_key(new).map(|row| row.run.id).collect();
+        if concurrency.on_conflict == OnConflict::CancelRunning {
+            open.retain(|run| !is_cancelled(run));
+        }
         if open.len() < limit {
             return Conflict::None;
         }

@@ -22,7 +22,7 @@ fn shapes() {
     2 | colour: green
       | ^^^^^^ unknown field
       |
-      = help: a workflow may have: name, description, project, domain, metadata, user, schedule, jobs, env, variables, parameters, files, user_data, resource_requirements, failure_handlers, actions, on_failure, max_parallel, timeout, limits
+      = help: a workflow may have: name, description, project, domain, metadata, user, schedule, concurrency, rate_limit, debounce, singleton, fairness, jobs, env, variables, parameters, files, user_data, resource_requirements, failure_handlers, actions, on_failure, max_parallel, timeout, limits
     ");
     assert_snapshot!(wrong("name: tea\njobs:\n  - name: boil\n    command: kettle\n    name: cool\n"), @"
     error: the key `name` is given twice

@@ -122,7 +122,7 @@ fn invalid_json_is_explained() {
     1 | { name: 'tea', priority: 1e999, jobs: [] }
       |                ^^^^^^^^ unknown field
       |
-      = help: a workflow may have: name, description, project, domain, metadata, user, schedule, jobs, env, variables, parameters, files, user_data, resource_requirements, failure_handlers, actions, on_failure, max_parallel, timeout, limits
+      = help: a workflow may have: name, description, project, domain, metadata, user, schedule, concurrency, rate_limit, debounce, singleton, fairness, jobs, env, variables, parameters, files, user_data, resource_requirements, failure_handlers, actions, on_failure, max_parallel, timeout, limits
 
     error: the number `1e999` cannot be represented
      --> tea.json5:1:26

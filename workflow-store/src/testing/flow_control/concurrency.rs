@@ -186,7 +186,7 @@ pub(crate) async fn new_runs_cancel_the_oldest_ones(stores: Stores) {
     let runs = enqueue_all(&*stores.one, 2, &control).await;
     let claimed = claim(&*stores.one, 10).await;
     assert_eq!(ids(&claimed), runs);
-    let new = enqueue(&*stores.other, limited(control)).await;
+    let new = enqueue(&*stores.other, limited(control.clone())).await;
     let sent = async |run| {
         let messages = stores.one.messages(run).await.expect("readable");
         messages.into_iter().map(|message| message.kind).collect::<Vec<_>>()
@@ -194,8 +194,15 @@ pub(crate) async fn new_runs_cancel_the_oldest_ones(stores: Stores) {
     assert_eq!(sent(runs[0]).await, [MessageKind::Cancel]);
     assert_eq!(sent(runs[1]).await, []);
     assert_eq!(claim(&*stores.one, 10).await, []);
-    complete(&*stores.one, &claimed[0].lease).await;
-    assert_eq!(ids(&claim(&*stores.one, 10).await), [new]);
+    // The one that is being cancelled is not asked again.
+    let last = enqueue(&*stores.other, limited(control)).await;
+    assert_eq!(sent(runs[0]).await.len(), 1);
+    assert_eq!(sent(runs[1]).await, [MessageKind::Cancel]);
+    assert_eq!(sent(new).await, []);
+    for claimed in &claimed {
+        complete(&*stores.one, &claimed.lease).await;
+    }
+    assert_eq!(ids(&claim(&*stores.one, 10).await), [new, last]);
 }
 
 pub(crate) async fn child_runs_keep_the_limit(stores: Stores) {

@@ -32,6 +32,16 @@ impl Fleet {
     /// once they have ended.
     pub(crate) fn round(&mut self, harm: Harm, each: u64) -> Result<Round, StoreError> {
         let runs = self.ask_for_runs(each)?;
+        self.harm(harm, &runs)
+    }
+
+    /// Asks for runs with limits, and does harm while they are under way.
+    pub(crate) fn limited_round(&mut self, harm: Harm, count: usize) -> Result<Round, StoreError> {
+        let runs = self.ask_for_limited(count)?;
+        self.harm(harm, &runs)
+    }
+
+    fn harm(&mut self, harm: Harm, runs: &[Wanted]) -> Result<Round, StoreError> {
         let (early, late) = runs.split_at(runs.len() / 2 + 1);
         early.iter().try_for_each(|wanted| self.send_signal(wanted))?;
         // The harm comes at any moment of the runs.
@@ -61,15 +71,15 @@ impl Fleet {
                 late.iter().try_for_each(|wanted| self.send_signal(wanted))?;
             }
         }
-        let ended = self.await_end(&runs, Instant::now() + PATIENCE)?;
-        violations.extend(self.check(&runs)?);
+        let ended = self.await_end(runs, Instant::now() + PATIENCE)?;
+        violations.extend(self.check(runs)?);
         if !ended {
             violations.push(format!("not all runs have ended after {PATIENCE:?}"));
         }
         if self.servers.iter_mut().any(super::Server::has_ended) {
             violations.push("a server has ended by itself".to_owned());
         }
-        let takeover = self.longest_takeover(&runs, harmed)?;
+        let takeover = self.longest_takeover(runs, harmed)?;
         Ok(Round { violations, takeover })
     }
 

@@ -12,10 +12,10 @@ mod serve;
 mod server;
 mod workflows;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use workflow_core::Engine;
 use workflow_core::event::EventKind;
@@ -95,18 +95,36 @@ impl Fleet {
     /// Leaves runs of every kind to the servers. Signals for some are sent at once.
     fn ask_for_runs(&mut self, each: u64) -> Result<Vec<Wanted>, StoreError> {
         let mut asked = Vec::new();
-        for (workflow, output) in workflows::ALL {
+        for at in 0..workflows::ALL.len() {
             for _ in 0..each {
-                let input = self.chance.below(100);
-                let request = self.engine.run(*workflow).input(input);
-                let run = pollster::block_on(request.enqueue()).map_err(|error| {
-                    StoreError::Unusable(format!("{workflow} was not begun: {error}").into())
-                })?;
-                asked.push(Wanted { run, workflow, output: output(input) });
+                asked.push(self.ask_for(at)?);
             }
         }
-        self.runs.extend(asked.iter().cloned());
         Ok(asked)
+    }
+
+    /// Leaves runs with limits to the servers.
+    fn ask_for_limited(&mut self, count: usize) -> Result<Vec<Wanted>, StoreError> {
+        let is_limited = |(workflow, _): &(&str, _)| *workflow == workflows::LIMITED;
+        let at = workflows::ALL.iter().position(is_limited).expect("one has a limit");
+        (0..count).map(|_| self.ask_for(at)).collect()
+    }
+
+    fn ask_for(&mut self, at: usize) -> Result<Wanted, StoreError> {
+        let (workflow, output) = workflows::ALL[at];
+        let input = workflows::input_for(workflow, &mut self.chance);
+        let mut request = self.engine.run(workflow).input(input);
+        if workflow == workflows::LIMITED {
+            let queue = workflows::QUEUES[self.chance.below(3) as usize];
+            let priority = if self.chance.below(4) == 0 { 1 } else { 0 };
+            request = request.task_queue(queue).priority(priority);
+        }
+        let run = pollster::block_on(request.enqueue()).map_err(|error| {
+            StoreError::Unusable(format!("{workflow} was not begun: {error}").into())
+        })?;
+        let wanted = Wanted { run, workflow, output: output(input) };
+        self.runs.push(wanted.clone());
+        Ok(wanted)
     }
 
     fn send_signal(&self, wanted: &Wanted) -> Result<(), StoreError> {
@@ -157,7 +175,37 @@ impl Fleet {
         self.notes.read();
         let mut runs = self.notes.runs();
         runs.extend(self.runs.iter().map(|wanted| wanted.run));
-        self.check_these(runs)
+        let mut violations = self.check_these(runs)?;
+        violations.extend(self.check_limits()?);
+        Ok(violations)
+    }
+
+    /// Where more runs with the same key were in progress at once than their limit allows, in words.
+    /// A run is in progress from its first event to its last one, wherever it was driven.
+    fn check_limits(&self) -> Result<Vec<String>, StoreError> {
+        let mut changes = BTreeMap::<String, Vec<(SystemTime, bool)>>::new();
+        for wanted in self.runs.iter().filter(|wanted| wanted.workflow == workflows::LIMITED) {
+            let events = pollster::block_on(self.store.events(wanted.run, 0, ALL))?;
+            let (Some(first), Some(last)) = (events.first(), events.last()) else { continue };
+            let of_key = changes.entry(wanted.output.to_string()).or_default();
+            of_key.push((first.at, true));
+            if last.kind.is_last() {
+                of_key.push((last.at, false));
+            }
+        }
+        let mut violations = Vec::new();
+        for (key, mut changes) in changes {
+            // At one moment, runs end before others begin.
+            changes.sort_unstable();
+            let mut now = 0_usize;
+            for (at, begins) in changes {
+                now = if begins { now + 1 } else { now.saturating_sub(1) };
+                if now > workflows::LIMIT {
+                    violations.push(format!("{now} runs of key {key} at {at:?}"));
+                }
+            }
+        }
+        Ok(violations)
     }
 
     fn check_these(&self, runs: BTreeSet<RunId>) -> Result<Vec<String>, StoreError> {

@@ -89,7 +89,7 @@ impl tracing::Subscriber for Told {
         event.record(&mut fields);
         let process = std::process::id();
         let text = fields.0.remove("message").unwrap_or_default();
-        if text == "run taken up" {
+        if text == "run resumed" {
             let runs = self.runs.lock().expect("no panic");
             let run = event.parent().and_then(|span| runs.get(span.into_u64() as usize - 1));
             let (run, events) = (run.expect("of a run"), &fields.0["events"]);

@@ -8,6 +8,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use serde_json::Value as Json;
 use workflow_core::prelude::*;
 
+use super::Chance;
+
 /// Where executions are noted. Each is one line, written at once.
 pub(super) static NOTES: OnceLock<File> = OnceLock::new();
 
@@ -25,7 +27,23 @@ pub(super) const ALL: &[(&str, Expected)] = &[
     ("processes: approval", |input| (tripled(input) + PAYLOAD).into()),
     ("processes: outer", |input| (graph_of(input) + 1).into()),
     ("processes: calls", |input| (graph_of(input) + function_of(input + 1)).into()),
+    (LIMITED, |input| tripled(input).into()),
 ];
+
+/// The workflow whose runs have a limit for each key, which is the input, and take turns.
+pub(super) const LIMITED: &str = "processes: limited";
+
+/// The most runs of a key at once, and the number of keys.
+pub(super) const LIMIT: usize = 2;
+const KEYS: u64 = 3;
+
+/// The task queues of runs with limits.
+pub(super) const QUEUES: [&str; 3] = ["default-workflows", "processes-a", "processes-b"];
+
+/// A chance input for a workflow.
+pub(super) fn input_for(workflow: &str, chance: &mut Chance) -> u64 {
+    chance.below(if workflow == LIMITED { KEYS } else { 100 })
+}
 
 pub(super) fn waits_for_signal(workflow: &str) -> bool {
     workflow == "processes: approval"
@@ -90,6 +108,17 @@ fn graph(flow: &mut Flow, input: &u64) -> Handle<u64> {
     let gathered = flow.job(gather(each, other));
     let insisted = flow.job(stubborn(gathered).retry(quick()));
     flow.job(triple(insisted).name("last"))
+}
+
+/// At most two runs with the same input at once.
+#[register_workflow(
+    name = "processes: limited",
+    concurrency(key = "${{ input }}", limit = 2),
+    fairness(key = "${{ input }}")
+)]
+async fn limited(ctx: WorkflowContext, input: u64) -> Result<u64, JobError> {
+    ctx.sleep(Duration::from_millis(10)).await;
+    ctx.run(triple, input).await
 }
 
 fn graph_of(input: u64) -> u64 {

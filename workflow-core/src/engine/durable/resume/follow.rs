@@ -172,6 +172,7 @@ impl Engine {
             outer: None,
             inherited: None,
             runs_dir: None,
+            holds_slot: false,
         };
         let over = self.restore(what, run, events, None, false)?;
         over.publish();
