@@ -130,7 +130,10 @@ impl Cause {
                     .to_owned()
             }
             Self::NoWorker { queue } => {
-                format!("start a worker for it: `workflow worker --task-queue {queue}`")
+                format!(
+                    "start a worker for it: `workflow worker --task-queue={}`",
+                    shell_word(queue)
+                )
             }
             Self::Limit(LimitWait::Concurrency { .. }) => {
                 "wait for a run that holds a slot, or cancel it".to_owned()
@@ -208,6 +211,15 @@ impl fmt::Display for Reason {
             }
             Cause::External => write!(f, "{subject} belongs to an external program"),
         }
+    }
+}
+
+/// A name as one word of a shell command: users choose the names of task queues.
+fn shell_word(name: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "._/-".contains(c);
+    match name.chars().all(is_plain) {
+        true => name.to_owned(),
+        false => format!("'{}'", name.replace('\'', r"'\''")),
     }
 }
 

@@ -134,7 +134,9 @@ fn a_queued_run_lacks_a_worker_or_a_free_slot() {
     report(&store, "b", 0, LONG);
     report(&store, "a", 0, Duration::ZERO);
     assert_eq!(cause(&store, run), Cause::NoWorker { queue: queue() });
-    assert!(cause(&store, run).cure().contains("worker --task-queue a"));
+    assert!(cause(&store, run).cure().contains("worker --task-queue=a"));
+    let hostile = Cause::NoWorker { queue: "a'; $(reboot)".to_owned() };
+    assert!(hostile.cure().contains(r"--task-queue='a'\''; $(reboot)'`"), "{}", hostile.cure());
     report(&store, "a", 2, LONG);
     let workers = vec!["a-2".to_owned()];
     assert_eq!(cause(&store, run), Cause::WorkersFull { queue: queue(), workers });

@@ -10,7 +10,7 @@ use workflow_core::Workflow;
 use workflow_core::engine::{Enqueued, RunRequest};
 use workflow_core::registry::{self, Entry};
 use workflow_core::store::{Store, StoredRun};
-use workflow_store::{Catalog, Viewer};
+use workflow_store::{Catalog, Cause, Viewer};
 
 use crate::args::{
     Format, InputArguments, RUNS_DIR, ShowArguments, StoreArguments, Target, input, parse_timeout,
@@ -115,9 +115,8 @@ pub(crate) fn trigger(args: &TriggerArguments) -> Result<Outcome, Failure> {
 fn warn_if_unserved(store: &dyn Catalog, queue: &str) -> Result<(), Failure> {
     let Some(workers) = pollster::block_on(store.workers())? else { return Ok(()) };
     if !workers.iter().any(|worker| worker.serves(queue)) {
-        output::warning(format_args!(
-            "no live worker serves {queue}; start one with `worker --task-queue {queue}`"
-        ));
+        let cure = Cause::NoWorker { queue: queue.to_owned() }.cure();
+        output::warning(format_args!("no live worker serves {queue}; {cure}"));
     }
     Ok(())
 }
