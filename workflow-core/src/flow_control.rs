@@ -116,8 +116,8 @@ pub struct RateLimit {
     pub per: Duration,
 }
 
-/// Requests with the same key in quick succession share one run: the first begins it, and each
-/// later one replaces its input and returns its ID.
+/// Requests of a user with the same key in quick succession share one run: the first begins it, and
+/// each later one replaces its input and returns its ID.
 ///
 /// The run begins when `delay` has passed without another request, at the latest when `max_delay`
 /// has passed since the first one.

@@ -23,9 +23,15 @@ impl RateLimit {
         let (interval, early) = (self.interval(), self.early());
         let expected = next.unwrap_or(now).max(now);
         if expected - early > now {
-            return RateVerdict::Wait(expected);
+            return RateVerdict::Wait(self.wakes_at(expected));
         }
         RateVerdict::Begin(expected + interval)
+    }
+
+    /// When to look for runs that wait, if the next one is expected at this time: early enough that
+    /// a late look costs no throughput, and late enough that several may begin.
+    pub fn wakes_at(&self, next: i64) -> i64 {
+        next - self.early() / 2
     }
 
     /// The number of runs that may begin now.

@@ -118,7 +118,7 @@ pub(crate) fn begin(
 }
 
 fn limit_keys(ids: DefinitionIds, new: &Beginning) -> LimitKeys {
-    let keys = LimitKeys::new(ids.workflow, &new.run.flow_control);
+    let keys = LimitKeys::new(ids.workflow, &new.run);
     // The engine of the outer run begins child runs.
     let debounce = keys.debounce.filter(|_| new.run.parent.is_none());
     LimitKeys { debounce, ..keys }

@@ -31,12 +31,16 @@ pub(crate) struct LimitKeys {
 }
 
 impl LimitKeys {
-    pub(crate) fn new(workflow: i64, control: &FlowControl) -> Self {
+    pub(crate) fn new(workflow: i64, new: &NewRun) -> Self {
+        let control = &new.flow_control;
         let key = |kind: &str, key: &str| format!("{kind} {workflow} {key}");
+        // Nobody changes the input of another user's run.
+        let user = new.user.as_deref().unwrap_or_default();
+        let of_user = |key: &str| format!("{}:{user} {key}", user.len());
         Self {
             concurrency: control.concurrency.as_ref().map(|of| key("concurrency", &of.key)),
             rate: control.rate_limit.as_ref().map(|of| key("rate", &of.key)),
-            debounce: control.debounce.as_ref().map(|of| key("debounce", &of.key)),
+            debounce: control.debounce.as_ref().map(|of| key("debounce", &of_user(&of.key))),
         }
     }
 }
@@ -259,7 +263,7 @@ fn wake_rate(sql: &mut dyn Sql, key: &str, next: i64, now: i64) -> Result<(), Sq
             // Those that are put back have not begun yet.
             let interval = rate.interval();
             let next = next.max(now).saturating_add(interval.saturating_mul(signed(woken)));
-            wakes_at = Value::Int(next.max(now + interval) / 1000 + 1);
+            wakes_at = Value::Int(rate.wakes_at(next).max(now + interval) / 1000 + 1);
         }
     }
     let values = [wakes_at, Value::Text(key)];

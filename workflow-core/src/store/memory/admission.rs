@@ -104,6 +104,7 @@ impl Runs {
         let is_same = |row: &&Row| {
             let debounce = row.run.flow_control.debounce.as_ref();
             row.run.workflow.name == new.workflow.name
+                && row.run.user == new.user
                 && debounce.is_some_and(|debounce| debounce.key == wanted.key)
                 && row.run.owner.is_none()
                 && self.delay(row).is_some()

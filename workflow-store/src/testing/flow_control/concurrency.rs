@@ -97,6 +97,7 @@ pub(crate) async fn slots_survive_releases_and_deaths(stores: Stores) {
     let dead = living(SHORT);
     let claimed = claim_as(&*stores.one, dead, 10).await;
     assert_eq!(ids(&claimed), runs[..1]);
+    assert_eq!(holders(&*stores.other, runs[1]).await, runs[..1]);
     // The run of the dead is taken over with its slot, before any other of its key.
     let heir = owner();
     let claimed = until("the takeover", || async {
@@ -224,7 +225,8 @@ pub(crate) async fn concurrent_claims_never_exceed_the_limit(stores: Stores) {
     for key in ["a", "b", "c"] {
         runs += enqueue_all(&*stores.one, 12, &at_most(2, key)).await.len();
     }
-    let mut ended = 0;
+    // Claims may come before the ends of the same round, and find nothing.
+    let (mut ended, mut idle) = (0, 0);
     let mut held: Vec<(String, workflow_core::store::Lease)> = Vec::new();
     while ended < runs {
         let claims = (0..6).map(|at| {
@@ -244,7 +246,8 @@ pub(crate) async fn concurrent_claims_never_exceed_the_limit(stores: Stores) {
             let count = held.iter().filter(|(of, _)| of == key).count();
             assert!(count <= 2, "{count} runs of {key}");
         }
-        assert!(!held.is_empty() || ended == runs, "{ended} of {runs} ended, and none goes on");
+        idle = if held.is_empty() { idle + 1 } else { 0 };
+        assert!(idle < 3, "{ended} of {runs} ended, and none goes on");
     }
 }
 

@@ -1,6 +1,7 @@
 //! Turns among fairness keys. Counts positions, and measures no time.
 
 use std::collections::BTreeMap;
+use std::time::{Duration, SystemTime};
 
 use workflow_core::id::RunId;
 use workflow_core::store::{NewRun, Store};
@@ -65,14 +66,19 @@ pub(crate) async fn weights_share_in_proportion(stores: Stores) {
 }
 
 pub(crate) async fn runs_without_a_key_go_on(stores: Stores) {
-    let plain = enqueue_all(&*stores.one, 5, &Default::default()).await;
+    let mut plain = Vec::new();
+    let requested = SystemTime::now();
+    for micros in 0..5 {
+        let created_at = requested + Duration::from_micros(micros);
+        plain.push(enqueue(&*stores.one, NewRun { created_at, ..new_run("etl", None) }).await);
+    }
     let keyed = enqueue_all(&*stores.one, 50, &fair("a", 1)).await;
     let urgent = NewRun { priority: 1, ..limited(fair("a", 1)) };
     let urgent = enqueue(&*stores.one, urgent).await;
     let order = order(&*stores.other).await;
     assert_eq!(order[0], urgent);
-    // The first run of the key does not wait for all others. How long these wait depends on the time
-    // between their requests.
+    // The first run of the key does not wait for all others, and these do not wait for all of it.
+    assert!(positions(&order, &plain)[4] <= 6, "{:?}", positions(&order, &plain));
     assert!(positions(&order, &keyed)[0] <= 6, "{:?}", positions(&order, &keyed));
     let mut sorted = positions(&order, &plain);
     sorted.sort_unstable();

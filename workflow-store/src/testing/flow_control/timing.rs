@@ -83,7 +83,9 @@ pub(crate) async fn debounced_requests_replace_the_input(stores: Stores) {
     let begun = stores.other.begin(second, Vec::new()).await.expect("answered");
     let BeginOutcome::Existing(existing) = begun else { panic!("{begun:?}") };
     assert_eq!((existing.id, existing.input), (id, Some(json!(2))));
-    // Another key has its own run.
+    // Another user and another key have runs of their own.
+    let user = Some("ada".to_owned());
+    enqueue(&*stores.one, NewRun { user, ..limited(control.clone()) }).await;
     let other = limited(debounce(Debounce::new(600 * SECOND).key("b")));
     enqueue(&*stores.one, other).await;
     at(&stores, 70);
@@ -92,7 +94,7 @@ pub(crate) async fn debounced_requests_replace_the_input(stores: Stores) {
     assert!(matches!(wait, Some(LimitWait::Debounce { .. })), "{wait:?}");
     at(&stores, 102);
     let claimed = claim(&*stores.other, 10).await;
-    assert_eq!(ids(&claimed), [id]);
+    assert_eq!((claimed.len(), claimed[0].run.id), (2, id));
     assert_eq!(claimed[0].run.input, Some(json!(2)));
     // A request after the beginning has a run of its own.
     enqueue(&*stores.one, limited(control)).await;
