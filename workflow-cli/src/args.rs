@@ -1,5 +1,7 @@
 //! Arguments that several commands share.
 
+#[cfg(feature = "temporal")]
+mod backend;
 pub(crate) mod input;
 mod persistence;
 mod show;
@@ -7,6 +9,8 @@ mod store;
 mod target;
 mod values;
 
+#[cfg(feature = "temporal")]
+pub(crate) use backend::BackendArguments;
 pub(crate) use input::InputArguments;
 pub(crate) use persistence::PersistenceArguments;
 pub(crate) use show::{Format, ShowArguments};

@@ -13,6 +13,8 @@ pub(crate) mod runs;
 #[cfg(feature = "serve")]
 pub(crate) mod serve;
 pub(crate) mod stats;
+#[cfg(feature = "temporal")]
+mod temporal;
 pub(crate) mod trigger;
 pub(crate) mod validate;
 pub(crate) mod worker;

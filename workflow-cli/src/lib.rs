@@ -42,6 +42,7 @@
 //!
 //! - `tokio` (default): runs jobs inside a tokio runtime.
 //! - `serve` (default): adds the commands `serve`, `user` and `token`.
+//! - `temporal`: adds `--backend temporal://host:port/namespace` to `worker`, `trigger` and `runs`.
 //! - `schema`: shows the JSON Schema of inputs that implement `schemars::JsonSchema`.
 
 mod args;

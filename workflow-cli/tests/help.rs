@@ -4,9 +4,18 @@ mod support;
 
 use insta::assert_snapshot;
 
+/// The option that only the feature `temporal` adds.
+const BACKEND: &str = "      --backend <BACKEND>
+          Backend: `store`, or a Temporal server as temporal://host:port/namespace [default: store]
+
+";
+
 #[test]
 fn help_of_store_commands() {
-    let help = |command: &[&str]| support::workflow(&[&["help"], command].concat()).out;
+    let help = |command: &[&str]| {
+        let help = support::workflow(&[&["help"], command].concat()).out;
+        if cfg!(feature = "temporal") { help.replace(BACKEND, "") } else { help }
+    };
     assert_snapshot!(help(&["workflows", "update"]), @r#"
     Change a workflow
 

@@ -1,6 +1,9 @@
 //! Starts workflows on Temporal, and asks for their results and states.
 
 use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use futures::TryStreamExt as _;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -11,8 +14,8 @@ use temporalio_client::errors::{
 use temporalio_client::{
     Client, UntypedQuery, UntypedSignal, UntypedWorkflowHandle, WorkflowCancelOptions,
     WorkflowDescribeOptions, WorkflowExecutionInfo, WorkflowExecutionStatus,
-    WorkflowGetResultOptions, WorkflowHandle, WorkflowQueryOptions, WorkflowSignalOptions,
-    WorkflowStartOptions,
+    WorkflowGetResultOptions, WorkflowHandle, WorkflowListOptions, WorkflowQueryOptions,
+    WorkflowSignalOptions, WorkflowStartOptions, tonic,
 };
 use temporalio_common::error::IncomingError;
 use temporalio_common::search_attributes::{SearchAttributeKey, SearchAttributes};
@@ -357,9 +360,20 @@ impl TemporalRun {
     }
 
     async fn query<T: DeserializeOwned>(&self, name: &str, input: Json) -> Result<T, CallError> {
-        let query = UntypedQuery::new(name);
-        let options = WorkflowQueryOptions::builder().build();
-        let answer = self.handle.query(query, payload::write(&input), options).await?;
+        let mut tries = 1;
+        let answer = loop {
+            let query = UntypedQuery::new(name);
+            let options = WorkflowQueryOptions::builder().build();
+            match self.handle.query(query, payload::write(&input), options).await {
+                Err(WorkflowQueryError::Rpc(status))
+                    if is_transient(&status) && tries < QUERY_TRIES =>
+                {
+                    tries += 1;
+                    tokio::time::sleep(QUERY_PAUSE).await;
+                }
+                answer => break answer?,
+            }
+        };
         let answer = payload::read(&answer.payloads).map_err(CallError::Payload)?;
         serde_json::from_value(answer).map_err(CallError::Payload)
     }
@@ -410,6 +424,18 @@ impl TemporalRun {
         let found = self.handle.describe(WorkflowDescribeOptions::builder().build()).await?;
         Ok(status_of(found.status()))
     }
+}
+
+/// How often, and how fast, a query is asked that the server gave up: as when the worker that has
+/// the workflow in memory has just stopped.
+const QUERY_TRIES: u32 = 5;
+const QUERY_PAUSE: Duration = Duration::from_millis(200);
+
+fn is_transient(status: &tonic::Status) -> bool {
+    matches!(
+        status.code(),
+        tonic::Code::Cancelled | tonic::Code::DeadlineExceeded | tonic::Code::Unavailable
+    )
 }
 
 /// A status of Temporal in the words of this project.
@@ -550,6 +576,73 @@ impl From<WorkflowQueryError> for CallError {
         match error {
             WorkflowQueryError::NotFound(_) => Self::NotFound,
             other => Self::Server(other.into()),
+        }
+    }
+}
+
+/// A run in a list.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct RunSummary {
+    /// The workflow ID.
+    pub workflow_id: String,
+    /// The run ID.
+    pub run_id: String,
+    /// The name of the workflow.
+    pub workflow: String,
+    /// The status.
+    pub status: Status,
+    /// The task queue.
+    pub task_queue: String,
+    /// When it started, in seconds since 1970.
+    pub started_at: Option<u64>,
+    /// When it ended, in seconds since 1970.
+    pub ended_at: Option<u64>,
+}
+
+impl TemporalClient {
+    /// Lists the latest runs of the namespace, the newest first. `filter` is a list filter of
+    /// Temporal, such as `WorkflowType = 'book' AND ExecutionStatus = 'Running'`; empty for all.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the filter is invalid, or if the server does not answer.
+    pub async fn list(&self, filter: &str, limit: usize) -> Result<Vec<RunSummary>, CallError> {
+        let options = WorkflowListOptions::builder().limit(limit).build();
+        let found = self.client.list_workflows(filter, options);
+        let found: Vec<_> =
+            found.try_collect().await.map_err(|error| CallError::Server(error.into()))?;
+        let seconds = |time: SystemTime| {
+            time.duration_since(UNIX_EPOCH).map(|since| since.as_secs()).unwrap_or_default()
+        };
+        let summary = |run: &temporalio_client::WorkflowExecution| RunSummary {
+            workflow_id: run.id().to_owned(),
+            run_id: run.run_id().to_owned(),
+            workflow: run.workflow_type().to_owned(),
+            status: status_of(run.status()),
+            task_queue: run.task_queue().to_owned(),
+            started_at: run.start_time().map(seconds),
+            ended_at: run.close_time().map(seconds),
+        };
+        Ok(found.iter().map(summary).collect())
+    }
+
+    /// Finds a run by what people write: its workflow ID, its run ID, or `latest`.
+    ///
+    /// # Errors
+    ///
+    /// Fails if there is none.
+    pub async fn select(&self, text: &str) -> Result<TemporalRun, CallError> {
+        if text == "latest" {
+            let newest = self.list("", 1).await?;
+            return self.find(&newest.first().ok_or(CallError::NotFound)?.workflow_id).await;
+        }
+        match self.find(text).await {
+            Err(CallError::NotFound) if text.parse::<RunId>().is_ok() => {
+                let found = self.list(&format!("RunId = '{text}'"), 1).await?;
+                self.find(&found.first().ok_or(CallError::NotFound)?.workflow_id).await
+            }
+            found => found,
         }
     }
 }

@@ -29,7 +29,9 @@ mod payload;
 mod request;
 mod worker;
 
-pub use client::{Attributes, CallError, StartError, StartRequest, TemporalClient, TemporalRun};
+pub use client::{
+    Attributes, CallError, RunSummary, StartError, StartRequest, TemporalClient, TemporalRun,
+};
 pub use connect::{AddressError, ConnectError, TemporalOptions, Tls};
 pub use request::Placement;
 pub use worker::{TemporalWorker, WorkerError};

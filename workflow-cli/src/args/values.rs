@@ -24,6 +24,14 @@ impl FromStr for RunSelector {
     }
 }
 
+#[cfg(feature = "temporal")]
+impl RunSelector {
+    /// The text, as written.
+    pub(crate) fn text(&self) -> &str {
+        &self.0
+    }
+}
+
 impl RunSelector {
     /// Looks the run up and returns its ID.
     ///

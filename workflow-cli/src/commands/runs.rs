@@ -25,6 +25,9 @@ use why::WhyArguments;
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct RunsArguments {
+    #[cfg(feature = "temporal")]
+    #[command(flatten)]
+    backend: crate::args::BackendArguments,
     #[command(subcommand)]
     command: RunsCommand,
 }
@@ -89,6 +92,10 @@ impl RunsArguments {
 }
 
 pub(crate) fn runs(args: &RunsArguments) -> Result<Outcome, Failure> {
+    #[cfg(feature = "temporal")]
+    if let Some(options) = args.backend.temporal() {
+        return on_temporal(options, &args.command);
+    }
     match &args.command {
         RunsCommand::List(WithStore { args, store }) => list::list(args, store),
         RunsCommand::Get(WithStore { args, store }) => list::get(args, store),
@@ -101,5 +108,37 @@ pub(crate) fn runs(args: &RunsArguments) -> Result<Outcome, Failure> {
         RunsCommand::Signal(WithStore { args, store }) => send::signal(args, store),
         RunsCommand::Export(WithStore { args, store }) => export::export(args, store),
         RunsCommand::Import(WithStore { args, store }) => export::import(args, store),
+    }
+}
+
+/// Carries out a command on runs of a Temporal cluster.
+#[cfg(feature = "temporal")]
+fn on_temporal(
+    options: &workflow_temporal::TemporalOptions,
+    command: &RunsCommand,
+) -> Result<Outcome, Failure> {
+    use super::temporal;
+    let only_store = |command: &str| {
+        Err(Failure::Usage(format!("`runs {command}` works on a store; leave out --backend")))
+    };
+    match command {
+        RunsCommand::List(with) => with.args.on_temporal(options),
+        RunsCommand::Get(with) => {
+            temporal::get(options, with.args.run().text(), with.args.format())
+        }
+        RunsCommand::Watch(with) => temporal::watch(options, with.args.run().text()),
+        RunsCommand::Cancel(with) => temporal::cancel(options, with.args.run().text()),
+        RunsCommand::Signal(with) => {
+            let (run, name, payload) = with.args.parts();
+            temporal::signal(options, run.text(), name, payload)
+        }
+        RunsCommand::Logs(_) => Err(Failure::Usage(
+            "what jobs on Temporal print stays with their workers; read the log of the worker"
+                .to_owned(),
+        )),
+        RunsCommand::Unblock(_) => only_store("unblock"),
+        RunsCommand::Retry(_) => only_store("retry"),
+        RunsCommand::Export(_) => only_store("export"),
+        RunsCommand::Import(_) => only_store("import"),
     }
 }

@@ -51,6 +51,9 @@ pub(crate) struct TriggerArguments {
     /// Idempotency key: triggering again with the same key returns the existing run
     #[arg(long, visible_alias = "idempotency-key", value_name = "KEY")]
     workflow_id: Option<String>,
+    #[cfg(feature = "temporal")]
+    #[command(flatten)]
+    backend: crate::args::BackendArguments,
     /// Wait for the end of the run, and print its report
     #[arg(long)]
     wait: bool,
@@ -72,6 +75,10 @@ Exit codes:
   2 invalid usage or input; 130 it was cancelled";
 
 pub(crate) fn trigger(args: &TriggerArguments) -> Result<Outcome, Failure> {
+    #[cfg(feature = "temporal")]
+    if let Some(options) = args.backend.temporal() {
+        return args.on_temporal(options);
+    }
     let store = args.store.open_or_create()?;
     let target = Target::find_in_store(&args.workflow, &*store)?;
     let (workflow, workflow_id): (Arc<dyn Workflow>, _) = match target {
@@ -119,6 +126,29 @@ fn warn_if_unserved(store: &dyn Catalog, queue: &str) -> Result<(), Failure> {
         output::warning(format_args!("no live worker serves {queue}; {cure}"));
     }
     Ok(())
+}
+
+#[cfg(feature = "temporal")]
+impl TriggerArguments {
+    /// Starts the run on Temporal.
+    fn on_temporal(
+        &self,
+        options: &workflow_temporal::TemporalOptions,
+    ) -> Result<Outcome, Failure> {
+        let workflow = registry::get(&self.workflow)?.workflow();
+        let input = self.input.json(workflow.input())?;
+        input::check(&*workflow, input.as_ref())?;
+        let request = super::temporal::Trigger {
+            workflow,
+            input,
+            task_queue: self.task_queue.as_deref(),
+            workflow_id: self.workflow_id.as_deref(),
+            wait: self.wait,
+            timeout: self.timeout,
+            is_quiet: self.show.quiet,
+        };
+        super::temporal::trigger(options, request)
+    }
 }
 
 impl TriggerArguments {

@@ -61,6 +61,9 @@ pub(crate) struct WorkerArguments {
     /// The presets of the host, in the form of the file.
     #[arg(skip)]
     pub(crate) host_presets: Option<String>,
+    #[cfg(feature = "temporal")]
+    #[command(flatten)]
+    backend: crate::args::BackendArguments,
     /// Print queues, limits and workflows as JSON, and exit
     #[arg(long)]
     dry_run: bool,
@@ -102,6 +105,12 @@ pub(crate) fn worker(args: &WorkerArguments) -> Result<Outcome, Failure> {
         let prefix = registry::engine().queue_prefix();
         output::print_json(&Served::new(&preset, prefix)?)?;
         return Ok(Outcome::Success);
+    }
+    #[cfg(feature = "temporal")]
+    if let Some(options) = args.backend.temporal() {
+        let engine = builder.build();
+        output::message(describe(&preset, engine.queue_prefix()));
+        return super::temporal::worker(options, engine, &preset, args.grace);
     }
     let store = args.store.open_or_create()?.seen_by(Viewer::All) as Arc<dyn Store>;
     let worker = Worker::preset(builder.store(store), &preset);

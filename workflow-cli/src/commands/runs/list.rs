@@ -144,3 +144,46 @@ pub(super) fn watch(args: &WatchArguments, store: &StoreArguments) -> Result<Out
     let run = stored_run(&*store, args.run.find(&*store)?)?;
     follow_from(&store, &run, &args.show, None, args.from)
 }
+
+#[cfg(feature = "temporal")]
+impl ListArguments {
+    /// Lists runs of a Temporal cluster.
+    pub(super) fn on_temporal(
+        &self,
+        options: &workflow_temporal::TemporalOptions,
+    ) -> Result<Outcome, Failure> {
+        let others = [
+            (self.q.is_some(), "q"),
+            (self.user.is_some(), "user"),
+            (self.idempotency_key.is_some(), "idempotency-key"),
+            (self.since.is_some(), "since"),
+            (self.until.is_some(), "until"),
+        ];
+        if let Some((_, option)) = others.into_iter().find(|(is_given, _)| *is_given) {
+            return Err(Failure::Usage(format!(
+                "--{option} works on a store; on Temporal, use --workflow and --status"
+            )));
+        }
+        let limit = self.page.limit().unwrap_or(50);
+        let filter = (self.workflow.as_deref(), self.status);
+        crate::commands::temporal::list(options, filter, limit, self.format)
+    }
+}
+
+#[cfg(feature = "temporal")]
+impl GetArguments {
+    pub(super) fn run(&self) -> &RunSelector {
+        &self.run
+    }
+
+    pub(super) fn format(&self) -> ListFormat {
+        self.format
+    }
+}
+
+#[cfg(feature = "temporal")]
+impl WatchArguments {
+    pub(super) fn run(&self) -> &RunSelector {
+        &self.run
+    }
+}

@@ -124,3 +124,18 @@ fn parse_payload(text: &str) -> Result<Json, String> {
         error => error.to_string(),
     })
 }
+
+#[cfg(feature = "temporal")]
+impl CancelArguments {
+    pub(super) fn run(&self) -> &RunSelector {
+        &self.run
+    }
+}
+
+#[cfg(feature = "temporal")]
+impl SignalArguments {
+    /// The run, the name and the payload.
+    pub(super) fn parts(&self) -> (&RunSelector, &str, Json) {
+        (&self.run, &self.name, self.payload.clone().unwrap_or_default())
+    }
+}
