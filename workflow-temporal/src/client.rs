@@ -14,8 +14,8 @@ use temporalio_client::errors::{
 use temporalio_client::{
     Client, UntypedQuery, UntypedSignal, UntypedWorkflowHandle, WorkflowCancelOptions,
     WorkflowDescribeOptions, WorkflowExecutionInfo, WorkflowExecutionStatus,
-    WorkflowGetResultOptions, WorkflowHandle, WorkflowListOptions, WorkflowQueryOptions,
-    WorkflowSignalOptions, WorkflowStartOptions, tonic,
+    WorkflowFetchHistoryOptions, WorkflowGetResultOptions, WorkflowHandle, WorkflowListOptions,
+    WorkflowQueryOptions, WorkflowSignalOptions, WorkflowStartOptions, tonic,
 };
 use temporalio_common::error::IncomingError;
 use temporalio_common::search_attributes::{SearchAttributeKey, SearchAttributes};
@@ -376,6 +376,16 @@ impl TemporalRun {
         };
         let answer = payload::read(&answer.payloads).map_err(CallError::Payload)?;
         serde_json::from_value(answer).map_err(CallError::Payload)
+    }
+
+    /// Returns the history of the run as JSON, for [`replay`](crate::replay).
+    ///
+    /// # Errors
+    ///
+    /// Fails if the server does not have the history.
+    pub async fn history(&self) -> Result<Vec<u8>, CallError> {
+        let history = self.handle.fetch_history(WorkflowFetchHistoryOptions::builder().build());
+        history.to_json().await.map_err(|error| CallError::Server(error.into()))
     }
 
     /// Sends a signal, for a job that waits for this name now or later.

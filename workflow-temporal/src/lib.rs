@@ -26,6 +26,7 @@ mod hosted;
 mod message;
 mod names;
 mod payload;
+mod replay;
 mod request;
 mod worker;
 
@@ -33,5 +34,6 @@ pub use client::{
     Attributes, CallError, RunSummary, StartError, StartRequest, TemporalClient, TemporalRun,
 };
 pub use connect::{AddressError, ConnectError, TemporalOptions, Tls};
+pub use replay::{ReplayError, replay};
 pub use request::Placement;
 pub use worker::{TemporalWorker, WorkerError};

@@ -57,7 +57,7 @@ pub struct TemporalWorker {
 }
 
 /// The defaults: a dead worker is replaced within 12 s.
-const LEASE: Duration = Duration::from_secs(8);
+pub(crate) const LEASE: Duration = Duration::from_secs(8);
 const STICKY_TIMEOUT: Duration = Duration::from_secs(1);
 const SHUTDOWN_GRACE: Duration = Duration::from_secs(5);
 const SLOTS: usize = 100;

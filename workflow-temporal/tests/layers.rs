@@ -4,7 +4,7 @@
 mod support;
 
 /// From the base to the top.
-const ORDER: [&str; 10] = [
+const ORDER: [&str; 11] = [
     "names", "message", "payload", "connect", "bridge", "activity", "request", "hosted", "client",
-    "worker",
+    "worker", "replay",
 ];
