@@ -136,6 +136,7 @@ fn on_temporal(
             "what jobs on Temporal print stays with their workers; read the log of the worker"
                 .to_owned(),
         )),
+        RunsCommand::Why(_) => only_store("why"),
         RunsCommand::Unblock(_) => only_store("unblock"),
         RunsCommand::Retry(_) => only_store("retry"),
         RunsCommand::Export(_) => only_store("export"),
