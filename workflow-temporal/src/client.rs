@@ -99,6 +99,10 @@ impl TemporalClient {
         &self.client.options().namespace
     }
 
+    pub(crate) fn prefix(&self) -> &str {
+        &self.queue_prefix
+    }
+
     pub(crate) fn sdk(&self) -> &Client {
         &self.client
     }
@@ -208,7 +212,7 @@ impl StartRequest {
 }
 
 /// Checks that a workflow accepts an input and can be planned, before Temporal has it.
-fn check(workflow: &dyn Workflow, input: Option<&Json>) -> Result<(), StartError> {
+pub(crate) fn check(workflow: &dyn Workflow, input: Option<&Json>) -> Result<(), StartError> {
     let workflow_name = || workflow.name().to_string();
     let mismatch = |reason| StartError::Mismatch { workflow: workflow_name(), reason };
     let input = match (workflow.input(), input) {

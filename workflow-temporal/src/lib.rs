@@ -28,6 +28,7 @@ mod names;
 mod payload;
 mod replay;
 mod request;
+mod schedules;
 mod worker;
 
 pub use client::{
@@ -36,4 +37,5 @@ pub use client::{
 pub use connect::{AddressError, ConnectError, TemporalOptions, Tls};
 pub use replay::{ReplayError, replay};
 pub use request::Placement;
+pub use schedules::{ScheduleSync, ScheduleSyncError};
 pub use worker::{TemporalWorker, WorkerError};

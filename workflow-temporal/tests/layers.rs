@@ -4,7 +4,17 @@
 mod support;
 
 /// From the base to the top.
-const ORDER: [&str; 11] = [
-    "names", "message", "payload", "connect", "bridge", "activity", "request", "hosted", "client",
-    "worker", "replay",
+const ORDER: [&str; 12] = [
+    "names",
+    "message",
+    "payload",
+    "connect",
+    "bridge",
+    "activity",
+    "request",
+    "hosted",
+    "client",
+    "worker",
+    "replay",
+    "schedules",
 ];

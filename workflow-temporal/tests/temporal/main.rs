@@ -2,5 +2,6 @@
 
 mod crash;
 mod flows;
+mod schedules;
 mod support;
 mod waits;
