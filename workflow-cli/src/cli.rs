@@ -20,6 +20,8 @@ use crate::commands::runs::RunsArguments;
 #[cfg(feature = "serve")]
 use crate::commands::serve::ServeArguments;
 use crate::commands::stats::StatsArguments;
+#[cfg(feature = "temporal")]
+use crate::commands::temporal::SchedulesArguments;
 use crate::commands::trigger;
 use crate::commands::trigger::TriggerArguments;
 use crate::commands::validate::ValidateArguments;
@@ -71,6 +73,8 @@ pub(crate) enum Command {
     Recover(RecoverArguments),
     Worker(WorkerArguments),
     Workers(WorkersArguments),
+    #[cfg(feature = "temporal")]
+    Schedules(SchedulesArguments),
     Stats(StatsArguments),
     #[cfg(feature = "serve")]
     Serve(ServeArguments),
@@ -107,6 +111,8 @@ impl Command {
             Self::Token(args) => &mut args.store,
             Self::Prune(args) => &mut args.store,
             Self::Migrate(args) => &mut args.store,
+            #[cfg(feature = "temporal")]
+            Self::Schedules(_) => return,
             Self::Plan(_)
             | Self::Validate(_)
             | Self::List(_)

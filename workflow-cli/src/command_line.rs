@@ -137,6 +137,8 @@ fn dispatch(arguments: Arguments, program: &str) -> Result<Outcome, Failure> {
         Command::Recover(args) => recover::recover(&args),
         Command::Worker(args) => worker::worker(&args),
         Command::Workers(args) => workers::workers(&args),
+        #[cfg(feature = "temporal")]
+        Command::Schedules(args) => crate::commands::temporal::schedules(&args),
         Command::Stats(args) => stats::stats(&args),
         #[cfg(feature = "serve")]
         Command::Serve(args) => serve::serve(&args),

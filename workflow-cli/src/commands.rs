@@ -14,7 +14,7 @@ pub(crate) mod runs;
 pub(crate) mod serve;
 pub(crate) mod stats;
 #[cfg(feature = "temporal")]
-mod temporal;
+pub(crate) mod temporal;
 pub(crate) mod trigger;
 pub(crate) mod validate;
 pub(crate) mod worker;

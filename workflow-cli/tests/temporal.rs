@@ -93,7 +93,7 @@ fn runs_receive_signals_and_are_cancelled() {
     let watch = on_temporal(&folder, &["trigger", "stock/watch"]);
     on_temporal(&folder, &["runs", "cancel", &watch]);
     let cancelled = host_in(&folder, &["runs", "watch", &watch, "--backend", &backend()]);
-    assert_eq!(cancelled.code, Some(130), "{}", cancelled.err);
+    assert_eq!(cancelled.code, Some(130), "{}{}", cancelled.out, cancelled.err);
 
     kill_process(Pid::from_child(&worker.0), Signal::TERM).expect("it runs");
 }
@@ -118,4 +118,19 @@ fn what_temporal_does_not_have_names_the_cure() {
         assert_eq!(refused.code, Some(2), "{args:?}: {}", refused.err);
         assert!(refused.err.contains(expected), "{args:?}: {}", refused.err);
     }
+}
+
+#[test]
+fn schedules_follow_the_registered_workflows() {
+    let folder = folder("temporal_schedules", &[]);
+    let refused = host_in(&folder, &["schedules", "sync"]);
+    assert!(refused.err.contains("add --backend temporal://"), "{}", refused.err);
+    // A report needs an input, so it cannot be scheduled.
+    let refused = host_in(&folder, &["schedules", "sync", "--backend", &backend()]);
+    assert_eq!(refused.code, Some(2), "{}", refused.err);
+    assert!(
+        refused.err.contains("the input does not fit workflow `orders/report`"),
+        "{}",
+        refused.err
+    );
 }

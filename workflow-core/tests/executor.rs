@@ -662,3 +662,28 @@ async fn a_report_is_restored_from_the_events() {
     let error = restore(events).map(drop).expect_err("the end is missing").to_string();
     assert!(error.contains("is the last one, and does not end the run"), "{error}");
 }
+
+#[job]
+async fn greet(name: &Option<String>) -> String {
+    format!("hello {}", name.as_deref().unwrap_or("world"))
+}
+
+#[register_workflow(name = "elsewhere: greet")]
+fn greets(flow: &mut Flow, name: Handle<Option<String>>) -> Handle<String> {
+    flow.job(greet(name))
+}
+
+#[tokio::test]
+async fn an_input_may_be_null() {
+    let elsewhere = Elsewhere::default();
+    let greet = registry::run("elsewhere: greet");
+    for (request, expected) in [
+        (registry::run("elsewhere: greet"), "hello world"),
+        (registry::run("elsewhere: greet").input(Json::Null), "hello world"),
+        (greet.input("Ada"), "hello Ada"),
+    ] {
+        let report = elsewhere.run(request).await.expect("it runs");
+        assert_eq!(report.output::<String>().expect("a text"), expected);
+    }
+    assert!(elsewhere.all_by_name());
+}

@@ -4,6 +4,7 @@ use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
+use clap::{Args, Subcommand};
 use serde_json::{Value as Json, json};
 use workflow_core::engine::Engine;
 use workflow_core::event::RunView;
@@ -13,12 +14,66 @@ use workflow_temporal::{
     CallError, RunSummary, TemporalClient, TemporalOptions, TemporalRun, TemporalWorker,
 };
 
-use crate::args::ListFormat;
+use crate::args::{BackendArguments, ListFormat};
 use crate::failure::{Failure, Outcome};
 use crate::{interrupt, output, runtime};
 
+/// Keep the schedules of a Temporal cluster in step with the registered workflows
+///
+/// Only workers on Temporal need this. `serve` runs the schedules of a store itself.
+#[derive(Debug, Args)]
+#[command(after_help = SCHEDULES_EXAMPLES)]
+pub(crate) struct SchedulesArguments {
+    #[command(flatten)]
+    backend: BackendArguments,
+    #[command(subcommand)]
+    command: SchedulesCommand,
+}
+
+const SCHEDULES_EXAMPLES: &str = "\
+Examples:
+  workflow schedules sync --backend temporal://localhost:7233/default
+
+Exit codes:
+  0 success, 2 invalid usage";
+
+#[derive(Debug, Subcommand)]
+enum SchedulesCommand {
+    /// Create, change and remove schedules
+    ///
+    /// Their IDs are PREFIX/WORKFLOW. Other schedules stay unchanged, and a paused schedule stays
+    /// paused.
+    Sync,
+}
+
 /// The time between two looks at a run.
 const POLL_INTERVAL: Duration = Duration::from_millis(200);
+
+pub(crate) fn schedules(args: &SchedulesArguments) -> Result<Outcome, Failure> {
+    let SchedulesCommand::Sync = args.command;
+    let Some(options) = args.backend.temporal() else {
+        return Err(Failure::Usage(
+            "`schedules` needs a Temporal server; add --backend temporal://host:port/namespace"
+                .to_owned(),
+        ));
+    };
+    with_client(options, async |client| {
+        let sync = client.sync_schedules().await.map_err(|error| usage(&error))?;
+        let parts =
+            [("created", sync.created), ("changed", sync.changed), ("removed", sync.removed)];
+        let mut is_same = true;
+        for (what, workflow) in
+            parts.iter().flat_map(|(what, names)| names.iter().map(move |name| (what, name)))
+        {
+            is_same = false;
+            output::print(|out| writeln!(out, "{what} {workflow}"))?;
+        }
+        if is_same {
+            output::message("no schedule has changed");
+        }
+        Ok(Outcome::Success)
+    })
+}
 
 /// Serves task queues until a signal arrives.
 pub(super) fn worker(

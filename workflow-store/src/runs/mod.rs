@@ -40,7 +40,6 @@ pub(crate) fn statements() -> Vec<(String, Vec<crate::db::value::Value<'static>>
         (lease::DRIVEN.to_owned(), vec![Uuid(1)]),
         (read::BY_KEY.to_owned(), vec![Text("k"), Text("user 1")]),
         (lease::HELD.to_owned(), vec![]),
-        (worker::BACKLOGS.to_owned(), vec![]),
         (message::INBOX.to_owned(), vec![Int(1), Uuid(1)]),
         (limits::NEXT_DUE.to_owned(), vec![]),
         (limits::DUE.to_owned(), vec![Int(1)]),

@@ -78,7 +78,7 @@ pub(crate) fn backlogs(sql: &mut dyn Sql) -> Result<Vec<Backlog>, SqlError> {
     sql.query(BACKLOGS, &[])?.iter().map(backlog).collect()
 }
 
-/// Rows of runs are numbered as they are inserted.
-pub(crate) const BACKLOGS: &str = "SELECT q.task_queue, q.waiting, coalesce(r.created_ns, 0) FROM \
+/// Reads the rows of all waiting runs. Rows of runs are numbered as they are inserted.
+const BACKLOGS: &str = "SELECT q.task_queue, q.waiting, coalesce(r.created_ns, 0) FROM \
     (SELECT task_queue, count(*) AS waiting, min(run) AS oldest FROM workflows_queue \
     GROUP BY task_queue) q JOIN workflows_workflowrun r ON r.id = q.oldest ORDER BY q.task_queue";

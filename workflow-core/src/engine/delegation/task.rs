@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value as Json};
 
 use super::attempt::Invocation;
@@ -87,8 +87,8 @@ pub struct TaskInputs {
     /// Outputs of jobs of the graph, by name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub outputs: BTreeMap<String, Json>,
-    /// The input of the run, for jobs that read it and graphs that depend on it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// The input of the run, for jobs that read it and graphs that depend on it. Null is an input.
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     pub run: Option<Json>,
     /// The inputs of a registered job, in the order of its parameters.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -136,6 +136,11 @@ impl AttemptOutcome {
     pub(super) fn new(result: AttemptResult) -> Self {
         Self { result, persisted: BTreeMap::new(), annotations: Map::new() }
     }
+}
+
+/// Reads a value that is there, also null.
+fn present<'de, D: Deserializer<'de>>(value: D) -> Result<Option<Json>, D::Error> {
+    Json::deserialize(value).map(Some)
 }
 
 fn is_default(timeouts: &Timeouts) -> bool {
