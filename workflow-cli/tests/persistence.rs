@@ -116,6 +116,7 @@ fn a_key_starts_one_run() {
           run  <id>
           trigger  manual
           key  monday
+          queue  default-workflows
           requested  <when>
           started  <when>
           ended  <when>
@@ -172,6 +173,7 @@ fn a_detached_run_is_watched() {
         steps #1 completed
           run  <id>
           trigger  manual
+          queue  default-workflows
           requested  <when>
           started  <when>
           ended  <when>

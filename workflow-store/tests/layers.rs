@@ -4,7 +4,7 @@
 mod support;
 
 /// From the base to the top.
-const ORDER: [&str; 18] = [
+const ORDER: [&str; 19] = [
     "db",
     "histogram",
     "rows",
@@ -21,6 +21,7 @@ const ORDER: [&str; 18] = [
     "runs",
     "catalog",
     "retry_run",
+    "why",
     "open",
     "testing",
 ];
