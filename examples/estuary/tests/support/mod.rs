@@ -19,9 +19,11 @@ use test_postgres::Database;
 pub(crate) enum Backend {
     Sqlite,
     Postgres,
+    #[cfg(feature = "temporal")]
+    Temporal,
 }
 
-/// The backends that every command is tested with.
+/// The stores that every command is tested with.
 pub(crate) const BACKENDS: [Backend; 2] = [Backend::Sqlite, Backend::Postgres];
 
 /// A backend that is ready for use.
@@ -36,6 +38,11 @@ impl Backend {
         let database = match self {
             Self::Sqlite => None,
             Self::Postgres => Some(test_postgres::database()),
+            #[cfg(feature = "temporal")]
+            Self::Temporal => {
+                let address = format!("temporal://{}/default", test_temporal::server().address());
+                return Ready { arguments: vec!["--backend".to_owned(), address], _database: None };
+            }
         };
         let address = database.as_ref().map_or("estuary.db", Database::url).to_owned();
         Ready { arguments: vec!["--db".to_owned(), address], _database: database }
