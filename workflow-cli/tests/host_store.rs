@@ -64,16 +64,25 @@ fn a_named_store_takes_precedence() {
     assert_eq!(page.items.len(), 1);
 }
 
-/// The response of a server to a request, once it listens. Before that, another program may have
-/// the port for a moment.
-fn ask(at: SocketAddr, path: &str) -> String {
+/// Starts a server that serves until the process ends, and returns its response to a request.
+fn answer_of_server(store: &Counting, path: &str) -> String {
     let deadline = Instant::now() + Duration::from_secs(60);
     loop {
-        match try_ask(at, path) {
-            Ok(answer) if !answer.is_empty() => return answer,
-            answer => assert!(Instant::now() < deadline, "nobody answers: {answer:?}"),
+        let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
+        let at = free.local_addr().expect("an address");
+        drop(free);
+        let served = store.clone();
+        let server =
+            std::thread::spawn(move || run(&served, &["serve", "--address", &at.to_string()]));
+        // It ends if another program has taken the port.
+        while !server.is_finished() {
+            match try_ask(at, path) {
+                Ok(answer) if !answer.is_empty() => return answer,
+                answer => assert!(Instant::now() < deadline, "nobody answers: {answer:?}"),
+            }
+            // Each attempt may take the port itself.
+            std::thread::sleep(Duration::from_millis(10));
         }
-        std::thread::yield_now();
     }
 }
 
@@ -95,14 +104,8 @@ fn try_ask(at: SocketAddr, path: &str) -> std::io::Result<String> {
 fn serve_uses_the_store_of_the_host() {
     let store = store();
     assert_good(run(&store, &["run", "greet", "--input", "\"bob\"", "--quiet"]));
-    let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
-    let at = free.local_addr().expect("an address");
-    drop(free);
-    let served = store.clone();
-    // Serves until the process ends.
-    std::thread::spawn(move || run(&served, &["serve", "--address", &at.to_string()]));
     let before = store.calls("runs");
-    let answer = ask(at, "/api/v1/runs");
+    let answer = answer_of_server(&store, "/api/v1/runs");
     assert!(answer.starts_with("HTTP/1.0 200"), "{answer}");
     assert!(answer.contains("\"greet\""), "{answer}");
     assert_eq!(store.calls("runs"), before + 1);
