@@ -566,7 +566,7 @@ impl tracing::field::Visit for Text {
 #[test]
 fn a_subscriber_that_panics_is_contained() {
     let waits = || {
-        let engine = Engine::builder().max_parallel(1).build();
+        let engine = Engine::builder().max_parallel(1).threads(1).build();
         let ended = engine.run(workflow(|flow| flow.job(harmless()))).wait();
         engine.run(workflow(|flow| flow.job(harmless()))).wait().map(|_| ended)
     };
