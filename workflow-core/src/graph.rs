@@ -23,6 +23,7 @@ pub(crate) use group::GroupState;
 use group::Groups;
 use lists::Lists;
 pub(crate) use names::{Names, is_generated};
+pub use record::recorded_dependencies;
 
 /// The jobs of a workflow and the order between them, ready to run.
 ///

@@ -6,6 +6,7 @@ use std::time::SystemTime;
 
 use workflow_core::engine::Enqueued;
 use workflow_core::event::{Event, EventKind, JobOrigin};
+use workflow_core::graph::recorded_dependencies;
 use workflow_core::id::RunId;
 use workflow_core::store::{BeginOutcome, NewRun, StoreError, StoredRun, Trigger};
 use workflow_core::{Status, Workflow};
@@ -194,8 +195,8 @@ impl ReusedOutcomes {
         let begins =
             |job: &str| !stays(job) || matches!(again, RetrySource::From(from) if from == job);
         let again = dependencies.after(begins);
-        let mut jobs: HashSet<String> =
-            dependencies.jobs.iter().filter(|job| !again.contains(job.as_str())).cloned().collect();
+        let stay = dependencies.jobs.iter().filter(|job| !again.contains(*job));
+        let mut jobs: HashSet<String> = stay.map(|&job| job.to_owned()).collect();
         // A job comes after the job that started it.
         for event in events {
             if let EventKind::JobStarted { job, origin: Some(origin), .. } = &event.kind
@@ -231,42 +232,30 @@ impl ReusedOutcomes {
 }
 
 /// The dependencies of the jobs.
-struct Dependencies {
-    jobs: Vec<String>,
-    before: HashMap<String, Vec<String>>,
+struct Dependencies<'a> {
+    jobs: Vec<&'a str>,
+    before: HashMap<&'a str, Vec<&'a str>>,
 }
 
-impl Dependencies {
-    fn of(run: &StoredRun) -> Self {
-        let graph = &run.workflow.graph;
-        let text = |json: &serde_json::Value| json.as_str().unwrap_or_default().to_owned();
-        let list = |key: &str| graph[key].as_array().into_iter().flatten();
-        let jobs = list("nodes").map(|node| text(&node["id"])).collect();
-        let mut before: HashMap<String, Vec<String>> = HashMap::new();
-        for edge in list("edges") {
-            before.entry(text(&edge["target"])).or_default().push(text(&edge["source"]));
-        }
-        for group in list("groups") {
-            let names = |key: &str| group[key].as_array().into_iter().flatten().map(text);
-            for target in names("targets") {
-                before.entry(target).or_default().extend(names("sources"));
-            }
-        }
-        Self { jobs, before }
+impl<'a> Dependencies<'a> {
+    fn of(run: &'a StoredRun) -> Self {
+        let graph = &*run.workflow.graph;
+        let nodes = graph["nodes"].as_array().into_iter().flatten();
+        let jobs = nodes.filter_map(|node| node["id"].as_str()).collect();
+        Self { jobs, before: recorded_dependencies(graph) }
     }
 
-    fn before(&self, job: &str) -> impl Iterator<Item = &str> {
-        self.before.get(job).into_iter().flatten().map(String::as_str)
+    fn before(&self, job: &str) -> impl Iterator<Item = &'a str> {
+        self.before.get(job).into_iter().flatten().copied()
     }
 
     /// The jobs that run again: these, and all that depend on one of them.
-    fn after(&self, begins: impl Fn(&str) -> bool) -> HashSet<&str> {
-        let mut again: HashSet<&str> =
-            self.jobs.iter().map(String::as_str).filter(|job| begins(job)).collect();
+    fn after(&self, begins: impl Fn(&str) -> bool) -> HashSet<&'a str> {
+        let jobs = || self.jobs.iter().copied();
+        let mut again: HashSet<&str> = jobs().filter(|job| begins(job)).collect();
         loop {
             let waits = |job: &&str| self.before(job).any(|before| again.contains(before));
-            let jobs = self.jobs.iter().map(String::as_str);
-            let more: Vec<&str> = jobs.filter(|job| !again.contains(job)).filter(waits).collect();
+            let more: Vec<&str> = jobs().filter(|job| !again.contains(job)).filter(waits).collect();
             if more.is_empty() {
                 return again;
             }
@@ -276,8 +265,9 @@ impl Dependencies {
 
     /// Checks that all dependencies of the job completed.
     fn check(&self, run: RunId, job: &str, stays: impl Fn(&str) -> bool) -> Result<(), RetryError> {
-        if !self.jobs.iter().any(|known| known == job) {
-            let (job, known) = (job.to_owned(), self.jobs.clone());
+        if !self.jobs.contains(&job) {
+            let known = self.jobs.iter().map(|&known| known.to_owned()).collect();
+            let job = job.to_owned();
             return Err(RetryError::NoJob { run, job, known });
         }
         let mut left: Vec<&str> = self.before(job).collect();

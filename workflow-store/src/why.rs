@@ -8,6 +8,7 @@ use serde::{Serialize, Serializer};
 use serde_json::Value as Json;
 use workflow_core::Status;
 use workflow_core::event::{Stall, Waiting, format_time};
+use workflow_core::graph::recorded_dependencies;
 use workflow_core::id::RunId;
 use workflow_core::store::{LimitWait, StoreError, StoredRun, StoredWorker};
 
@@ -326,7 +327,7 @@ async fn children(catalog: &dyn Catalog, run: RunId) -> Result<HashMap<String, R
 
 /// Why the jobs of a run that an engine drives have not ended.
 fn why_jobs(details: &RunDetails, graph: &Json, children: &HashMap<String, RunId>) -> Vec<Reason> {
-    let before = dependencies(graph);
+    let before = recorded_dependencies(graph);
     let ended: HashMap<&str, bool> =
         details.jobs.iter().map(|job| (job.name.as_str(), job.status.is_final())).collect();
     let waiting: HashMap<&str, &Waiting> =
@@ -352,25 +353,4 @@ fn why_jobs(details: &RunDetails, graph: &Json, children: &HashMap<String, RunId
     };
     let open = details.jobs.iter().filter(|job| !job.status.is_final());
     open.map(|job| Reason { job: Some(job.name.clone()), cause: cause(job) }).collect()
-}
-
-/// The jobs that each job waits for, by a graph as data.
-fn dependencies(graph: &Json) -> HashMap<&str, Vec<&str>> {
-    let mut before = HashMap::<&str, Vec<&str>>::new();
-    for edge in items(graph, "edges") {
-        if let (Some(source), Some(target)) = (edge["source"].as_str(), edge["target"].as_str()) {
-            before.entry(target).or_default().push(source);
-        }
-    }
-    for group in items(graph, "groups") {
-        let sources: Vec<&str> = items(group, "sources").filter_map(Json::as_str).collect();
-        for target in items(group, "targets").filter_map(Json::as_str) {
-            before.entry(target).or_default().extend(&sources);
-        }
-    }
-    before
-}
-
-fn items<'a>(of: &'a Json, key: &str) -> impl Iterator<Item = &'a Json> {
-    of[key].as_array().into_iter().flatten()
 }

@@ -1,5 +1,7 @@
 //! The graph as data for a store, and its fingerprint.
 
+use std::collections::HashMap;
+
 use serde_json::{Value as Json, json};
 
 use super::Graph;
@@ -40,6 +42,40 @@ impl Graph {
         });
         uuid::Uuid::new_v5(&NAMESPACE, text.as_bytes()).to_string()
     }
+}
+
+/// Returns the jobs for which each job waits, in a graph as [`Graph::to_json`] writes it: by edges
+/// first, then by groups. Jobs that wait for none are absent.
+///
+/// ```
+/// use serde_json::json;
+/// use workflow_core::graph::recorded_dependencies;
+///
+/// let graph = json!({
+///     "nodes": [{ "id": "a" }, { "id": "b" }, { "id": "c" }],
+///     "edges": [{ "source": "a", "target": "c" }],
+///     "groups": [{ "sources": ["b"], "targets": ["c"] }],
+/// });
+/// assert_eq!(recorded_dependencies(&graph)["c"], ["a", "b"]);
+/// ```
+pub fn recorded_dependencies(graph: &Json) -> HashMap<&str, Vec<&str>> {
+    let mut before = HashMap::<&str, Vec<&str>>::new();
+    for edge in items(graph, "edges") {
+        if let (Some(source), Some(target)) = (edge["source"].as_str(), edge["target"].as_str()) {
+            before.entry(target).or_default().push(source);
+        }
+    }
+    for group in items(graph, "groups") {
+        let sources: Vec<&str> = items(group, "sources").filter_map(Json::as_str).collect();
+        for target in items(group, "targets").filter_map(Json::as_str) {
+            before.entry(target).or_default().extend(&sources);
+        }
+    }
+    before
+}
+
+fn items<'a>(of: &'a Json, key: &str) -> impl Iterator<Item = &'a Json> {
+    of[key].as_array().into_iter().flatten()
 }
 
 /// The code of a trigger rule in fingerprints.

@@ -7,6 +7,7 @@ use axum::extract::State;
 use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
+use workflow_core::graph::recorded_dependencies;
 
 use super::super::problems::Problems;
 use super::{RUN_PARAMETER, stored};
@@ -76,17 +77,10 @@ pub(super) async fn job(
     }))
 }
 
-fn list<'a>(of: &'a Value, key: &str) -> impl Iterator<Item = &'a Value> {
-    of[key].as_array().into_iter().flatten()
-}
-
 /// Returns the jobs that a job depends on, by edges and groups.
 fn waits_for(graph: &Value, name: &str) -> Vec<String> {
-    let edges = list(graph, "edges").filter(|edge| edge["target"] == name);
-    let edges = edges.map(|edge| &edge["source"]);
-    let is_target = |group: &&Value| list(group, "targets").any(|target| target == name);
-    let groups = list(graph, "groups").filter(is_target).flat_map(|group| list(group, "sources"));
-    edges.chain(groups).filter_map(|name| name.as_str().map(str::to_owned)).collect()
+    let before = recorded_dependencies(graph).remove(name).unwrap_or_default();
+    before.into_iter().map(str::to_owned).collect()
 }
 
 /// Returns the start and end of all attempts of a run, for a Gantt chart.
