@@ -1,0 +1,137 @@
+//! Why a run did not start, or why a call about a run failed.
+
+use temporalio_client::errors::{
+    WorkflowGetResultError, WorkflowInteractionError, WorkflowQueryError,
+};
+use temporalio_common::error::IncomingError;
+use workflow_core::RunError;
+use workflow_core::engine::{LookupError, ResumeError};
+use workflow_core::workflow::PlanError;
+
+use crate::message::chain;
+
+/// Why a run did not start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// There is no such workflow in this program.
+    #[error(transparent)]
+    Lookup(LookupError),
+    /// The input does not serialize to JSON.
+    #[error("the input cannot be written as JSON")]
+    Input(#[source] serde_json::Error),
+    /// The input does not fit the workflow.
+    #[error("the input does not fit workflow `{workflow}`: {reason}")]
+    Mismatch {
+        /// The workflow.
+        workflow: String,
+        /// What does not fit.
+        reason: String,
+    },
+    /// The workflow cannot be planned for this input.
+    #[error("workflow `{workflow}` cannot run")]
+    Plan {
+        /// The workflow.
+        workflow: String,
+        /// The cause.
+        #[source]
+        error: PlanError,
+    },
+    /// A workflow with this ID is running.
+    #[error(
+        "a workflow with the ID `{id}` is already running; choose another ID, or find that run"
+    )]
+    AlreadyStarted {
+        /// The workflow ID.
+        id: String,
+    },
+    /// The server did not accept the workflow.
+    #[error("Temporal did not start workflow `{workflow}`")]
+    Server {
+        /// The workflow.
+        workflow: String,
+        /// The cause.
+        #[source]
+        error: Box<dyn std::error::Error + Send + Sync>,
+    },
+}
+
+/// Why a request to a run on Temporal failed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CallError {
+    /// There is no such run.
+    #[error("Temporal has no such run; its retention period may be over")]
+    NotFound,
+    /// The run failed.
+    #[error("workflow `{workflow}` failed: {message}")]
+    Failed {
+        /// The workflow.
+        workflow: String,
+        /// The failure.
+        message: String,
+    },
+    /// The run was cancelled.
+    #[error("workflow `{workflow}` was cancelled")]
+    Cancelled {
+        /// The workflow.
+        workflow: String,
+    },
+    /// The run did not complete, as its report shows.
+    #[error(transparent)]
+    Run(RunError),
+    /// The report of the run cannot be restored in this program.
+    #[error("the report of the run cannot be restored")]
+    Restore(#[from] ResumeError),
+    /// A payload is not what it must be.
+    #[error("unexpected payload")]
+    Payload(#[source] serde_json::Error),
+    /// The workflow is not one of this project.
+    #[error("workflow `{0}` of this Temporal namespace is not one that this project runs")]
+    Foreign(String),
+    /// The server or a worker did not answer.
+    #[error("Temporal did not answer")]
+    Server(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl CallError {
+    pub(super) fn foreign(workflow: &str) -> Self {
+        Self::Foreign(workflow.to_owned())
+    }
+
+    pub(super) fn of_result(workflow: &str, error: WorkflowGetResultError) -> Self {
+        let workflow = workflow.to_owned();
+        match error {
+            WorkflowGetResultError::Failed(error) => match *error {
+                IncomingError::Application(failure) => {
+                    let message = failure.failure().map(|failure| failure.message.clone());
+                    Self::Failed { workflow, message: message.unwrap_or_default() }
+                }
+                other => Self::Failed { workflow, message: chain(&other) },
+            },
+            WorkflowGetResultError::Cancelled { .. } => Self::Cancelled { workflow },
+            WorkflowGetResultError::Terminated { .. } => {
+                Self::Failed { workflow, message: "it was terminated".to_owned() }
+            }
+            WorkflowGetResultError::TimedOut => {
+                Self::Failed { workflow, message: "Temporal's timeout of it is over".to_owned() }
+            }
+            WorkflowGetResultError::NotFound(_) => Self::NotFound,
+            other => Self::Server(other.into()),
+        }
+    }
+
+    pub(super) fn of_interaction(error: WorkflowInteractionError) -> Self {
+        match error {
+            WorkflowInteractionError::NotFound(_) => Self::NotFound,
+            other => Self::Server(other.into()),
+        }
+    }
+
+    pub(super) fn of_query(error: WorkflowQueryError) -> Self {
+        match error {
+            WorkflowQueryError::NotFound(_) => Self::NotFound,
+            other => Self::Server(other.into()),
+        }
+    }
+}
