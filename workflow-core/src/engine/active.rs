@@ -350,20 +350,6 @@ impl ActiveRun {
         self.engine.delegation.is_some()
     }
 
-    /// Whether the plan of the run depends on its input.
-    pub(super) fn is_planned_per_input(&self) -> bool {
-        let plan = guard::call(|| self.workflow.plan(None).ok()).ok().flatten();
-        plan.is_none_or(|plan| !Arc::ptr_eq(&plan, &self.plan))
-    }
-
-    /// The input as JSON; `None` without one.
-    pub(super) fn written_input(&self) -> Result<Option<Json>, JobError> {
-        let Some((kind, value)) = self.workflow.input().zip(self.run_values.run_input()) else {
-            return Ok(None);
-        };
-        kind.write(value).map(Some).map_err(JobError::of_value)
-    }
-
     /// Registers the lease under which the engine drives the run.
     pub(super) fn hold_lease(&self, lease: Lease) {
         if let Some(lease_renewer) = &self.engine.lease_renewer {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use workflow_core::Status;
-use workflow_core::store::{BeginOutcome, Lease, Owner, StoreError, Trigger};
+use workflow_core::store::{BeginOutcome, Lease, Owner, StoreError, StoredRun, Trigger};
 
 use super::append::{block, follow, follow_reused};
 use super::definition::definition;
@@ -37,10 +37,7 @@ pub(crate) fn begin(
     let outcome = check(id, 0, Status::Pending, &new.events)?;
     key::lock(cx, &new.run)?;
     let known = if visibility.sees_all() { cx.write_cache.definition(&new.run) } else { None };
-    let user = new.run.user.as_deref();
-    let is_asked = known.is_none() || new.run.idempotency_key.is_some();
-    let owner = user.filter(|user| is_asked || !cx.write_cache.knows_user(user));
-    let owner = owner.map(|user| accounts::named(cx.sql, user)).transpose()?;
+    let owner = number_of_user(cx, new, known.is_none())?;
     let scope = key::scope(&new.run, owner);
     if let Some(begun) = key::repeated(cx, new, scope.as_deref(), owner)? {
         return Ok(begun);
@@ -51,45 +48,26 @@ pub(crate) fn begin(
     };
     let waits = cx.totals.waits && new.is_plain();
     let keys = new.run.flow_control.has_limits().then(|| limit_keys(ids, new));
-    let conflict = match (&keys, admission) {
-        (Some(keys), Admission::Active) if !outcome.status.is_final() => {
-            let is_retry = !new.events.is_empty();
-            limits::settle_conflict(cx, &new.run, keys, ids.definition, is_retry)?
-        }
-        _ => Conflict::None,
+    let open = keys.as_ref().filter(|_| !outcome.status.is_final());
+    let open = open.filter(|_| admission == Admission::Active);
+    let refused = match settle(cx, new, open, ids)? {
+        Settled::Begins => None,
+        Settled::Refused(refused) => Some(refused),
+        Settled::Shares(run) => return Ok(BeginOutcome::Existing(run)),
     };
-    let refused_events = match conflict {
-        Conflict::None => Vec::new(),
-        Conflict::Refused(holders) => {
-            let first: Vec<_> = new.events.iter().map(|event| event.event.clone()).collect();
-            new.run.refused_events(&first, &holders)
-        }
-        Conflict::Shares(run) => {
-            let run = read::run(cx.sql, Visibility::All, run)?.ok_or(StoreError::NoRun { run })?;
-            return Ok(BeginOutcome::Existing(Box::new(run)));
-        }
-    };
-    let is_refused = !refused_events.is_empty();
-    let (new, outcome) = match is_refused {
-        false => (new, outcome),
-        true => {
-            let refused = Arc::new(new.with(&refused_events)?);
-            let outcome = check(id, 0, Status::Pending, &refused.events)?;
-            (&Arc::clone(&refused), outcome)
-        }
+    let (new, outcome) = match &refused {
+        None => (new, outcome),
+        Some(refused) => (refused, check(id, 0, Status::Pending, &refused.events)?),
     };
     let row = if waits {
         cx.write_cache.run_number(cx.sql)?
     } else {
         let scope = scope.as_deref();
         let opening = Opening { ids, outcome: &outcome, row: None, scope, admission };
-        let Some(row) = insert(cx.sql, new, &opening)? else {
+        let Some(row) = insert(cx.sql, new, &opening, keys.as_ref())? else {
             let repeated = key::repeated(cx, new, scope, owner)?;
-            return repeated.map_or_else(|| refused(cx, new, ids), Ok);
+            return repeated.map_or_else(|| rejected(cx, new, ids), Ok);
         };
-        if let Some(keys) = keys.as_ref().filter(|_| !outcome.status.is_final()) {
-            limits::insert(cx.sql, row, &new.run, keys)?;
-        }
         row
     };
     let lease = new.run.owner.map(|owner| Lease { run: id, owner: owner.id, token: 1 });
@@ -98,23 +76,58 @@ pub(crate) fn begin(
     if visibility.sees_all() && known.is_none() {
         cx.write_cache.know_definition(&new.run, ids);
     }
-    if let (Some(owner), Some(Some(at))) = (new.run.owner, renewed) {
-        cx.write_cache.know_alive(owner, at);
-    }
     let debounce = keys.and_then(|keys| keys.debounce);
     cx.totals.queued.extend(new.place(row, &outcome, debounce));
-    cx.totals.begin(ids.workflow, to_micros(new.run.created_at));
-    remember(cx, new, ids, row, &outcome)?;
+    remember(cx, new, ids, row, &outcome, renewed.flatten())?;
     if waits {
-        cx.totals.deferred.push(DeferredWrite::Begin {
-            new: new.clone(),
-            ids,
-            row,
-            outcome,
-            admission,
-        });
+        let new = new.clone();
+        cx.totals.deferred.push(DeferredWrite::Begin { new, ids, row, outcome, admission });
     }
-    Ok(if is_refused { BeginOutcome::Cancelled } else { BeginOutcome::New(lease) })
+    Ok(if refused.is_some() { BeginOutcome::Cancelled } else { BeginOutcome::New(lease) })
+}
+
+/// The number of the user who requested the run, unless nothing needs it.
+fn number_of_user(
+    cx: &mut Cx<'_>,
+    new: &Beginning,
+    is_new_definition: bool,
+) -> Answer<Option<i64>> {
+    let is_asked = is_new_definition || new.run.idempotency_key.is_some();
+    let user = new.run.user.as_deref();
+    let user = user.filter(|user| is_asked || !cx.write_cache.knows_user(user));
+    Ok(user.map(|user| accounts::named(cx.sql, user)).transpose()?)
+}
+
+/// What the limits of a run make of a request.
+enum Settled {
+    Begins,
+    /// It is recorded as cancelled, with these events.
+    Refused(Arc<Beginning>),
+    /// It shares this run.
+    Shares(Box<StoredRun>),
+}
+
+/// Settles a conflict with the runs of the same keys, if there are keys.
+fn settle(
+    cx: &mut Cx<'_>,
+    new: &Beginning,
+    keys: Option<&LimitKeys>,
+    ids: DefinitionIds,
+) -> Answer<Settled> {
+    let Some(keys) = keys else { return Ok(Settled::Begins) };
+    let is_retry = !new.events.is_empty();
+    match limits::settle_conflict(cx, &new.run, keys, ids.definition, is_retry)? {
+        Conflict::None => Ok(Settled::Begins),
+        Conflict::Refused(holders) => {
+            let first: Vec<_> = new.events.iter().map(|event| event.event.clone()).collect();
+            let refused = new.with(&new.run.refused_events(&first, &holders))?;
+            Ok(Settled::Refused(Arc::new(refused)))
+        }
+        Conflict::Shares(run) => {
+            let run = read::run(cx.sql, Visibility::All, run)?.ok_or(StoreError::NoRun { run })?;
+            Ok(Settled::Shares(Box::new(run)))
+        }
+    }
 }
 
 fn limit_keys(ids: DefinitionIds, new: &Beginning) -> LimitKeys {
@@ -124,9 +137,14 @@ fn limit_keys(ids: DefinitionIds, new: &Beginning) -> LimitKeys {
     LimitKeys { debounce, ..keys }
 }
 
-/// Writes the row of a run with its first events, and returns its number. `None` if the run or its
-/// key exists, or the workflow is inactive.
-fn insert(sql: &mut dyn Sql, new: &Beginning, opening: &Opening<'_>) -> Answer<Option<i64>> {
+/// Writes the row of a run with its first events and, unless it has ended, its limits; returns its
+/// number. `None` if the run or its key exists, or the workflow is inactive.
+fn insert(
+    sql: &mut dyn Sql,
+    new: &Beginning,
+    opening: &Opening<'_>,
+    keys: Option<&LimitKeys>,
+) -> Answer<Option<i64>> {
     let (text, values) = new.statement(opening);
     let Some(row) = sql.first(text, &values)? else { return Ok(None) };
     let row = row.int(0)?;
@@ -134,11 +152,14 @@ fn insert(sql: &mut dyn Sql, new: &Beginning, opening: &Opening<'_>) -> Answer<O
     for blocked in new.events.iter().filter_map(|event| event.blocked.as_ref()) {
         block(sql, row, blocked.as_deref())?;
     }
+    if let Some(keys) = keys.filter(|_| !opening.outcome.status.is_final()) {
+        limits::insert(sql, row, &new.run, keys)?;
+    }
     Ok(Some(row))
 }
 
 /// The reason why no row was added, if it is not the key.
-fn refused(cx: &mut Cx<'_>, new: &Beginning, ids: DefinitionIds) -> Answer<BeginOutcome> {
+fn rejected(cx: &mut Cx<'_>, new: &Beginning, ids: DefinitionIds) -> Answer<BeginOutcome> {
     let run = new.run.id;
     if read::run(cx.sql, Visibility::All, run)?.is_some() {
         return match cx.write_cache.is_uncertain(run) {
@@ -170,7 +191,7 @@ fn renew_owner(cx: &mut Cx<'_>, owner: Owner) -> Result<Option<Instant>, SqlErro
     keep_alive(cx.sql, owner).map(|()| Some(at))
 }
 
-/// Caches the user, and the state of the run after its first events, of which an imported run has
+/// Counts the run, and caches that its owner was alive at this time, the user, and the state of the run after its first events, of which an imported run has
 /// many.
 fn remember(
     cx: &mut Cx<'_>,
@@ -178,7 +199,12 @@ fn remember(
     ids: DefinitionIds,
     row: i64,
     outcome: &Outcome,
+    alive_at: Option<Instant>,
 ) -> Result<(), StoreError> {
+    cx.totals.begin(ids.workflow, to_micros(new.run.created_at));
+    if let (Some(owner), Some(at)) = (new.run.owner, alive_at) {
+        cx.write_cache.know_alive(owner, at);
+    }
     if let Some(user) = &new.run.user {
         cx.write_cache.know_user(user);
     }

@@ -10,6 +10,7 @@ use serde_json::{Map, Value as Json};
 use super::attempt::Invocation;
 use crate::engine::active::ActiveRun;
 use crate::event::Failure;
+use crate::guard;
 use crate::id::RunId;
 use crate::job::{AttemptIo, Grace, JobError, Services as _, Source, Timeouts};
 use crate::run::ChildName;
@@ -176,30 +177,7 @@ pub(super) fn describe(
         _ => None,
     };
     drop(state);
-    let (address, inputs) = match (compensates, invocation.as_call()) {
-        (Some(of), _) => {
-            let of_name = run.plan.graph.names.get(of as usize).to_owned();
-            let fingerprint = Arc::clone(&run.plan.stored_graph().fingerprint);
-            let mut inputs = graph_inputs(run, of)?;
-            // A compensation reads the output of its job.
-            inputs.outputs.extend(output(run, of)?.map(|value| (of_name.clone(), value)));
-            (Some(JobAddress::Compensation { of: of_name, fingerprint }), inputs)
-        }
-        (None, None) => {
-            let fingerprint = Arc::clone(&run.plan.stored_graph().fingerprint);
-            (Some(JobAddress::Graph { fingerprint }), graph_inputs(run, job)?)
-        }
-        (None, Some(call)) => match call.parameter_types() {
-            Some(types) => match parameters(invocation.inputs(), &types) {
-                Some(parameters) => {
-                    let inputs = TaskInputs { parameters, ..TaskInputs::default() };
-                    (Some(JobAddress::Registry), inputs)
-                }
-                None => (None, TaskInputs::default()),
-            },
-            None => (None, TaskInputs::default()),
-        },
-    };
+    let (address, inputs) = locate(run, job, compensates, invocation)?;
     Ok(JobTask {
         run: run.id,
         workflow: run.workflow.name().to_string(),
@@ -218,13 +196,43 @@ pub(super) fn describe(
     })
 }
 
+/// Where the function of a job is found, and what it reads.
+fn locate(
+    run: &ActiveRun,
+    job: u32,
+    compensates: Option<u32>,
+    invocation: &Invocation,
+) -> Result<(Option<JobAddress>, TaskInputs), JobError> {
+    let fingerprint = || Arc::clone(&run.plan.stored_graph().fingerprint);
+    if let Some(of) = compensates {
+        let mut inputs = graph_inputs(run, of)?;
+        let name = run.plan.graph.names.get(of as usize).to_owned();
+        // A compensation reads the output of its job.
+        inputs.outputs.extend(output(run, of)?.map(|value| (name.clone(), value)));
+        let address = JobAddress::Compensation { of: name, fingerprint: fingerprint() };
+        return Ok((Some(address), inputs));
+    }
+    let Some(call) = invocation.as_call() else {
+        let address = JobAddress::Graph { fingerprint: fingerprint() };
+        return Ok((Some(address), graph_inputs(run, job)?));
+    };
+    let types = call.parameter_types();
+    let parameters = types.and_then(|types| parameters(invocation.inputs(), &types));
+    Ok(match parameters {
+        Some(parameters) => {
+            (Some(JobAddress::Registry), TaskInputs { parameters, ..TaskInputs::default() })
+        }
+        None => (None, TaskInputs::default()),
+    })
+}
+
 /// What a job of the graph reads. Outputs of jobs that did not complete are absent.
 fn graph_inputs(run: &ActiveRun, job: u32) -> Result<TaskInputs, JobError> {
     let layout = &run.plan.layout;
     let sources = layout.inputs_of(job);
     let mut inputs = TaskInputs::default();
-    if run.is_planned_per_input() || sources.iter().any(|source| source.column == Source::INPUT) {
-        inputs.run = run.written_input()?;
+    if is_planned_per_input(run) || sources.iter().any(|source| source.column == Source::INPUT) {
+        inputs.run = run_input(run)?;
     }
     let is_output = |source: &&Source| (source.column as usize) < layout.columns.len();
     for source in sources.iter().filter(is_output) {
@@ -236,6 +244,20 @@ fn graph_inputs(run: &ActiveRun, job: u32) -> Result<TaskInputs, JobError> {
         }
     }
     Ok(inputs)
+}
+
+/// Whether the plan of the run depends on its input.
+fn is_planned_per_input(run: &ActiveRun) -> bool {
+    let plan = guard::call(|| run.workflow.plan(None).ok()).ok().flatten();
+    plan.is_none_or(|plan| !Arc::ptr_eq(&plan, &run.plan))
+}
+
+/// The input of the run; `None` without one.
+fn run_input(run: &ActiveRun) -> Result<Option<Json>, JobError> {
+    let Some((kind, value)) = run.workflow.input().zip(run.run_values.run_input()) else {
+        return Ok(None);
+    };
+    kind.write(value).map(Some).map_err(JobError::of_value)
 }
 
 /// The output of a job of the graph, if it is there.
