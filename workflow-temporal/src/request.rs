@@ -1,6 +1,7 @@
 //! Requests of the engine as futures of the SDK.
 
-use std::future::{Future as _, poll_fn};
+use std::future::{Future, poll_fn};
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,6 +9,7 @@ use futures::FutureExt as _;
 use futures::channel::oneshot;
 use futures::future::LocalBoxFuture;
 use serde_json::{Value as Json, json};
+use temporalio_common::data_converters::RawValue;
 use temporalio_common::error::{
     ActivityExecutionError, ChildWorkflowExecutionError, IncomingError,
 };
@@ -87,24 +89,29 @@ async fn sleep<W: 'static>(
 ) -> Answer {
     let token = WorkflowCancellationToken::new();
     let options = TimerOptions::builder(duration).cancellation_token(token.clone()).build();
-    let mut timer = Box::pin(ctx.timer(options));
-    poll_fn(|cx| {
-        cancel_when(&token, answer.is_canceled());
-        timer.as_mut().poll(cx)
-    })
-    .await;
+    cancellable(ctx.timer(options), &token, || answer.is_canceled()).await;
     Box::new(move || {
         // Fails if nobody waits any more.
         let _unwanted = answer.send(());
     })
 }
 
-/// Cancels something when it is time. Checked whenever the engine was polled, because the engine
-/// decides it, and without a waker, because the SDK does not accept wakes of others.
-fn cancel_when(token: &WorkflowCancellationToken, is_time: bool) {
-    if is_time && !token.is_cancelled() {
-        token.cancel();
-    }
+/// Waits for a call of Temporal, and cancels it when it is time. Checked whenever the engine was
+/// polled, because the engine decides it, and without a waker, because the SDK does not accept wakes
+/// of others.
+async fn cancellable<F: Future>(
+    call: F,
+    token: &WorkflowCancellationToken,
+    is_time: impl Fn() -> bool,
+) -> F::Output {
+    let mut call = pin!(call);
+    poll_fn(|cx| {
+        if is_time() && !token.is_cancelled() {
+            token.cancel();
+        }
+        call.as_mut().poll(cx)
+    })
+    .await
 }
 
 fn run_activity<W: 'static>(
@@ -132,15 +139,9 @@ fn run_activity<W: 'static>(
     let input = payload::write(&json!(task));
     let stop = stop.clone();
     async move {
-        let mut call = Box::pin(ctx.execute_activity(name, input, options));
-        let result = poll_fn(|cx| {
-            cancel_when(&token, stop.is_set() || answer.is_canceled());
-            call.as_mut().poll(cx)
-        });
-        let outcome = match result.await {
-            Ok(output) => outcome_of(&output.payloads),
-            Err(error) => failed_outcome(&error),
-        };
+        let is_time = || stop.is_set() || answer.is_canceled();
+        let call = ctx.execute_activity(name, input, options);
+        let outcome = activity_outcome(cancellable(call, &token, is_time).await);
         Box::new(move || drop(answer.send(outcome))) as Answer
     }
     .boxed_local()
@@ -165,15 +166,9 @@ fn run_local<W: 'static>(
     let input = payload::write(&json!(held.key()));
     async move {
         let name = UntypedActivity::new(activity::LOCAL);
-        let mut call = Box::pin(ctx.execute_local_activity(name, input, options));
-        let result = poll_fn(|cx| {
-            cancel_when(&token, stop.is_set() || answer.is_canceled());
-            call.as_mut().poll(cx)
-        });
-        let outcome = match result.await {
-            Ok(output) => outcome_of(&output.payloads),
-            Err(error) => failed_outcome(&error),
-        };
+        let is_time = || stop.is_set() || answer.is_canceled();
+        let call = ctx.execute_local_activity(name, input, options);
+        let outcome = activity_outcome(cancellable(call, &token, is_time).await);
         drop(held);
         Box::new(move || drop(answer.send(outcome))) as Answer
     }
@@ -205,12 +200,8 @@ fn run_child<W: 'static>(
     options.parent_close_policy = ParentClosePolicy::RequestCancel;
     async move {
         let call = child_result(&ctx, &workflow, input, options);
-        let mut call = Box::pin(call);
-        let result = poll_fn(|cx| {
-            cancel_when(&token, stop.is_set() || answer.is_canceled());
-            call.as_mut().poll(cx)
-        })
-        .await;
+        let is_time = || stop.is_set() || answer.is_canceled();
+        let result = cancellable(call, &token, is_time).await;
         Box::new(move || drop(answer.send(result))) as Answer
     }
     .boxed_local()
@@ -245,6 +236,14 @@ fn application_message(error: Option<&IncomingError>) -> Option<String> {
             failure.failure().map(|failure| failure.message.clone())
         }
         _ => None,
+    }
+}
+
+/// The outcome of an attempt that was an activity.
+fn activity_outcome(result: Result<RawValue, ActivityExecutionError>) -> AttemptOutcome {
+    match result {
+        Ok(output) => outcome_of(&output.payloads),
+        Err(error) => failed_outcome(&error),
     }
 }
 
