@@ -9,11 +9,10 @@
 mod cluster;
 mod fetch;
 mod programs;
-
-#[cfg(feature = "cluster")]
 #[path = "../../tests-support/tools.rs"]
 mod tools;
 
+#[cfg(feature = "cluster")]
 pub use cluster::{Database, Encrypted, Unsteady, database, run, set_clock};
 pub use programs::{MissingPostgres, PLACE, Programs, programs};
 

@@ -20,7 +20,8 @@ pub(crate) fn setup(shell: &Shell) -> Result<(), Failure> {
     }
     typos(shell)?;
     schemathesis(shell)?;
-    postgres(shell)
+    postgres(shell)?;
+    temporal(shell)
 }
 
 /// Finds PostgreSQL, or fetches it as the tests would.
