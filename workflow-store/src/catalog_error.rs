@@ -194,6 +194,13 @@ pub enum CatalogField {
     TokenName,
 }
 
+impl CatalogError {
+    /// Creates the error of a user who did what only an admin may do.
+    pub(crate) fn for_admins(user: String, what: String) -> Self {
+        Self::Forbidden { user, what, cure: "ask an admin" }
+    }
+}
+
 impl CatalogField {
     /// The name of the parameter or field, such as `project_name`.
     pub fn as_str(self) -> &'static str {
@@ -329,6 +336,6 @@ impl From<CatalogFailure> for OperationError {
 
 impl From<NotStaff> for CatalogError {
     fn from(NotStaff { user, what }: NotStaff) -> Self {
-        Self::Forbidden { user, what: what.to_owned(), cure: "ask an admin" }
+        Self::for_admins(user, what.to_owned())
     }
 }

@@ -16,11 +16,9 @@ impl<D: Database> SqlStore<D> {
     /// Checks that the operation is about the viewer's own account.
     fn check_self(&self, name: &str, what: &str) -> Result<(), CatalogError> {
         match &self.viewer {
-            Viewer::User(user) if user != name => Err(CatalogError::Forbidden {
-                user: user.clone(),
-                what: format!("{what} user `{name}`"),
-                cure: "ask an admin",
-            }),
+            Viewer::User(user) if user != name => {
+                Err(CatalogError::for_admins(user.clone(), format!("{what} user `{name}`")))
+            }
             _ => Ok(()),
         }
     }

@@ -324,7 +324,7 @@ fn given_away(
     if !visibility.sees_all() {
         let what = format!("give workflow `{}` to another user", old.name);
         let user = resolve::user_name(sql, visibility)?;
-        return Err(CatalogError::Forbidden { user, what, cure: "ask an admin" }.into());
+        return Err(CatalogError::for_admins(user, what).into());
     }
     if old.source == Source::Registered {
         return Err(CatalogError::Invalid {

@@ -94,7 +94,7 @@ pub(crate) fn resolve_own(
     }
     let user = user_name(sql, visibility)?;
     let what = format!("{what} workflow `{which}`, which is registered by a program");
-    Err(CatalogError::Forbidden { user, what, cure: "ask an admin" }.into())
+    Err(CatalogError::for_admins(user, what).into())
 }
 
 /// The name of the viewer; empty if anonymous.

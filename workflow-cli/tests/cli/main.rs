@@ -1,0 +1,24 @@
+//! The command line, by its real binaries.
+
+mod support;
+
+mod commands;
+mod control_codes;
+mod external_writer;
+mod files;
+mod help;
+mod host_store;
+#[cfg(target_os = "linux")]
+mod live;
+mod persistence;
+mod postgres;
+#[cfg(target_os = "linux")]
+mod processes;
+mod queues;
+mod serve;
+mod stopping;
+mod store;
+mod store_help;
+#[cfg(feature = "temporal")]
+mod temporal;
+mod terminal;

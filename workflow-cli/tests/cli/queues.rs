@@ -1,0 +1,206 @@
+//! Queued runs and the workers that run them.
+
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::json;
+
+use crate::support::{command, folder, host_binary, host_in};
+
+/// A worker of the host, killed at the end of the test.
+struct Worker(Child);
+
+impl Worker {
+    fn start(folder: &Path, args: &[&str]) -> Self {
+        let mut worker: Command = command(&host_binary());
+        worker.arg("worker").args(args).current_dir(folder);
+        worker.stdout(Stdio::null()).stderr(Stdio::null());
+        Self(worker.spawn().expect("it starts"))
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.0), signal).expect("it runs");
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        let _gone = self.0.kill();
+        let _reaped = self.0.wait();
+    }
+}
+
+fn trigger(folder: &Path, args: &[&str]) -> String {
+    let queued = host_in(folder, &[&["trigger"], args].concat());
+    assert_eq!(queued.code, Some(0), "{}", queued.err);
+    queued.out.trim().to_owned()
+}
+
+fn status(folder: &Path, run: &str) -> String {
+    let run = host_in(folder, &["runs", "get", run, "-f", "json"]).json();
+    run["status"].as_str().expect("a status").to_owned()
+}
+
+fn until_completed(folder: &Path, run: &str) {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while status(folder, run) != "completed" {
+        assert!(Instant::now() < deadline, "{run} is {}", status(folder, run));
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn a_worker_runs_the_runs_of_its_queues() {
+    let folder = folder("queues_domains", &[]);
+    let order = trigger(&folder, &["orders/report", "--day", "2026-01-02"]);
+    let stock = trigger(&folder, &["stock/count"]);
+    let special = trigger(&folder, &["stock/count", "--task-queue", "special"]);
+    let worker = Worker::start(&folder, &["--domain", "orders", "--task-queue", "special"]);
+    until_completed(&folder, &order);
+    until_completed(&folder, &special);
+    assert_eq!(status(&folder, &stock), "pending");
+    worker.signal(Signal::TERM);
+    let _all = Worker::start(&folder, &["--preset", "all"]);
+    until_completed(&folder, &stock);
+}
+
+#[test]
+fn a_triggered_run_is_waited_for() {
+    let folder = folder("queues_wait", &[]);
+    let waiting = ["trigger", "stock/count", "--wait", "--timeout", "1", "-q"];
+    let late = host_in(&folder, &waiting);
+    assert_eq!(late.code, Some(1), "{}", late.err);
+    assert!(late.err.contains("has not ended in time and goes on"), "{}", late.err);
+    let _worker = Worker::start(&folder, &[]);
+    let input = r#"{"day": "2026-01-02", "orders": 2}"#;
+    let report = ["trigger", "orders/report", "--json-input", input, "--wait", "--timeout", "1m"];
+    let ended = host_in(&folder, &[&report[..], &["-f", "json"]].concat());
+    assert_eq!(ended.code, Some(0), "{}", ended.err);
+    assert_eq!(ended.json()["result"], json!("2026-01-02: 30"), "{}", ended.out);
+    assert!(ended.err.contains("write completed"), "{}", ended.err);
+    let failed = host_in(&folder, &["trigger", "orders/print", "--wait", "-q"]);
+    assert_eq!(failed.code, Some(1), "{}", failed.err);
+}
+
+#[test]
+fn a_key_queues_one_run() {
+    let folder = folder("queues_key", &[]);
+    let args = ["stock/count", "--workflow-id", "monday"];
+    let first = trigger(&folder, &args);
+    assert_eq!(trigger(&folder, &args), first);
+    let other = host_in(&folder, &["trigger", "orders/print", "--workflow-id", "monday"]);
+    assert_eq!(other.code, Some(2), "{}", other.err);
+}
+
+#[test]
+fn inputs_are_options_of_trigger() {
+    let folder = folder("queues_inputs", &[]);
+    let help = host_in(&folder, &["trigger", "orders/report", "--help"]).out;
+    assert!(help.contains("Inputs of the workflow:"), "{help}");
+    assert!(help.contains("--day <TEXT>"), "{help}");
+    assert!(help.contains("The day, as 2026-01-02. (required)"), "{help}");
+    assert!(help.contains("--orders <INTEGER>"), "{help}");
+    let run = trigger(&folder, &["orders/report", "--orders", "7", "--day", "12"]);
+    let found = host_in(&folder, &["runs", "get", &run, "-f", "json"]).json();
+    assert_eq!(found["input"], json!({ "day": "12", "orders": 7 }), "{found}");
+    let unknown = host_in(&folder, &["trigger", "stock/count", "--day", "1"]);
+    assert_eq!(unknown.code, Some(2));
+    assert!(unknown.err.contains("unexpected argument '--day'"), "{}", unknown.err);
+    let missing = host_in(&folder, &["trigger", "orders/report", "--orders", "7"]);
+    assert!(missing.err.contains("day"), "{}", missing.err);
+    assert_eq!(missing.code, Some(2));
+}
+
+#[test]
+fn options_override_the_preset_and_the_preset_overrides_the_defaults() {
+    let presets = "
+defaults: { max_concurrent_workflows: 10, max_concurrent_activities: 20 }
+presets:
+  orders:
+    domains: [orders]
+    task_queues: [urgent]
+    priorities: { urgent: 5 }
+    max_concurrent_workflows: 30
+";
+    let folder = folder("queues_presets", &[("workers.yaml", presets), ("bad.yaml", "presets: 7")]);
+    let dry = |args: &[&str]| host_in(&folder, &[&["worker", "--dry-run"], args].concat());
+    let preset = dry(&["--preset", "orders"]).json();
+    assert_eq!(preset["queues"], json!(["urgent", "default-orders"]));
+    assert_eq!(preset["workflows"], json!(["orders/approve", "orders/print", "orders/report"]));
+    assert_eq!(preset["max_concurrent_workflows"], 30);
+    assert_eq!(preset["max_concurrent_activities"], 20);
+    let given =
+        ["--preset", "orders", "--domains", "stock", "x", "--max-concurrent-workflows", "1"];
+    let given = dry(&given).json();
+    assert_eq!(given["queues"], json!(["default-stock", "default-x"]));
+    assert_eq!(given["max_concurrent_workflows"], 1);
+    let all = dry(&[]).json();
+    assert_eq!((&all["queues"], &all["max_concurrent_workflows"]), (&json!(null), &json!(10)));
+    let unknown = dry(&["--preset", "order"]);
+    assert!(unknown.err.contains("no preset `order`; use orders, all"), "{}", unknown.err);
+    assert_eq!(unknown.code, Some(2));
+    let bad = dry(&["--presets", "bad.yaml"]);
+    assert!(bad.err.contains("invalid presets in `bad.yaml`"), "{}", bad.err);
+    assert_eq!(bad.code, Some(2));
+}
+
+#[test]
+fn workers_and_queues_are_listed() {
+    let folder = folder("queues_listed", &[]);
+    let queued = host_in(&folder, &["trigger", "stock/count", "--task-queue", "special"]);
+    let run = queued.out.trim().to_owned();
+    let warning = "no live worker serves special; start a worker for it: \
+        `workflow worker --task-queue=special`";
+    assert!(queued.err.contains(warning), "{}", queued.err);
+    let listed = host_in(&folder, &["workers", "list"]);
+    assert!(listed.out.contains("special"), "{}", listed.out);
+    assert!(listed.out.lines().any(|line| line.ends_with("none")), "{}", listed.out);
+    let why = host_in(&folder, &["runs", "why", &run]);
+    let expected = "the run waits in task queue `special`, which no live worker serves
+  fix: start a worker for it: `workflow worker --task-queue=special`
+";
+    assert_eq!(why.out, expected);
+    let worker = Worker::start(
+        &folder,
+        &["--task-queue", "special", "--max-concurrent-workflows", "5", "--domain", "orders"],
+    );
+    until_completed(&folder, &run);
+    let listed = host_in(&folder, &["workers", "list", "-f", "json"]).json();
+    assert_eq!(listed["queues"], json!([]));
+    let found = &listed["workers"][0];
+    assert_eq!((&found["state"], &found["max_concurrent_workflows"]), (&json!("alive"), &json!(5)));
+    assert_eq!(found["queues"]["named"], json!({ "default-orders": 0, "special": 0 }));
+    let why = host_in(&folder, &["runs", "why", &run, "-f", "json"]).json();
+    assert_eq!(
+        (&why[0]["reason"], &why[0]["detail"]),
+        (&json!("ended"), &json!("the run is completed"))
+    );
+    worker.signal(Signal::TERM);
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while host_in(&folder, &["workers", "list", "-f", "json"]).json()["workers"] != json!([]) {
+        assert!(Instant::now() < deadline, "the worker is still listed");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn another_worker_takes_over_from_a_killed_one() {
+    let folder = folder("queues_killed", &[]);
+    let run = trigger(&folder, &["stock/watch"]);
+    let first = Worker::start(&folder, &[]);
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while status(&folder, &run) != "running" {
+        assert!(Instant::now() < deadline, "nobody runs it");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let owner = || host_in(&folder, &["runs", "get", &run, "-f", "json"]).json()["owner"].clone();
+    let dead = owner();
+    drop(first);
+    let _second = Worker::start(&folder, &["--domain", "stock"]);
+    while owner() == dead {
+        assert!(Instant::now() < deadline, "nobody took it over");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}

@@ -1,0 +1,19 @@
+//! Stores: their conformance suites, and what only databases do. On SQLite and on PostgreSQL.
+
+mod announcements;
+mod catalog;
+mod clocks;
+mod conformance;
+#[cfg(unix)]
+mod disk_full;
+mod engine;
+mod given;
+#[cfg(unix)]
+mod postgres_cut;
+mod postgres_faults;
+#[cfg(unix)]
+mod postgres_stopped;
+#[cfg(feature = "tls")]
+mod postgres_tls;
+mod sqlite_faults;
+mod why;

@@ -1,0 +1,110 @@
+//! Encrypted connections, to a server whose certificate is made for the test.
+
+use std::sync::OnceLock;
+
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use test_postgres as cluster;
+use workflow_core::store::{Store as _, StoreError};
+use workflow_store::PostgresStore;
+
+use cluster::Encrypted;
+
+/// A server, known as `localhost`, and the file with the certificate of who vouches for it.
+struct Place {
+    server: Encrypted,
+    folder: tempfile::TempDir,
+}
+
+fn authority() -> CertifiedIssuer<'static, KeyPair> {
+    let mut params = CertificateParams::new([]).expect("fit");
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    CertifiedIssuer::self_signed(params, KeyPair::generate().expect("a key")).expect("signed")
+}
+
+fn place() -> &'static Place {
+    static PLACE: OnceLock<Place> = OnceLock::new();
+    PLACE.get_or_init(|| {
+        let authority = authority();
+        let key = KeyPair::generate().expect("a key");
+        let params = CertificateParams::new(["localhost".to_owned()]).expect("fit");
+        let certificate = params.signed_by(&key, &authority).expect("signed");
+        let folder = tempfile::tempdir().expect("a folder");
+        let write = |name: &str, text: String| {
+            std::fs::write(folder.path().join(name), text).expect("written");
+        };
+        write("root.crt", authority.pem());
+        write("other.crt", self::authority().pem());
+        write("empty.crt", String::new());
+        Place { server: Encrypted::start(&certificate.pem(), &key.serialize_pem()), folder }
+    })
+}
+
+fn open(host: &str, mode: &str, roots: Option<&str>) -> Result<PostgresStore, StoreError> {
+    let Place { server, folder } = place();
+    let roots = roots.map(|name| format!("&sslrootcert={}", folder.path().join(name).display()));
+    let roots = roots.unwrap_or_default();
+    let query = format!("application_name={host}-{mode}&sslmode={mode}{roots}");
+    pollster::block_on(PostgresStore::open(&server.url(host, &query)))
+}
+
+fn refused(host: &str, mode: &str, roots: Option<&str>) -> String {
+    let error = open(host, mode, roots).expect_err("refused");
+    assert!(matches!(error, StoreError::Unusable(_)), "{error:?}");
+    error.to_string()
+}
+
+#[test]
+fn a_connection_is_encrypted_as_the_url_says() {
+    for (mode, roots, told) in [
+        ("disable", None, "f"),
+        ("prefer", None, "t"),
+        ("require", None, "t"),
+        ("require", Some("root.crt"), "t"),
+        ("verify-ca", Some("root.crt"), "t"),
+        ("verify-full", Some("root.crt"), "t"),
+    ] {
+        let store = open("localhost", mode, roots).expect(mode);
+        let lease = pollster::block_on(crate::given::begin(&store)).expect(mode);
+        assert_eq!(pollster::block_on(store.events(lease.run, 0, 9)).expect(mode).len(), 1);
+        let query = format!(
+            "SELECT DISTINCT ssl FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) \
+             WHERE application_name = 'localhost-{mode}'"
+        );
+        assert_eq!(place().server.query(&query), [told], "{mode}");
+    }
+}
+
+#[test]
+fn an_untrusted_server_certificate_is_rejected() {
+    for mode in ["require", "verify-ca", "verify-full"] {
+        let said = refused("localhost", mode, Some("other.crt"));
+        assert!(said.contains("certificate") && said.contains("sslrootcert=FILE"), "{said}");
+    }
+    let said = refused("localhost", "verify-full", None);
+    assert!(said.contains("sslrootcert=FILE"), "{said}");
+}
+
+#[test]
+fn a_server_of_another_name_is_refused() {
+    open("127.0.0.1", "verify-ca", Some("root.crt")).expect("the name does not count");
+    let said = refused("127.0.0.1", "verify-full", Some("root.crt"));
+    assert!(said.contains("not valid for name"), "{said}");
+}
+
+#[test]
+fn a_server_without_tls_is_refused() {
+    let database = cluster::database();
+    let url = |mode: &str| format!("{}&sslmode={mode}", database.url());
+    pollster::block_on(PostgresStore::open(&url("prefer"))).expect("not needed");
+    let error = pollster::block_on(PostgresStore::open(&url("require"))).expect_err("needed");
+    assert!(matches!(error, StoreError::Unusable(_)), "{error:?}");
+    assert!(error.to_string().contains("ssl = on"), "{error}");
+}
+
+#[test]
+fn certificates_that_cannot_be_read_are_named() {
+    let said = refused("localhost", "verify-full", Some("none.crt"));
+    assert!(said.contains("none.crt") && said.contains("cannot be read"), "{said}");
+    let said = refused("localhost", "verify-full", Some("empty.crt"));
+    assert!(said.contains("empty.crt") && said.contains("no certificates in PEM format"), "{said}");
+}

@@ -1,0 +1,287 @@
+//! Why runs and jobs are not going on: a test for each cause.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use serde_json::json;
+use workflow_core::engine::RunHandle;
+use workflow_core::event::Event;
+use workflow_core::flow_control::FlowControl;
+use workflow_core::id::RunId;
+use workflow_core::prelude::*;
+use workflow_core::retry::RetryPolicy;
+use workflow_core::store::{
+    LimitWait, MessageKind, NewRun, Owner, OwnerId, Parent, Queues, Store as _, WorkerId,
+    WorkerReport, WorkflowSnapshot,
+};
+use workflow_store::{Cause, Reason, SqliteStore, why};
+
+#[job]
+async fn wait_for_go(context: JobContext) -> Result<u32, JobError> {
+    context.wait_signal("go").await
+}
+
+#[job]
+fn add(left: &u32, right: &u32) -> u32 {
+    left + right
+}
+
+#[register_workflow(name = "waits", domain = "booking")]
+fn waits(flow: &mut Flow) -> Handle<u32> {
+    let left = flow.job(wait_for_go().name("left"));
+    let right = flow.job(wait_for_go().name("right"));
+    flow.job(add(left, right))
+}
+
+#[register_workflow(name = "calls")]
+fn calls(flow: &mut Flow) -> Handle<u32> {
+    let nothing = flow.value(());
+    flow.job(registry::call::<_, u32>("waits", nothing))
+}
+
+#[job]
+fn refuse() -> Result<u32, JobError> {
+    Err(JobError::retryable("not yet"))
+}
+
+#[register_workflow(name = "retries")]
+fn retries(flow: &mut Flow) -> Handle<u32> {
+    let hour = Duration::from_secs(3600);
+    flow.job(refuse().retry(RetryPolicy::attempts(3).initial_interval(hour)))
+}
+
+#[register_workflow(name = "sleeps")]
+async fn sleeps(context: WorkflowContext) -> u32 {
+    context.sleep(Duration::from_secs(3600)).await;
+    1
+}
+
+fn store() -> Arc<SqliteStore> {
+    Arc::new(pollster::block_on(SqliteStore::open(":memory:")).expect("opened"))
+}
+
+fn reasons(store: &SqliteStore, run: RunId) -> Vec<Reason> {
+    pollster::block_on(why(store, run)).expect("a run of the store")
+}
+
+/// Starts a run, and waits until it is stored.
+fn start(store: &Arc<SqliteStore>, workflow: &str) -> RunHandle {
+    let engine = Engine::builder().store(store.clone()).build();
+    start_on(&engine, workflow)
+}
+
+fn start_on(engine: &Engine, workflow: &str) -> RunHandle {
+    let run = engine.run(workflow).start().expect("it starts");
+    pollster::block_on(run.persisted()).expect("stored");
+    run
+}
+
+/// The reasons as text, once they have these codes.
+fn texts(store: &SqliteStore, run: RunId, codes: &[&str]) -> Vec<String> {
+    let patience = Instant::now() + Duration::from_secs(60);
+    loop {
+        let found = reasons(store, run);
+        assert!(Instant::now() < patience, "{found:?}");
+        if found.iter().map(|reason| reason.cause.as_str()).eq(codes.iter().copied()) {
+            assert!(found.iter().all(|reason| !reason.cause.cure().is_empty()));
+            return found.iter().map(ToString::to_string).collect();
+        }
+        std::thread::yield_now();
+    }
+}
+
+/// A run in the queue `a`, with what one would know of it.
+fn queued() -> NewRun {
+    let workflow = registry::get("waits").expect("registered").workflow();
+    NewRun { task_queue: "a".to_owned(), ..NewRun::new(WorkflowSnapshot::of(&*workflow)) }
+}
+
+fn begin(store: &SqliteStore, run: NewRun) -> RunId {
+    let id = run.id;
+    pollster::block_on(store.begin(run, Vec::new())).expect("begun");
+    id
+}
+
+fn report(store: &SqliteStore, queue: &str, workflows: usize, lifetime: Duration) {
+    let report = WorkerReport {
+        id: WorkerId { owner: OwnerId::random(), number: 0 },
+        name: format!("{queue}-{workflows}"),
+        queues: Queues::named([queue]),
+        max_concurrent_workflows: Some(2),
+        max_concurrent_activities: None,
+        workflows,
+        activities: 0,
+        waiting: 0,
+        lifetime,
+    };
+    pollster::block_on(store.report_worker(&report)).expect("recorded");
+}
+
+const LONG: Duration = Duration::from_secs(600);
+
+fn cause(store: &SqliteStore, run: RunId) -> Cause {
+    let [reason] = reasons(store, run).try_into().expect("one reason");
+    assert_eq!(reason.job, None);
+    reason.cause
+}
+
+#[test]
+fn a_queued_run_lacks_a_worker_or_a_free_slot() {
+    let store = store();
+    let run = begin(&store, queued());
+    let queue = || "a".to_owned();
+    report(&store, "b", 0, LONG);
+    report(&store, "a", 0, Duration::ZERO);
+    assert_eq!(cause(&store, run), Cause::NoWorker { queue: queue() });
+    assert!(cause(&store, run).cure().contains("worker --task-queue=a"));
+    let hostile = Cause::NoWorker { queue: "a'; $(reboot)".to_owned() };
+    assert!(hostile.cure().contains(r"--task-queue='a'\''; $(reboot)'`"), "{}", hostile.cure());
+    report(&store, "a", 2, LONG);
+    let workers = vec!["a-2".to_owned()];
+    assert_eq!(cause(&store, run), Cause::WorkersFull { queue: queue(), workers });
+    report(&store, "a", 1, LONG);
+    assert_eq!(cause(&store, run), Cause::Queued { queue: queue() });
+}
+
+#[test]
+fn a_run_waits_for_a_limit_of_its_key() {
+    let store = store();
+    report(&store, "a", 0, LONG);
+    let minute = Duration::from_secs(60);
+    let owner = Owner { id: OwnerId::random(), lifetime: LONG };
+    let limits = [
+        (json!({ "concurrency": { "key": "k", "limit": 1 } }), "concurrency"),
+        (json!({ "rate_limit": { "key": "k", "limit": 1, "per": "1m" } }), "rate"),
+        (json!({ "debounce": { "key": "k", "delay": "1m" } }), "debounce"),
+    ];
+    for (control, code) in limits {
+        let control: FlowControl = serde_json::from_value(control).expect("limits");
+        let new = || NewRun { flow_control: control.clone(), ..queued() };
+        let (first, second) = (begin(&store, new()), begin(&store, new()));
+        let claimed = pollster::block_on(store.claim(owner, &[first])).expect("answered");
+        let waiting = if code == "debounce" { first } else { second };
+        assert_eq!(claimed.len(), usize::from(code != "debounce"));
+        let [reason] = reasons(&store, waiting).try_into().expect("one reason");
+        assert_eq!(reason.cause.as_str(), code, "{reason}");
+        let holders = if code == "concurrency" { vec![first] } else { Vec::new() };
+        assert_eq!(reason.cause.runs(), holders);
+        match reason.cause {
+            Cause::Limit(LimitWait::Rate { next_in, .. }) => assert!(next_in <= minute),
+            Cause::Limit(LimitWait::Debounce { begins_in, .. }) => assert!(begins_in <= minute),
+            Cause::Limit(LimitWait::Concurrency { .. }) => {}
+            cause => panic!("{cause:?}"),
+        }
+    }
+}
+
+#[test]
+fn a_run_whose_process_died_waits_to_be_taken_over() {
+    let store = store();
+    let dead = Owner { id: OwnerId::random(), lifetime: Duration::ZERO };
+    let run = begin(&store, NewRun { owner: Some(dead), ..queued() });
+    report(&store, "a", 0, LONG);
+    assert_eq!(cause(&store, run), Cause::OwnerDied { queue: "a".to_owned() });
+    let parent = Parent { run, job: "load".to_owned() };
+    let child = begin(&store, NewRun { owner: Some(dead), parent: Some(parent), ..queued() });
+    assert_eq!(cause(&store, child), Cause::OuterRun(run));
+}
+
+#[test]
+fn jobs_wait_for_signals_and_for_other_jobs() {
+    let store = store();
+    let run = start(&store, "waits");
+    let found = texts(&store, run.id(), &["signal", "signal", "dependencies"]);
+    assert!(found[0].starts_with("job `left` waits for signal `go`"), "{found:?}");
+    assert_eq!(found[2], "job `add` waits for jobs `left`, `right`");
+    pollster::block_on(async {
+        run.signal("go", 1).await.expect("sent");
+        run.signal("go", 2).await.expect("sent");
+    });
+    run.wait().expect("it completes");
+    assert_eq!(cause(&store, run.id()), Cause::Ended(Status::Completed));
+}
+
+#[test]
+fn a_ready_job_waits_for_a_slot() {
+    let store = store();
+    let engine = Engine::builder().store(store.clone()).max_parallel(1).build();
+    let run = start_on(&engine, "waits");
+    let found = texts(&store, run.id(), &["signal", "job_slot", "dependencies"]);
+    assert_eq!(found[1], "job `right` is ready, and waits for a slot");
+}
+
+#[test]
+fn a_job_waits_for_a_child_run() {
+    let store = store();
+    let run = start(&store, "calls");
+    let found = loop {
+        let found = reasons(&store, run.id());
+        if let Some(child) = found.iter().find_map(|reason| match reason.cause {
+            Cause::ChildRun(child) => Some(child),
+            _ => None,
+        }) {
+            break child;
+        }
+    };
+    texts(&store, found, &["signal", "signal", "dependencies"]);
+}
+
+#[test]
+fn a_job_waits_for_a_time_or_for_its_next_attempt() {
+    let store = store();
+    let run = start(&store, "sleeps");
+    texts(&store, run.id(), &["time"]);
+    let run = start(&store, "retries");
+    let found = texts(&store, run.id(), &["retry"]);
+    assert!(
+        found[0].starts_with("job `refuse` failed; its next attempt starts at 20"),
+        "{found:?}"
+    );
+}
+
+#[test]
+fn a_blocked_run_says_what_blocks_it() {
+    let store = store();
+    let blocked: Event = serde_json::from_value(json!({
+        "sequence": 0, "at": "2026-01-02T03:04:05Z", "event": "run_blocked",
+        "reason": "definition_changed", "difference": "job `load` is missing",
+    }))
+    .expect("an event");
+    let run = queued();
+    let id = run.id;
+    pollster::block_on(store.begin(run, vec![blocked])).expect("begun");
+    let found = texts(&store, id, &["definition_changed"]);
+    assert!(found[0].contains("job `load` is missing"), "{found:?}");
+}
+
+#[test]
+fn an_external_run_and_a_cancelled_one_say_so() {
+    let store = store();
+    let graph = json!({ "nodes": [], "edges": [] });
+    let run =
+        begin(&store, NewRun::new(WorkflowSnapshot::external("theirs", "1-1".to_owned(), graph)));
+    assert_eq!(cause(&store, run), Cause::External);
+    let run = start(&store, "waits");
+    texts(&store, run.id(), &["signal", "signal", "dependencies"]);
+    pollster::block_on(store.send(run.id(), MessageKind::Cancel)).expect("sent");
+    assert!(run.wait().is_err());
+    assert_eq!(cause(&store, run.id()), Cause::Ended(Status::Cancelled));
+}
+
+#[test]
+fn a_running_job_says_since_when() {
+    let reason = Reason {
+        job: Some("load".to_owned()),
+        cause: Cause::Running { attempt: 2, since: SystemTime::UNIX_EPOCH },
+    };
+    assert_eq!(
+        serde_json::to_value(&reason).expect("JSON"),
+        json!({
+            "job": "load",
+            "reason": "running",
+            "detail": "job `load` is running, attempt 2 since 1970-01-01T00:00:00Z",
+            "cure": "wait, or cancel the run; a timeout of the job would end an attempt that hangs",
+            "runs": [],
+        })
+    );
+}
