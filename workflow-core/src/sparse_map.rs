@@ -37,10 +37,6 @@ impl<T> SparseList<T> {
         self.0.get_or_insert_default()
     }
 
-    pub(crate) fn iter(&self) -> std::slice::Iter<'_, T> {
-        self.0.as_deref().map(Vec::as_slice).unwrap_or_default().iter()
-    }
-
     /// Takes the items.
     pub(crate) fn take(&mut self) -> Vec<T> {
         self.0.take().map_or_else(Vec::new, |list| *list)

@@ -14,10 +14,9 @@ use serde::de::DeserializeOwned;
 use super::attempt_io::{ChildFrame, Item};
 use super::bind::{Bind, Handle, InputCount, InputRef, Inputs, Reader, Ref, Val, fresh_owner};
 use super::options::{Compensation, Condition, Grace, Group, JobOptions, TriggerRule};
-use super::raw_call::{Parameter, Parameters, RawCall};
+use super::raw_call::{Parameter, RawCall};
 use super::{AttemptIo, Body, Job, JobContext, JobError, Need};
 use crate::retry::RetryPolicy;
-use crate::sparse_map::SparseList;
 use crate::value::{ChildOutputs, Type};
 
 /// A job that has not been added to a graph yet: the result of calling a `#[job]` function with
@@ -49,7 +48,7 @@ impl<T: Send + Sync + 'static> Call<T> {
             parameters: None,
             takes_context: false,
             container: false,
-            needs: SparseList::new(),
+            rare: None,
             options: None,
         };
         Self { raw, kind: PhantomData }
@@ -58,7 +57,7 @@ impl<T: Send + Sync + 'static> Call<T> {
     /// Declares the parameters, so that a store can distinguish the calls of a function.
     #[doc(hidden)]
     pub fn parameters(mut self, parameters: fn() -> Vec<Parameter>) -> Self {
-        self.raw.parameters = Some(Parameters::Declared(parameters));
+        self.raw.parameters = Some(parameters);
         self
     }
 
@@ -74,14 +73,14 @@ impl<T: Send + Sync + 'static> Call<T> {
     /// Calls of `#[job]` functions declare it automatically; a [`Job`] that calls
     /// [`JobContext::state`] does not.
     pub fn requires_state<S: Send + Sync + 'static>(mut self) -> Self {
-        self.raw.needs.filling().push(Need::state::<S>(None));
+        self.raw.add_need(Need::state::<S>(None));
         self
     }
 
     /// Adds the needs of another body.
     pub fn requiring(mut self, needs: impl IntoIterator<Item = Need>) -> Self {
         for need in needs {
-            self.raw.needs.filling().push(need);
+            self.raw.add_need(need);
         }
         self
     }

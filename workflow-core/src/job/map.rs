@@ -7,7 +7,7 @@ use super::NewChild;
 use super::attempt_io::{ChildFrame, ChildInput, Item};
 use super::bind::{Bind, Handle, InputRef, Inputs, Reader, Ref, fresh_owner};
 use super::call::Call;
-use super::raw_call::{MappedCall, Parameters};
+use super::raw_call::MappedCall;
 use super::{AttemptIo, Body, JobError};
 use crate::value::{ChildOutputs, Type};
 
@@ -41,13 +41,13 @@ where
     let reader = <Handle<Vec<T>> as Bind<Ref<Vec<T>>>>::bind(list, &mut inputs);
     let child_inputs: Arc<[ChildInput]> = template.split_inputs(owner, &mut inputs).into();
     let (name, kind) = (template.name.clone(), template.output.list::<U>());
-    let needs: Vec<_> = template.needs.iter().cloned().collect();
+    let needs = template.needs().to_vec();
     let template = Arc::new(template);
-    let mapped = Box::new(MappedCall {
+    let mapped = MappedCall {
         call: Arc::clone(&template),
         inputs: Arc::clone(&child_inputs),
         list: Type::list::<T>,
-    });
+    };
     let body = Body::future(move |io| {
         let (template, inputs) = (Arc::clone(&template), Arc::clone(&child_inputs));
         async move {
@@ -82,7 +82,7 @@ where
         }
     });
     let mut call = Call::new(name, kind, body, inputs).requiring(needs).container();
-    call.raw.parameters = Some(Parameters::Mapped(mapped));
+    call.raw.set_mapped(mapped);
     call
 }
 

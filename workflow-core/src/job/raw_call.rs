@@ -10,18 +10,18 @@ use super::attempt_io::ChildInput;
 use super::bind::{Input, InputCount, Inputs};
 use super::options::{JobOptions, TimeoutKind, TriggerRule, zero_timeout};
 use super::{Body, BodyKind, JobError, JobFlags, Need, StateCheck, States};
-use crate::sparse_map::SparseList;
 use crate::value::{Boxed, Type, ValueError};
 
 /// The number of inputs that an argument binds, and the type of each, if it is known.
 pub type Parameter = (InputCount, Option<Type>);
 
-/// The parameters of a call.
-pub(crate) enum Parameters {
-    /// Those of a function.
-    Declared(fn() -> Vec<Parameter>),
-    /// Those of a map.
-    Mapped(Box<MappedCall>),
+/// Parts that most calls do not have. They are apart, so that a call is small while it is moved.
+#[derive(Default)]
+pub(crate) struct RareParts {
+    /// What it needs from the engine.
+    needs: Vec<Need>,
+    /// The call for each element, of a map.
+    mapped: Option<MappedCall>,
 }
 
 /// The call for each element of a list.
@@ -31,15 +31,6 @@ pub(crate) struct MappedCall {
     pub(crate) inputs: Arc<[ChildInput]>,
     /// The type of the list, from that of an element.
     pub(crate) list: fn(Type) -> Type,
-}
-
-impl Parameters {
-    fn list(&self) -> Vec<Parameter> {
-        match self {
-            Self::Declared(parameters) => parameters(),
-            Self::Mapped(map) => map.parameters(),
-        }
-    }
 }
 
 impl MappedCall {
@@ -70,13 +61,12 @@ pub(crate) struct RawCall {
     pub(crate) inputs: Inputs,
     pub(crate) output: Type,
     /// The number and type of the inputs of each argument, for calls that know them.
-    pub(crate) parameters: Option<Parameters>,
+    pub(crate) parameters: Option<fn() -> Vec<Parameter>>,
     /// Whether the body takes a context, so that it can be cancelled before it is dropped.
     pub(crate) takes_context: bool,
     /// Whether the body only waits for jobs that it starts, and so does not count as running.
     pub(crate) container: bool,
-    /// What it needs from the engine.
-    pub(crate) needs: SparseList<Need>,
+    pub(crate) rare: Option<Box<RareParts>>,
     pub(crate) options: Option<Box<JobOptions>>,
 }
 
@@ -137,11 +127,11 @@ impl RawCall {
     ///
     /// Fails when the engine lacks state that the job takes.
     pub(crate) fn check_state(&self, states: &States) -> Result<(), JobError> {
-        if self.needs.is_empty() {
+        if self.needs().is_empty() {
             return Ok(());
         }
         let mut check = StateCheck::new(states);
-        self.needs.iter().for_each(|need| check.look("", self.given_name(), need));
+        self.needs().iter().for_each(|need| check.look("", self.given_name(), need));
         match check.missing {
             None => Ok(()),
             Some(missing) => {
@@ -185,11 +175,32 @@ impl RawCall {
         }
     }
 
+    /// What it needs from the engine.
+    pub(crate) fn needs(&self) -> &[Need] {
+        self.rare.as_deref().map(|rare| rare.needs.as_slice()).unwrap_or_default()
+    }
+
+    pub(crate) fn add_need(&mut self, need: Need) {
+        self.rare.get_or_insert_default().needs.push(need);
+    }
+
+    pub(crate) fn set_mapped(&mut self, mapped: MappedCall) {
+        self.rare.get_or_insert_default().mapped = Some(mapped);
+    }
+
+    /// The parameters of its function, or of a map; empty if they are unknown.
+    fn all_parameters(&self) -> Vec<Parameter> {
+        if let Some(mapped) = self.rare.as_ref().and_then(|rare| rare.mapped.as_ref()) {
+            return mapped.parameters();
+        }
+        self.parameters.map(|parameters| parameters()).unwrap_or_default()
+    }
+
     /// The types of the parameters, if each is bound to one input and they are known.
     pub(crate) fn parameter_types(&self) -> Option<Vec<Type>> {
         let one = |(count, kind): &Parameter| kind.filter(|_| *count == InputCount::One);
         // Without parameters there is nothing to pass.
-        let parameters = self.parameters.as_ref().map(Parameters::list).unwrap_or_default();
+        let parameters = self.all_parameters();
         (parameters.len() == self.inputs.0.len()).then_some(())?;
         parameters.iter().map(one).collect()
     }
@@ -197,7 +208,7 @@ impl RawCall {
     /// The type of each input, if it is known. A list argument takes the inputs that the other
     /// arguments do not; with several list arguments the types are unknown.
     fn input_types(&self, inputs: usize) -> Vec<Option<Type>> {
-        let parameters = self.parameters.as_ref().map(Parameters::list).unwrap_or_default();
+        let parameters = self.all_parameters();
         let count = |count| parameters.iter().filter(|(of, _)| *of == count).count();
         let rest = match count(InputCount::Any) {
             0 | 1 => inputs.saturating_sub(count(InputCount::One)),

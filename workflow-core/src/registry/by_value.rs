@@ -45,7 +45,7 @@ impl RegisteredCall {
 
     /// The needs of the job.
     pub fn needs(&self) -> Vec<Need> {
-        self.call.needs.iter().cloned().collect()
+        self.call.needs().to_vec()
     }
 
     /// Whether the job only waits for jobs that it starts, and so does not count as running.

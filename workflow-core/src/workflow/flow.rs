@@ -230,8 +230,10 @@ impl Flow {
             self.refuse_timeout(Some(call.given.as_deref().unwrap_or(&call.name)), timeout);
         }
         let mut flags = call.flags();
-        let RawCall { name, given, body, inputs, output, mut needs, options, .. } = call;
-        self.needs.extend(needs.take().into_iter().map(|need| (job, need)));
+        if !call.needs().is_empty() {
+            self.needs.extend(call.needs().iter().map(|need| (job, need.clone())));
+        }
+        let RawCall { name, given, body, inputs, output, options, .. } = call;
         for input in &inputs.0 {
             match self.own(input.0) {
                 Some(index) => self.builder.wait(index),
@@ -274,7 +276,7 @@ impl Flow {
             self.builder.policies.insert(job, policy);
         }
         if let Some(compensation) = &options.compensation {
-            self.needs.extend(compensation.call.needs.iter().map(|need| (job, need.clone())));
+            self.needs.extend(compensation.call.needs().iter().map(|need| (job, need.clone())));
         }
         if options.condition.is_some() || options.compensation.is_some() {
             let compensation = options.compensation.map(|compensation| CompensationPlan {
