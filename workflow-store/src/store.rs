@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::marker::PhantomData;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 
 use crate::db::sql::Sql;
@@ -25,13 +26,20 @@ pub struct SqlStore<D> {
     pub(crate) viewer: Viewer,
     /// The heartbeats of owners that this process has seen.
     pub(crate) liveness: Arc<Mutex<Liveness>>,
+    /// Whether the last claim found as many runs as it wanted, so that more may wait.
+    pub(crate) last_claim_was_full: Arc<AtomicBool>,
     database: PhantomData<D>,
 }
 
 impl<D: Database> SqlStore<D> {
     pub(crate) fn with_pool(pool: ConnectionPool) -> Self {
-        let (pool, liveness) = (Arc::new(pool), Arc::default());
-        Self { pool, viewer: Viewer::All, liveness, database: PhantomData }
+        Self {
+            pool: Arc::new(pool),
+            viewer: Viewer::All,
+            liveness: Arc::default(),
+            last_claim_was_full: Arc::default(),
+            database: PhantomData,
+        }
     }
 
     /// Another handle for this viewer.
@@ -73,7 +81,8 @@ impl<D: Database> SqlStore<D> {
 impl<D> Clone for SqlStore<D> {
     fn clone(&self) -> Self {
         let (pool, viewer) = (self.pool.clone(), self.viewer.clone());
-        Self { pool, viewer, liveness: self.liveness.clone(), database: PhantomData }
+        let (liveness, full) = (self.liveness.clone(), self.last_claim_was_full.clone());
+        Self { pool, viewer, liveness, last_claim_was_full: full, database: PhantomData }
     }
 }
 

@@ -16,7 +16,7 @@ impl RateLimit {
     /// Decides whether a run begins now. `next` is the number of the key: when the next run is
     /// expected if runs are evenly spaced; `None` for a new key.
     ///
-    /// Runs may be early by a 40th of the period, at most by 25 ms, so that the pauses between two
+    /// Runs may be early by a 30th of the period, at most by 50 ms, so that the pauses between two
     /// claims cost no throughput. The space between runs is longer by the same share, so that no
     /// period has more runs than the limit.
     pub fn verdict(&self, next: Option<i64>, now: i64) -> RateVerdict {
@@ -31,7 +31,7 @@ impl RateLimit {
     /// When to look for runs that wait, if the next one is expected at this time: early enough that
     /// a late look costs no throughput, and late enough that several may begin.
     pub fn wakes_at(&self, next: i64) -> i64 {
-        next - self.early() / 2
+        next - self.early() * 3 / 4
     }
 
     /// The number of runs that may begin now.
@@ -49,7 +49,7 @@ impl RateLimit {
 
     fn early(&self) -> i64 {
         // A single run needs no room for others.
-        if self.limit <= 1 { 0 } else { (self.period() / 40).min(25_000_000) }
+        if self.limit <= 1 { 0 } else { (self.period() / 30).min(50_000_000) }
     }
 
     fn period(&self) -> i64 {

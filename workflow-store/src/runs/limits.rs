@@ -427,9 +427,11 @@ impl Admissions {
             self.park(key, run.row);
             let wakes = self.wakes.entry(key.clone()).or_insert(until);
             *wakes = until.min(*wakes);
-            // Another run may have the slot meanwhile.
-            if let Some(key) = &run.concurrency {
-                wake(sql, key, 1)?;
+            // Another run may have the slot meanwhile, unless it would wait for the same limit.
+            if let Some(concurrency) = &run.concurrency
+                && first_rate(sql, concurrency)?.as_ref() != Some(key)
+            {
+                wake(sql, concurrency, 1)?;
             }
             return Ok(Verdict::Park);
         }
@@ -542,6 +544,16 @@ const SET_WAKE: &str = "INSERT INTO workflows_rate (key, next_at, wakes_at) VALU
     WHEN workflows_rate.wakes_at < excluded.wakes_at THEN workflows_rate.wakes_at \
     ELSE excluded.wakes_at END";
 
+/// The key of the rate limit of the first run that waits for a slot of a key.
+fn first_rate(sql: &mut dyn Sql, concurrency: &str) -> Result<Option<String>, SqlError> {
+    let row = sql.first(FIRST_RATE, &[Value::Text(concurrency)])?;
+    row.map_or(Ok(None), |row| row.maybe_text(0))
+}
+
+pub(super) const FIRST_RATE: &str = "SELECT l.rate FROM workflows_queue q \
+    JOIN workflows_limited l ON l.run = q.run WHERE q.waits_for = $1 \
+    ORDER BY q.priority DESC, q.rank, q.run LIMIT 1";
+
 /// When the next run of a rate limit is expected, in nanoseconds.
 fn next_at(sql: &mut dyn Sql, key: &str) -> Result<Option<i64>, SqlError> {
     let row =
@@ -571,7 +583,7 @@ pub(super) fn waits_for(
     if let (Some(key), Some(of)) = (&limits.concurrency, control.concurrency) {
         let holders = runs_with(sql, HOLDERS, &[Value::Text(key)])?;
         if holders.len() >= of.limit as usize {
-            return Ok(Some(LimitWait::Concurrency { of, holders }));
+            return Ok(Some(LimitWait::Concurrency { of, holders, hidden: 0 }));
         }
     }
     let (Some(key), Some(of)) = (&limits.rate, control.rate_limit) else { return Ok(None) };

@@ -45,6 +45,7 @@ pub(crate) fn statements() -> Vec<(String, Vec<crate::db::value::Value<'static>>
         (limits::DUE.to_owned(), vec![Int(1)]),
         (limits::WAKING.to_owned(), vec![Int(1)]),
         (limits::FIRST_WAITING.to_owned(), vec![Text("k")]),
+        (limits::FIRST_RATE.to_owned(), vec![Text("k")]),
         (limits::COUNT_HOLDERS.to_owned(), vec![Text("k")]),
         (limits::OPEN.to_owned(), vec![Text("k"), Int(1)]),
         (limits::NOT_CANCELLED.to_owned(), vec![Text("k"), Text("b")]),
@@ -79,6 +80,7 @@ pub(crate) fn built_statements() -> Vec<(String, crate::db::statement::Statement
         QueueTier::AllBut(Vec::new()),
         QueueTier::AllBut(vec!["a", "b"]),
     ];
-    let waiting = parts.map(|part| (format!("waiting {part:?}"), queue::first(&part, &except, 1)));
+    let waiting =
+        parts.map(|part| (format!("waiting {part:?}"), queue::first(&[part], &except, 1)));
     [Visibility::All, Visibility::User(1)].into_iter().flat_map(of).chain(waiting).collect()
 }

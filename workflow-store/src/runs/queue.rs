@@ -118,16 +118,24 @@ impl Claim<'_> {
             let wanted = request.limit - self.runs.len();
             let first = first_of(sql, tier, &request.except, wanted + SPARE + self.parked)?;
             self.admissions.lock(sql, first.iter().filter_map(|place| place.limits.as_ref()))?;
-            for (place, run) in read_all(sql, first)? {
-                if self.runs.len() < request.limit {
-                    self.take_one(sql, &place, run)?;
-                }
-            }
+            self.take_from(sql, first, request.limit)?;
             let parked = self.admissions.write_parked(sql)?;
             if parked == 0 {
                 break;
             }
             self.parked += parked;
+        }
+        Ok(())
+    }
+
+    /// Claims the first of these runs. Reads no more of them than may be claimed.
+    fn take_from(&mut self, sql: &mut dyn Sql, places: Vec<Waiting>, limit: usize) -> Answer<()> {
+        let mut places = places.into_iter().peekable();
+        while self.runs.len() < limit && places.peek().is_some() {
+            let next = places.by_ref().take(limit - self.runs.len()).collect();
+            for (place, run) in read_all(sql, next)? {
+                self.take_one(sql, &place, run)?;
+            }
         }
         Ok(())
     }
@@ -265,14 +273,14 @@ fn first_of(
     except: &[String],
     limit: usize,
 ) -> Result<Vec<Waiting>, SqlError> {
-    // One statement for each named queue, because the index has an order within a queue.
-    let parts = match tier {
+    // One part for each named queue, because the index has an order within a queue.
+    let parts: Vec<_> = match tier {
         QueueTier::Named(names) => names.iter().map(|name| QueueTier::Named(vec![name])).collect(),
         others @ QueueTier::AllBut(_) => vec![others.clone()],
     };
     let mut found = Vec::new();
-    for part in parts {
-        for row in first(&part, except, limit).query(sql)? {
+    for parts in parts.chunks(MOST_PARTS) {
+        for row in first(parts, except, limit).query(sql)? {
             let (priority, rank, number) = (row.int(1)?, row.int(2)?, row.int(3)?);
             let place = Waiting {
                 run: RunId::from_u128(row.uuid(0)?),
@@ -287,9 +295,21 @@ fn first_of(
     Ok(found.into_iter().take(limit).map(|(_, place)| place).collect())
 }
 
-/// The first runs that wait in these queues.
-pub(super) fn first(queues: &QueueTier<'_>, except: &[String], limit: usize) -> Statement {
+/// The most queues of a statement: each adds to the time of planning it.
+const MOST_PARTS: usize = 16;
+
+/// The first runs that wait in each of these parts of the queues.
+pub(super) fn first(parts: &[QueueTier<'_>], except: &[String], limit: usize) -> Statement {
     let mut statement = Statement::default();
+    for (at, part) in parts.iter().enumerate() {
+        statement.add(if at == 0 { "" } else { " UNION ALL " }).add("SELECT * FROM (");
+        add_first(&mut statement, part, except, limit);
+        statement.add(&format!(") AS part{at}"));
+    }
+    statement
+}
+
+fn add_first(statement: &mut Statement, queues: &QueueTier<'_>, except: &[String], limit: usize) {
     statement.add(concat!(
         "SELECT r.run_id, q.priority, q.rank, q.run, q.flow, ",
         limited_columns!(),
@@ -304,10 +324,9 @@ pub(super) fn first(queues: &QueueTier<'_>, except: &[String], limit: usize) -> 
     if !except.is_empty() {
         statement
             .add(" AND r.workflow_id NOT IN (SELECT id FROM workflows_workflow WHERE name IN (");
-        list(&mut statement, except).add(")");
+        list(statement, except).add(")");
     }
     statement.add(" ORDER BY q.priority DESC, q.rank, q.run LIMIT ").number(signed(limit as u64));
-    statement
 }
 
 /// Adds texts and a closing bracket.
