@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use workflow_core::engine::{Enqueued, RunHandle, RunRequest};
+use workflow_core::flow_control::FlowControl;
 use workflow_core::id::RunId;
 use workflow_core::store::{BeginOutcome, NewRun, StoreError, Trigger, WorkflowSnapshot};
 use workflow_core::{Run as _, Workflow, registry};
@@ -25,6 +26,8 @@ pub(crate) struct LaunchRequest {
     pub(crate) task_queue: Option<String>,
     /// The priority among the runs of its task queue.
     pub(crate) priority: i32,
+    /// Limits and fairness that the workflow does not have.
+    pub(crate) flow_control: FlowControl,
 }
 
 /// A run that is persisted.
@@ -53,7 +56,7 @@ impl Launched {
 
 const QUEUED: &str = "Workflow execution queued";
 const STARTED: &str = "Workflow execution started";
-const EXISTING: &str = "Workflow execution already exists for this idempotency key";
+const EXISTING: &str = "Workflow execution already exists; the request returns it";
 const RECORDED: &str = "Workflow execution recorded; an external program runs it";
 
 /// Starts a run of a workflow, and waits until it is persisted.
@@ -79,7 +82,27 @@ pub(crate) async fn launch(
     } else {
         return record(app, workflow, request).await;
     };
+    check_limits(found.metadata().flow_control(), &request.flow_control)?;
     start_persisted(app, app.engine().run(found).workflow_id(workflow.id), request).await
+}
+
+/// Checks that a request replaces no limit of its workflow: whoever may run a workflow may not lift
+/// its limits.
+fn check_limits(own: Option<&FlowControl>, requested: &FlowControl) -> Result<(), Problem> {
+    let Some(own) = own else { return Ok(()) };
+    let both = [
+        ("concurrency", own.concurrency.is_some() && requested.concurrency.is_some()),
+        ("rate_limit", own.rate_limit.is_some() && requested.rate_limit.is_some()),
+        ("debounce", own.debounce.is_some() && requested.debounce.is_some()),
+        ("fairness", own.fairness.is_some() && requested.fairness.is_some()),
+    ];
+    match both.into_iter().find(|(_, is_both)| *is_both) {
+        Some((part, _)) => Err(Problem::invalid(
+            part,
+            "the workflow has its own, which a request cannot replace; omit it, or change the workflow",
+        )),
+        None => Ok(()),
+    }
 }
 
 /// Checks that this server can run a workflow.
@@ -136,6 +159,19 @@ pub(crate) async fn start_persisted(
     request: LaunchRequest,
 ) -> Result<Launched, Problem> {
     let mut run = run.trigger(request.trigger).priority(request.priority);
+    let FlowControl { concurrency, rate_limit, debounce, fairness, .. } = request.flow_control;
+    if let Some(limit) = concurrency {
+        run = run.concurrency(limit);
+    }
+    if let Some(limit) = rate_limit {
+        run = run.rate_limit(limit);
+    }
+    if let Some(debounce) = debounce {
+        run = run.debounce(debounce);
+    }
+    if let Some(fairness) = fairness {
+        run = run.fairness(fairness);
+    }
     if let Some(user) = request.user {
         run = run.user(user);
     }
@@ -175,6 +211,11 @@ async fn record(
     workflow: &StoredWorkflow,
     request: LaunchRequest,
 ) -> Result<Launched, Problem> {
+    if !request.flow_control.is_empty() {
+        let detail = "an external program runs this workflow, and limits do not apply to its runs; \
+                      omit them";
+        return Err(Problem::conflict("external", detail));
+    }
     let graph = match &workflow.dag_spec {
         Value::Object(graph) if !graph.is_empty() => workflow.dag_spec.clone(),
         _ => json!({ "nodes": [], "edges": [] }),

@@ -6,6 +6,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use workflow_config::ConfigError;
 use workflow_core::RunError;
+use workflow_core::flow_control::FlowControlError;
 use workflow_core::store::StoreError;
 use workflow_files::Diagnostics;
 use workflow_store::{CatalogError, CatalogField, RetryError};
@@ -243,6 +244,7 @@ impl From<RunError> for Problem {
                 Self::invalid("idempotency_key", error.to_string())
             }
             RunError::InvalidQueue { error, .. } => Self::invalid("task_queue", error.to_string()),
+            RunError::FlowControl { error, .. } => error.into(),
             RunError::NotActive { .. } => Self::conflict("not_active", text),
             // The same response as for a direct error of the store: the workflow may have been
             // deleted in the meantime.
@@ -252,12 +254,19 @@ impl From<RunError> for Problem {
             | RunError::Plan { .. }
             | RunError::NotReady { .. }
             | RunError::UnknownLimit { .. }
+            | RunError::LimitsNotEnforced { .. }
             | RunError::MissingState { .. } => Self::conflict("cannot_run", text),
             RunError::NotSerializable { .. }
             | RunError::NestedTooDeep { .. }
             | RunError::Resume { .. } => Self::conflict("cannot_run", text),
             other => Self::internal(other),
         }
+    }
+}
+
+impl From<FlowControlError> for Problem {
+    fn from(FlowControlError { part, reason }: FlowControlError) -> Self {
+        Self::invalid(part, reason)
     }
 }
 

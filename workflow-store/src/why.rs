@@ -132,7 +132,8 @@ impl Cause {
             }
             Self::NoWorker { queue } => {
                 format!(
-                    "start a worker for it: `workflow worker --task-queue={}`",
+                    "start a worker of a program that has the workflow, with `worker \
+                     --task-queue={}`",
                     shell_word(queue)
                 )
             }
@@ -253,10 +254,18 @@ impl Serialize for Reason {
 /// Returns why a run is not going on: one reason for the whole run, or one for each job that has
 /// not ended. A run that makes progress has reasons, too, which say what it does.
 ///
+/// `catalog` is unrestricted, since only such a handle knows owners and workers. `viewer` is the
+/// handle of the user who asks: reasons name no runs that it does not show. Both may be the same.
+///
 /// # Errors
 ///
-/// Fails when the store has no such run or cannot be read.
-pub async fn why(catalog: &dyn Catalog, run: RunId) -> Result<Vec<Reason>, CatalogError> {
+/// Fails when the viewer sees no such run, and when the store cannot be read.
+pub async fn why(
+    catalog: &dyn Catalog,
+    viewer: &dyn Catalog,
+    run: RunId,
+) -> Result<Vec<Reason>, CatalogError> {
+    viewer.run(run).await?.ok_or(StoreError::NoRun { run })?;
     let details = catalog.run_details(run).await?;
     let stored = catalog.run(run).await?.ok_or(StoreError::NoRun { run })?;
     let whole = |cause| Ok(vec![Reason { job: None, cause }]);
@@ -270,7 +279,11 @@ pub async fn why(catalog: &dyn Catalog, run: RunId) -> Result<Vec<Reason>, Catal
         return whole(Cause::Stalled(blocked));
     }
     if is_abandoned(catalog, run).await? {
-        return whole(why_abandoned(catalog, stored).await?);
+        let mut cause = why_abandoned(catalog, stored).await?;
+        if let Cause::Limit(LimitWait::Concurrency { holders, hidden, .. }) = &mut cause {
+            *hidden = hide_unseen(viewer, holders).await?;
+        }
+        return whole(cause);
     }
     let children = children(catalog, run).await?;
     let mut reasons = why_jobs(&details, &stored.workflow.graph, &children);
@@ -280,6 +293,18 @@ pub async fn why(catalog: &dyn Catalog, run: RunId) -> Result<Vec<Reason>, Catal
         reasons.push(Reason { job: None, cause: Cause::Starting });
     }
     Ok(reasons)
+}
+
+/// Removes the runs that a viewer does not see, and returns their number.
+async fn hide_unseen(viewer: &dyn Catalog, runs: &mut Vec<RunId>) -> Result<usize, StoreError> {
+    let all = std::mem::take(runs);
+    let count = all.len();
+    for run in all {
+        if viewer.run(run).await?.is_some() {
+            runs.push(run);
+        }
+    }
+    Ok(count - runs.len())
 }
 
 /// Whether no live engine drives the run.

@@ -151,15 +151,15 @@ fn workers_and_queues_are_listed() {
     let folder = folder("queues_listed", &[]);
     let queued = host_in(&folder, &["trigger", "stock/count", "--task-queue", "special"]);
     let run = queued.out.trim().to_owned();
-    let warning = "no live worker serves special; start a worker for it: \
-        `workflow worker --task-queue=special`";
+    let warning = "no live worker serves special; start a worker of a program that has \
+        the workflow, with `worker --task-queue=special`";
     assert!(queued.err.contains(warning), "{}", queued.err);
     let listed = host_in(&folder, &["workers", "list"]);
     assert!(listed.out.contains("special"), "{}", listed.out);
     assert!(listed.out.lines().any(|line| line.ends_with("none")), "{}", listed.out);
     let why = host_in(&folder, &["runs", "why", &run]);
     let expected = "the run waits in task queue `special`, which no live worker serves
-  fix: start a worker for it: `workflow worker --task-queue=special`
+  fix: start a worker of a program that has the workflow, with `worker --task-queue=special`
 ";
     assert_eq!(why.out, expected);
     let worker = Worker::start(

@@ -22,6 +22,8 @@ pub enum LimitWait {
         of: Concurrency,
         /// The runs that have the slots, oldest first.
         holders: Vec<RunId>,
+        /// The number of other runs that have slots, and that the caller may not see.
+        hidden: usize,
     },
     /// Too many runs of its key have begun.
     Rate {
@@ -44,10 +46,15 @@ impl fmt::Display for LimitWait {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let millis = |length: &Duration| Duration::from_millis(length.as_millis() as u64 + 1);
         match self {
-            Self::Concurrency { of, holders } => {
-                let holders: Vec<String> = holders.iter().map(RunId::to_string).collect();
+            Self::Concurrency { of, holders, hidden } => {
+                let mut held_by: Vec<String> = holders.iter().map(RunId::to_string).collect();
+                match hidden {
+                    0 => {}
+                    1 => held_by.push("a run of another user".to_owned()),
+                    _ => held_by.push(format!("{hidden} runs of other users")),
+                }
                 let (limit, key) = (of.limit, Key(&of.key));
-                write!(f, "concurrency limit {limit}{key}: held by {}", holders.join(", "))
+                write!(f, "concurrency limit {limit}{key}: held by {}", held_by.join(", "))
             }
             Self::Rate { of, next_in } => {
                 let (limit, per, key) = (of.limit, of.per, Key(&of.key));
@@ -83,7 +90,7 @@ impl NewRun {
     /// [`Concurrency`] limit. They follow the first events of the run.
     pub fn refused_events(&self, first: &[Event], holders: &[RunId]) -> Vec<Event> {
         let Some(of) = self.flow_control.concurrency.clone() else { return Vec::new() };
-        let wait = LimitWait::Concurrency { of, holders: holders.to_vec() };
+        let wait = LimitWait::Concurrency { of, holders: holders.to_vec(), hidden: 0 };
         let ended: HashSet<&str> = first
             .iter()
             .filter(|event| event.kind.ends_job())

@@ -4,12 +4,19 @@ use std::sync::Arc;
 
 use serde_json::{Value as Json, json};
 use workflow_core::Engine;
+use workflow_core::register_workflow;
 use workflow_core::store::{Queues, Store};
 use workflow_core::worker::Worker;
+use workflow_store::TokenScope;
 
-use crate::support::{Kind, Site, until, with_both};
+use crate::support::{Client, Kind, Site, until, with_both};
 
-with_both!(a_run_waits_for_a_worker_of_its_queue, a_server_serves_the_queues_that_it_is_given);
+with_both!(
+    a_run_waits_for_a_worker_of_its_queue,
+    a_server_serves_the_queues_that_it_is_given,
+    a_request_has_limits_of_its_own,
+    holders_of_other_users_are_not_named,
+);
 
 async fn a_run_waits_for_a_worker_of_its_queue(kind: Kind) {
     let site = Site::with(kind, |server| server.task_queues(None)).await;
@@ -72,4 +79,87 @@ async fn a_server_serves_the_queues_that_it_is_given(kind: Kind) {
     // Without a task queue, the server runs it.
     let ended = client.post("workflows/greet/run?wait=60s", json!({ "input": "ada" })).await;
     assert_eq!(ended.is(200)["status"], "completed");
+}
+
+/// At most one run for each customer.
+#[register_workflow(name = "charge", concurrency(key = "${{ input.customer }}", limit = 1))]
+async fn charge(input: Json) -> Json {
+    input
+}
+
+async fn a_request_has_limits_of_its_own(kind: Kind) {
+    let site = Site::open(kind).await;
+    let client = site.nobody();
+    let body = |limits: Json| {
+        let mut body = json!({ "input": { "wait": true, "customer": "ann" } });
+        body.as_object_mut()
+            .expect("an object")
+            .extend(limits.as_object().expect("limits").clone());
+        body
+    };
+    let run = async |limits: Json| client.post("workflows/echo_numbers/run", body(limits)).await;
+    let first = run(json!({ "singleton": true })).await.is(202);
+    let again = run(json!({ "singleton": true })).await.is(202);
+    assert_eq!((&again["run_id"], &again["existing"]), (&first["run_id"], &json!(true)));
+
+    let key = "${{ input.customer }}";
+    let limit = json!({ "concurrency": { "key": key, "limit": 1, "on_conflict": "cancel_new" } });
+    let held = run(limit.clone()).await.is(202);
+    let refused = run(limit).await.is(202);
+    assert_ne!(refused["run_id"], held["run_id"]);
+    let path = format!("runs/{}", refused["run_id"].as_str().expect("an ID"));
+    assert_eq!(client.get(&path).await.is(200)["status"], "cancelled");
+
+    let both = json!({ "singleton": true, "concurrency": { "limit": 1 } });
+    for (limits, field) in [
+        (json!({ "concurrency": { "limit": 0 } }), "concurrency"),
+        (json!({ "rate_limit": { "limit": 1, "per": "often" } }), "rate_limit"),
+        (json!({ "debounce": {} }), "debounce"),
+        (json!({ "fairness": { "key": "${{ input.tenant }}" } }), "fairness"),
+        (both, "singleton"),
+    ] {
+        let problem = run(limits).await.is_problem(422, "invalid");
+        assert_eq!(problem["errors"][0]["field"], field, "{problem}");
+    }
+    let lifted = body(json!({ "concurrency": { "limit": 100 } }));
+    let problem = client.post("workflows/charge/run", lifted).await.is_problem(422, "invalid");
+    let detail = problem["detail"].as_str().expect("a text");
+    assert!(
+        detail.contains("the workflow has its own, which a request cannot replace"),
+        "{detail}"
+    );
+    let external = json!({ "name": "elsewhere", "dag_spec": { "nodes": [], "edges": [] } });
+    let id = client.post("workflows", external).await.is(201)["id"].clone();
+    let limited = json!({ "singleton": true });
+    client.post(&format!("workflows/{id}/run"), limited).await.is_problem(409, "external");
+}
+
+async fn holders_of_other_users_are_not_named(kind: Kind) {
+    let site = Site::closed(kind).await;
+    let (ada, bob) =
+        (site.user("ada", TokenScope::Run).await, site.user("bob", TokenScope::Run).await);
+    let start = async |client: &Client| {
+        let body = json!({ "input": { "wait": true }, "task_queue": "far",
+            "concurrency": { "key": "shared", "limit": 1 } });
+        let started = client.post("workflows/echo_numbers/run", body).await.is(202);
+        started["run_id"].as_str().expect("an ID").to_owned()
+    };
+    let held = start(&ada).await;
+    let engine = Engine::builder().store(site.store.clone() as Arc<dyn Store>).build();
+    let worker = Worker::new(engine).queues(Queues::named(["far"]));
+    let worked = worker.run_until(async {
+        let path = format!("runs/{held}");
+        until("it is claimed", async || ada.get(&path).await.is(200)["status"] == "running").await;
+        for (client, names) in [(&ada, true), (&bob, false)] {
+            let waiting = start(client).await;
+            let path = format!("runs/{waiting}/why");
+            let why = client.get(&path).await.is(200)["items"][0].clone();
+            assert_eq!(why["reason"], "concurrency", "{why}");
+            let detail = why["detail"].as_str().expect("a text");
+            assert_eq!(why["runs"], if names { json!([held]) } else { json!([]) });
+            assert_eq!(detail.contains(&held), names, "{detail}");
+            assert_eq!(detail.contains("held by a run of another user"), !names, "{detail}");
+        }
+    });
+    worked.await.expect("the store answers");
 }

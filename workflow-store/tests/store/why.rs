@@ -61,7 +61,7 @@ fn store() -> Arc<SqliteStore> {
 }
 
 fn reasons(store: &SqliteStore, run: RunId) -> Vec<Reason> {
-    pollster::block_on(why(store, run)).expect("a run of the store")
+    pollster::block_on(why(store, store, run)).expect("a run of the store")
 }
 
 /// Starts a run, and waits until it is stored.

@@ -29,7 +29,8 @@ Examples:
 
 pub(super) fn why(args: &WhyArguments, store: &StoreArguments) -> Result<Outcome, Failure> {
     let store = store.open_existing()?;
-    let reasons = pollster::block_on(workflow_store::why(&*store, args.run.find(&*store)?))?;
+    let run = args.run.find(&*store)?;
+    let reasons = pollster::block_on(workflow_store::why(&*store, &*store, run))?;
     match args.format {
         ListFormat::Json => output::print_json(&reasons)?,
         ListFormat::Table => output::print(|out| {

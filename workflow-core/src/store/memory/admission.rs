@@ -243,7 +243,7 @@ impl Runs {
             let holders = self.admission.holders.get(&key);
             if let Some(holders) = holders.filter(|holders| holders.len() >= of.limit as usize) {
                 let holders = holders.iter().copied().collect();
-                return Some(LimitWait::Concurrency { of: of.clone(), holders });
+                return Some(LimitWait::Concurrency { of: of.clone(), holders, hidden: 0 });
             }
         }
         self.rate_of(row)

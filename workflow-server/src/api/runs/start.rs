@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 use workflow_core::Run as _;
+use workflow_core::flow_control::FlowControl;
 use workflow_core::store::Trigger;
 
 use super::super::WORKFLOW_PARAMETER;
@@ -38,6 +39,25 @@ pub(super) struct RunDraft {
     task_queue: Option<String>,
     /// Priority among the runs of its task queue; higher ones start first. Default: 0.
     priority: i32,
+    /// Most runs with the same key that are in progress at once: `key`, `limit`, and `on_conflict`,
+    /// which is `queue`, `cancel_running`, `cancel_new` or `skip`. A key may have places such as
+    /// `${{ input.customer }}`. Like the other limits, it is
+    /// in addition to those of the workflow: 422 if the workflow has this one itself.
+    #[schema(value_type = Option<Object>, example = json!({"key": "${{ input.customer }}", "limit": 1}))]
+    concurrency: Option<Value>,
+    /// Most runs with the same key that start in a period: `key`, `limit` and `per`.
+    #[schema(value_type = Option<Object>, example = json!({"limit": 200, "per": "1s"}))]
+    rate_limit: Option<Value>,
+    /// Requests with the same key share a run, which starts when none has come for some time: `key`,
+    /// `delay` and `max_delay`.
+    #[schema(value_type = Option<Object>, example = json!({"delay": "5s", "max_delay": "1m"}))]
+    debounce: Option<Value>,
+    /// Returns the run of the workflow that is in progress or waits, if there is one.
+    #[schema(value_type = Option<bool>)]
+    singleton: Option<Value>,
+    /// Runs with different keys take turns in their task queue: `key` and `weight`.
+    #[schema(value_type = Option<Object>, example = json!({"key": "${{ input.tenant }}"}))]
+    fairness: Option<Value>,
     /// Idempotency key: starting again with the same key returns the existing run. Keys are per
     /// user.
     #[schema(min_length = 1, max_length = 255)]
@@ -45,6 +65,25 @@ pub(super) struct RunDraft {
     /// Waits for the end of the run, up to this time, such as `30s`.
     #[schema(pattern = "^[0-9]{1,3}(ms|s|m)$")]
     wait: Option<String>,
+}
+
+impl RunDraft {
+    /// Takes the limits and the turn in the queue.
+    ///
+    /// # Errors
+    ///
+    /// Fails if one is invalid.
+    fn take_flow_control(&mut self) -> Result<FlowControl, Problem> {
+        let parts = [
+            ("concurrency", self.concurrency.take()),
+            ("rate_limit", self.rate_limit.take()),
+            ("debounce", self.debounce.take()),
+            ("singleton", self.singleton.take()),
+            ("fairness", self.fairness.take()),
+        ];
+        let given = parts.into_iter().filter_map(|(part, value)| Some((part.to_owned(), value?)));
+        Ok(FlowControl::read(&given.collect())?)
+    }
 }
 
 /// The time to wait for the end.
@@ -83,10 +122,11 @@ pub(super) async fn start(
     Require(caller, _): Require<Run>,
     Path(which): Path<String>,
     Query(query): Query<WaitQuery>,
-    Body(draft): Body<RunDraft>,
+    Body(mut draft): Body<RunDraft>,
 ) -> Result<Response, Problem> {
     let wait = wait(&app, query.wait.as_deref().or(draft.wait.as_deref()))?;
     check_key(draft.idempotency_key.as_deref())?;
+    let flow_control = draft.take_flow_control()?;
     let workflow = caller.catalog(&app).workflow(&which).await?;
     let request = launch::LaunchRequest {
         user: caller.user.clone(),
@@ -95,6 +135,7 @@ pub(super) async fn start(
         input: draft.input,
         task_queue: draft.task_queue,
         priority: draft.priority,
+        flow_control,
     };
     let launched = launch::launch(&app, &workflow, request).await?;
     let started = StartedRun {

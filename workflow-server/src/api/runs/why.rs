@@ -43,9 +43,9 @@ pub(super) async fn why(
     Require(caller, _): Require<Read>,
     Path(which): Path<String>,
 ) -> Result<Json<Listed<Reason>>, Problem> {
-    let run = stored(&*caller.catalog(&app), &which).await?.id;
-    // Only the unrestricted catalog knows owners and workers.
-    let reasons = workflow_store::why(&*app.catalog, run).await?;
+    let viewer = caller.catalog(&app);
+    let run = stored(&*viewer, &which).await?.id;
+    let reasons = workflow_store::why(&*app.catalog, &*viewer, run).await?;
     Ok(Json(Listed::all(reasons.iter().map(Reason::from).collect())))
 }
 
