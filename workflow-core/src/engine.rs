@@ -18,6 +18,7 @@
 //! | `durable` | what a store adds: the record, leases, resuming, replay |
 //! | `delegation` | runs that the caller polls, with attempts that are made elsewhere |
 //! | `shutdown` | graceful stops |
+//! | `eviction` | waiting runs that are left to the store |
 //!
 //! A new effect of the scheduler is applied in `state/apply`. If it calls code of the host, it adds
 //! a field to `state::Deferred`, which performs it after the lock.
@@ -36,6 +37,7 @@ mod clock;
 pub(crate) mod delegation;
 mod durable;
 mod events;
+mod eviction;
 mod handle;
 mod machine;
 mod output;

@@ -306,7 +306,12 @@ impl RunError {
         match self {
             Self::Abandoned { .. } => true,
             Self::Store { error, .. } => {
-                matches!(**error, StoreError::LeaseLost { .. } | StoreError::Waits { .. })
+                matches!(
+                    **error,
+                    StoreError::LeaseLost { .. }
+                        | StoreError::Waits { .. }
+                        | StoreError::Evicted { .. }
+                )
             }
             _ => false,
         }

@@ -412,6 +412,14 @@ impl Scheduler {
         self.running
     }
 
+    /// Whether nothing can be launched until a job or a timer ends.
+    pub(crate) fn only_waits(&self) -> bool {
+        self.open > 0
+            && self.effects.is_empty()
+            && self.backlog() == 0
+            && !matches!(self.mode, Mode::Cancelling(_) | Mode::Finished)
+    }
+
     /// Stops launching jobs. Ends of jobs still have their other consequences.
     pub(crate) fn pause(&mut self) {
         self.max_parallel = 0;

@@ -2,6 +2,7 @@
 
 mod changes;
 mod error;
+mod eviction;
 mod key;
 mod lease;
 mod limit;
@@ -22,6 +23,7 @@ use crate::id::RunId;
 
 pub use changes::QueueChanges;
 pub use error::StoreError;
+pub use eviction::{Asleep, EvictedRun, Eviction};
 pub use key::{KeyError, KeyScope};
 pub use lease::{HeldLeases, Lease, Owner, OwnerId};
 pub use limit::LimitWait;
@@ -108,7 +110,7 @@ pub trait Store: Send + Sync + 'static {
     async fn run(&self, run: RunId) -> Result<Option<StoredRun>, StoreError>;
 
     /// Returns at most `limit` abandoned runs after the run `after`, oldest first: runs that have
-    /// not ended and whose owner is dead, or that never had one.
+    /// not ended and whose owner is dead, or that have none, such as [evicted](Self::evict) runs.
     ///
     /// # Errors
     ///
@@ -166,10 +168,10 @@ pub trait Store: Send + Sync + 'static {
         Ok(None)
     }
 
-    /// Returns the time until the next run may begin of those that wait for a time, because of a
-    /// rate limit or of debounce. `None` if no run does.
+    /// Returns the time until the next run may begin or go on of those that wait for a time, because
+    /// of a rate limit, of debounce, or as an [evicted](Self::evict) run. `None` if no run does.
     ///
-    /// The default is for stores without limits.
+    /// The default is for stores without limits that cannot evict runs.
     ///
     /// # Errors
     ///
@@ -183,7 +185,7 @@ pub trait Store: Send + Sync + 'static {
     /// key take turns.
     ///
     /// A run waits in its task queue while it is abandoned, except for [stranded](Self::stranded)
-    /// runs.
+    /// and [evicted](Self::evict) runs.
     ///
     /// The default reads all abandoned runs, which is slow where many wait.
     ///
@@ -305,6 +307,44 @@ pub trait Store: Send + Sync + 'static {
     ///
     /// Fails when the store cannot be changed.
     async fn release(&self, leases: &[Lease]) -> Result<(), StoreError>;
+
+    /// Whether the store can [evict](Self::evict) runs. If it cannot, workers refuse to bound the
+    /// waiting runs that they keep in memory. Default: no.
+    fn evicts(&self) -> bool {
+        false
+    }
+
+    /// Releases the leases of waiting runs, and returns those that were evicted. An evicted run
+    /// waits in no task queue and is not [stranded](Self::stranded). It is put into its task queue,
+    /// before runs of its priority that were requested earlier, once its time has come, a message
+    /// for it or for one of its child runs is [sent](Self::send), or a child run ends that was
+    /// [claimed](Self::claim) alone.
+    ///
+    /// Of each eviction, all runs are evicted or none. None is if a lease was lost, or if the store
+    /// has another number of messages for a run than its engine has received.
+    ///
+    /// The default evicts nothing.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the store cannot be changed; then no run was evicted.
+    async fn evict(&self, evictions: &[Eviction]) -> Result<Vec<RunId>, StoreError> {
+        let _ = evictions;
+        Ok(Vec::new())
+    }
+
+    /// Returns how an evicted run waits. `None` if it was not evicted, or was put back into its task
+    /// queue, or claimed.
+    ///
+    /// The default is for stores that cannot evict runs.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the store cannot be read.
+    async fn asleep(&self, run: RunId) -> Result<Option<Asleep>, StoreError> {
+        let _ = run;
+        Ok(None)
+    }
 
     /// Renews the owner's leases, and returns those that it has lost.
     ///

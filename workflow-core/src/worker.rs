@@ -51,6 +51,7 @@ pub struct Worker {
     name: String,
     queues: Queues,
     max_concurrent_workflows: usize,
+    max_cached_workflows: usize,
 }
 
 impl Worker {
@@ -62,6 +63,7 @@ impl Worker {
             name: identity::default_name(),
             queues: Queues::all(),
             max_concurrent_workflows: usize::MAX,
+            max_cached_workflows: usize::MAX,
         }
     }
 
@@ -73,8 +75,12 @@ impl Worker {
         };
         let queues = preset.queues(engine.queue_prefix());
         let worker = Self::new(engine).queues(queues);
-        match preset.max_concurrent_workflows {
+        let worker = match preset.max_concurrent_workflows {
             Some(runs) => worker.max_concurrent_workflows(runs),
+            None => worker,
+        };
+        match preset.max_cached_workflows {
+            Some(runs) => worker.max_cached_workflows(runs),
             None => worker,
         }
     }
@@ -97,10 +103,28 @@ impl Worker {
         self
     }
 
-    /// Sets how many runs it drives at once. Runs whose jobs all wait, for a signal or for a time,
-    /// do not count. 0 counts as 1. Default: no limit.
+    /// Sets how many runs it drives at once. Runs that wait do not count: for a signal, for a time,
+    /// or for the next attempt of a job. 0 counts as 1. Default: no limit.
     pub fn max_concurrent_workflows(mut self, runs: usize) -> Self {
         self.max_concurrent_workflows = runs.max(1);
+        self
+    }
+
+    /// Sets how many waiting runs it keeps in memory; 0 for none. Default: no limit.
+    ///
+    /// The worker evicts others: those first that wake last. An evicted run waits in the store. When
+    /// its wait ends, any worker of its task queue resumes it, as after a shutdown: calls of jobs are
+    /// answered from the record, and an attempt that waited starts again, without costing one. Child
+    /// runs are evicted and resumed with the run that started them.
+    ///
+    /// These runs stay in memory: those that wait for less than 100 ms, and those with an attempt
+    /// that waits for something else at the same time, that has a timeout from its start, or that
+    /// holds a named limit.
+    ///
+    /// The worker looks whenever it looks for runs, at least every 200 ms. Until then there may be
+    /// more.
+    pub fn max_cached_workflows(mut self, runs: usize) -> Self {
+        self.max_cached_workflows = runs;
         self
     }
 
@@ -109,9 +133,11 @@ impl Worker {
     ///
     /// # Errors
     ///
-    /// Fails if the engine has no store, or if the store is unusable. An unreachable store is
-    /// retried.
+    /// Fails if the engine has no store, or if the store is unusable, or if it cannot
+    /// [evict](Store::evicts) runs although the number of cached ones is limited. An unreachable
+    /// store is retried.
     pub async fn run(&self, stop: impl Future<Output = ()>) -> Result<(), StoreError> {
+        self.check_evicts()?;
         let mut taking = Taking::new(self);
         let ended = match select(pin!(stop), pin!(taking.take())).await {
             Either::Left(((), _)) => Ok(()),
@@ -138,6 +164,17 @@ impl Worker {
             Some(output) => Ok(output),
             None => Ok(future.await),
         }
+    }
+
+    /// Checks that the store can do without the waiting runs that the worker must not keep.
+    fn check_evicts(&self) -> Result<(), StoreError> {
+        let evicts = self.engine.store().is_none_or(|store| store.evicts());
+        if evicts || self.max_cached_workflows == usize::MAX {
+            return Ok(());
+        }
+        let text = "the store cannot evict waiting runs; leave out max_cached_workflows, or use the \
+                    store of SQLite, PostgreSQL or in memory";
+        Err(StoreError::Unusable(text.into()))
     }
 }
 
@@ -173,8 +210,8 @@ struct Taking<'a> {
     number: u32,
     /// The runs in progress.
     runs: HashMap<RunId, RunHandle>,
-    /// Ends of these runs here, with their IDs.
-    ends: FuturesUnordered<Pin<Box<dyn Future<Output = RunId> + Send>>>,
+    /// Ends of these runs here.
+    ends: FuturesUnordered<Pin<Box<dyn Future<Output = RunHandle> + Send>>>,
     /// Workflows whose runs were refused, and are left to others for a while.
     unknown: HashSet<String>,
     /// Runs whose refusal was logged.
@@ -225,7 +262,7 @@ impl<'a> Taking<'a> {
     async fn end_or_pause(&mut self) {
         let pause = pin!(self.worker.engine.pause());
         if let Either::Left((Some(ended), _)) = select(self.ends.next(), pause).await {
-            self.runs.remove(&ended);
+            self.remove(&ended);
         }
     }
 
@@ -243,7 +280,8 @@ impl<'a> Taking<'a> {
         while self.runs.values().any(RunHandle::may_free_slot) {
             match select(self.ends.next(), &mut woken).await {
                 Either::Left((Some(ended), _)) => {
-                    if self.runs.remove(&ended).is_some_and(|run| run.may_free_slot()) {
+                    self.remove(&ended);
+                    if ended.may_free_slot() {
                         return;
                     }
                 }
@@ -259,6 +297,7 @@ impl<'a> Taking<'a> {
         let worker = self.worker;
         let (find, now) = (worker.engine.known_workflows(), worker.engine.now());
         self.remove_ended();
+        self.evict().await?;
         if now >= self.heartbeat_at {
             self.heartbeat_at = now + HEARTBEAT_INTERVAL;
             if let Some((store, id)) = self.seat() {
@@ -299,14 +338,36 @@ impl<'a> Taking<'a> {
         self.ends.push(Box::pin(async move {
             // How it ends is on record.
             drop(run.outcome().await);
-            run.id()
+            run
         }));
     }
 
     fn remove_ended(&mut self) {
         while let Some(Some(ended)) = self.ends.next().now_or_never() {
-            self.runs.remove(&ended);
+            self.remove(&ended);
         }
+    }
+
+    /// Removes a run that has ended here, unless it was evicted and resumed since.
+    fn remove(&mut self, ended: &RunHandle) {
+        if self.runs.get(&ended.id()).is_some_and(|run| run.is_same(ended)) {
+            self.runs.remove(&ended.id());
+        }
+    }
+
+    /// Evicts waiting runs beyond those that the worker may keep in memory.
+    async fn evict(&mut self) -> Result<(), StoreError> {
+        let most = self.worker.max_cached_workflows;
+        if self.runs.len() <= most {
+            return Ok(());
+        }
+        let waiting: Vec<&RunHandle> = self.runs.values().filter(|run| run.is_idle()).collect();
+        let excess = waiting.len().saturating_sub(most);
+        if excess > 0 {
+            self.worker.engine.evict(waiting.into_iter(), excess).await?;
+            self.remove_ended();
+        }
+        Ok(())
     }
 
     /// The number of runs that may begin now.
@@ -324,7 +385,8 @@ impl<'a> Taking<'a> {
 
     /// What this worker does.
     fn report(&self, id: WorkerId) -> WorkerReport {
-        let Worker { engine, name, queues, max_concurrent_workflows } = self.worker;
+        let Worker { engine, name, queues, max_concurrent_workflows, max_cached_workflows } =
+            self.worker;
         let workflows = self.in_progress();
         WorkerReport {
             id,
@@ -333,6 +395,7 @@ impl<'a> Taking<'a> {
             max_concurrent_workflows: Some(*max_concurrent_workflows)
                 .filter(|limit| *limit < usize::MAX),
             max_concurrent_activities: engine.max_parallel(),
+            max_cached_workflows: Some(*max_cached_workflows).filter(|limit| *limit < usize::MAX),
             workflows,
             activities: self.runs.values().map(RunHandle::running_jobs).sum(),
             waiting: self.runs.len() - workflows,

@@ -10,7 +10,7 @@ use workflow_core::Status;
 use workflow_core::event::{Stall, Waiting, format_time};
 use workflow_core::graph::recorded_dependencies;
 use workflow_core::id::RunId;
-use workflow_core::store::{LimitWait, StoreError, StoredRun, StoredWorker};
+use workflow_core::store::{Asleep, LimitWait, StoreError, StoredRun, StoredWorker};
 
 use crate::catalog::{Catalog, JobSummary, RunDetails};
 use crate::catalog_error::CatalogError;
@@ -80,6 +80,11 @@ pub enum Cause {
         /// The task queue whose workers take it over.
         queue: String,
     },
+    /// The run waits outside of the memory of workers. The reasons of its jobs say for what.
+    Evicted {
+        /// The task queue whose workers go on with it.
+        queue: String,
+    },
     /// The run is resumed by the engine that drives the run which started it.
     OuterRun(RunId),
     /// An external program runs it.
@@ -108,6 +113,7 @@ impl Cause {
             Self::Limit(_) => "debounce",
             Self::WorkersFull { .. } => "workers_full",
             Self::OwnerDied { .. } => "owner_died",
+            Self::Evicted { .. } => "evicted",
             Self::OuterRun(_) => "outer_run",
             Self::External => "external",
         }
@@ -153,6 +159,7 @@ impl Cause {
             | Self::Retry { .. }
             | Self::Starting
             | Self::Cancelling
+            | Self::Evicted { .. }
             | Self::Queued { .. } => "nothing to do".to_owned(),
         }
     }
@@ -208,6 +215,11 @@ impl fmt::Display for Reason {
                 f,
                 "the process that drove {subject} has stopped; it waits in task queue `{queue}`"
             ),
+            Cause::Evicted { queue } => write!(
+                f,
+                "{subject} waits in the store; a worker of task queue `{queue}` goes on with it when \
+                 a wait ends"
+            ),
             Cause::OuterRun(run) => {
                 write!(f, "{subject} continues with run {run}, which started it")
             }
@@ -252,7 +264,8 @@ impl Serialize for Reason {
 }
 
 /// Returns why a run is not going on: one reason for the whole run, or one for each job that has
-/// not ended. A run that makes progress has reasons, too, which say what it does.
+/// not ended. A run that waits in the store has both. A run that makes progress has reasons, too,
+/// which say what it does.
 ///
 /// `catalog` is unrestricted, since only such a handle knows owners and workers. `viewer` is the
 /// handle of the user who asks: reasons name no runs that it does not show. Both may be the same.
@@ -278,16 +291,23 @@ pub async fn why(
     if let Some(blocked @ Stall::Blocked(_)) = details.run.stall {
         return whole(Cause::Stalled(blocked));
     }
+    let mut evicted = None;
     if is_abandoned(catalog, run).await? {
-        let mut cause = why_abandoned(catalog, stored).await?;
-        if let Cause::Limit(LimitWait::Concurrency { holders, hidden, .. }) = &mut cause {
-            *hidden = hide_unseen(viewer, holders).await?;
+        if let Some(asleep) = catalog.asleep(run).await? {
+            evicted = Some(why_evicted(catalog, &stored, asleep).await?);
+        } else {
+            let mut cause = why_abandoned(catalog, stored).await?;
+            if let Cause::Limit(LimitWait::Concurrency { holders, hidden, .. }) = &mut cause {
+                *hidden = hide_unseen(viewer, holders).await?;
+            }
+            return whole(cause);
         }
-        return whole(cause);
     }
     let children = children(catalog, run).await?;
     let mut reasons = why_jobs(&details, &stored.workflow.graph, &children);
-    if details.is_cancelling {
+    if let Some(cause) = evicted {
+        reasons.insert(0, Reason { job: None, cause });
+    } else if details.is_cancelling {
         reasons.insert(0, Reason { job: None, cause: Cause::Cancelling });
     } else if reasons.is_empty() {
         reasons.push(Reason { job: None, cause: Cause::Starting });
@@ -312,6 +332,21 @@ async fn is_abandoned(catalog: &dyn Catalog, run: RunId) -> Result<bool, StoreEr
     let before = run.to_u128().checked_sub(1).map(RunId::from_u128);
     let first = catalog.abandoned(before, 1).await?;
     Ok(first.first().is_some_and(|first| first.id == run))
+}
+
+/// Why no engine drives a run that waits.
+async fn why_evicted(
+    catalog: &dyn Catalog,
+    run: &StoredRun,
+    asleep: Asleep,
+) -> Result<Cause, StoreError> {
+    if asleep.resumes_with != run.id {
+        return Ok(Cause::OuterRun(asleep.resumes_with));
+    }
+    let queue = run.task_queue.clone();
+    let workers = catalog.workers().await?;
+    let is_served = workers.is_none_or(|workers| workers.iter().any(|it| it.serves(&queue)));
+    Ok(if is_served { Cause::Evicted { queue } } else { Cause::NoWorker { queue } })
 }
 
 /// Why no engine drives the run.

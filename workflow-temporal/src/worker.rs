@@ -93,6 +93,9 @@ impl TemporalWorker {
         if let Some(workflows) = preset.max_concurrent_workflows {
             worker = worker.max_concurrent_workflows(workflows);
         }
+        if let Some(workflows) = preset.max_cached_workflows {
+            worker = worker.max_cached_workflows(workflows);
+        }
         worker
     }
 

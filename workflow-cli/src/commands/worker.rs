@@ -55,6 +55,10 @@ pub(crate) struct WorkerArguments {
     /// preset, or no limit]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     max_concurrent_workflows: Option<u32>,
+    /// Maximum number of waiting runs in memory; others wait in the store [default: that of the
+    /// preset, or no limit]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(0..))]
+    max_cached_workflows: Option<u32>,
     /// File of presets, YAML or JSON [default: workers.yaml, if it exists]
     #[arg(long, value_name = "FILE")]
     presets: Option<PathBuf>,
@@ -78,6 +82,7 @@ Examples:
   workflow worker --preset critical
   workflow worker --domains booking payment --max-concurrent-activities 50
   workflow worker --task-queue reports --db postgres://localhost/runs
+  workflow worker --max-cached-workflows 1000
   workflow worker --preset background --dry-run
 
 Exit codes:
@@ -148,6 +153,7 @@ impl WorkerArguments {
             task_queues: self.task_queue.clone(),
             max_concurrent_activities: count(self.max_concurrent_activities),
             max_concurrent_workflows: count(self.max_concurrent_workflows),
+            max_cached_workflows: count(self.max_cached_workflows),
             ..Preset::default()
         };
         let mut defaults = file.defaults;
@@ -244,9 +250,13 @@ fn describe(preset: &Preset, prefix: &str) -> String {
     let limit = |limit: Option<usize>, what: &str| {
         limit.map(|limit| format!("at most {} at once", count(limit, what)))
     };
+    let cached = preset
+        .max_cached_workflows
+        .map(|most| format!("at most {} in memory", count(most, "waiting run")));
     let limits = [
         limit(preset.max_concurrent_workflows, "run"),
         limit(preset.max_concurrent_activities, "job"),
+        cached,
     ];
     let parts: Vec<_> = [Some(queues)].into_iter().chain(limits).flatten().collect();
     format!("serving {}", parts.join("; "))

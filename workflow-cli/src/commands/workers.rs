@@ -103,7 +103,7 @@ fn worker_table(workers: &[StoredWorker]) -> Table {
             report.queues.to_string(),
             used(report.workflows, report.max_concurrent_workflows),
             used(report.activities, report.max_concurrent_activities),
-            report.waiting.to_string(),
+            used(report.waiting, report.max_cached_workflows),
             short_time(worker.since),
             ago(worker.last_heartbeat),
         ]);
@@ -158,6 +158,7 @@ fn as_json(workers: &[StoredWorker], backlogs: &[Backlog]) -> Json {
             "activities": report.activities,
             "max_concurrent_activities": report.max_concurrent_activities,
             "waiting": report.waiting,
+            "max_cached_workflows": report.max_cached_workflows,
             "since": format_time(worker.since),
             "last_heartbeat": format_time(worker.last_heartbeat),
         })

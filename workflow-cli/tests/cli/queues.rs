@@ -116,8 +116,9 @@ fn inputs_are_options_of_trigger() {
 #[test]
 fn options_override_the_preset_and_the_preset_overrides_the_defaults() {
     let presets = "
-defaults: { max_concurrent_workflows: 10, max_concurrent_activities: 20 }
+defaults: { max_concurrent_workflows: 10, max_concurrent_activities: 20, max_cached_workflows: 9 }
 presets:
+  cached: { max_cached_workflows: 7 }
   orders:
     domains: [orders]
     task_queues: [urgent]
@@ -138,8 +139,15 @@ presets:
     assert_eq!(given["max_concurrent_workflows"], 1);
     let all = dry(&[]).json();
     assert_eq!((&all["queues"], &all["max_concurrent_workflows"]), (&json!(null), &json!(10)));
+    let cached = |args: &[&str]| dry(args).json()["max_cached_workflows"].clone();
+    assert_eq!(cached(&["--preset", "orders"]), 9);
+    assert_eq!(cached(&["--preset", "cached"]), 7);
+    assert_eq!(cached(&["--preset", "cached", "--max-cached-workflows", "0"]), 0);
+    let negative = dry(&["--max-cached-workflows=-1"]);
+    assert!(negative.err.contains("--max-cached-workflows <N>"), "{}", negative.err);
+    assert_eq!(negative.code, Some(2));
     let unknown = dry(&["--preset", "order"]);
-    assert!(unknown.err.contains("no preset `order`; use orders, all"), "{}", unknown.err);
+    assert!(unknown.err.contains("no preset `order`; use cached, orders, all"), "{}", unknown.err);
     assert_eq!(unknown.code, Some(2));
     let bad = dry(&["--presets", "bad.yaml"]);
     assert!(bad.err.contains("invalid presets in `bad.yaml`"), "{}", bad.err);
@@ -203,4 +211,43 @@ fn another_worker_takes_over_from_a_killed_one() {
         assert!(Instant::now() < deadline, "nobody took it over");
         std::thread::sleep(Duration::from_millis(50));
     }
+}
+
+#[test]
+fn a_worker_keeps_few_waiting_runs_in_memory() {
+    let folder = folder("queues_evicted", &[]);
+    let runs: Vec<String> = (0..6).map(|_| trigger(&folder, &["orders/approve"])).collect();
+    let first = Worker::start(&folder, &["--max-cached-workflows", "2"]);
+    let why = |run: &str| host_in(&folder, &["runs", "why", run, "-f", "json"]).json();
+    let deadline = Instant::now() + Duration::from_secs(60);
+    let until_evicted = |count: usize| {
+        let evicted = || runs.iter().filter(|run| why(run)[0]["reason"] == "evicted").count();
+        while evicted() != count {
+            assert!(Instant::now() < deadline, "{} are evicted", evicted());
+        }
+    };
+    until_evicted(4);
+    let waiting = || {
+        let listed = host_in(&folder, &["workers", "list", "-f", "json"]).json();
+        let worker = &listed["workers"][0];
+        (worker["waiting"].clone(), worker["max_cached_workflows"].clone())
+    };
+    while waiting() != (json!(2), json!(2)) {
+        assert!(Instant::now() < deadline, "{:?}", waiting());
+    }
+    let evicted = runs.iter().find(|run| why(run)[0]["reason"] == "evicted").expect("four are");
+    let shown = host_in(&folder, &["runs", "why", evicted]).out;
+    let expected = "the run waits in the store; a worker of task queue `default-orders` goes on \
+        with it when a wait ends\n";
+    assert!(shown.starts_with(expected), "{shown}");
+    assert!(shown.contains("job `approve` waits for signal `approved`"), "{shown}");
+    assert_eq!(status(&folder, evicted), "running");
+    drop(first);
+    let _second = Worker::start(&folder, &["--max-cached-workflows", "0"]);
+    for run in &runs {
+        let payload = r#"{"by": "ada"}"#;
+        let sent = host_in(&folder, &["runs", "signal", run, "approved", payload]);
+        assert_eq!(sent.code, Some(0), "{}", sent.err);
+    }
+    runs.iter().for_each(|run| until_completed(&folder, run));
 }

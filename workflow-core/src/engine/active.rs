@@ -22,7 +22,9 @@ use super::{Engine, Shared, Timings};
 use crate::event::{EventKind, Log};
 use crate::guard;
 use crate::id::RunId;
-use crate::job::{Attempt, Entered, JobContext, JobError, RunValues, Services};
+use crate::job::{
+    Attempt, Entered, JobContext, JobError, RunValues, Services, TaskGuard, enter_task,
+};
 use crate::run::{Record, Report, RunError, Status};
 use crate::scheduler::Scheduler;
 use crate::store::{Lease, Message, MessageKind, NewRun, StoreError, WorkflowSnapshot};
@@ -55,6 +57,8 @@ pub(super) struct ActiveRun {
     pub(super) limits: RunLimits,
     /// Whether it was claimed with a slot of a concurrency limit.
     pub(super) holds_slot: bool,
+    /// Whether it is a child run.
+    pub(super) is_child: bool,
     /// The log for the output of its jobs.
     pub(super) output: Option<Box<RunOutput>>,
     state: Mutex<RunState>,
@@ -105,8 +109,18 @@ impl ActiveRun {
         state: impl FnOnce() -> RunState,
     ) -> Arc<Self> {
         let engine = Arc::clone(&engine.0);
-        let Runnable { workflow, plan, input, user, level, outer, inherited, runs_dir, holds_slot } =
-            what;
+        let Runnable {
+            workflow,
+            plan,
+            input,
+            user,
+            level,
+            outer,
+            inherited,
+            runs_dir,
+            holds_slot,
+            is_child,
+        } = what;
         let output = runs_dir.map(|folder| Box::new(RunOutput::new(&folder, id)));
         let span = tracing::info_span!("run", workflow = %workflow.name(), run = %id);
         let limits = RunLimits::new(&*workflow, &plan, inherited);
@@ -135,6 +149,7 @@ impl ActiveRun {
                 user,
                 limits,
                 holds_slot,
+                is_child,
                 output,
                 state: Mutex::new(state()),
                 condvar: Condvar::new(),
@@ -202,7 +217,7 @@ impl ActiveRun {
         }
         let driver = usize::from(state.idle_turns < IDLE_TURNS);
         let threads = state.threads.count.saturating_sub(state.threads.idle);
-        let waiting = state.waiting() > 0 || state.is_recording();
+        let waiting = state.waiting() > 0 || state.is_recording() || state.suspended;
         Activity { waiting, workers: driver + threads }
     }
 
@@ -241,6 +256,12 @@ impl ActiveRun {
         }
         let services: Weak<dyn Services> = self.me.clone();
         Some(Attempt { services, job, attempt, is_captured }.enter())
+    }
+
+    /// Marks the calling thread as polling an attempt for a task, if the run may be evicted.
+    #[inline]
+    pub(super) fn enter_task(&self, task: &Arc<Task>) -> Option<TaskGuard> {
+        self.engine.lease_renewer.is_some().then(|| enter_task(Arc::clone(task) as _))
     }
 
     /// Queues a task that was woken.
@@ -304,6 +325,9 @@ impl ActiveRun {
             Some(StoreError::Waits { .. }) => {
                 tracing::info!(parent: &self.span, "the run waits for its limits");
             }
+            Some(StoreError::Evicted { .. }) => {
+                tracing::debug!(parent: &self.span, "the run waits in the store");
+            }
             Some(
                 error @ (StoreError::KeyConflict { .. }
                 | StoreError::InvalidKey(_)
@@ -357,6 +381,22 @@ impl ActiveRun {
         }
     }
 
+    /// Whether the run has ended, or all that is open in it and in its child runs waits.
+    pub(super) fn is_idle(&self) -> bool {
+        let children = {
+            let state = self.lock();
+            if !state.published && !state.only_waits() {
+                return false;
+            }
+            if state.published { Vec::new() } else { state.awaited_runs() }
+        };
+        // Unlocked, because each run has a lock.
+        children.iter().all(|child| {
+            let lease_renewer = self.engine.lease_renewer.as_ref();
+            lease_renewer.and_then(|runs| runs.find(*child)).is_some_and(|child| child.is_idle())
+        })
+    }
+
     /// Whether the run is lost: the store does not accept its events any more.
     pub(super) fn is_lost(&self) -> bool {
         self.lock().is_lost()
@@ -373,7 +413,10 @@ impl ActiveRun {
     /// Handles a message to the run.
     pub(super) fn receive(self: &Arc<Self>, message: Message) {
         match message.kind {
-            MessageKind::Cancel => self.cancel(),
+            MessageKind::Cancel => self.change(|state, _| {
+                state.note_message(message.number);
+                state.cancel(None);
+            }),
             MessageKind::Signal { name, payload } => {
                 self.signal(name, payload, Some(message.number));
             }

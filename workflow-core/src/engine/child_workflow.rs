@@ -15,7 +15,7 @@ use crate::id::RunId;
 use crate::job::arguments::{Bind, Reader, Ref};
 use crate::job::{
     AttemptIo, Body, Call, Handle, Inputs, JobContext, JobError, JobErrorKind, Need, StateCheck,
-    one_input,
+    known_wait, one_input,
 };
 use crate::run::{OutputError, Report, Run, RunError};
 use crate::store::{MessageKind, Parent, Trigger, WorkflowSnapshot};
@@ -108,7 +108,9 @@ async fn run_inside(
         Err(error) => return Err(start_error(error)),
     };
     let inner = run.0.id;
-    let ended = match select(pin!(run.0.until_end()), pin!(context.cancelled())).await {
+    let mut awaited = AwaitedRun::new(&context, inner);
+    let ended = known_wait(run.0.until_end());
+    let ended = match select(pin!(ended), pin!(context.cancelled())).await {
         Either::Left((ended, _)) => ended,
         Either::Right(_) if context.is_lost() => return Err(outer_run_lost()),
         Either::Right(((), wait)) => {
@@ -117,6 +119,7 @@ async fn run_inside(
         }
     };
     if let Some(run) = ended.as_ref().err().and_then(RunError::existing) {
+        awaited.set(run);
         return follow_inside(&context, engine, run, workflow).await;
     }
     if let Err(RunError::ShutDown { .. }) = ended {
@@ -128,6 +131,26 @@ async fn run_inside(
             follow_inside(&context, engine, inner, workflow).await
         }
         ended => Ok(ended?),
+    }
+}
+
+/// The child run that a job waits for, as its run knows it.
+struct AwaitedRun<'a>(&'a JobContext);
+
+impl<'a> AwaitedRun<'a> {
+    fn new(context: &'a JobContext, run: RunId) -> Self {
+        context.await_run(Some(run));
+        Self(context)
+    }
+
+    fn set(&mut self, run: RunId) {
+        self.0.await_run(Some(run));
+    }
+}
+
+impl Drop for AwaitedRun<'_> {
+    fn drop(&mut self) {
+        self.0.await_run(None);
     }
 }
 

@@ -102,9 +102,15 @@ impl RunHandle {
         self.0.plan.graph()
     }
 
-    /// Whether the run has ended, or waits: all of its jobs wait for a signal or for a time.
+    /// Whether the run has ended, or all that is open in it and in its child runs waits.
     pub(crate) fn is_idle(&self) -> bool {
         self.0.is_idle()
+    }
+
+    /// Whether both are handles on the same run in memory. A run that was evicted and resumed is
+    /// another one.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
     }
 
     /// The number of its running jobs, without those that only wait for other jobs.

@@ -117,6 +117,8 @@ pub(super) struct Runnable {
     pub(super) runs_dir: Option<Arc<Path>>,
     /// Whether it was claimed with a slot of a concurrency limit.
     pub(super) holds_slot: bool,
+    /// Whether it is a child run.
+    pub(super) is_child: bool,
 }
 
 /// Whether a job that starts the run waits for it.
@@ -404,9 +406,18 @@ impl RunRequest {
         let inherited = self.outer.as_deref().and_then(inherited);
         let Self { engine, user, store_options, outer, .. } = self;
         let runs_dir = engine.runs_dir_of(&*workflow);
-        let holds_slot = false;
-        let what =
-            Runnable { workflow, plan, input, user, level, outer, inherited, runs_dir, holds_slot };
+        let what = Runnable {
+            workflow,
+            plan,
+            input,
+            user,
+            level,
+            is_child: outer.is_some(),
+            outer,
+            inherited,
+            runs_dir,
+            holds_slot: false,
+        };
         engine.check_limits(&what)?;
         if let Some(lease_renewer) = &engine.0.lease_renewer
             && lease_renewer.lease() > LONGEST_LEASE

@@ -5,7 +5,7 @@ use std::any::Any;
 use std::borrow::Cow;
 use std::path::PathBuf;
 use std::sync::{Arc, Weak};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use futures::channel::oneshot;
 use futures::future::BoxFuture;
@@ -149,7 +149,9 @@ impl Services for ActiveRun {
         let (mut remaining, now) = (duration, self.time_of_day());
         run.change(|state, _| remaining = state.start_sleep(job, attempt, duration, now));
         let sleep = self.sleep(remaining);
-        let guard = SleepGuard { run: self.me.clone(), job };
+        let until = now.checked_add(remaining).unwrap_or(now);
+        let guard = SleepGuard { run: self.me.clone(), job, until };
+        run.lock().add_sleeper(job, until);
         Box::pin(async move {
             let _guard = guard;
             sleep.await;
@@ -165,6 +167,14 @@ impl Services for ActiveRun {
         }
         // Without a run, nobody sends a signal.
         received.unwrap_or_else(|| oneshot::channel().1)
+    }
+
+    fn await_run(&self, job: u32, run: Option<RunId>) {
+        let awaited = &mut self.lock().awaited_runs;
+        match run {
+            Some(run) => drop(awaited.insert(job, run)),
+            None => drop(awaited.remove(&job)),
+        }
     }
 
     fn persist_value(&self, job: u32, attempt: u32, key: String, value: Json) -> bool {
@@ -225,12 +235,13 @@ impl Services for ActiveRun {
 struct SleepGuard {
     run: Weak<ActiveRun>,
     job: u32,
+    until: SystemTime,
 }
 
 impl Drop for SleepGuard {
     fn drop(&mut self) {
         if let Some(run) = self.run.upgrade() {
-            run.lock().end_sleep(self.job);
+            run.lock().end_sleep(self.job, self.until);
         }
     }
 }

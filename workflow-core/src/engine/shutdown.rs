@@ -176,12 +176,6 @@ pub(super) enum Stopped {
 }
 
 impl ActiveRun {
-    /// Whether the run has ended, or all of its jobs wait.
-    pub(super) fn is_idle(&self) -> bool {
-        let state = self.lock();
-        state.published || (state.is_drained() && state.scheduler.running() > 0)
-    }
-
     /// Waits until the run is drained: no job is running, except for jobs that wait.
     async fn drained(self: &Arc<Self>) {
         self.change(|state, _| state.drain());
@@ -330,10 +324,5 @@ impl RunState {
         let waiting = self.tasks.keys().copied();
         let waiting = waiting.filter(|job| counts(job) && self.waits(*job)).count();
         self.scheduler.running() <= unstarted + waiting
-    }
-
-    /// Whether a running job waits for other jobs, a signal, or a sleep.
-    fn waits(&self, job: u32) -> bool {
-        self.waits_for_signal_or_sleep(job) || self.scheduler.active_children(job) > 0
     }
 }

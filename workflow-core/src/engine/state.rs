@@ -6,6 +6,7 @@ mod alarms;
 mod apply;
 mod deferred;
 mod places;
+mod rest;
 mod signals;
 mod step;
 mod stop;
@@ -27,6 +28,7 @@ use super::permits::LimitId;
 use super::shutdown::ShutdownPhase;
 use super::worker::task::{Task, Work};
 use crate::event::{EventKind, Failure, Frequent, Log};
+use crate::id::RunId;
 use crate::job::{
     AttemptIo, ChildFrame, Delivery, Grace, JobError, JobErrorKind, JobFlags, RawCall, TimeoutKind,
     Token,
@@ -38,6 +40,7 @@ use crate::sparse_map::{SparseList, SparseMap};
 use alarms::{Alarms, Alert};
 pub(super) use deferred::{Deferred, HostOwned, wake_all};
 use places::Place;
+pub(super) use rest::Rest;
 pub(super) use signals::Signals;
 pub(super) use stop::{THREAD_RUNS_ON, stop_error};
 
@@ -94,6 +97,10 @@ pub(super) struct RunState {
     pub(super) drain_waiters: SparseList<Waker>,
     /// The run is registered with the engine, because it has waited for something.
     pub(super) entered: bool,
+    /// Child runs that jobs wait for.
+    pub(super) awaited_runs: SparseMap<u32, RunId>,
+    /// Nothing happens in the run while the store decides whether it is evicted.
+    pub(super) suspended: bool,
     /// The engine was shut down, and the run's lease was released.
     pub(super) lease_released: bool,
     /// The report exists.
@@ -182,6 +189,8 @@ impl RunState {
             shutdown: ShutdownPhase::default(),
             drain_waiters: SparseList::new(),
             entered: false,
+            awaited_runs: SparseMap::new(),
+            suspended: false,
             lease_released: false,
             published: false,
             read_at: 0,

@@ -221,6 +221,8 @@ pub(crate) trait Services: Send + Sync {
     fn sleep_durably(&self, job: u32, attempt: u32, duration: Duration) -> BoxFuture<'static, ()>;
     /// Waits for a signal.
     fn wait_signal(&self, job: u32, attempt: u32, name: String) -> oneshot::Receiver<Json>;
+    /// Sets the child run that a job waits for, or that it no longer waits.
+    fn await_run(&self, job: u32, run: Option<RunId>);
     /// Persists a value; false if the attempt has ended.
     fn persist_value(&self, job: u32, attempt: u32, key: String, value: Json) -> bool;
     fn persisted_value(&self, key: &str) -> Option<Json>;

@@ -12,6 +12,7 @@ use futures::future::{Either, select};
 
 use super::Printed;
 use super::attempt_io::Services;
+use super::known_wait::known_wait;
 use super::state::StateParameter;
 use super::{AttemptIo, JobError, JobErrorKind, State, Token};
 use crate::id::RunId;
@@ -226,7 +227,7 @@ impl JobContext {
 
     /// Completes when the job should stop, and at the latest when the attempt ends.
     pub async fn cancelled(&self) {
-        self.token.wait().await;
+        known_wait(self.token.wait()).await;
     }
 
     /// Sends a heartbeat, which restarts the heartbeat timeout.
@@ -250,6 +251,13 @@ impl JobContext {
     /// Whether this engine has lost the run, so that the job's work is useless.
     pub(crate) fn is_lost(&self) -> bool {
         self.services().is_some_and(|services| services.is_lost())
+    }
+
+    /// Sets the child run that the job waits for, or that it no longer waits.
+    pub(crate) fn await_run(&self, run: Option<RunId>) {
+        if let Some(services) = self.services() {
+            services.await_run(self.io.job, run);
+        }
     }
 
     /// What a child run of the job inherits.
@@ -311,7 +319,7 @@ impl JobContext {
         }
         let received = services.wait_signal(self.io.job, self.io.attempt, name.clone());
         drop(services);
-        let payload = match select(received, pin!(self.cancelled())).await {
+        let payload = match select(pin!(known_wait(received)), pin!(self.cancelled())).await {
             Either::Left((received, _)) => received.map_err(|_| JobError::no_engine())?,
             Either::Right(_) => return Err(stopped()),
         };
@@ -413,7 +421,7 @@ impl JobContext {
         if self.is_cancelled() {
             return self.sleep_through(duration.min(CANCELLED_SLEEP)).await;
         }
-        select(pin!(sleep), self.token.wait()).await;
+        select(pin!(sleep), pin!(known_wait(self.token.wait()))).await;
     }
 
     /// Sleeps on the engine's clock, even if the job is cancelled. Returns at once if the attempt

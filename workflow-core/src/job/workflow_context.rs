@@ -12,6 +12,7 @@ use serde_json::Value as Json;
 
 use super::attempt_io::{ChildFrame, Item, Services};
 use super::call::JobFn;
+use super::known_wait::{known_wait, known_waker};
 use super::raw_call::RawCall;
 use super::{AttemptContext, AttemptIo, JobContext, JobError, JobErrorKind};
 use crate::value::ChildOutputs;
@@ -75,7 +76,7 @@ impl WorkflowContext {
             Ok(Some(services)) => {
                 let sleep = services.sleep_durably(io.job, io.attempt, duration);
                 drop(services);
-                self.0.cut_short(duration, sleep).await;
+                self.0.cut_short(duration, known_wait(sleep)).await;
             }
             Ok(None) => self.0.sleep(duration).await,
             Err(_) => {}
@@ -210,7 +211,8 @@ impl Future for ChildHandle {
     type Output = Result<(), JobError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        Pin::new(&mut self.end).poll(cx).map(|end| {
+        let waker = known_waker(cx.waker());
+        Pin::new(&mut self.end).poll(&mut Context::from_waker(&waker)).map(|end| {
             self.ended = true;
             end.unwrap_or_else(|_| Err(JobError::no_engine()))
         })

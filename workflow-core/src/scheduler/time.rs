@@ -167,6 +167,32 @@ impl Scheduler {
         }
     }
 
+    /// Whether the timer still has an effect.
+    pub(crate) fn is_live(&self, timer: Timer) -> bool {
+        match timer {
+            Timer::Backoff { job, attempt } => {
+                self.phase(job) == Phase::Backoff && self.tracker.attempt(job) + 1 == attempt
+            }
+            Timer::StartToClose { job, attempt } | Timer::Heartbeat { job, attempt, .. } => {
+                self.is_running(job, attempt)
+            }
+            Timer::ScheduleToClose { job } => {
+                matches!(self.phase(job), Phase::Running | Phase::Ready | Phase::Backoff)
+            }
+            Timer::Run => true,
+        }
+    }
+
+    /// Whether a resumed run sets the timer to the same time again. Others count from the start of
+    /// an attempt, or from the call of a job, which is made again.
+    pub(crate) fn is_restored(&self, timer: Timer) -> bool {
+        match timer {
+            Timer::Backoff { .. } | Timer::Run => true,
+            Timer::ScheduleToClose { job } => (job as usize) < self.graph.len(),
+            Timer::StartToClose { .. } | Timer::Heartbeat { .. } => false,
+        }
+    }
+
     /// Returns whether this attempt of the job is running.
     #[inline]
     pub(crate) fn is_running(&self, job: u32, attempt: u32) -> bool {

@@ -41,6 +41,13 @@ pub enum StoreError {
         /// The run's ID.
         run: RunId,
     },
+    /// The engine has evicted the run from its memory, because it waits. A worker resumes it when
+    /// its wait ends.
+    #[error("run {run} waits in the store; a worker of its task queue resumes it")]
+    Evicted {
+        /// The run's ID.
+        run: RunId,
+    },
     /// There is no such run.
     #[error("the store has no run {run}")]
     NoRun {

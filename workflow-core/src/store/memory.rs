@@ -1,6 +1,7 @@
 //! A store in memory.
 
 mod admission;
+mod sleep;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -10,10 +11,11 @@ use async_trait::async_trait;
 use futures::stream::BoxStream;
 
 use self::admission::{Admission, Conflict, Place};
+use self::sleep::Sleep;
 use super::{
-    BeginOutcome, ClaimRequest, ClaimedRun, HeldLeases, KeyScope, Lease, LimitWait, Message,
-    MessageKind, NewRun, Owner, OwnerId, QueueChanges, Store, StoreError, StoredRun, StoredWorker,
-    WorkerId, WorkerReport,
+    Asleep, Backlog, BeginOutcome, ClaimRequest, ClaimedRun, Eviction, HeldLeases, KeyScope, Lease,
+    LimitWait, Message, MessageKind, NewRun, Owner, OwnerId, QueueChanges, Store, StoreError,
+    StoredRun, StoredWorker, WorkerId, WorkerReport, workers,
 };
 use crate::event::{Blocked, Event, Status};
 use crate::id::RunId;
@@ -72,6 +74,8 @@ struct Row {
     token: u64,
     events: Vec<Event>,
     place: Place,
+    /// Present while it is evicted.
+    sleep: Option<Sleep>,
 }
 
 impl MemoryStore {
@@ -86,7 +90,7 @@ impl MemoryStore {
         self.lock().runs.iter().map(name).collect()
     }
 
-    /// Moves the clock of rate limits and debounce ahead, for tests that do not wait.
+    /// Moves the clock of rate limits, debounce and evicted runs ahead, for tests that do not wait.
     pub fn advance(&self, by: Duration) {
         self.lock().admission.advance(by);
     }
@@ -132,12 +136,14 @@ impl Runs {
         let claim = |run: &RunId| {
             let row = self.runs.get_mut(run)?;
             row.run.owner = Some(owner.id);
+            row.sleep = None;
             row.token += 1;
             Some(Lease { run: *run, owner: owner.id, token: row.token })
         };
         runs.iter().filter_map(claim).collect()
     }
 
+    /// Adds a message. The run is not woken.
     fn add_message(&mut self, run: RunId, kind: MessageKind) -> u64 {
         let number = self.messages.len() as u64 + 1;
         self.messages.push(Message { number, run, kind });
@@ -153,7 +159,7 @@ impl Runs {
 impl Row {
     /// A run without events that nobody has claimed.
     fn new(run: StoredRun) -> Self {
-        Self { run, token: 0, events: Vec::new(), place: Place::default() }
+        Self { run, token: 0, events: Vec::new(), place: Place::default(), sleep: None }
     }
 
     fn holds(&self, lease: &Lease) -> bool {
@@ -238,9 +244,12 @@ impl Store for MemoryStore {
             return Err(StoreError::LeaseLost { run });
         }
         row.append(events)?;
+        let parent = row.run.parent.as_ref().filter(|_| row.run.status.is_final());
+        let parent = parent.map(|parent| parent.run);
         let frees_slot = state.free(run);
+        let wakes_parent = parent.is_some_and(|parent| state.wake(parent));
         drop(state);
-        if frees_slot {
+        if frees_slot || wakes_parent {
             self.changes.announce();
         }
         Ok(())
@@ -294,9 +303,11 @@ impl Store for MemoryStore {
     ) -> Result<Vec<ClaimedRun>, StoreError> {
         let mut state = self.lock();
         state.keep_alive(owner);
-        let rows = state.runs.values().filter(|row| {
-            state.is_abandoned(row) && row.run.is_queued() && request.wants(&row.run)
-        });
+        state.wake_due();
+        let rows = state
+            .runs
+            .values()
+            .filter(|row| state.is_abandoned(row) && row.is_queued() && request.wants(&row.run));
         let mut waiting: Vec<_> = rows.map(|row| (row.place.rank, row.run.clone())).collect();
         request.sort(&mut waiting);
         let mut claimed = Vec::new();
@@ -324,7 +335,8 @@ impl Store for MemoryStore {
     }
 
     async fn next_due(&self) -> Result<Option<Duration>, StoreError> {
-        Ok(self.lock().next_due())
+        let state = self.lock();
+        Ok([state.next_due(), state.next_wake()].into_iter().flatten().min())
     }
 
     async fn release(&self, leases: &[Lease]) -> Result<(), StoreError> {
@@ -339,6 +351,37 @@ impl Store for MemoryStore {
         drop(state);
         self.changes.announce();
         Ok(())
+    }
+
+    fn evicts(&self) -> bool {
+        true
+    }
+
+    async fn evict(&self, evictions: &[Eviction]) -> Result<Vec<RunId>, StoreError> {
+        let mut state = self.lock();
+        let evicted = evictions.iter().filter(|eviction| state.evict(eviction));
+        Ok(evicted.map(|eviction| eviction.run.lease.run).collect())
+    }
+
+    async fn asleep(&self, run: RunId) -> Result<Option<Asleep>, StoreError> {
+        Ok(self.lock().asleep(run))
+    }
+
+    async fn stranded(
+        &self,
+        after: Option<RunId>,
+        limit: usize,
+    ) -> Result<Vec<StoredRun>, StoreError> {
+        let state = self.lock();
+        let rows = state.runs.values().filter(|row| Some(row.run.id) > after);
+        let stranded = rows.filter(|row| state.is_stranded(row)).take(limit);
+        Ok(stranded.map(|row| row.run.clone()).collect())
+    }
+
+    async fn backlogs(&self) -> Result<Vec<Backlog>, StoreError> {
+        let state = self.lock();
+        let waiting = state.runs.values().filter(|row| state.is_abandoned(row) && row.is_queued());
+        Ok(workers::count(waiting.map(|row| row.run.clone())))
     }
 
     fn queue_changes(&self) -> BoxStream<'static, ()> {
@@ -413,7 +456,13 @@ impl Store for MemoryStore {
         if matches!(kind, MessageKind::Signal { .. }) && row.run.workflow.is_external() {
             return Err(StoreError::External { run });
         }
-        Ok(state.add_message(run, kind))
+        let number = state.add_message(run, kind);
+        let wakes = state.wake(run);
+        drop(state);
+        if wakes {
+            self.changes.announce();
+        }
+        Ok(number)
     }
 
     async fn inbox(&self, owner: OwnerId, after: u64) -> Result<Vec<Message>, StoreError> {

@@ -36,11 +36,15 @@ pub struct WorkerReport {
     pub max_concurrent_workflows: Option<usize>,
     /// The largest number of running jobs; `None` without a limit.
     pub max_concurrent_activities: Option<usize>,
+    /// The largest number of waiting runs that it keeps in memory; `None` without a limit.
+    #[serde(default)]
+    pub max_cached_workflows: Option<usize>,
     /// The number of its runs in progress, without those whose jobs all wait.
     pub workflows: usize,
     /// The number of its running jobs.
     pub activities: usize,
-    /// The number of its runs whose jobs all wait, for a signal or for a time.
+    /// The number of runs in its memory whose jobs all wait: for a signal, for a time, or for their
+    /// next attempt.
     pub waiting: usize,
     /// The time for which the worker counts as alive without another heartbeat.
     pub lifetime: Duration,

@@ -43,6 +43,9 @@ pub struct Preset {
     /// How many runs it drives at once. Runs whose jobs all wait do not count. Default: no limit.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_concurrent_workflows: Option<usize>,
+    /// How many waiting runs it keeps in memory. Default: no limit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_cached_workflows: Option<usize>,
 }
 
 impl Preset {
@@ -80,6 +83,7 @@ impl Preset {
             max_concurrent_workflows: other
                 .max_concurrent_workflows
                 .or(self.max_concurrent_workflows),
+            max_cached_workflows: other.max_cached_workflows.or(self.max_cached_workflows),
         }
     }
 }
@@ -110,6 +114,7 @@ mod tests {
             task_queues: vec!["q".to_owned()],
             max_concurrent_activities: Some(50),
             max_concurrent_workflows: Some(60),
+            max_cached_workflows: Some(70),
             ..domains(&["booking"])
         };
         let other = Preset { max_concurrent_activities: Some(5), ..domains(&["room"]) };
@@ -117,6 +122,7 @@ mod tests {
         assert_eq!((&merged.domains[..], merged.task_queues.len()), (&["room".to_owned()][..], 0));
         assert_eq!(merged.max_concurrent_activities, Some(5));
         assert_eq!(merged.max_concurrent_workflows, Some(60));
+        assert_eq!(merged.max_cached_workflows, Some(70));
         assert_eq!(base.clone().overridden_by(Preset::default()), base);
     }
 }

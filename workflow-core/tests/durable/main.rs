@@ -3,6 +3,7 @@
 mod clocks;
 #[path = "../support/cut_off.rs"]
 mod cut_off;
+mod eviction;
 mod flow_control;
 mod flow_model;
 mod functions;

@@ -44,8 +44,11 @@ struct Worker {
     activities: usize,
     /// Maximum number of running jobs; null without a limit.
     max_concurrent_activities: Option<usize>,
-    /// Number of runs whose jobs all wait, for a signal or for a time.
+    /// Number of runs in memory whose jobs all wait: for a signal, for a time, or for their next
+    /// attempt.
     waiting: usize,
+    /// Maximum number of waiting runs in memory; null without a limit.
+    max_cached_workflows: Option<usize>,
     /// Time of the first heartbeat.
     #[schema(format = DateTime)]
     since: String,
@@ -106,6 +109,7 @@ impl From<StoredWorker> for Worker {
             activities: report.activities,
             max_concurrent_activities: report.max_concurrent_activities,
             waiting: report.waiting,
+            max_cached_workflows: report.max_cached_workflows,
             since: text(of.since),
             last_heartbeat: text(of.last_heartbeat),
         }

@@ -15,7 +15,8 @@ use crate::page::Cursor;
 use crate::visibility::Visibility;
 use crate::workflows::{slug, version};
 
-const LARGE: [&str; 11] = [
+const LARGE: [&str; 12] = [
+    "workflows_evicted",
     "workflows_queue",
     "workflows_limited",
     "workflows_rate",

@@ -59,6 +59,8 @@ pub(crate) struct RunMemo {
     pub(crate) begun_at: Option<i64>,
     /// Whether it has limits, with its key of a concurrency limit.
     pub(crate) limits: Option<Option<Box<str>>>,
+    /// Whether another run started it.
+    pub(crate) is_child: bool,
     /// The running jobs.
     pub(crate) jobs: HashMap<Box<str>, JobMemo>,
     /// Whether one of them may be waiting.

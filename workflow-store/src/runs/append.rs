@@ -9,6 +9,7 @@ use workflow_core::event::{Event, EventKind, Waiting};
 use workflow_core::id::RunId;
 use workflow_core::store::{OwnerId, StoreError};
 
+use super::eviction;
 use crate::db::sql::{Sql, SqlError, SqlKind};
 use crate::db::value::{Value, to_micros};
 use crate::exec::operation::{Answer, Cx};
@@ -43,6 +44,10 @@ pub(crate) fn append(cx: &mut Cx<'_>, new: &Arc<Appended>) -> Answer<()> {
     } else {
         write(cx.sql, run, &step, new)?;
         follow(&mut memo, cx.totals, &new.events, &step.outcome);
+    }
+    if memo.is_child && memo.status.is_final() {
+        // It was claimed alone, to be cancelled.
+        eviction::wake_parent(cx.sql, memo.row)?;
     }
     memo.record_waiting(cx.totals)?;
     for blocked in new.events.iter().filter_map(|event| event.blocked.as_ref()) {
@@ -209,7 +214,7 @@ const SHORTEST_RECORDED: Duration = Duration::from_secs(5);
 pub(crate) fn load(sql: &mut dyn Sql, run: RunId) -> Result<Option<RunMemo>, SqlError> {
     let row = sql.first(
         "SELECT r.id, r.workflow_id, r.owner_id, r.token, r.events, r.status, r.begun_at, \
-         r.started_at, l.run, l.concurrency FROM workflows_workflowrun r \
+         r.started_at, l.run, l.concurrency, r.parent_run FROM workflows_workflowrun r \
          LEFT JOIN workflows_limited l ON l.run = r.id WHERE r.run_id = $1",
         &[Value::Uuid(run.to_u128())],
     )?;
@@ -229,6 +234,7 @@ pub(crate) fn load(sql: &mut dyn Sql, run: RunId) -> Result<Option<RunMemo>, Sql
             .maybe_int(8)?
             .map(|_| row.maybe_text(9).map(|key| key.map(Into::into)))
             .transpose()?,
+        is_child: row.maybe_uuid(10)?.is_some(),
         may_wait: false,
         is_recorded_waiting: false,
     };

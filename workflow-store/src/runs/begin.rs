@@ -218,6 +218,7 @@ fn remember(
         begun_at: None,
         jobs: HashMap::new(),
         limits: None,
+        is_child: new.run.parent.is_some(),
         may_wait: false,
         is_recorded_waiting: false,
     };

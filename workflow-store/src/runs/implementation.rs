@@ -9,13 +9,13 @@ use futures::stream::BoxStream;
 use workflow_core::event::Event;
 use workflow_core::id::RunId;
 use workflow_core::store::{
-    Backlog, BeginOutcome, ClaimRequest, ClaimedRun, HeldLeases, Lease, LimitWait, Message,
-    MessageKind, NewRun, Owner, OwnerId, Store, StoreError, StoredRun, StoredWorker, WorkerId,
-    WorkerReport,
+    Asleep, Backlog, BeginOutcome, ClaimRequest, ClaimedRun, Eviction, HeldLeases, Lease,
+    LimitWait, Message, MessageKind, NewRun, Owner, OwnerId, Store, StoreError, StoredRun,
+    StoredWorker, WorkerId, WorkerReport,
 };
 
 use super::lease::Limits;
-use super::{append, begin, lease, limits, message, queue, read, worker};
+use super::{append, begin, eviction, lease, limits, message, queue, read, worker};
 use crate::db::sql::{Sql, SqlError};
 use crate::exec::operation::{Cx, TxMode};
 use crate::rows::beginning::{Admission, Beginning};
@@ -193,6 +193,21 @@ impl<D: Database> Store for SqlStore<D> {
         Ok(())
     }
 
+    fn evicts(&self) -> bool {
+        true
+    }
+
+    async fn evict(&self, evictions: &[Eviction]) -> Result<Vec<RunId>, StoreError> {
+        self.check_engine()?;
+        let evictions = evictions.to_vec();
+        let evict = move |cx: &mut Cx<'_>| eviction::evict(cx, &evictions);
+        Ok(self.pool.write(TxMode::Exclusive, evict).await?)
+    }
+
+    async fn asleep(&self, run: RunId) -> Result<Option<Asleep>, StoreError> {
+        Ok(self.look(move |sql, visibility| eviction::asleep(sql, visibility, run)).await?)
+    }
+
     fn queue_changes(&self) -> BoxStream<'static, ()> {
         self.pool.watcher().subscribe()
     }
@@ -242,7 +257,11 @@ impl<D: Database> Store for SqlStore<D> {
         let sent = self.change(TxMode::Batched, move |cx, visibility| {
             message::send(cx, visibility, run, &body, is_signal)
         });
-        Ok(sent.await?)
+        let sent = sent.await?;
+        if sent.wakes {
+            self.pool.watcher().announce();
+        }
+        Ok(sent.number)
     }
 
     async fn inbox(&self, owner: OwnerId, after: u64) -> Result<Vec<Message>, StoreError> {

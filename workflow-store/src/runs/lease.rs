@@ -9,7 +9,7 @@ use workflow_core::id::RunId;
 use workflow_core::store::{HeldLeases, Lease, Owner, OwnerId, StoredRun};
 
 use super::limits::{self, Admissions, Verdict};
-use super::{queue, read};
+use super::{eviction, queue, read};
 use crate::db::sql::{Dialect, Sql, SqlError};
 use crate::db::value::{Value, signed};
 use crate::exec::operation::{Answer, Cx};
@@ -102,8 +102,13 @@ pub(super) const ANY: &[&str] = &["TRUE"];
 
 /// The conditions of runs that wait in no queue, each with an index of its own: blocked ones and
 /// child runs.
-pub(super) const STRANDED: &[&str] =
-    &["r.id IN (SELECT run FROM workflows_blocked)", "r.parent_run IS NOT NULL"];
+pub(super) const STRANDED: &[&str] = &["r.id IN (SELECT run FROM workflows_blocked)", CHILDREN];
+
+/// Child runs, without those that were evicted with a run that is evicted or waits in its queue.
+const CHILDREN: &str = "r.parent_run IS NOT NULL AND NOT EXISTS \
+    (SELECT 1 FROM workflows_evicted e WHERE e.run = r.id \
+    AND (EXISTS (SELECT 1 FROM workflows_evicted t WHERE t.run = e.root) \
+    OR EXISTS (SELECT 1 FROM workflows_queue q WHERE q.run = e.root)))";
 
 /// Uses the index of unfinished runs, in its order; that of the status would need sorting.
 /// Omits runs of this number of owners, and those that other applications have inserted.
@@ -175,6 +180,7 @@ pub(crate) fn claim(
                 admissions.admit(cx.sql, limited, &control)?;
             }
             queue::leave(cx.sql, run)?;
+            eviction::forget(cx.sql, run)?;
         }
     }
     if let Some(admissions) = admissions {
@@ -252,12 +258,15 @@ pub(super) fn lock(sql: &mut dyn Sql) -> Result<(), SqlError> {
 /// Releases runs.
 pub(crate) fn release(cx: &mut Cx<'_>, leases: &[Lease]) -> Answer<()> {
     for lease in leases {
-        cx.sql.execute(
+        let released = cx.sql.execute(
             "UPDATE workflows_workflowrun SET owner_id = NULL \
              WHERE run_id = $1 AND owner_id = $2 AND token = $3",
             &values(lease),
         )?;
-        queue::requeue(cx.sql, lease.run)?;
+        // One whose lease is lost may be evicted.
+        if released > 0 {
+            queue::requeue(cx.sql, lease.run)?;
+        }
     }
     for lease in leases {
         cx.write_cache.forget_run(lease.run);

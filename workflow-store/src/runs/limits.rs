@@ -13,7 +13,7 @@ use workflow_core::flow_control::{FlowControl, OnConflict, RateVerdict};
 use workflow_core::id::RunId;
 use workflow_core::store::{LimitWait, MessageKind, NewRun, StoredRun};
 
-use super::{message, read};
+use super::{eviction, message, read};
 use crate::db::sql::{Sql, SqlError};
 use crate::db::value::{Row, Value, signed};
 use crate::exec::operation::{Answer, Cx};
@@ -205,7 +205,7 @@ pub(super) fn is_due(sql: &mut dyn Sql) -> Result<bool, SqlError> {
     Ok(until_due(sql)?.is_some_and(|left| left <= 0))
 }
 
-/// Microseconds until the next run may begin that waits for a time.
+/// Microseconds until the next run may begin or go on that waits for a time.
 pub(super) fn until_due(sql: &mut dyn Sql) -> Result<Option<i64>, SqlError> {
     let row = sql.first(NEXT_DUE, &[])?;
     row.map_or(Ok(None), |row| row.maybe_int(0))
@@ -213,7 +213,8 @@ pub(super) fn until_due(sql: &mut dyn Sql) -> Result<Option<i64>, SqlError> {
 
 pub(super) const NEXT_DUE: &str = "SELECT min(at) - workflows_now() FROM \
     (SELECT min(due) AS at FROM workflows_limited WHERE due IS NOT NULL UNION ALL \
-    SELECT min(wakes_at) FROM workflows_rate WHERE wakes_at IS NOT NULL) AS times";
+    SELECT min(wakes_at) FROM workflows_rate WHERE wakes_at IS NOT NULL UNION ALL \
+    SELECT min(due) FROM workflows_evicted WHERE due IS NOT NULL) AS times";
 
 /// Puts runs back into their queues whose time has come. Only while claims are locked.
 pub(super) fn wake_due(sql: &mut dyn Sql) -> Result<(), SqlError> {
@@ -243,7 +244,7 @@ pub(super) fn wake_due(sql: &mut dyn Sql) -> Result<(), SqlError> {
     for row in sql.query(WAKING, &[Value::Int(MOST_DUE)])? {
         wake_rate(sql, &row.text(0)?, row.int(1)?, now)?;
     }
-    Ok(())
+    eviction::wake_due(sql, MOST_DUE)
 }
 
 pub(super) const DUE: &str = "SELECT run, debounce FROM workflows_limited \

@@ -5,6 +5,7 @@ use std::time::SystemTime;
 use workflow_core::id::RunId;
 use workflow_core::store::{Message, MessageKind, OwnerId, StoreError};
 
+use super::eviction;
 use crate::db::sql::{Sql, SqlError, SqlKind};
 use crate::db::statement::Statement;
 use crate::db::value::{Row, Value, to_micros};
@@ -18,7 +19,7 @@ pub(crate) fn send(
     run: RunId,
     body: &str,
     is_signal: bool,
-) -> Answer<u64> {
+) -> Answer<Sent> {
     let mut of = Statement::default();
     of.add(
         "SELECT r.id, r.status, d.fingerprint FROM workflows_workflowrun r \
@@ -34,7 +35,8 @@ pub(crate) fn send(
     if is_signal && super::read::is_external(&row, 2)? {
         return Err(StoreError::External { run }.into());
     }
-    // The row of the counter stays locked until the commit, so numbers become visible in order.
+    // The row of the counter stays locked until the commit, so numbers become visible in order, and
+    // no run is evicted meanwhile.
     let number = cx.sql.first(
         "UPDATE workflows_counter SET value = value + 1 WHERE name = 'message' RETURNING value",
         &[],
@@ -56,7 +58,23 @@ pub(crate) fn send(
         "INSERT INTO workflows_message (number, run, body, at) VALUES ($1, $2, $3, $4)",
         &values,
     )?;
-    Ok(number.unsigned_abs())
+    let wakes = eviction::wake(cx.sql, row.int(0)?)?;
+    Ok(Sent { number: number.unsigned_abs(), wakes })
+}
+
+/// A message that was sent.
+pub(crate) struct Sent {
+    pub(crate) number: u64,
+    /// Whether an evicted run waits in its task queue now.
+    pub(crate) wakes: bool,
+}
+
+/// Lets no message be sent until the transaction ends. SQLite has one transaction at a time.
+pub(super) fn lock(sql: &mut dyn Sql) -> Result<(), SqlError> {
+    if sql.dialect().is_postgres() {
+        sql.query("SELECT value FROM workflows_counter WHERE name = 'message' FOR UPDATE", &[])?;
+    }
+    Ok(())
 }
 
 /// The messages after a number for the runs of an owner.

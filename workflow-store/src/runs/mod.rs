@@ -3,6 +3,7 @@
 mod append;
 mod begin;
 mod definition;
+mod eviction;
 mod implementation;
 mod key;
 mod lease;
@@ -37,6 +38,14 @@ pub(crate) fn statements() -> Vec<(String, Vec<crate::db::value::Value<'static>>
         (orphans(2), vec![Uuid(1), Uuid(2), Uuid(3), Int(1)]),
         #[cfg(feature = "sqlite")]
         (lease::CLAIM.to_owned(), vec![Uuid(1), Uuid(1)]),
+        #[cfg(feature = "sqlite")]
+        (eviction::WAITING.to_owned(), vec![Uuid(1), Uuid(1), Int(1)]),
+        #[cfg(feature = "sqlite")]
+        (eviction::WAKE_DUE.to_owned(), vec![Int(1)]),
+        (eviction::WAKE.to_owned(), vec![Int(1)]),
+        (eviction::WAKE_PARENT.to_owned(), vec![Int(1)]),
+        (queue::REQUEUE_WOKEN.to_owned(), vec![Int(1)]),
+        (queue::REQUEUE_OWNED.to_owned(), vec![Uuid(1)]),
         (lease::DRIVEN.to_owned(), vec![Uuid(1)]),
         (read::BY_KEY.to_owned(), vec![Text("k"), Text("user 1")]),
         (lease::HELD.to_owned(), vec![]),
@@ -72,6 +81,7 @@ pub(crate) fn built_statements() -> Vec<(String, crate::db::statement::Statement
         [
             (format!("events {visibility:?}"), read::events_of(visibility, run, 1, 1)),
             (format!("messages {visibility:?}"), message::messages_of(visibility, run)),
+            (format!("asleep {visibility:?}"), eviction::asleep_of(visibility, run)),
         ]
     };
     let except = ["etl".to_owned()];

@@ -1,7 +1,7 @@
 //! Task queues: the runs that wait for a worker.
 //!
 //! A run has a row in `workflows_queue` while it waits. It gets one when it begins without an owner,
-//! when it is released, and when its owner is found to be dead. A claim removes the row. A row is a
+//! when it is released or wakes, and when its owner is found to be dead. A claim removes the row. A row is a
 //! hint: the claim itself checks that no live owner drives the run. Claims do not see runs that wait
 //! for their limits: see [`limits`].
 
@@ -226,6 +226,11 @@ pub(super) fn requeue(sql: &mut dyn Sql, run: RunId) -> Result<(), SqlError> {
     sql.execute(REQUEUE_RELEASED, &[Value::Uuid(run.to_u128())]).map(|_| ())
 }
 
+/// Puts a run into its queue that was evicted.
+pub(super) fn requeue_woken(sql: &mut dyn Sql, row: i64) -> Result<(), SqlError> {
+    sql.execute(REQUEUE_WOKEN, &[Value::Int(row)]).map(|_| ())
+}
+
 /// Puts the runs of dead owners into their queues, once for each death.
 fn requeue_of_dead(sql: &mut dyn Sql, protected: &[OwnerId]) -> Result<(), SqlError> {
     for (owner, heartbeats) in dead(sql, protected)? {
@@ -248,13 +253,16 @@ fn dead(sql: &mut dyn Sql, protected: &[OwnerId]) -> Result<Vec<(u128, i64)>, Sq
 const DEAD: &str = "SELECT owner_id, heartbeats FROM workflows_owner \
     WHERE alive_until <= workflows_now() AND (requeued IS NULL OR requeued <> heartbeats)";
 
-// Runs that had an owner: those of other programs, which no worker may take, never have one.
+// Runs that had an owner: those of other programs, which no worker may take, never have one. They
+// have begun, so they come before the other runs of their priority, whatever fairness says of these.
 macro_rules! requeue {
     ($which:literal) => {
         concat!(
             "INSERT INTO workflows_queue (run, task_queue, priority, rank) \
-             SELECT r.id, r.task_queue, r.priority, r.created_ns \
-             FROM workflows_workflowrun r WHERE r.",
+             SELECT r.id, r.task_queue, r.priority, (SELECT min(ranks.rank) FROM \
+             (SELECT r.created_ns AS rank UNION ALL SELECT min(q.rank) FROM workflows_queue q \
+             WHERE q.task_queue = r.task_queue AND q.priority = r.priority \
+             AND q.waits_for IS NULL) AS ranks) FROM workflows_workflowrun r WHERE r.",
             $which,
             " AND r.status IN ('pending', 'running') AND r.parent_run IS NULL \
              AND NOT EXISTS (SELECT 1 FROM workflows_blocked b WHERE b.run = r.id) \
@@ -264,7 +272,8 @@ macro_rules! requeue {
 }
 
 const REQUEUE_RELEASED: &str = requeue!("run_id = $1 AND r.owner_id IS NULL");
-const REQUEUE_OWNED: &str = requeue!("owner_id = $1");
+pub(crate) const REQUEUE_WOKEN: &str = requeue!("id = $1 AND r.owner_id IS NULL");
+pub(crate) const REQUEUE_OWNED: &str = requeue!("owner_id = $1");
 
 /// The first runs that wait in the queues of a tier.
 fn first_of(

@@ -89,6 +89,7 @@ fn postgresql_announces_runs_of_other_processes() {
             name: "worker".to_owned(),
             queues: Queues::all(),
             max_concurrent_workflows: None,
+            max_cached_workflows: None,
             max_concurrent_activities: None,
             workflows: 0,
             activities: 0,

@@ -7,6 +7,8 @@ mod conformance;
 #[cfg(unix)]
 mod disk_full;
 mod engine;
+#[cfg(unix)]
+mod evicted;
 mod given;
 #[cfg(unix)]
 mod postgres_cut;

@@ -1,6 +1,8 @@
 //! Why runs and jobs are not going on: a test for each cause.
 
+use std::future::poll_fn;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::{Duration, Instant, SystemTime};
 
 use serde_json::json;
@@ -14,7 +16,8 @@ use workflow_core::store::{
     LimitWait, MessageKind, NewRun, Owner, OwnerId, Parent, Queues, Store as _, WorkerId,
     WorkerReport, WorkflowSnapshot,
 };
-use workflow_store::{Cause, Reason, SqliteStore, why};
+use workflow_core::worker::Worker;
+use workflow_store::{Catalog as _, Cause, Reason, SqliteStore, why};
 
 #[job]
 async fn wait_for_go(context: JobContext) -> Result<u32, JobError> {
@@ -108,6 +111,7 @@ fn report(store: &SqliteStore, queue: &str, workflows: usize, lifetime: Duration
         name: format!("{queue}-{workflows}"),
         queues: Queues::named([queue]),
         max_concurrent_workflows: Some(2),
+        max_cached_workflows: None,
         max_concurrent_activities: None,
         workflows,
         activities: 0,
@@ -115,6 +119,17 @@ fn report(store: &SqliteStore, queue: &str, workflows: usize, lifetime: Duration
         lifetime,
     };
     pollster::block_on(store.report_worker(&report)).expect("recorded");
+}
+
+/// Lets other futures and threads go on.
+async fn turn() {
+    std::thread::yield_now();
+    let mut yielded = false;
+    poll_fn(|cx| {
+        cx.waker().wake_by_ref();
+        if std::mem::replace(&mut yielded, true) { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
 }
 
 const LONG: Duration = Duration::from_secs(600);
@@ -184,6 +199,39 @@ fn a_run_whose_process_died_waits_to_be_taken_over() {
     let parent = Parent { run, job: "load".to_owned() };
     let child = begin(&store, NewRun { owner: Some(dead), parent: Some(parent), ..queued() });
     assert_eq!(cause(&store, child), Cause::OuterRun(run));
+}
+
+#[test]
+fn an_evicted_run_says_what_it_waits_for_and_who_goes_on() {
+    let store = store();
+    let engine = Engine::builder().store(store.clone()).build();
+    let run = pollster::block_on(engine.run("waits").enqueue()).expect("queued");
+    let calls = pollster::block_on(engine.run("calls").enqueue()).expect("queued");
+    let asleep = |run| pollster::block_on(store.asleep(run)).expect("readable").is_some();
+    let worker = Worker::new(engine).max_cached_workflows(0);
+    let evicted = worker.run_until(async {
+        while !(asleep(run) && asleep(calls)) {
+            turn().await;
+        }
+        texts(&store, run, &["evicted", "signal", "signal", "dependencies"])
+    });
+    let found = pollster::block_on(evicted).expect("the store is of use");
+    assert_eq!(
+        found[0],
+        "the run waits in the store; a worker of task queue `default-booking` goes on with it when \
+         a wait ends"
+    );
+    assert!(found[1].starts_with("job `left` waits for signal `go`"), "{found:?}");
+    // The worker has stopped.
+    texts(&store, run, &["no_worker", "signal", "signal", "dependencies"]);
+    texts(&store, calls, &["no_worker", "child_run"]);
+    let child = pollster::block_on(store.children(calls)).expect("readable")[0];
+    let found = reasons(&store, child);
+    assert_eq!(found[0].cause, Cause::OuterRun(calls));
+    // Lists show it as before.
+    let details = pollster::block_on(store.run_details(run)).expect("there");
+    assert_eq!(details.run.status, Status::Running);
+    assert_eq!(details.waiting.len(), 2);
 }
 
 #[test]

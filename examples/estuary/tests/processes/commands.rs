@@ -178,6 +178,7 @@ fn a_file_replaces_presets_of_the_program() {
     };
     assert_eq!(dry("all")["queues"], Json::Null);
     assert_eq!(dry("payment")["max_concurrent_workflows"], 30);
+    assert_eq!(dry("payment")["max_cached_workflows"], 1000);
     let file = "
 defaults: { max_concurrent_activities: 7 }
 presets:

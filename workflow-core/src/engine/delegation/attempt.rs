@@ -529,6 +529,8 @@ impl Services for AttemptServices {
     }
 
     fn abandon(&self, _: u32) {}
+
+    fn await_run(&self, _: u32, _: Option<RunId>) {}
 }
 
 impl Engine {

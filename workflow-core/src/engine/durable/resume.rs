@@ -426,9 +426,18 @@ fn find_and_plan(stored: &StoredRun, find: &dyn Resolve) -> Result<Runnable, Res
     let user = stored.user.as_deref().map(Arc::from);
     // The setting of a file comes first.
     let runs_dir = workflow.runs_dir().or(stored.runs_dir.as_deref()).map(Arc::from);
-    let (level, outer, inherited) = (1, None, None);
-    let holds_slot = stored.flow_control.concurrency.is_some();
-    Ok(Runnable { workflow, plan, input, user, level, outer, inherited, runs_dir, holds_slot })
+    Ok(Runnable {
+        workflow,
+        plan,
+        input,
+        user,
+        level: 1,
+        outer: None,
+        inherited: None,
+        runs_dir,
+        holds_slot: stored.flow_control.concurrency.is_some(),
+        is_child: stored.parent.is_some(),
+    })
 }
 
 /// Reads the input of a run, and plans its workflow.

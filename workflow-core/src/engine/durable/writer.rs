@@ -119,6 +119,15 @@ impl Recorder {
         matches!(&self.place, Place::New(run) if run.flow_control.has_limits())
     }
 
+    /// Whether the store has this many events, and nothing waits for it.
+    pub(in crate::engine) fn is_settled(&self, events: usize) -> bool {
+        self.persisted == events
+            && !self.busy
+            && self.failed.is_none()
+            && self.held.is_empty()
+            && self.released.is_empty()
+    }
+
     /// Jobs whose attempt has not started: it waits for the store, or for a worker after that.
     pub(in crate::engine) fn unstarted(&self) -> impl Iterator<Item = u32> {
         let held = self.held.iter().filter_map(|(_, held)| match held {

@@ -103,6 +103,31 @@ impl RunState {
         }
     }
 
+    /// Whether an attempt has a deadline that counts from a moment which a resumed run does not
+    /// know.
+    pub(super) fn has_fleeting_timer(&self) -> bool {
+        let is_firing = |alarms: &Alarms| alarms.next.iter().any(|(_, task)| !task.is_idle());
+        self.alarms.as_deref().is_some_and(is_firing)
+            || self.live_deadlines().any(|(_, alert)| match alert {
+                Alert::Scheduler(timer) => !self.scheduler.is_restored(timer),
+                Alert::Grace { .. } => true,
+            })
+    }
+
+    /// The first deadline that still matters.
+    pub(super) fn next_live_deadline(&self) -> Option<Duration> {
+        self.live_deadlines().map(|(at, _)| at).min()
+    }
+
+    fn live_deadlines(&self) -> impl Iterator<Item = (Duration, Alert)> {
+        let deadlines = self.alarms.iter().flat_map(|alarms| alarms.deadlines.iter());
+        let deadlines = deadlines.map(|Reverse((at, _, alert))| (*at, *alert));
+        deadlines.filter(|(_, alert)| match alert {
+            Alert::Scheduler(timer) => self.scheduler.is_live(*timer),
+            Alert::Grace { job, attempt } => self.scheduler.is_running(*job, *attempt),
+        })
+    }
+
     fn next_deadline(&self) -> Option<Duration> {
         let Reverse((at, ..)) = self.alarms.as_ref()?.deadlines.peek()?;
         Some(*at)

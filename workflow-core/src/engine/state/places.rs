@@ -117,6 +117,11 @@ impl RunState {
         }
     }
 
+    /// Whether a job waits for places.
+    pub(super) fn waits_for_places(&self) -> bool {
+        self.places.values().any(|place| !place.granted)
+    }
+
     /// The tickets of the job and of the jobs that it is inside of, the nearest first.
     pub(in crate::engine) fn lenders(&self, job: u32) -> Vec<Ticket> {
         let own = self.places.get(&job).map(|place| place.ticket);

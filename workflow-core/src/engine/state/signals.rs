@@ -20,12 +20,12 @@ const LONGEST_SLEEP: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 pub(in crate::engine) struct Signals {
     /// Signals that no job has received yet, oldest first.
     waiting: Vec<Signal>,
-    /// Numbers of the store's messages that have arrived.
+    /// Numbers of the store's messages that have arrived, of all kinds.
     arrived: BTreeSet<u64>,
     /// Jobs that wait for a signal.
     receivers: Vec<Receiver>,
-    /// Jobs that sleep, with the number of their sleeps.
-    sleepers: SparseMap<u32, usize>,
+    /// Jobs that sleep, with the ends of their sleeps.
+    sleepers: SparseMap<u32, Vec<SystemTime>>,
     values: SparseMap<String, Json>,
     /// Recorded signals and sleeps of attempts that were running before the run was resumed.
     replayable: Vec<(u32, EventKind)>,
@@ -102,7 +102,6 @@ impl RunState {
         now: SystemTime,
     ) -> Duration {
         let duration = duration.min(LONGEST_SLEEP);
-        *self.signals().sleepers.entry(job).or_insert(0) += 1;
         let recorded = |kind: &EventKind| match kind {
             EventKind::SleepStarted { duration: it, until, .. } => {
                 (it.abs_diff(duration) < Duration::from_micros(1)).then_some(*until)
@@ -118,14 +117,37 @@ impl RunState {
         duration
     }
 
+    /// Registers a job that sleeps.
+    pub(in crate::engine) fn add_sleeper(&mut self, job: u32, until: SystemTime) {
+        self.signals().sleepers.entry(job).or_default().push(until);
+    }
+
     /// Handles a sleep that has ended or was dropped.
-    pub(in crate::engine) fn end_sleep(&mut self, job: u32) {
-        if let Some(count) = self.signals().sleepers.get_mut(&job) {
-            *count -= 1;
-            if *count == 0 {
-                self.signals().sleepers.remove(&job);
-            }
+    pub(in crate::engine) fn end_sleep(&mut self, job: u32, until: SystemTime) {
+        let sleepers = &mut self.signals().sleepers;
+        let Some(ends) = sleepers.get_mut(&job) else { return };
+        if let Some(at) = ends.iter().position(|end| *end == until) {
+            ends.swap_remove(at);
         }
+        if ends.is_empty() {
+            sleepers.remove(&job);
+        }
+    }
+
+    /// The end of the sleep that ends first.
+    pub(in crate::engine) fn first_wake(&self) -> Option<SystemTime> {
+        let sleepers = self.signals.iter().flat_map(|signals| signals.sleepers.values());
+        sleepers.flatten().min().copied()
+    }
+
+    /// Notes that a message of the store has arrived. Returns false if it had arrived before.
+    pub(in crate::engine) fn note_message(&mut self, number: u64) -> bool {
+        self.signals().arrived.insert(number)
+    }
+
+    /// The number of messages of the store that have arrived.
+    pub(in crate::engine) fn messages(&self) -> u64 {
+        self.signals.as_ref().map_or(0, |signals| signals.arrived.len() as u64)
     }
 
     /// Registers a job that waits for a signal.
@@ -165,7 +187,7 @@ impl RunState {
         message: Option<u64>,
         deferred: &mut Deferred,
     ) {
-        if message.is_some_and(|number| !self.signals().arrived.insert(number)) {
+        if message.is_some_and(|number| !self.note_message(number)) {
             return;
         }
         let waiting = &mut self.signals().waiting;

@@ -23,6 +23,9 @@ impl RunState {
         role: Role,
         deferred: &mut Deferred,
     ) -> Step {
+        if self.suspended {
+            return Step::Wait;
+        }
         if run.engine.stopping.has_begun() && self.shutdown == ShutdownPhase::None {
             self.note_shutdown(run);
         }
@@ -288,6 +291,9 @@ impl RunState {
     /// The amount of work that waits for a worker.
     #[inline]
     pub(in crate::engine) fn waiting(&self) -> usize {
+        if self.suspended {
+            return 0;
+        }
         if self.holds_back_attempts() {
             return self.woken.len();
         }

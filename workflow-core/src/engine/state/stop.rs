@@ -144,6 +144,23 @@ impl RunState {
         stop_error(cause, &timeouts, run.plan.graph.settings.timeout, detail)
     }
 
+    /// Ends an evicted run in this process. Its attempts are dropped without being asked to stop:
+    /// they are made again where the run is resumed.
+    pub(in crate::engine) fn leave_memory(
+        &mut self,
+        run: &Arc<ActiveRun>,
+        deferred: &mut Deferred,
+    ) {
+        self.suspended = false;
+        if let Some(recorder) = &mut self.recorder
+            && recorder.failed.is_none()
+        {
+            recorder.failed = Some(Arc::new(StoreError::Evicted { run: run.id }));
+        }
+        self.end_at_once(run, "the run was evicted", deferred);
+        self.note_run(EventKind::RunCancelled);
+    }
+
     /// Fails a run after a panic of the engine, without using the scheduler. Releases the places of
     /// its jobs, and answers everyone who waits for them.
     pub(in crate::engine) fn collapse(
@@ -158,6 +175,12 @@ impl RunState {
         {
             recorder.failed = Some(Arc::new(StoreError::Unavailable(reason.clone().into())));
         }
+        self.end_at_once(run, &reason, deferred);
+        self.note_run(EventKind::RunFailed { reason });
+    }
+
+    /// Ends a run whose store accepts no more events, without using the scheduler.
+    fn end_at_once(&mut self, run: &Arc<ActiveRun>, reason: &str, deferred: &mut Deferred) {
         self.release(deferred);
         for (job, attempt) in self.scheduler.abort() {
             run.run_values.fence(job, attempt);
@@ -165,10 +188,9 @@ impl RunState {
         }
         self.release_all_places(deferred);
         while let Some((_, child)) = self.children.pop_first() {
-            let error = JobError::of_kind(JobErrorKind::Cancelled, reason.clone());
+            let error = JobError::of_kind(JobErrorKind::Cancelled, reason.to_owned());
             deferred.answer(child, Err(error));
         }
-        self.note_run(EventKind::RunFailed { reason });
         deferred.drop.extend(self.clear_alarms());
         deferred.finished = true;
     }

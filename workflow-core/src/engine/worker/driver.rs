@@ -293,7 +293,7 @@ impl Worker {
         });
         let mut cx = Context::from_waker(waker);
         let mut started = None;
-        let entered = run.enter_attempt(job, attempt);
+        let entered = (run.enter_attempt(job, attempt), run.enter_task(task));
         let guarded = guard(&span, || started = body(&mut cx));
         drop(entered);
         drop(in_function);
@@ -313,7 +313,7 @@ impl Worker {
         }
         log_completed(&span, &result);
         // Two references are this task and its waker. With more, somebody could still wake it.
-        if Arc::strong_count(task) > 2 {
+        if Arc::strong_count(task) > 2 || Arc::weak_count(task) > 0 {
             self.spare = None;
         }
         self.end(run, job, attempt, result);
@@ -341,7 +341,7 @@ impl Worker {
         match work {
             Work::Attempt(Attempt { job, attempt, mut future, span }) => {
                 let mut polled = Poll::Pending;
-                let entered = run.enter_attempt(job, attempt);
+                let entered = (run.enter_attempt(job, attempt), run.enter_task(task));
                 let guarded = guard(&span, || polled = future.as_mut().poll(&mut cx));
                 drop(entered);
                 let result = match (guarded, polled) {

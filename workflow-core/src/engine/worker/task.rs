@@ -4,13 +4,13 @@
 //! holds it. Only a future that is not ready becomes a task. Tasks do not know how their work ends.
 
 use std::sync::atomic::{AtomicU8, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
-use std::task::Wake;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+use std::task::{Wake, Waker};
 
 use futures::future::BoxFuture;
 
 use crate::engine::active::ActiveRun;
-use crate::job::BodyFuture;
+use crate::job::{BodyFuture, PollingTask};
 use crate::store::{Lease, StoreError};
 
 /// The work of a task.
@@ -38,6 +38,8 @@ pub(in crate::engine) struct Task {
     state: AtomicU8,
     /// Present while the task waits.
     work: Mutex<Option<Work>>,
+    /// The waker for waits that the engine knows, once there is one.
+    weak_waker: OnceLock<Waker>,
 }
 
 /// Waits for a wake.
@@ -52,12 +54,17 @@ const WOKEN: u8 = 3;
 impl Task {
     /// Creates a task whose future is being polled in place.
     pub(in crate::engine) fn polling(run: Weak<ActiveRun>) -> Arc<Self> {
-        Arc::new(Self { run, state: AtomicU8::new(POLLING), work: Mutex::new(None) })
+        Self::new(run, POLLING, None)
     }
 
     /// Creates a task that is queued for its first poll.
     pub(in crate::engine) fn queued(run: Weak<ActiveRun>, work: Work) -> Arc<Self> {
-        Arc::new(Self { run, state: AtomicU8::new(QUEUED), work: Mutex::new(Some(work)) })
+        Self::new(run, QUEUED, Some(work))
+    }
+
+    fn new(run: Weak<ActiveRun>, state: u8, work: Option<Work>) -> Arc<Self> {
+        let (state, work) = (AtomicU8::new(state), Mutex::new(work));
+        Arc::new(Self { run, state, work, weak_waker: OnceLock::new() })
     }
 
     pub(in crate::engine) fn lock(&self) -> std::sync::MutexGuard<'_, Option<Work>> {
@@ -74,6 +81,11 @@ impl Task {
     pub(in crate::engine) fn put_back(&self, work: Work) -> bool {
         *self.lock() = Some(work);
         self.rest()
+    }
+
+    /// Whether it waits for a wake.
+    pub(in crate::engine) fn is_idle(&self) -> bool {
+        self.state.load(Ordering::Acquire) == IDLE
     }
 
     /// Ends a poll. Returns true if the task was woken meanwhile and must be queued.
@@ -102,6 +114,28 @@ impl Wake for Task {
             && let Some(run) = self.run.upgrade()
         {
             run.woken(Arc::clone(self));
+        }
+    }
+}
+
+impl PollingTask for Task {
+    fn weak_waker(self: Arc<Self>) -> Waker {
+        let create = || Waker::from(Arc::new(WeakWake(Arc::downgrade(&self))));
+        self.weak_waker.get_or_init(create).clone()
+    }
+}
+
+/// Wakes a task, and does not count as a reference to it.
+struct WeakWake(Weak<Task>);
+
+impl Wake for WeakWake {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        if let Some(task) = self.0.upgrade() {
+            task.wake();
         }
     }
 }

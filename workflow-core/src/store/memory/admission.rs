@@ -32,6 +32,14 @@ pub(super) struct Place {
     debounce: Option<(i64, i64)>,
 }
 
+impl Place {
+    /// Moves to the head of the queue, where the first waiting run has this rank, unless the own
+    /// rank is lower.
+    pub(super) fn go_first(&mut self, first: Option<i64>) {
+        self.rank = first.map_or(self.rank, |first| first.min(self.rank));
+    }
+}
+
 /// How the limits of a request affect its beginning.
 pub(super) enum Conflict {
     /// Not at all.
@@ -48,7 +56,7 @@ impl Admission {
     }
 
     /// Nanoseconds since 1970.
-    fn now(&self) -> i64 {
+    pub(super) fn now(&self) -> i64 {
         nanos(SystemTime::now() + self.ahead)
     }
 }
@@ -58,7 +66,7 @@ fn nanos(at: SystemTime) -> i64 {
     i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
 }
 
-fn duration(nanos: i64) -> Duration {
+pub(super) fn duration(nanos: i64) -> Duration {
     Duration::from_nanos(nanos.max(0).unsigned_abs())
 }
 
@@ -89,6 +97,7 @@ impl Runs {
             OnConflict::CancelRunning => {
                 for run in &open[..=open.len() - limit] {
                     self.add_message(*run, MessageKind::Cancel);
+                    self.wake(*run);
                 }
                 Conflict::None
             }
@@ -157,7 +166,7 @@ impl Runs {
             self.runs.values().filter(|row| {
                 row.run.task_queue == new.task_queue
                     && row.run.priority == new.priority
-                    && row.run.is_queued()
+                    && row.is_queued()
                     && self.is_abandoned(row)
             })
         };
@@ -277,7 +286,7 @@ impl Runs {
     }
 }
 
-fn length(duration: Duration) -> i64 {
+pub(super) fn length(duration: Duration) -> i64 {
     i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX / 4)
 }
 

@@ -9,7 +9,8 @@ use workflow_core::event::EventKind;
 use workflow_core::flow_control::{Concurrency, OnConflict};
 use workflow_core::id::RunId;
 use workflow_core::store::{
-    BeginOutcome, LimitWait, MessageKind, NewRun, Owner, Parent, Store, StoredRun,
+    BeginOutcome, EvictedRun, Eviction, LimitWait, MessageKind, NewRun, Owner, Parent, Store,
+    StoredRun,
 };
 
 use super::fixtures::*;
@@ -109,6 +110,25 @@ pub(crate) async fn slots_survive_releases_and_deaths(stores: Stores) {
     assert_eq!(holders(&*stores.one, runs[1]).await, runs[..1]);
     stores.other.release(&[claimed[0].lease]).await.expect("released");
     let claimed = claim_as(&*stores.other, heir, 10).await;
+    assert_eq!(ids(&claimed), runs[..1]);
+    complete(&*stores.other, &claimed[0].lease).await;
+    assert_eq!(ids(&claim(&*stores.one, 10).await), runs[1..]);
+}
+
+pub(crate) async fn an_evicted_run_keeps_its_slot(stores: Stores) {
+    if !stores.one.evicts() {
+        return;
+    }
+    let runs = enqueue_all(&*stores.one, 2, &at_most(1, "a")).await;
+    let claimed = claim(&*stores.one, 10).await;
+    let run = EvictedRun { lease: claimed[0].lease, messages: 0 };
+    let eviction = Eviction { run, children: Vec::new(), wakes_in: None };
+    assert_eq!(stores.one.evict(&[eviction]).await.expect("answered"), runs[..1]);
+    assert_eq!(claim(&*stores.other, 10).await, []);
+    assert_eq!(holders(&*stores.other, runs[1]).await, runs[..1]);
+    let signal = MessageKind::Signal { name: "go".to_owned(), payload: json!(null) };
+    stores.other.send(runs[0], signal).await.expect("sent");
+    let claimed = claim(&*stores.other, 10).await;
     assert_eq!(ids(&claimed), runs[..1]);
     complete(&*stores.other, &claimed[0].lease).await;
     assert_eq!(ids(&claim(&*stores.one, 10).await), runs[1..]);

@@ -14,6 +14,7 @@ super::suite! {
     concurrency::a_freed_slot_goes_to_the_first_that_waits,
     concurrency::claims_by_id_keep_the_limit,
     concurrency::slots_survive_releases_and_deaths,
+    concurrency::an_evicted_run_keeps_its_slot,
     concurrency::a_waiting_run_that_ends_frees_the_way,
     concurrency::a_higher_limit_lets_waiting_runs_begin,
     concurrency::workflows_share_no_limit,

@@ -4,6 +4,7 @@ mod appending;
 mod beginning;
 mod clocks;
 mod driving;
+mod evicting;
 pub(crate) mod fixtures;
 mod queueing;
 mod sending;
@@ -106,6 +107,16 @@ super::suite! {
     queueing::blocked_and_child_runs_are_stranded,
     queueing::recorded_runs_wait_unless_their_events_block_them,
     queueing::concurrent_claims_share_the_queued_runs,
+    evicting::an_evicted_run_waits_in_no_queue,
+    evicting::a_time_puts_an_evicted_run_into_its_queue,
+    evicting::messages_wake_evicted_runs,
+    evicting::a_message_that_the_engine_lacks_prevents_eviction,
+    evicting::a_claimed_run_sleeps_no_more,
+    evicting::woken_runs_come_first,
+    evicting::child_runs_are_evicted_with_their_parent,
+    evicting::the_end_of_a_child_run_wakes_its_parent,
+    evicting::no_message_is_lost_to_an_eviction,
+    evicting::an_evicted_run_is_woken_once,
     clocks::no_lease_is_held_longer_than_its_length,
     clocks::a_jump_ends_nobody_that_is_alive,
     clocks::a_jump_keeps_nobody_that_is_dead,

@@ -13,6 +13,7 @@ fn report(owner: OwnerId, lifetime: Duration) -> WorkerReport {
         queues: Queues::named(["a"]).add("b", 10),
         max_concurrent_workflows: Some(50),
         max_concurrent_activities: None,
+        max_cached_workflows: Some(1000),
         workflows: 3,
         activities: 7,
         waiting: 2,

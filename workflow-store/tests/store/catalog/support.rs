@@ -44,6 +44,7 @@ impl Raw {
             DROP FUNCTION workflows_announce_queued CASCADE; DROP TABLE workflows_worker";
         // The columns of the queue go with it.
         let steps = [
+            (16, "DROP TABLE workflows_evicted"),
             (
                 15,
                 "DROP TABLE workflows_rate; DROP TABLE workflows_limited;

@@ -47,9 +47,12 @@ impl Engine {
         Box::pin(async move {
             let lease_renewer = self.0.lease_renewer.as_ref().ok_or_else(no_store)?;
             let store = lease_renewer.store();
-            if let Some(active) = lease_renewer.find(run).filter(|active| !active.is_lost()) {
-                active.cancel();
-                return Ok(Cancellation::Ending(RunHandle(active)));
+            if let Some(active) = lease_renewer.find(run) {
+                active.until_not_suspended().await;
+                if !active.is_lost() {
+                    active.cancel();
+                    return Ok(Cancellation::Ending(RunHandle(active)));
+                }
             }
             let stored = store.run(run).await?.ok_or(StoreError::NoRun { run })?;
             if stored.status.is_final() {

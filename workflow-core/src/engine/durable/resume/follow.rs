@@ -15,6 +15,7 @@ use crate::engine::{Engine, IntoWorkflow};
 use crate::event::Event;
 use crate::guard;
 use crate::id::RunId;
+use crate::job::known_wait;
 use crate::run::{Report, RunError};
 use crate::store::{StoreError, StoredRun};
 use crate::workflow::PlanError;
@@ -42,7 +43,7 @@ impl Engine {
     ) -> Result<Report, RunError> {
         loop {
             if let Some(active) = self.find_or_claim(run, find, inherited.clone()).await? {
-                match active.until_end().await {
+                match known_wait(active.until_end()).await {
                     // Another engine may drive it by now.
                     Err(error) if error.is_left_to_others() => {}
                     ended => return ended,
@@ -114,6 +115,13 @@ impl Engine {
             let error = Arc::new(StoreError::ShutDown { run });
             return Err(RunError::of_store(&stored.workflow.name, run, error));
         }
+        // A job resumes its child run with its own.
+        if inherited.is_none() && stored.owner.is_none() {
+            let asleep = store.asleep(run).await.map_err(failed)?;
+            if asleep.is_some_and(|asleep| !asleep.is_due()) {
+                return Ok(None);
+            }
+        }
         let known = load_workflow(&stored, find).map_err(refused)?;
         let known = self.check_requirements(Runnable { inherited, ..known }).map_err(refused)?;
         match self.claim_one(&stored, known).await.map_err(refused)? {
@@ -173,6 +181,7 @@ impl Engine {
             inherited: None,
             runs_dir: None,
             holds_slot: false,
+            is_child: false,
         };
         let over = self.restore(what, run, events, None, false)?;
         over.publish();
