@@ -5,7 +5,9 @@ pub(crate) mod detach;
 mod engine;
 mod follow;
 mod run_session;
+mod unserved;
 
 pub(crate) use engine::{engine, engine_builder, is_abandoned, resolve_workflow, stored_run};
 pub(crate) use follow::{follow, follow_for, follow_from};
 pub(crate) use run_session::{RunSession, print_existing, request};
+pub(crate) use unserved::{warn_of_jobs, warn_of_queue};

@@ -17,6 +17,7 @@
 //! | `clock`, `runtime` | time; tasks, threads and timers |
 //! | `durable` | what a store adds: the record, leases, resuming, replay |
 //! | `delegation` | runs that the caller polls, with attempts that are made elsewhere |
+//! | `tasks` | attempts that workers of another task queue make, from both sides |
 //! | `shutdown` | graceful stops |
 //! | `eviction` | waiting runs that are left to the store |
 //!
@@ -47,6 +48,7 @@ mod runtime;
 mod services;
 mod shutdown;
 mod state;
+mod tasks;
 mod worker;
 
 use std::collections::HashMap;
@@ -127,6 +129,8 @@ pub(crate) struct Shared {
     states: States,
     /// Whether runs are recorded: in the store, or in memory if they are delegated.
     persists: bool,
+    /// Whether jobs with a task queue of their own are left to its workers.
+    hands_out: bool,
     /// Present if attempts are made elsewhere.
     delegation: Option<delegation::Delegation>,
 }
@@ -528,6 +532,7 @@ impl EngineBuilder {
     /// Builds the engine.
     pub fn build(self) -> Engine {
         let persists = self.store.is_some();
+        let hands_out = self.store.as_ref().is_some_and(|store| store.task_store().is_some());
         Engine(Arc::new(Shared {
             time: self.time,
             limits: EngineLimits::new(self.max_parallel, self.limits),
@@ -547,6 +552,7 @@ impl EngineBuilder {
             queue_prefix: self.queue_prefix,
             states: self.states,
             persists,
+            hands_out,
             delegation: None,
         }))
     }

@@ -26,7 +26,8 @@ use crate::workflow::{Plan, Workflow};
 
 pub use crate::engine::delegation::{
     AttemptOutcome, AttemptRequest, AttemptResult, ChildRequest, DelegatedRun, Executor,
-    JobAddress, JobTask, RunControl, Stop, Surroundings, TaskInputs,
+    JobAddress, JobTask, RunControl, Stop, Surroundings, TaskInputs, is_addressable,
+    not_addressable,
 };
 
 /// Surroundings that never cancel an attempt, and ignore its heartbeats and output.
@@ -39,19 +40,6 @@ impl Surroundings for NoSurroundings {}
 /// of the workflow or job, or none. Another program, or a later version, may have it.
 pub const UNKNOWN_DEFINITION: &str = "UnknownDefinition";
 
-/// Whether another process with the same workflows can make the attempt.
-pub fn is_addressable(attempt: &AttemptRequest) -> bool {
-    match (&attempt.task.address, attempt.invocation.as_call()) {
-        (Some(JobAddress::Graph { .. } | JobAddress::Compensation { .. }), _) => true,
-        (Some(JobAddress::Registry), Some(call)) => {
-            // Another function may have the same name, and arguments may be constants.
-            let registered = registry::job(&attempt.task.function).ok().and_then(|job| job.call());
-            registered.is_some_and(|job| job.calls_same_function(call))
-        }
-        _ => false,
-    }
-}
-
 /// Makes one attempt in this process.
 ///
 /// `engine` provides the application state and replacements of jobs. The workflow of the task, or
@@ -62,24 +50,47 @@ pub async fn perform(
     task: JobTask,
     surroundings: Arc<dyn Surroundings>,
 ) -> AttemptOutcome {
-    // Planning and reading inputs are code of the host.
-    let invocation = guard::call(|| locate(engine, &task));
-    match invocation.unwrap_or_else(|panic| Err(JobError::retryable(panic))) {
+    let registered = || {
+        let entry = registry::get(&task.workflow).map_err(|error| unknown(error.to_string()))?;
+        Ok(entry.workflow())
+    };
+    match find(engine, &task, &registered) {
         Ok(invocation) => invocation.perform(engine, task, surroundings).await,
         Err(error) => AttemptOutcome::failed(&error),
     }
 }
 
+/// Finds the workflow of a task.
+pub(crate) type FindWorkflow<'a> = &'a dyn Fn() -> Result<Arc<dyn Workflow>, JobError>;
+
 /// Finds the function of a task, and reads its inputs.
-fn locate(engine: &Engine, task: &JobTask) -> Result<Invocation, JobError> {
+///
+/// # Errors
+///
+/// Fails with the type [`UNKNOWN_DEFINITION`] if this program cannot make the attempt.
+pub(crate) fn find(
+    engine: &Engine,
+    task: &JobTask,
+    workflow: FindWorkflow<'_>,
+) -> Result<Invocation, JobError> {
+    // Planning and reading inputs are code of the host.
+    let invocation = guard::call(|| locate(engine, task, workflow));
+    invocation.unwrap_or_else(|panic| Err(JobError::retryable(panic)))
+}
+
+fn locate(
+    engine: &Engine,
+    task: &JobTask,
+    workflow: FindWorkflow<'_>,
+) -> Result<Invocation, JobError> {
     match &task.address {
         Some(JobAddress::Graph { fingerprint }) => {
-            let (plan, values) = restore(engine, task, fingerprint)?;
+            let (plan, values) = restore(engine, task, fingerprint, workflow)?;
             let job = number(&plan, &task.job)?;
             Ok(Invocation::graph(plan, values, job, task.attempt))
         }
         Some(JobAddress::Compensation { of, fingerprint }) => {
-            let (plan, values) = restore(engine, task, fingerprint)?;
+            let (plan, values) = restore(engine, task, fingerprint, workflow)?;
             let of = number(&plan, of)?;
             let extras = plan.extras.get(&of).and_then(|extras| extras.compensation.as_ref());
             let compensation = extras.ok_or_else(|| unknown("it compensates no job".to_owned()))?;
@@ -109,9 +120,9 @@ fn restore(
     engine: &Engine,
     task: &JobTask,
     fingerprint: &str,
+    workflow: FindWorkflow<'_>,
 ) -> Result<(Arc<Plan>, Arc<RunValues>), JobError> {
-    let entry = registry::get(&task.workflow).map_err(|error| unknown(error.to_string()))?;
-    let workflow: Arc<dyn Workflow> = entry.workflow();
+    let workflow = workflow()?;
     let read = |input: &Json| workflow.input().map(|kind| kind.read(input.clone())).transpose();
     let input = task.inputs.run.as_ref().map(read).transpose().map_err(JobError::of_value)?;
     let input = input.flatten();
@@ -139,6 +150,7 @@ fn number(plan: &Plan, job: &str) -> Result<u32, JobError> {
     at.and_then(|at| u32::try_from(at).ok()).ok_or_else(missing)
 }
 
-fn unknown(problem: String) -> JobError {
+/// The error of a task that this program cannot make.
+pub(crate) fn unknown(problem: String) -> JobError {
     JobError::terminal(problem).with_type(UNKNOWN_DEFINITION)
 }

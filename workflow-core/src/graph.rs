@@ -13,6 +13,7 @@ mod record;
 mod view;
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use crate::job::{Grace, JobFlags, OnFailure, Timeouts};
 use crate::retry::RetryPolicy;
@@ -62,6 +63,8 @@ pub(crate) struct JobPolicy {
     pub(crate) priority: i32,
     /// Names of limits, with the amounts.
     pub(crate) limits: Vec<(String, usize)>,
+    /// The task queue whose workers make its attempts.
+    pub(crate) task_queue: Option<Arc<str>>,
     /// The most children of the job that run at once; 0 means no limit.
     pub(crate) concurrency: usize,
 }
@@ -97,6 +100,15 @@ impl Graph {
         (0..self.cells.len()).map(|job| {
             let policy = self.policies.get(&(job as u32)).cloned().unwrap_or_default();
             (self.names.get(job), policy.retry, policy.timeouts)
+        })
+    }
+
+    /// Returns the jobs that name a [task queue](crate::Call::task_queue), each with the queue, in the
+    /// order of [`job_names`](Self::job_names).
+    pub fn task_queues(&self) -> impl Iterator<Item = (&str, &str)> {
+        (0..self.cells.len()).filter_map(|job| {
+            let policy = self.policies.get(&(job as u32))?;
+            Some((self.names.get(job), policy.task_queue.as_deref()?))
         })
     }
 

@@ -43,10 +43,12 @@ pub(crate) use flags::JobFlags;
 pub(crate) use known_wait::{PollingTask, TaskGuard, enter_task, known_wait};
 pub use map::map;
 pub(crate) use options::{Condition, zero_timeout};
-pub use options::{Grace, Group, JobOptions, OnFailure, TimeoutKind, Timeouts, TriggerRule};
+pub use options::{
+    Grace, Group, JobOptions, OnFailure, TaskQueueError, TimeoutKind, Timeouts, TriggerRule,
+};
 pub(crate) use print::{Attempt, Entered, Printed};
 pub use raw_call::Parameter;
-pub(crate) use raw_call::RawCall;
+pub(crate) use raw_call::{RawCall, RegisteredJobs};
 pub use replacement::Replacement;
 pub(crate) use replacement::Replacements;
 pub use state::Need;

@@ -88,6 +88,29 @@ enum Mode {
     Finished,
 }
 
+/// Which attempts are made elsewhere.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Delegated {
+    None,
+    /// Those of jobs with a task queue of their own.
+    Queued,
+    /// All except those that only wait for other jobs.
+    All,
+}
+
+impl Delegated {
+    /// The flags of a job with this policy.
+    fn flags(self, flags: JobFlags, policy: Option<&JobPolicy>) -> JobFlags {
+        match self {
+            Self::All => flags.delegated(),
+            Self::Queued if policy.is_some_and(|policy| policy.task_queue.is_some()) => {
+                flags.handed_out()
+            }
+            Self::None | Self::Queued => flags,
+        }
+    }
+}
+
 /// The scheduling state of one run.
 pub(crate) struct Scheduler {
     graph: Arc<Graph>,
@@ -115,8 +138,8 @@ pub(crate) struct Scheduler {
     deciders: SparseMap<u32, u32>,
     /// The state of groups of which a member has ended.
     groups: SparseMap<u32, GroupState>,
-    /// Whether attempts are made elsewhere, with their timeouts and limits.
-    delegated: bool,
+    /// Which attempts are made elsewhere, with their timeouts and limits.
+    delegated: Delegated,
 }
 
 impl Scheduler {
@@ -146,7 +169,7 @@ impl Scheduler {
             blockers: SparseMap::new(),
             deciders: SparseMap::new(),
             groups: SparseMap::new(),
-            delegated: false,
+            delegated: Delegated::None,
             graph,
         };
         if let Some(after) = settings.timeout {
@@ -161,9 +184,38 @@ impl Scheduler {
     /// Leaves the attempts of all jobs, except those that only wait for other jobs, to somebody
     /// else, with their timeouts and limits. Retries stay here.
     pub(crate) fn delegate_attempts(&mut self) {
-        self.delegated = true;
+        self.delegated = Delegated::All;
         for cell in &mut self.cells {
             cell.flags = cell.flags.delegated();
+        }
+    }
+
+    /// Leaves the attempts of jobs with a task queue of their own to its workers, with their timeouts
+    /// and limits. Retries stay here.
+    pub(crate) fn hand_out_queued(&mut self) {
+        self.delegated = Delegated::Queued;
+        for (job, policy) in &self.graph.policies {
+            let cell = &mut self.cells[*job as usize];
+            cell.flags = self.delegated.flags(cell.flags, Some(policy));
+        }
+    }
+
+    /// The task queue whose workers make the attempts of a job; `None` if its run makes them.
+    pub(crate) fn handed_out(&self, job: u32) -> Option<&Arc<str>> {
+        match self.delegated {
+            Delegated::Queued if self.flags(job).intersects(JobFlags::LIMITED) => {
+                self.policy(job)?.task_queue.as_ref()
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether somebody else makes the attempts of a job.
+    pub(crate) fn is_elsewhere(&self, job: u32) -> bool {
+        match self.delegated {
+            Delegated::None => false,
+            Delegated::Queued => self.handed_out(job).is_some(),
+            Delegated::All => !self.flags(job).intersects(JobFlags::CONTAINER),
         }
     }
 

@@ -9,6 +9,7 @@ mod limit;
 mod memory;
 mod queue;
 mod record;
+mod task;
 mod workers;
 
 use std::collections::HashMap;
@@ -32,6 +33,10 @@ pub use queue::{ClaimRequest, ClaimedRun, DEFAULT_PREFIX, QueueTier, Queues, que
 pub use record::{
     BeginOutcome, Message, MessageKind, NewRun, Parent, StoredRun, Trigger, WORKFLOW_FILE,
     WorkflowSnapshot,
+};
+pub use task::{
+    ClaimedTask, HeldTask, NewTask, StoredTask, TaskAnswer, TaskEnd, TaskError, TaskKey, TaskLease,
+    TaskProgress, TaskStore,
 };
 pub use workers::{Backlog, StoredWorker, WorkerId, WorkerReport};
 
@@ -249,8 +254,8 @@ pub trait Store: Send + Sync + 'static {
         Ok(stranded)
     }
 
-    /// Returns a stream with an item each time that runs may have been added to task queues, by any
-    /// process. Several additions may be one item. A worker that waits reads it to claim a run at
+    /// Returns a stream with an item each time that runs may have been added to task queues, or that
+    /// something has changed in the [tasks](TaskStore), by any process. Several additions may be one item. A worker that waits reads it to claim a run at
     /// once; it also looks at intervals, so a store may miss additions, or announce too many.
     ///
     /// The default is a stream without items.
@@ -266,7 +271,7 @@ pub trait Store: Send + Sync + 'static {
     ///
     /// Fails when the store cannot be read.
     async fn backlogs(&self) -> Result<Vec<Backlog>, StoreError> {
-        Ok(workers::count(queued(self).await?))
+        Ok(workers::count(queued(self).await?, []))
     }
 
     /// Records a heartbeat of a worker.
@@ -299,6 +304,13 @@ pub trait Store: Send + Sync + 'static {
     /// Fails when the store cannot be read.
     async fn workers(&self) -> Result<Option<Vec<StoredWorker>>, StoreError> {
         Ok(None)
+    }
+
+    /// Returns the part of the store that hands attempts of jobs to the workers of their task queues.
+    /// `None` if it does not, which is the default: an engine then makes all attempts of its runs
+    /// itself.
+    fn task_store(&self) -> Option<&dyn TaskStore> {
+        None
     }
 
     /// Releases leases, so that other engines can claim the runs at once. Lost leases are ignored.

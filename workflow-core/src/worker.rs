@@ -2,6 +2,7 @@
 
 mod identity;
 mod preset;
+mod tasks;
 
 use std::collections::{HashMap, HashSet};
 use std::pin::{Pin, pin};
@@ -20,7 +21,9 @@ use crate::store::{ClaimRequest, Queues, Store, StoreError, WorkerId, WorkerRepo
 pub use preset::Preset;
 
 /// Takes runs from task queues and drives them: those that were
-/// [enqueued](crate::engine::RunRequest::enqueue), and those whose engine has died.
+/// [enqueued](crate::engine::RunRequest::enqueue), and those whose engine has died. It also makes
+/// the attempts of jobs that name one of its [queues](crate::Call::task_queue), whatever drives
+/// their runs.
 ///
 /// ```
 /// use workflow_core::prelude::*;
@@ -128,8 +131,8 @@ impl Worker {
         self
     }
 
-    /// Takes runs until `stop` ends, or until the engine is [shut down](Engine::shutdown). Runs in
-    /// progress go on in the background after that.
+    /// Takes runs and jobs until `stop` ends, or until the engine is [shut down](Engine::shutdown).
+    /// Those in progress go on in the background after that.
     ///
     /// # Errors
     ///
@@ -247,7 +250,7 @@ impl<'a> Taking<'a> {
                 // More may wait.
                 Ok(Some(1..)) => {}
                 Ok(Some(0)) => self.wait_for_runs(&mut changes).await,
-                Ok(None) => self.end_or_pause().await,
+                Ok(None) => self.end_or_pause(&mut changes).await,
                 Err(StoreError::Unavailable(error)) => {
                     tracing::warn!(%error, "the store is unreachable; retrying");
                     engine.pause().await;
@@ -258,10 +261,12 @@ impl<'a> Taking<'a> {
         Ok(())
     }
 
-    /// Waits until a run ends, or until it is time to look whether one waits for something.
-    async fn end_or_pause(&mut self) {
+    /// Waits until a run ends, until tasks may have been added to queues, or until it is time to look
+    /// whether a run waits for something.
+    async fn end_or_pause(&mut self, changes: &mut BoxStream<'static, ()>) {
         let pause = pin!(self.worker.engine.pause());
-        if let Either::Left((Some(ended), _)) = select(self.ends.next(), pause).await {
+        let woken = select(changes.next(), pause);
+        if let Either::Left((Some(ended), _)) = select(self.ends.next(), woken).await {
             self.remove(&ended);
         }
     }
@@ -291,8 +296,8 @@ impl<'a> Taking<'a> {
         woken.await;
     }
 
-    /// Takes as many runs as there are free slots, and returns the number of claimed ones; `None`
-    /// if no slot is free.
+    /// Takes as many tasks and runs as there are free slots, and returns the number of claimed ones;
+    /// `None` if no slot for runs is free and no task was claimed.
     async fn take_some(&mut self) -> Result<Option<usize>, StoreError> {
         let worker = self.worker;
         let (find, now) = (worker.engine.known_workflows(), worker.engine.now());
@@ -314,12 +319,14 @@ impl<'a> Taking<'a> {
             }
             recovery.runs.into_iter().for_each(|run| self.add(run));
         }
+        let except = self.unknown.iter().cloned().collect();
+        let request = ClaimRequest { queues: worker.queues.clone(), except, limit: BATCH };
+        let tasks = self.take_tasks(&request, find).await?;
         let limit = self.free_slots().min(BATCH);
         if limit == 0 {
-            return Ok(None);
+            return Ok(Some(tasks).filter(|claimed| *claimed > 0));
         }
-        let except = self.unknown.iter().cloned().collect();
-        let request = ClaimRequest { queues: worker.queues.clone(), except, limit };
+        let request = ClaimRequest { limit, ..request };
         let ClaimedBatch { claimed, runs, blocked, left } =
             worker.engine.claim_next(&request, find).await?;
         for (run, error) in blocked {
@@ -330,7 +337,7 @@ impl<'a> Taking<'a> {
             self.unknown.insert(stored.workflow.name);
         }
         runs.into_iter().for_each(|run| self.add(run));
-        Ok(Some(claimed))
+        Ok(Some(tasks + claimed))
     }
 
     fn add(&mut self, run: RunHandle) {
@@ -397,7 +404,8 @@ impl<'a> Taking<'a> {
             max_concurrent_activities: engine.max_parallel(),
             max_cached_workflows: Some(*max_cached_workflows).filter(|limit| *limit < usize::MAX),
             workflows,
-            activities: self.runs.values().map(RunHandle::running_jobs).sum(),
+            activities: self.runs.values().map(RunHandle::running_jobs).sum::<usize>()
+                + engine.performed_tasks(),
             waiting: self.runs.len() - workflows,
             lifetime: LIFETIME,
         }

@@ -32,8 +32,8 @@ const ORDER: [&str; 25] = [
     "registry",
     "schedule",
     "recover",
-    "worker",
     "executor",
+    "worker",
     "private",
 ];
 

@@ -123,6 +123,7 @@ use parse::place;
 /// | `grace = "5s"`, `grace` | how long the job may clean up when it is cancelled; without a value, as long as the engine's `cancel_grace` | none: it is dropped at once |
 /// | `priority = -1` | among jobs that are ready, the highest starts first | 0 |
 /// | `limit = "db"`, `limits = ["db", "gpu"]` | named limits that the job counts against: of the engine, of the workflow, or of this machine | none |
+/// | `task_queue = "gpu"` | the task queue whose workers execute the job: `Call::task_queue` | the process of the run |
 /// | `inline` | the function is quick and does not block: no thread for it | a plain `fn` gets a thread |
 /// | `crate = some::path` | where `workflow_core` is found | `::workflow_core` |
 ///

@@ -81,6 +81,13 @@ pub(crate) fn job(function: &Function, kinds: &[Kind], options: &Options) -> syn
             format!("a job has at most {MAX_INPUTS} inputs; put some of them into a struct");
         return fail(param.kind.span(), message);
     }
+    if let Some(queue) = &options.task_queue
+        && kinds.iter().any(|kind| matches!(kind, Kind::Context(context) if context.of_workflow))
+    {
+        let message = "a function with a `WorkflowContext` only waits for the jobs that it runs; \
+                       set `task_queue` on those";
+        return fail(queue.span(), message);
+    }
     match (options.inline, function.asyncness) {
         (Some(span), Some(_)) => fail(
             span,

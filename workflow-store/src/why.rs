@@ -10,7 +10,7 @@ use workflow_core::Status;
 use workflow_core::event::{Stall, Waiting, format_time};
 use workflow_core::graph::recorded_dependencies;
 use workflow_core::id::RunId;
-use workflow_core::store::{Asleep, LimitWait, StoreError, StoredRun, StoredWorker};
+use workflow_core::store::{Asleep, LimitWait, StoreError, StoredRun, StoredTask, StoredWorker};
 
 use crate::catalog::{Catalog, JobSummary, RunDetails};
 use crate::catalog_error::CatalogError;
@@ -56,12 +56,13 @@ pub enum Cause {
     Starting,
     /// The run was asked to cancel, and its jobs are stopping.
     Cancelling,
-    /// The run waits in its task queue, and a worker with a free slot serves it.
+    /// The run, or the job that names a task queue, waits in it, and a worker with a free slot serves
+    /// it.
     Queued {
         /// The task queue.
         queue: String,
     },
-    /// The run waits in a task queue that no live worker serves.
+    /// The run, or the job that names a task queue, waits in one that no live worker serves.
     NoWorker {
         /// The task queue.
         queue: String,
@@ -75,7 +76,14 @@ pub enum Cause {
         /// The names of the workers.
         workers: Vec<String>,
     },
-    /// The engine that drove the run has died or is late to renew its lease.
+    /// No worker that serves the job's task queue has a free slot for jobs.
+    JobSlotsFull {
+        /// The task queue.
+        queue: String,
+        /// The names of the workers.
+        workers: Vec<String>,
+    },
+    /// The engine that drove the run, or executed the job, has died or is late to renew its lease.
     OwnerDied {
         /// The task queue whose workers take it over.
         queue: String,
@@ -111,7 +119,7 @@ impl Cause {
             Self::Limit(LimitWait::Concurrency { .. }) => "concurrency",
             Self::Limit(LimitWait::Rate { .. }) => "rate",
             Self::Limit(_) => "debounce",
-            Self::WorkersFull { .. } => "workers_full",
+            Self::WorkersFull { .. } | Self::JobSlotsFull { .. } => "workers_full",
             Self::OwnerDied { .. } => "owner_died",
             Self::Evicted { .. } => "evicted",
             Self::OuterRun(_) => "outer_run",
@@ -149,8 +157,11 @@ impl Cause {
             Self::WorkersFull { .. } => "wait, start another worker, or raise \
                 --max-concurrent-workflows of a worker"
                 .to_owned(),
+            Self::JobSlotsFull { .. } => "wait, start another worker, or raise \
+                --max-concurrent-activities of a worker"
+                .to_owned(),
             Self::OwnerDied { .. } => {
-                "nothing to do: a worker takes the run over when the lease has expired".to_owned()
+                "nothing to do: a worker takes it over when the lease has expired".to_owned()
             }
             Self::OuterRun(run) => format!("see why run {run} is not going on"),
             Self::External => "look at the program that runs it".to_owned(),
@@ -209,6 +220,11 @@ impl fmt::Display for Reason {
             Cause::WorkersFull { queue, workers } => write!(
                 f,
                 "{subject} waits in task queue `{queue}`, whose workers have no free slot: {}",
+                quoted(workers)
+            ),
+            Cause::JobSlotsFull { queue, workers } => write!(
+                f,
+                "{subject} waits in task queue `{queue}`, whose workers have no free slot for jobs: {}",
                 quoted(workers)
             ),
             Cause::OwnerDied { queue } => write!(
@@ -304,7 +320,8 @@ pub async fn why(
         }
     }
     let children = children(catalog, run).await?;
-    let mut reasons = why_jobs(&details, &stored.workflow.graph, &children);
+    let queued = why_queued(catalog, run).await?;
+    let mut reasons = why_jobs(&details, &stored.workflow.graph, &children, queued);
     if let Some(cause) = evicted {
         reasons.insert(0, Reason { job: None, cause });
     } else if details.is_cancelling {
@@ -375,6 +392,44 @@ async fn why_abandoned(catalog: &dyn Catalog, run: StoredRun) -> Result<Cause, S
     })
 }
 
+/// Why jobs with a task queue of their own are not running, by their names.
+async fn why_queued(
+    catalog: &dyn Catalog,
+    run: RunId,
+) -> Result<HashMap<String, Cause>, StoreError> {
+    let Some(tasks) = catalog.task_store() else { return Ok(HashMap::new()) };
+    let tasks = tasks.tasks(run).await?;
+    if tasks.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let workers = catalog.workers().await?;
+    let cause =
+        |task: StoredTask| Some((task.key.job.clone(), why_waits(task, workers.as_deref())?));
+    Ok(tasks.into_iter().filter_map(cause).collect())
+}
+
+/// Why no worker executes a job; `None` if one does.
+fn why_waits(task: StoredTask, workers: Option<&[StoredWorker]>) -> Option<Cause> {
+    let StoredTask { queue, owner, is_owner_alive, .. } = task;
+    if is_owner_alive {
+        return None;
+    }
+    // A store that does not know the workers cannot say more.
+    let Some(workers) = workers else { return Some(Cause::Queued { queue }) };
+    let serving: Vec<&StoredWorker> =
+        workers.iter().filter(|worker| worker.serves(&queue)).collect();
+    Some(if serving.is_empty() {
+        Cause::NoWorker { queue }
+    } else if owner.is_some() {
+        Cause::OwnerDied { queue }
+    } else if serving.iter().all(|worker| worker.has_no_job_slot()) {
+        let workers = serving.iter().map(|worker| worker.report.name.clone()).collect();
+        Cause::JobSlotsFull { queue, workers }
+    } else {
+        Cause::Queued { queue }
+    })
+}
+
 /// The unfinished child runs, by the name of their job.
 async fn children(catalog: &dyn Catalog, run: RunId) -> Result<HashMap<String, RunId>, StoreError> {
     let mut children = HashMap::new();
@@ -386,13 +441,21 @@ async fn children(catalog: &dyn Catalog, run: RunId) -> Result<HashMap<String, R
 }
 
 /// Why the jobs of a run that an engine drives have not ended.
-fn why_jobs(details: &RunDetails, graph: &Json, children: &HashMap<String, RunId>) -> Vec<Reason> {
+fn why_jobs(
+    details: &RunDetails,
+    graph: &Json,
+    children: &HashMap<String, RunId>,
+    mut queued: HashMap<String, Cause>,
+) -> Vec<Reason> {
     let before = recorded_dependencies(graph);
     let ended: HashMap<&str, bool> =
         details.jobs.iter().map(|job| (job.name.as_str(), job.status.is_final())).collect();
     let waiting: HashMap<&str, &Waiting> =
         details.waiting.iter().map(|waiting| (waiting.job(), waiting)).collect();
-    let cause = |job: &JobSummary| {
+    let mut cause = |job: &JobSummary| {
+        if let Some(cause) = queued.remove(&job.name) {
+            return cause;
+        }
         if let Some(waiting) = waiting.get(job.name.as_str()) {
             return Cause::Waiting((*waiting).clone());
         }

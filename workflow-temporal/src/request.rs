@@ -20,7 +20,7 @@ use temporalio_sdk::{
     ParentClosePolicy, TimerOptions, WorkflowCancellationToken, WorkflowContext,
 };
 use workflow_core::engine::Engine;
-use workflow_core::executor::{AttemptOutcome, AttemptRequest, ChildRequest, is_addressable};
+use workflow_core::executor::{self, AttemptOutcome, AttemptRequest, ChildRequest, is_addressable};
 use workflow_core::store::queue_of;
 use workflow_core::{JobError, registry};
 
@@ -73,7 +73,11 @@ pub(crate) fn begin<W: 'static>(
         Request::Sleep(duration, answer) => sleep(ctx.clone(), duration, answer).boxed_local(),
         Request::Child(child, answer) => run_child(ctx.clone(), plan, *child, answer),
         Request::Attempt(attempt, answer) => {
-            let is_local = plan.placement == Placement::LocalActivities;
+            let queue = attempt.task.task_queue.as_deref();
+            if let (Some(queue), false) = (queue, is_addressable(&attempt)) {
+                return refuse(&attempt.task.function, queue, answer);
+            }
+            let is_local = plan.placement == Placement::LocalActivities && queue.is_none();
             if is_local || !is_addressable(&attempt) {
                 return run_local(ctx.clone(), plan, *attempt, answer);
             }
@@ -127,14 +131,16 @@ fn run_activity<W: 'static>(
     // Temporal tries again what was lost with its worker. The engine does all other retries.
     let retry =
         RetryPolicy::builder().initial_interval(RETRY_INTERVAL).backoff_coefficient(1.0).build();
-    let options = ActivityOptions::with_close_timeouts(ActivityCloseTimeouts::StartToClose(limit))
-        .activity_id(activity_id(&task.job, task.attempt, task.signals.len()))
-        .summary(task.job.clone())
-        .heartbeat_timeout(plan.lease)
-        .retry_policy(retry)
-        .cancellation_token(token.clone())
-        .cancellation_type(ActivityCancellationType::WaitCancellationCompleted)
-        .build();
+    let mut options =
+        ActivityOptions::with_close_timeouts(ActivityCloseTimeouts::StartToClose(limit))
+            .activity_id(activity_id(&task.job, task.attempt, task.signals.len()))
+            .summary(task.job.clone())
+            .heartbeat_timeout(plan.lease)
+            .retry_policy(retry)
+            .cancellation_token(token.clone())
+            .cancellation_type(ActivityCancellationType::WaitCancellationCompleted)
+            .build();
+    options.task_queue = task.task_queue.as_deref().map(str::to_owned);
     let name = UntypedActivity::new(plan.activities.type_of(&task.function));
     let input = payload::write(&json!(task));
     let stop = stop.clone();
@@ -145,6 +151,16 @@ fn run_activity<W: 'static>(
         Box::new(move || drop(answer.send(outcome))) as Answer
     }
     .boxed_local()
+}
+
+/// Answers an attempt that the workers of its task queue cannot find.
+fn refuse(
+    function: &str,
+    queue: &str,
+    answer: oneshot::Sender<AttemptOutcome>,
+) -> LocalBoxFuture<'static, Answer> {
+    let outcome = AttemptOutcome::failed(&executor::not_addressable(function, queue));
+    std::future::ready(Box::new(move || drop(answer.send(outcome))) as Answer).boxed_local()
 }
 
 fn run_local<W: 'static>(

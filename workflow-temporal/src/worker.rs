@@ -64,8 +64,8 @@ const SLOTS: usize = 100;
 const CACHED: usize = 1000;
 
 impl TemporalWorker {
-    /// Creates a worker for the task queues of all registered workflows: `{prefix}-{domain}` for
-    /// each domain, and `{prefix}-workflows`. The engine provides the prefix, the application
+    /// Creates a worker for the task queues of all registered workflows, `{prefix}-{domain}` for
+    /// each domain and `{prefix}-workflows`, and those that `#[job(task_queue = ..)]` names. The engine provides the prefix, the application
     /// state, and replacements of jobs. Its store, limits and clock are not used.
     pub fn new(client: TemporalClient, engine: Engine) -> Self {
         Self {
@@ -172,8 +172,9 @@ impl TemporalWorker {
         }
         let prefix = self.engine.queue_prefix();
         let of = |entry: Entry| queue_of(prefix, entry.domain());
-        let queues: BTreeSet<String> =
-            registry::list()?.into_iter().map(of).chain([queue_of(prefix, None)]).collect();
+        let of_jobs = registry::jobs().filter_map(|job| (job.options)().task_queue);
+        let queues = registry::list()?.into_iter().map(of).chain([queue_of(prefix, None)]);
+        let queues: BTreeSet<String> = queues.chain(of_jobs).collect();
         Ok(queues.into_iter().collect())
     }
 

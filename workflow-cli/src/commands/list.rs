@@ -71,7 +71,7 @@ enum Format {
 #[serde(untagged)]
 enum Row {
     Workflow(Box<WorkflowRow>),
-    Job(JobRow),
+    Job(Box<JobRow>),
 }
 
 pub(crate) fn list(args: &ListArguments) -> Result<Outcome, Failure> {
@@ -79,7 +79,8 @@ pub(crate) fn list(args: &ListArguments) -> Result<Outcome, Failure> {
     let jobs = args.jobs()?;
     if let Format::Json = args.format {
         let workflows = workflows.into_iter().map(|row| Row::Workflow(Box::new(row)));
-        let rows: Vec<_> = workflows.chain(jobs.into_iter().map(Row::Job)).collect();
+        let jobs = jobs.into_iter().map(|row| Row::Job(Box::new(row)));
+        let rows: Vec<_> = workflows.chain(jobs).collect();
         output::print_json(&rows)?;
         return Ok(Outcome::Success);
     }

@@ -8,9 +8,10 @@ use clap::{ArgMatches, Args};
 use serde_json::json;
 use workflow_core::Workflow;
 use workflow_core::engine::{Enqueued, RunRequest};
+use workflow_core::graph::Graph;
 use workflow_core::registry::{self, Entry};
 use workflow_core::store::{Store, StoredRun};
-use workflow_store::{Catalog, Cause, Viewer};
+use workflow_store::{Catalog, Viewer};
 
 use crate::args::{
     Format, InputArguments, RUNS_DIR, ShowArguments, StoreArguments, Target, input, parse_timeout,
@@ -91,6 +92,9 @@ pub(crate) fn trigger(args: &TriggerArguments) -> Result<Outcome, Failure> {
     let engine = session::engine_builder(Path::new(RUNS_DIR))
         .store(store.seen_by(Viewer::All) as Arc<dyn Store>)
         .build();
+    // That of a workflow with a graph for each input is not known here.
+    let plan = workflow.plan(None).ok();
+    let graph = plan.as_ref().map(|plan| plan.graph());
     let key = args.workflow_id.as_deref();
     let request = session::request(&engine, workflow, workflow_id, input.as_ref(), key);
     let queued = pollster::block_on(args.queued(request).enqueue_once())?;
@@ -102,7 +106,7 @@ pub(crate) fn trigger(args: &TriggerArguments) -> Result<Outcome, Failure> {
         print_existing(&stored);
     }
     if args.wait {
-        return args.wait(&store, &stored);
+        return args.wait(&store, &stored, graph);
     }
     match args.show.format {
         Format::Text => output::print(|out| writeln!(out, "{run}"))?,
@@ -113,19 +117,15 @@ pub(crate) fn trigger(args: &TriggerArguments) -> Result<Outcome, Failure> {
             "queued in {}; use `runs watch {run}` to watch it",
             stored.task_queue
         ));
-        warn_if_unserved(&*store, &stored.task_queue)?;
+        warn(&*store, &stored, graph)?;
     }
     Ok(Outcome::Success)
 }
 
-/// Warns if no live worker serves the task queue.
-fn warn_if_unserved(store: &dyn Catalog, queue: &str) -> Result<(), Failure> {
-    let Some(workers) = pollster::block_on(store.workers())? else { return Ok(()) };
-    if !workers.iter().any(|worker| worker.serves(queue)) {
-        let cure = Cause::NoWorker { queue: queue.to_owned() }.cure();
-        output::warning(format_args!("no live worker serves {queue}; {cure}"));
-    }
-    Ok(())
+/// Warns about task queues of the run and of its jobs that no live worker serves.
+fn warn(store: &dyn Catalog, run: &StoredRun, graph: Option<&Graph>) -> Result<(), Failure> {
+    session::warn_of_queue(store, &run.task_queue)?;
+    graph.map_or(Ok(()), |graph| session::warn_of_jobs(store, graph))
 }
 
 #[cfg(feature = "temporal")]
@@ -160,10 +160,15 @@ impl TriggerArguments {
         request.priority(self.priority)
     }
 
-    fn wait(&self, store: &Arc<dyn Catalog>, run: &StoredRun) -> Result<Outcome, Failure> {
+    fn wait(
+        &self,
+        store: &Arc<dyn Catalog>,
+        run: &StoredRun,
+        graph: Option<&Graph>,
+    ) -> Result<Outcome, Failure> {
         if !self.show.quiet {
             output::message(format_args!("run {} is queued in {}", run.id, run.task_queue));
-            warn_if_unserved(&**store, &run.task_queue)?;
+            warn(&**store, run, graph)?;
         }
         match self.timeout {
             None => session::follow(store, run, &self.show, None),

@@ -113,12 +113,13 @@ fn worker_table(workers: &[StoredWorker]) -> Table {
 
 fn queue_table(workers: &[StoredWorker], backlogs: &[Backlog]) -> Table {
     let mut table = output::table();
-    table.set_header(["QUEUE", "RUNS", "OLDEST", "WORKERS"]);
+    table.set_header(["QUEUE", "RUNS", "JOBS", "OLDEST", "WORKERS"]);
     for backlog in backlogs {
         let serving = serving(workers, &backlog.queue);
         table.add_row([
             backlog.queue.clone(),
             backlog.waiting.to_string(),
+            backlog.jobs.to_string(),
             ago(backlog.oldest),
             if serving == 0 { "none".to_owned() } else { serving.to_string() },
         ]);
@@ -167,6 +168,7 @@ fn as_json(workers: &[StoredWorker], backlogs: &[Backlog]) -> Json {
         json!({
             "queue": backlog.queue,
             "runs": backlog.waiting,
+            "jobs": backlog.jobs,
             "oldest": format_time(backlog.oldest),
             "workers": serving(workers, &backlog.queue),
         })

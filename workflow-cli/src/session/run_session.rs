@@ -11,7 +11,7 @@ use workflow_core::{Engine, Report, Run as _, RunError, Workflow};
 use workflow_store::Catalog;
 
 use super::engine::{is_abandoned, stored_run};
-use super::{detach, follow};
+use super::{detach, follow, unserved};
 use crate::args::{Format, PersistenceArguments, ShowArguments, current_user};
 use crate::failure::{Failure, Outcome};
 use crate::output::{self, DIM, ignore_broken_pipe};
@@ -85,6 +85,7 @@ impl RunSession<'_> {
                 }
                 if !self.show.quiet {
                     output::message(format_args!("{DIM}run: {id}{DIM:#}"));
+                    unserved::warn_of_jobs(&**store, run.graph())?;
                 }
             }
             let cancelled = run.clone();

@@ -8,6 +8,7 @@ mod external_writer;
 mod files;
 mod help;
 mod host_store;
+mod job_queues;
 #[cfg(target_os = "linux")]
 mod live;
 mod persistence;

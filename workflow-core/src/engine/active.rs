@@ -20,6 +20,7 @@ use super::worker::driver::{Background, Helper};
 use super::worker::task::Task;
 use super::{Engine, Shared, Timings};
 use crate::event::{EventKind, Log};
+use crate::graph::Graph;
 use crate::guard;
 use crate::id::RunId;
 use crate::job::{
@@ -68,6 +69,19 @@ pub(super) struct ActiveRun {
     followed: OnceLock<Report>,
 }
 
+impl Shared {
+    /// Creates the scheduler of a run.
+    pub(super) fn scheduler(&self, graph: &Arc<Graph>, run: RunId) -> Scheduler {
+        let mut scheduler = Scheduler::new(Arc::clone(graph), run.to_u128() as u64);
+        if self.delegation.is_some() {
+            scheduler.delegate_attempts();
+        } else if self.hands_out {
+            scheduler.hand_out_queued();
+        }
+        scheduler
+    }
+}
+
 impl ActiveRun {
     /// Creates a run that has not started.
     pub(super) fn new(
@@ -84,13 +98,8 @@ impl ActiveRun {
         log.push_event(0, None, EventKind::RunStarted { retry_of });
         let recorder = new_run.and_then(|run| Some(Recorder::new(shared.record_store()?, run)));
         let graph = Arc::clone(&what.plan.graph);
-        let is_delegated = shared.delegation.is_some();
         let run = Self::with(engine, runtime, what, id, 0, || {
-            let mut scheduler = Scheduler::new(graph, id.to_u128() as u64);
-            if is_delegated {
-                scheduler.delegate_attempts();
-            }
-            RunState::new(scheduler, log, recorder)
+            RunState::new(shared.scheduler(&graph, id), log, recorder)
         });
         if let Some(lease_renewer) = &run.engine.lease_renewer {
             lease_renewer.expect(id, run.me.clone());

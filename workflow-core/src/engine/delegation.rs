@@ -33,13 +33,32 @@ use super::worker::driver::Driver;
 use super::{Clock, Engine, EngineLimits, Shared};
 use crate::event::Event;
 use crate::id::RunId;
-use crate::job::{BodyFuture, JobError, JobErrorKind, Services as _, Token};
+use crate::job::{BodyFuture, JobError, JobErrorKind, RegisteredJobs, Services as _, Token};
 use crate::run::{Report, RunError};
 use crate::store::{MemoryStore, Owner, OwnerId, Store};
 
 pub(crate) use attempt::Invocation;
 pub use attempt::Surroundings;
 pub use task::{AttemptOutcome, AttemptResult, JobAddress, JobTask, TaskInputs};
+
+/// Whether another process with the same workflows can make the attempt.
+pub fn is_addressable(attempt: &AttemptRequest) -> bool {
+    match (&attempt.task.address, attempt.invocation.as_call()) {
+        (Some(JobAddress::Graph { .. } | JobAddress::Compensation { .. }), _) => true,
+        (Some(JobAddress::Registry), Some(call)) => RegisteredJobs::contain(call),
+        _ => false,
+    }
+}
+
+/// The error of an attempt that the workers of its task queue cannot find, because it is not
+/// [addressable](is_addressable).
+pub fn not_addressable(function: &str, queue: &str) -> JobError {
+    JobError::terminal(format!(
+        "`{function}` is a closure, or a call with arguments that are not inputs, so the workers of \
+         task queue `{queue}` cannot find it; make it a function with `#[job]` that takes all of its \
+         values as inputs"
+    ))
+}
 
 /// Makes the attempts of a run elsewhere, and runs its child workflows.
 ///
@@ -304,7 +323,7 @@ impl RunControl {
     }
 }
 
-/// All attempts of one launch: one, unless the job waits for signals.
+/// The attempts of one launch of a delegated run, by its executor.
 pub(in crate::engine) fn attempt(
     run: &Arc<ActiveRun>,
     delegation: &Delegation,
@@ -312,6 +331,16 @@ pub(in crate::engine) fn attempt(
     attempt: u32,
 ) -> BodyFuture {
     let executor = Arc::clone(&delegation.executor);
+    attempt_by(run, job, attempt, move |request| executor.execute(request))
+}
+
+/// All attempts of one launch: one, unless the job waits for signals.
+pub(in crate::engine) fn attempt_by(
+    run: &Arc<ActiveRun>,
+    job: u32,
+    attempt: u32,
+    execute: impl Fn(AttemptRequest) -> BoxFuture<'static, AttemptOutcome> + Send + 'static,
+) -> BodyFuture {
     // The future belongs to the run.
     let run = Arc::downgrade(run);
     Box::pin(async move {
@@ -319,7 +348,7 @@ pub(in crate::engine) fn attempt(
         let live = || run.upgrade().ok_or_else(ended);
         let mut request = request(&live()?, job, attempt)?;
         loop {
-            let outcome = executor.execute(request.clone()).await;
+            let outcome = execute(request.clone()).await;
             let run = live()?;
             for (key, value) in outcome.persisted {
                 run.persist_value(job, attempt, key, value);
@@ -371,6 +400,8 @@ impl ActiveRun {
 fn request(run: &Arc<ActiveRun>, job: u32, attempt: u32) -> Result<AttemptRequest, JobError> {
     let stop = Stop::new(run.token_of(job));
     let invocation = Invocation::of(run, job, attempt);
-    let task = task::describe(run, job, attempt, &invocation)?;
+    let mut task = task::describe(run, job, attempt, &invocation)?;
+    // Those that the attempt received before the run was resumed.
+    task.signals = run.lock().take_recorded_signals(job, attempt);
     Ok(AttemptRequest { task, stop, invocation })
 }

@@ -113,9 +113,9 @@ impl RunHandle {
         Arc::ptr_eq(&self.0, &other.0)
     }
 
-    /// The number of its running jobs, without those that only wait for other jobs.
+    /// The number of its jobs that run in this process, without those that only wait for other jobs.
     pub(crate) fn running_jobs(&self) -> usize {
-        self.0.lock().scheduler.running()
+        self.0.lock().running_here()
     }
 
     /// Whether the end of the run may let another one begin.

@@ -26,7 +26,7 @@ use super::active::ActiveRun;
 use super::machine;
 use crate::graph::JobPolicy;
 use crate::guard;
-use crate::job::JobFlags;
+use crate::job::{JobFlags, Token};
 use crate::workflow::{Plan, Workflow};
 use pool::{Need, Pool, Tier};
 
@@ -35,8 +35,14 @@ pub(super) use pool::{LimitId, Ticket};
 /// A job that waited and now has its places.
 pub(super) type Grant = pool::Grant<Waiter>;
 
-/// A waiting job: its run and its number.
-type Waiter = (Weak<ActiveRun>, u32);
+/// Who waits for places.
+#[derive(Clone)]
+pub(super) enum Waiter {
+    /// A job of a run, with its number.
+    Job(Weak<ActiveRun>, u32),
+    /// An attempt that is made for another engine, with a token to set.
+    Task(Arc<Token>),
+}
 
 static PERMITS: Mutex<Permits> =
     Mutex::new(Permits { pool: Pool::new(), workflows: BTreeMap::new() });
@@ -99,6 +105,35 @@ impl EngineLimits {
     pub(super) fn apply_to(&self, flags: JobFlags) -> bool {
         (self.total.is_some() && !flags.intersects(JobFlags::CONTAINER))
             || flags.intersects(JobFlags::LIMITED)
+    }
+
+    /// The free places for jobs; `None` without a limit.
+    pub(super) fn free(&self) -> Option<usize> {
+        let usage = lock().pool.usage(self.total?);
+        Some(usage.size.saturating_sub(usage.in_use + usage.waiting))
+    }
+
+    /// Acquires places of the engine and of this machine for an attempt that it makes for another
+    /// one, or starts to wait for them. Limits that neither has are those of the workflow, which
+    /// the other engine enforces.
+    pub(super) fn acquire(&self, limits: &[(String, usize)]) -> Places {
+        let machine = machine_limits();
+        let named = limits.iter().flat_map(|(name, amount)| {
+            let found = [self.named.get(name), machine.get(name)].into_iter().flatten();
+            found.map(|limit| Need { limit: *limit, amount: *amount })
+        });
+        let total = self.total.map(|limit| Need { limit, amount: 1 });
+        let needs: SmallVec<[Need; 4]> = total.into_iter().chain(named).collect();
+        let granted = Arc::<Token>::default();
+        let waiter = Waiter::Task(Arc::clone(&granted));
+        // Without a lender, no loan is too small.
+        let admission = lock().pool.acquire(waiter, &needs, 0, &[]).ok();
+        let Some(admission) = admission else { return Places { ticket: None, granted } };
+        deliver(admission.grants);
+        if admission.granted {
+            granted.set();
+        }
+        Places { ticket: Some(admission.ticket), granted }
     }
 
     /// Returns the usage of the limits that jobs of this engine may count against.
@@ -250,6 +285,29 @@ pub(super) struct RunLimits {
     inherited: OnceLock<Arc<Inherited>>,
 }
 
+/// Places that an attempt for another engine holds or waits for, until they are dropped.
+pub(super) struct Places {
+    ticket: Option<Ticket>,
+    granted: Arc<Token>,
+}
+
+impl Places {
+    /// Waits until they are granted.
+    pub(super) async fn granted(&self) {
+        if self.ticket.is_some() {
+            self.granted.wait().await;
+        }
+    }
+}
+
+impl Drop for Places {
+    fn drop(&mut self) {
+        if let Some(ticket) = self.ticket {
+            deliver(serve(release(ticket)));
+        }
+    }
+}
+
 /// Why a job can never get the places that it needs.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum LimitError {
@@ -304,7 +362,8 @@ impl RunLimits {
 
     /// Acquires the job's places, all or none. If some are taken, the job waits until they are
     /// [granted](ActiveRun::granted). `lenders` are the tickets of its outer jobs in this run, the
-    /// nearest first.
+    /// nearest first. An attempt that is made elsewhere counts against the limits of its workflows
+    /// only.
     ///
     /// # Errors
     ///
@@ -312,27 +371,37 @@ impl RunLimits {
     pub(super) fn acquire(
         &self,
         run: &ActiveRun,
-        job: u32,
+        (job, place): (u32, AttemptPlace),
         flags: JobFlags,
         policy: Option<&JobPolicy>,
         mut lenders: SmallVec<[Ticket; 2]>,
     ) -> Result<(Ticket, Admitted, Vec<Grant>), LimitError> {
         let limits = &run.engine.limits;
-        let total = limits.total.filter(|_| !flags.intersects(JobFlags::CONTAINER));
+        let is_here = place == AttemptPlace::Here;
+        let total = limits.total.filter(|_| is_here && !flags.intersects(JobFlags::CONTAINER));
         let mut needs: SmallVec<[Need; 4]> = SmallVec::new();
         needs.extend(total.map(|limit| Need { limit, amount: 1 }));
         for (name, amount) in policy.into_iter().flat_map(|policy| &policy.limits) {
             let before = needs.len();
-            let found = self.named(run, name);
-            needs.extend(found.map(|limit| Need { limit, amount: *amount }));
-            if needs.len() == before {
+            match place {
+                AttemptPlace::Here => {
+                    let found = self.named(run, name);
+                    needs.extend(found.map(|limit| Need { limit, amount: *amount }));
+                }
+                AttemptPlace::Elsewhere => {
+                    let found = self.of_workflows(run, name);
+                    needs.extend(found.map(|limit| Need { limit, amount: *amount }));
+                }
+            }
+            if is_here && needs.len() == before {
                 return Err(LimitError::Unknown(name.clone()));
             }
         }
         let inherited = self.inherited.get();
         lenders.extend(inherited.into_iter().flat_map(|inherited| inherited.lenders.clone()));
         let priority = policy.map_or(0, |policy| policy.priority);
-        let admission = lock().pool.acquire((run.me.clone(), job), &needs, priority, &lenders);
+        let waiter = Waiter::Job(run.me.clone(), job);
+        let admission = lock().pool.acquire(waiter, &needs, priority, &lenders);
         let admission = admission.map_err(|loan| {
             let pool::LoanTooSmall { limit, held, wanted } = loan;
             let mut names = policy.into_iter().flat_map(|policy| &policy.limits);
@@ -347,13 +416,29 @@ impl RunLimits {
 
     /// Returns all limits of this name that jobs of the run count against.
     fn named<'a>(&'a self, run: &'a ActiveRun, name: &'a str) -> impl Iterator<Item = LimitId> {
+        let engine = run.engine.limits.named.get(name).copied();
+        self.of_workflows(run, name).chain(engine).chain(machine_limits().get(name).copied())
+    }
+
+    /// Returns the limits of this name of the run's workflow and the workflows around it.
+    fn of_workflows<'a>(
+        &'a self,
+        run: &'a ActiveRun,
+        name: &'a str,
+    ) -> impl Iterator<Item = LimitId> {
         let inherited = self.inherited.get().into_iter();
         let outer = inherited.flat_map(|inherited| &inherited.workflows);
         let workflows = self.own(run).into_iter().chain(outer);
-        let workflows = workflows.filter_map(move |it| Some(it.limits.get(name)?.0));
-        let engine = run.engine.limits.named.get(name).copied();
-        workflows.chain(engine).chain(machine_limits().get(name).copied())
+        workflows.filter_map(move |it| Some(it.limits.get(name)?.0))
     }
+}
+
+/// Where the attempts of a job are made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum AttemptPlace {
+    /// By the engine of the run.
+    Here,
+    Elsewhere,
 }
 
 /// When a job gets its places.
@@ -410,7 +495,14 @@ pub(super) fn serve(limits: Vec<LimitId>) -> Vec<Grant> {
 
 /// Delivers grants to their jobs. No lock may be held.
 pub(super) fn deliver(grants: Vec<Grant>) {
-    for pool::Grant { ticket, key: (run, job) } in grants {
+    for pool::Grant { ticket, key } in grants {
+        let (run, job) = match key {
+            Waiter::Job(run, job) => (run, job),
+            Waiter::Task(granted) => {
+                granted.set();
+                continue;
+            }
+        };
         // A run that was dropped has released its places, or is about to.
         if let Some(run) = run.upgrade()
             && let Err(panic) = guard::call(|| run.granted(job, ticket))

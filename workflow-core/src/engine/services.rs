@@ -112,6 +112,10 @@ impl Services for ActiveRun {
         }
     }
 
+    fn folder(&self) -> Option<PathBuf> {
+        Some(self.output.as_deref()?.folder.clone())
+    }
+
     fn log(&self) -> Option<(PathBuf, Result<RunLog, Arc<LogError>>)> {
         let output = self.output.as_deref()?;
         Some((output.folder.clone(), output.log()))

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::Poll;
 use std::time::Duration;
 
-use futures::future::{Either, join_all, select};
+use futures::future::{Either, join, join_all, select};
 
 use super::Engine;
 use super::active::{ActiveRun, add_waker};
@@ -106,7 +106,8 @@ impl Engine {
     /// jobs that they called. Jobs that are still running after `grace` are stopped like those of a
     /// cancelled run: dropped, or cancelled first if they have a [grace period](crate::Call::grace)
     /// of their own. Such an attempt starts again in the next process, with the same idempotency
-    /// key.
+    /// key. The same holds for jobs that this engine executes for the runs of others, because it
+    /// serves their [task queue](crate::Call::task_queue).
     ///
     /// The engine accepts no further runs: they end in [`RunError::ShutDown`]. The library installs
     /// no signal handlers. A host calls this when it must stop.
@@ -135,12 +136,13 @@ impl Engine {
         let stopping = &self.0.stopping;
         stopping.advance_to(DRAINING);
         let draining = self.active().into_iter().map(async |run| run.drained().await);
-        let drained = Box::pin(join_all(draining));
+        let drained = Box::pin(join(join_all(draining), self.tasks_ended()));
         let grace = self.0.time.sleep(&Runtime::current(), grace);
         if let Either::Right(((), _)) = select(drained, grace).await {
             tracing::info!("the grace period is over; stopping the running jobs");
         }
         stopping.advance_to(STOPPING);
+        self.stop_tasks().await;
         let stopped = self.active().into_iter().map(async |run| (run.id, run.stop().await));
         let mut shutdown = Shutdown::default();
         for (run, end) in join_all(stopped).await {

@@ -1,7 +1,7 @@
 //! The error of jobs that do not compile into a graph.
 
 use crate::id::NameError;
-use crate::job::{TimeoutKind, zero_timeout};
+use crate::job::{TaskQueueError, TimeoutKind, zero_timeout};
 
 /// Why jobs cannot become a [`Graph`](super::Graph).
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -87,6 +87,14 @@ pub enum GraphError {
         job: Option<String>,
         /// Which timeout it is.
         timeout: TimeoutKind,
+    },
+    /// A job cannot have the task queue that it names.
+    #[error("job `{job}` {error}")]
+    TaskQueue {
+        /// The job.
+        job: String,
+        /// What is wrong.
+        error: TaskQueueError,
     },
     /// There are more jobs or edges than the graph can number.
     #[error("the graph is too large: at most 2147483647 jobs and 4294967295 edges")]

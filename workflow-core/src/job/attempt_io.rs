@@ -214,7 +214,9 @@ pub(crate) trait Services: Send + Sync {
     fn print(&self, job: u32, attempt: u32, stream: OutputStream, text: &str);
     /// Sends output of an attempt, which the log has already if there is one, to subscribers.
     fn show(&self, job: u32, attempt: u32, printed: Printed);
-    /// The run's folder, and the log of its jobs' output in it.
+    /// The run's folder.
+    fn folder(&self) -> Option<PathBuf>;
+    /// The run's folder, and the log of its jobs' output in it, if this process writes that.
     fn log(&self) -> Option<(PathBuf, Result<RunLog, Arc<LogError>>)>;
     fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()>;
     /// Sleeps until a time that a crash does not change.

@@ -259,6 +259,54 @@ impl<T: Send + Sync + 'static> Call<T> {
         self.set(|options| options.limits.push((name, amount)))
     }
 
+    /// Sets the task queue whose workers make the attempts of the job, such as those of machines
+    /// with a GPU. Default: the process of the run makes them.
+    ///
+    /// The run stays where it is, and waits for the outcome. It decides about retries, timeouts of
+    /// all attempts, and everything else that follows. The attempt has the limits, the state and
+    /// the slots of the engine that makes it. Its values, annotations and output become part of the
+    /// run. If its worker dies, another one makes the same attempt again, with the same
+    /// [idempotency key](crate::JobContext::idempotency_key), which costs no attempt.
+    ///
+    /// The timeouts of an attempt begin when a worker begins it. While no live worker serves the
+    /// queue, the job waits; `schedule_to_close` bounds that.
+    ///
+    /// Workers share a store. An engine without a store serves all queues by itself: it makes the
+    /// attempts as if no queue was set. So does an engine whose store does not hand out
+    /// [tasks](crate::store::Store::task_store).
+    ///
+    /// A worker finds the job by the name of its workflow or its function. A closure that a function
+    /// runs with `ctx.run` has no such name: it fails in a run with a store. A job that only waits
+    /// for other jobs, such as a map, cannot have a queue; the jobs of its elements can.
+    ///
+    /// ```
+    /// use workflow_core::prelude::*;
+    /// use workflow_core::store::{MemoryStore, Queues};
+    /// use workflow_core::worker::Worker;
+    ///
+    /// #[job(task_queue = "gpu")]
+    /// async fn train(epochs: u64) -> u64 { epochs * 2 }
+    ///
+    /// #[register_workflow(name = "model")]
+    /// fn model(flow: &mut Flow, epochs: Handle<u64>) -> Handle<u64> {
+    ///     flow.job(train(epochs))
+    /// }
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # futures::executor::block_on(async {
+    /// let engine = Engine::builder().store(MemoryStore::new()).build();
+    /// let gpu = Worker::new(engine.to_builder().build()).queues(Queues::named(["gpu"]));
+    /// let report = gpu.run_until(async { engine.run("model").input(3_u64).await }).await??;
+    /// assert_eq!(report.output::<u64>()?, 6);
+    /// # Ok(())
+    /// # })
+    /// # }
+    /// ```
+    pub fn task_queue(self, name: impl Into<String>) -> Self {
+        let name = name.into();
+        self.set(|options| options.task_queue = Some(name))
+    }
+
     /// Sets the compensation of the job, which undoes its work when a later job fails for good.
     /// Compensations run newest first.
     ///

@@ -397,7 +397,15 @@ impl JobContext {
         }
     }
 
-    /// The run's folder and the log in it; `None` for a run without a folder, and outside of a run.
+    /// The run's folder; `None` for a run without one, and outside of a run. On another machine than
+    /// that of the run, because the job names a [task queue](crate::Call::task_queue), it may not exist.
+    pub fn run_folder(&self) -> Option<PathBuf> {
+        self.services()?.folder()
+    }
+
+    /// The run's folder and the log in it; `None` for a run without a folder, outside of a run, and
+    /// where the process of the run writes the log: in a worker of the job's
+    /// [task queue](crate::Call::task_queue).
     ///
     /// # Errors
     ///

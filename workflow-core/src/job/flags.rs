@@ -10,7 +10,7 @@ bitflags! {
     pub(crate) struct JobFlags: u16 {
         /// The trigger rule, as a number; read it with [`rule`](Self::rule).
         const RULE = 0b111;
-        /// Has a named limit.
+        /// Has a named limit, or a task queue of its own.
         const LIMITED = 1 << 3;
         /// Has a retry policy.
         const RETRIED = 1 << 4;
@@ -52,6 +52,12 @@ impl JobFlags {
             return self.difference(Self::LIMITED);
         }
         self.difference(Self::BLOCKING.union(Self::LIMITED)).union(Self::WATCHES)
+    }
+
+    /// The flags of a job whose attempts are made by the workers of its task queue: no thread, and a
+    /// token that cancels it. `LIMITED` stays, as the mark of such a job.
+    pub(crate) fn handed_out(self) -> Self {
+        self.difference(Self::BLOCKING).union(Self::WATCHES)
     }
 
     pub(crate) fn with_rule(self, rule: TriggerRule) -> Self {

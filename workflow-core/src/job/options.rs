@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::{AttemptIo, Handle, InputRef, JobError, RawCall};
+use crate::id::NameError;
 use crate::retry::RetryPolicy;
 
 /// The rule that decides when a job starts, depending on how its dependencies ended.
@@ -116,6 +117,22 @@ pub(crate) fn zero_timeout(job: Option<&str>, timeout: TimeoutKind) -> String {
     format!("{what} is 0, so nothing could run; set it above 0, or remove it")
 }
 
+/// Why a job cannot have the task queue that it names.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum TaskQueueError {
+    /// The name is invalid.
+    #[error("names an invalid task queue: {0}")]
+    Name(NameError),
+    /// The job only waits for other jobs: a map, a function with a `WorkflowContext`, or a child
+    /// workflow.
+    #[error(
+        "cannot have the task queue `{0}`, because it only waits for other jobs; set the queue on \
+         the jobs that do the work"
+    )]
+    Waits(String),
+}
+
 /// The length of a job's grace period.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
@@ -143,6 +160,8 @@ pub struct JobOptions {
     pub priority: i32,
     /// The names of limits, with the number of permits of each.
     pub limits: Vec<(String, usize)>,
+    /// The task queue whose workers make its attempts; `None` for the process of the run.
+    pub task_queue: Option<String>,
     pub(crate) condition: Option<Condition>,
     pub(crate) compensation: Option<Compensation>,
     /// The number of children that may run at once.
@@ -160,6 +179,7 @@ impl Default for JobOptions {
             grace: None,
             priority: 0,
             limits: Vec::new(),
+            task_queue: None,
             condition: None,
             compensation: None,
             concurrency: usize::MAX,

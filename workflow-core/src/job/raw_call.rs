@@ -8,8 +8,9 @@ use serde_json::Value as Json;
 
 use super::attempt_io::ChildInput;
 use super::bind::{Input, InputCount, Inputs};
-use super::options::{JobOptions, TimeoutKind, TriggerRule, zero_timeout};
+use super::options::{JobOptions, TaskQueueError, TimeoutKind, TriggerRule, zero_timeout};
 use super::{Body, BodyKind, JobError, JobFlags, Need, StateCheck, States};
+use crate::id::check_name;
 use crate::value::{Boxed, Type, ValueError};
 
 /// The number of inputs that an argument binds, and the type of each, if it is known.
@@ -49,6 +50,23 @@ impl MappedCall {
             parameters[at].1 = kind;
         }
         parameters
+    }
+}
+
+/// The jobs that can be found by the name of their function. The registry, which is above this
+/// module, submits them.
+pub(crate) struct RegisteredJobs {
+    /// Whether the call is one of a registered job, with an input for each parameter. Another
+    /// function may have the same name, and arguments may be constants.
+    pub(crate) contain: fn(&RawCall) -> bool,
+}
+
+inventory::collect!(RegisteredJobs);
+
+impl RegisteredJobs {
+    /// Whether the call can be made in another process of the same program.
+    pub(crate) fn contain(call: &RawCall) -> bool {
+        inventory::iter::<Self>().any(|jobs| (jobs.contain)(call))
     }
 }
 
@@ -93,6 +111,19 @@ impl RawCall {
         options.timeouts.zero().or_else(compensation)
     }
 
+    /// Checks that the job, and its compensation, can have the task queue that it names.
+    pub(crate) fn check_queue(&self) -> Result<(), TaskQueueError> {
+        let Some(options) = &self.options else { return Ok(()) };
+        if let Some(compensation) = &options.compensation {
+            compensation.call.check_queue()?;
+        }
+        match &options.task_queue {
+            Some(queue) if self.container => Err(TaskQueueError::Waits(queue.clone())),
+            Some(queue) => check_name(queue).map_err(TaskQueueError::Name),
+            None => Ok(()),
+        }
+    }
+
     /// The name given by the caller, or else that of the function.
     fn given_name(&self) -> &str {
         self.given.as_deref().unwrap_or(&self.name)
@@ -102,6 +133,9 @@ impl RawCall {
     pub(crate) fn check_child(&self) -> Result<(), JobError> {
         if let Some(timeout) = self.zero_timeout() {
             return Err(JobError::terminal(zero_timeout(Some(self.given_name()), timeout)));
+        }
+        if let Err(error) = self.check_queue() {
+            return Err(JobError::terminal(format!("job `{}` {error}", self.given_name())));
         }
         let Some(options) = &self.options else { return Ok(()) };
         let options = [

@@ -7,7 +7,7 @@ use serde_json::Value as Json;
 use super::entry::{Erased, Inputs, JobEntry};
 use crate::job::{
     AttemptIo, Body, BodyKind, ChildFrame, ChildInput, Item, JobError, JobOptions, Need, NewChild,
-    RawCall, fresh_owner,
+    RawCall, RegisteredJobs, fresh_owner,
 };
 use crate::value::Type;
 use crate::workflow::Flow;
@@ -19,6 +19,15 @@ pub struct RegisteredCall {
     parameters: Inputs,
     /// The parameter of each input of the call.
     inputs: Arc<[ChildInput]>,
+}
+
+inventory::submit! {
+    RegisteredJobs {
+        contain: |call| {
+            let registered = super::job(&call.name).ok().and_then(|job| job.call());
+            registered.is_some_and(|job| job.calls_same_function(call))
+        },
+    }
 }
 
 impl JobEntry {

@@ -40,7 +40,7 @@ impl Scheduler {
         policy: Option<JobPolicy>,
     ) -> u32 {
         let job = self.cells.len() as u32;
-        let flags = if self.delegated { flags.delegated() } else { flags };
+        let flags = self.delegated.flags(flags, policy.as_ref());
         self.cells.push(JobState { pending: 0, flags, phase: Phase::Waiting as u8, seen: 0 });
         self.children.insert(job, Child { parent, policy });
         self.open += 1;

@@ -131,6 +131,7 @@ impl Scheduler {
         policy: Option<JobPolicy>,
         recorded: Option<Recorded>,
     ) {
+        let flags = self.delegated.flags(flags, policy.as_ref());
         let cell = &mut self.cells[job as usize];
         (cell.flags, cell.phase) = (flags, Phase::Waiting as u8);
         self.children.insert(job, Child { parent, policy });

@@ -1,7 +1,7 @@
 //! Attempts, timeouts and jitter, which only some jobs need.
 
 use super::{Cause, Effect, Phase, Scheduler, Timer};
-use crate::job::{JobFlags, TimeoutKind};
+use crate::job::TimeoutKind;
 use crate::sparse_map::SparseMap;
 
 /// The attempts of jobs that have retries or timeouts, and the marks of running attempts.
@@ -122,7 +122,7 @@ impl AttemptTracker {
 impl Scheduler {
     /// Arms the timers of one attempt.
     pub(super) fn arm_attempt(&mut self, job: u32, attempt: u32) {
-        if self.delegated && !self.flags(job).intersects(JobFlags::CONTAINER) {
+        if self.is_elsewhere(job) {
             return;
         }
         let Some(timeouts) = self.policy(job).map(|policy| policy.timeouts) else { return };

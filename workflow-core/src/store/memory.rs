@@ -2,6 +2,7 @@
 
 mod admission;
 mod sleep;
+mod tasks;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -12,10 +13,11 @@ use futures::stream::BoxStream;
 
 use self::admission::{Admission, Conflict, Place};
 use self::sleep::Sleep;
+use self::tasks::Tasks;
 use super::{
     Asleep, Backlog, BeginOutcome, ClaimRequest, ClaimedRun, Eviction, HeldLeases, KeyScope, Lease,
     LimitWait, Message, MessageKind, NewRun, Owner, OwnerId, QueueChanges, Store, StoreError,
-    StoredRun, StoredWorker, WorkerId, WorkerReport, workers,
+    StoredRun, StoredWorker, TaskStore, WorkerId, WorkerReport, workers,
 };
 use crate::event::{Blocked, Event, Status};
 use crate::id::RunId;
@@ -58,6 +60,7 @@ struct Runs {
     messages: Vec<Message>,
     admission: Admission,
     workers: BTreeMap<WorkerId, Worker>,
+    tasks: Tasks,
 }
 
 #[derive(Debug)]
@@ -246,10 +249,11 @@ impl Store for MemoryStore {
         row.append(events)?;
         let parent = row.run.parent.as_ref().filter(|_| row.run.status.is_final());
         let parent = parent.map(|parent| parent.run);
+        let ends_tasks = state.remove_ended_tasks(run, events);
         let frees_slot = state.free(run);
         let wakes_parent = parent.is_some_and(|parent| state.wake(parent));
         drop(state);
-        if frees_slot || wakes_parent {
+        if frees_slot || wakes_parent || ends_tasks {
             self.changes.announce();
         }
         Ok(())
@@ -378,10 +382,14 @@ impl Store for MemoryStore {
         Ok(stranded.map(|row| row.run.clone()).collect())
     }
 
+    fn task_store(&self) -> Option<&dyn TaskStore> {
+        Some(self)
+    }
+
     async fn backlogs(&self) -> Result<Vec<Backlog>, StoreError> {
         let state = self.lock();
         let waiting = state.runs.values().filter(|row| state.is_abandoned(row) && row.is_queued());
-        Ok(workers::count(waiting.map(|row| row.run.clone())))
+        Ok(workers::count(waiting.map(|row| row.run.clone()), state.waiting_tasks()))
     }
 
     fn queue_changes(&self) -> BoxStream<'static, ()> {

@@ -1,5 +1,6 @@
 //! Task queues: where runs wait until a worker takes them.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -134,10 +135,12 @@ impl ClaimRequest {
     /// Sorts runs: by the priority of their queue, by their own, by the given rank, and oldest
     /// first.
     pub(super) fn sort(&self, runs: &mut [(i64, StoredRun)]) {
-        runs.sort_by_key(|(rank, run)| {
-            let priorities = (self.queues.priority(&run.task_queue), run.priority);
-            (std::cmp::Reverse(priorities), *rank, run.id)
-        });
+        runs.sort_by_key(|(rank, run)| (self.order(&run.task_queue, run.priority), *rank, run.id));
+    }
+
+    /// The order of what waits in this queue with this priority.
+    pub(super) fn order(&self, queue: &str, priority: i32) -> Reverse<(i32, i32)> {
+        Reverse((self.queues.priority(queue), priority))
     }
 }
 

@@ -74,28 +74,41 @@ impl StoredWorker {
         let report = &self.report;
         report.max_concurrent_workflows.is_some_and(|limit| report.workflows >= limit)
     }
+
+    /// Whether as many of its jobs run as may.
+    pub fn has_no_job_slot(&self) -> bool {
+        let report = &self.report;
+        report.max_concurrent_activities.is_some_and(|limit| report.activities >= limit)
+    }
 }
 
-/// The runs that wait in a task queue.
+/// What waits in a task queue.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Backlog {
     /// The task queue.
     pub queue: String,
     /// The number of waiting runs.
     pub waiting: u64,
-    /// The time at which the oldest of them was requested.
+    /// The number of waiting jobs: of runs in progress, whose job names this queue.
+    pub jobs: u64,
+    /// The time since which the oldest of them waits: a run was requested, or a job was ready.
     pub oldest: SystemTime,
 }
 
-/// Counts waiting runs by their task queue, in the order of the names.
-pub(super) fn count(waiting: impl IntoIterator<Item = StoredRun>) -> Vec<Backlog> {
+/// Counts waiting runs and jobs, of which the queue and the time are given, in the order of the
+/// queues' names.
+pub(super) fn count(
+    runs: impl IntoIterator<Item = StoredRun>,
+    jobs: impl IntoIterator<Item = (String, SystemTime)>,
+) -> Vec<Backlog> {
     let mut backlogs = std::collections::BTreeMap::<String, Backlog>::new();
-    for run in waiting {
-        let StoredRun { task_queue: queue, created_at: oldest, .. } = run;
-        let backlog =
-            backlogs.entry(queue.clone()).or_insert(Backlog { queue, waiting: 0, oldest });
-        backlog.waiting += 1;
-        backlog.oldest = backlog.oldest.min(oldest);
-    }
+    let mut add = |queue: String, since: SystemTime, runs: u64, jobs: u64| {
+        let new = Backlog { queue: queue.clone(), waiting: 0, jobs: 0, oldest: since };
+        let backlog = backlogs.entry(queue).or_insert(new);
+        (backlog.waiting, backlog.jobs) = (backlog.waiting + runs, backlog.jobs + jobs);
+        backlog.oldest = backlog.oldest.min(since);
+    };
+    runs.into_iter().for_each(|run| add(run.task_queue, run.created_at, 1, 0));
+    jobs.into_iter().for_each(|(queue, since)| add(queue, since, 0, 1));
     backlogs.into_values().collect()
 }

@@ -229,6 +229,10 @@ impl Flow {
         if let Some(timeout) = call.zero_timeout() {
             self.refuse_timeout(Some(call.given.as_deref().unwrap_or(&call.name)), timeout);
         }
+        if let Err(error) = call.check_queue() {
+            let job = call.given.as_deref().unwrap_or(&call.name).to_owned();
+            self.problem.get_or_insert(GraphError::TaskQueue { job, error });
+        }
         let mut flags = call.flags();
         if !call.needs().is_empty() {
             self.needs.extend(call.needs().iter().map(|need| (job, need.clone())));
@@ -433,7 +437,7 @@ pub(crate) fn policy(options: &JobOptions, flags: JobFlags) -> (Option<JobPolicy
     let narrow = options.concurrency != usize::MAX;
     let flags = flags
         .with_rule(options.trigger)
-        .union(JobFlags::LIMITED.when(!options.limits.is_empty()))
+        .union(JobFlags::LIMITED.when(!options.limits.is_empty() || options.task_queue.is_some()))
         .union(JobFlags::RETRIED.when(options.retry.is_some()))
         .union(JobFlags::TIMED.when(timed))
         .union(JobFlags::CONDITIONAL.when(options.condition.is_some()))
@@ -448,6 +452,7 @@ pub(crate) fn policy(options: &JobOptions, flags: JobFlags) -> (Option<JobPolicy
             grace: options.grace,
             priority: options.priority,
             limits: options.limits.clone(),
+            task_queue: options.task_queue.as_deref().map(Arc::from),
             concurrency: options.concurrency,
         });
     (policy, flags)

@@ -30,6 +30,10 @@ macro_rules! store_over_memory {
                 self.store.abandoned(after, limit).await
             }
 
+            fn task_store(&self) -> Option<&dyn workflow_core::store::TaskStore> {
+                self.store.task_store()
+            }
+
             async fn release(&self, leases: &[Lease]) -> Result<(), StoreError> {
                 self.store.release(leases).await
             }

@@ -130,6 +130,8 @@ fn options(shared: &Shared, job: u32) -> JobOptions {
     options.trigger = shared.trigger(job);
     options.priority = rest.priority.unwrap_or(0);
     options.limits = limits(shared, job, rest);
+    options.task_queue =
+        rest.task_queue.as_ref().map(|queue| shared.substituted(job, &queue.value));
     options.timeouts.start_to_close = timeout(shared, job, rest);
     options.grace = rest.grace.as_ref().map(|grace| Grace::For(grace.value.0));
     options.retry = match (&rest.retry, shared.handler(job)) {

@@ -29,22 +29,33 @@ impl Invocation {
         if let Some(shell) = self.shell.get() {
             return Ok(shell);
         }
-        let (run, (folder, log)) = context
+        let (run, folder) = context
             .run_id()
-            .zip(context.run_log())
+            .zip(context.run_folder())
             .ok_or_else(|| JobError::terminal("commands of a file can only run inside of a run"))?;
-        let log = log.map_err(JobError::terminal)?;
+        let log = context.run_log().map(|(_, log)| log).transpose().map_err(JobError::terminal)?;
+        if log.is_none() {
+            // The process of the run, which writes the log, may be on another machine.
+            std::fs::create_dir_all(&folder).map_err(|error| {
+                let error =
+                    format!("cannot create the folder of the run, {}: {error}", folder.display());
+                JobError::retryable(error)
+            })?;
+        }
         let (name, run, folder) =
             (context.workflow_name(), run.to_string(), folder.display().to_string());
         Ok(self.shell.get_or_init(|| {
-            Shell::new()
+            let shell = Shell::new()
                 .env("WORKFLOW_NAME", &*name)
                 .env("WORKFLOW_RUN_ID", &*run)
                 .env("WORKFLOW_RUN_DIR", &*folder)
                 .env("TORC_WORKFLOW_ID", &*name)
                 .env("TORC_RUN_ID", &*run)
-                .env("TORC_OUTPUT_DIR", &*folder)
-                .log(log)
+                .env("TORC_OUTPUT_DIR", &*folder);
+            match log {
+                Some(log) => shell.log(log),
+                None => shell,
+            }
         }))
     }
 

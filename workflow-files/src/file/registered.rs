@@ -312,6 +312,7 @@ impl Registered {
         if rest.priority.is_none() {
             options.priority = own.priority;
         }
+        options.task_queue = options.task_queue.or(own.task_queue);
         let limits = &mut options.timeouts;
         limits.start_to_close = limits.start_to_close.or(own.timeouts.start_to_close);
         limits.schedule_to_close = limits.schedule_to_close.or(own.timeouts.schedule_to_close);

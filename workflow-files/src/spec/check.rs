@@ -257,6 +257,19 @@ fn check_rest(known: &Known<'_>, job: &JobEntry, rest: &JobSpec, findings: &mut 
     for limit in &rest.limits {
         known.limits.check(Some(limit), findings);
     }
+    check_queue(rest, findings);
+}
+
+fn check_queue(rest: &JobSpec, findings: &mut Findings) {
+    let Some(queue) = &rest.task_queue else { return };
+    if let Some(workflow) = &rest.workflow {
+        findings
+            .error(queue.span, "a job that runs a workflow cannot have a `task_queue`")
+            .also(workflow.span, "the jobs of this workflow can")
+            .help("remove it, and set it on the jobs of that workflow");
+    } else if let Err(error) = WorkflowName::new(queue.value.to_string()) {
+        findings.error(queue.span, format!("invalid task queue: {error}"));
+    }
 }
 
 fn check_grace(rest: &JobSpec, findings: &mut Findings) {

@@ -48,6 +48,9 @@ record! {
         priority: Option<i32>,
         /// The named limits of the workflow that the job counts against.
         limits: Vec<Text>,
+        /// The task queue whose workers run the job, such as those of machines with a GPU. Default:
+        /// the process of the run.
+        task_queue: Option<Text>,
         /// The outputs that later jobs may read. The job fails when it does not write one of them.
         outputs: Vec<Text>,
         /// A command that runs before `command`, in the same shell.

@@ -122,6 +122,7 @@ fn substituted_bytes(job: &JobEntry, size: &EntrySize<'_>) -> usize {
     });
     let named = job.depends_on.iter().chain(lists.flatten());
     let named = named.chain(rest.and_then(|rest| rest.when.as_ref())).chain([&job.name]);
+    let named = named.chain(rest.and_then(|rest| rest.task_queue.as_ref()));
     let texts = named.map(|text: &Text| &*text.value).chain(with_places);
     texts.fold(0, |sum, text| sum.saturating_add(substituted_len(text, &size.longest)))
 }

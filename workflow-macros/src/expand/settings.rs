@@ -2,6 +2,7 @@
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::quote_spanned;
+use syn::LitStr;
 use syn::spanned::Spanned;
 
 use super::Work;
@@ -63,8 +64,10 @@ impl Work {
         let priority = options.priority.filter(|priority| *priority != 0);
         let priority = priority.map(|priority| quote_spanned!(site=> .priority(#priority)));
         let limits = &options.limits;
+        let queue = options.task_queue.as_ref().map(LitStr::value);
+        let queue = queue.map(|queue| quote_spanned!(site=> .task_queue(#queue)));
         quote_spanned! {site=>
-            #retry #(#timeouts)* #grace #priority #(.limit(#limits))*
+            #retry #(#timeouts)* #grace #priority #(.limit(#limits))* #queue
         }
     }
 

@@ -21,7 +21,7 @@ pub(crate) struct JobArgs {
 
 const JOB: &str = "\
     name domain retry start_to_close schedule_to_close heartbeat grace priority limit limits \
-    inline crate";
+    task_queue inline crate";
 
 impl JobArgs {
     /// Parses all valid arguments, and collects errors.

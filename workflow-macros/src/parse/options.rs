@@ -20,6 +20,7 @@ pub(crate) struct Options {
     pub(crate) grace: Option<Grace>,
     pub(crate) priority: Option<i32>,
     pub(crate) limits: Vec<String>,
+    pub(crate) task_queue: Option<LitStr>,
     /// The span of `inline`.
     pub(crate) inline: Option<Span>,
     /// The first option of a job, with its span.
@@ -63,6 +64,11 @@ impl Options {
             "grace" => self.grace = Some(Grace::Engine),
             "priority" => self.priority = Some(priority(key, input)?),
             "limits" => self.limits = limits(key, input)?,
+            "task_queue" => {
+                let queue = text(key, input, "\"gpu\"")?;
+                literal::name(&queue)?;
+                self.task_queue = Some(queue);
+            }
             "inline" => {
                 if input.peek(Token![=]) || input.peek(token::Paren) {
                     return Err(input.error("`inline` has no value; remove it"));

@@ -38,7 +38,7 @@ test("without workers and queued runs, the lists say so", async () => {
   const { page } = view;
   await page.getByRole("navigation", { name: "Pages" }).getByRole("link", { name: "Workers" }).click();
   await page.getByRole("heading", { name: "Workers and Queues" }).waitFor();
-  await page.getByText("No runs wait in a task queue.").waitFor();
+  await page.getByText("Nothing waits in a task queue.").waitFor();
   await page.getByText("No live workers.").waitFor();
   assert.equal(await page.getByRole("table").count(), 0);
 });

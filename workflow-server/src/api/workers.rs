@@ -57,7 +57,7 @@ struct Worker {
     last_heartbeat: String,
 }
 
-/// A task queue in which runs wait.
+/// A task queue in which runs or jobs wait.
 #[derive(Debug, Serialize, ToSchema)]
 struct Queue {
     /// Name of the task queue.
@@ -65,10 +65,12 @@ struct Queue {
     queue: String,
     /// Number of waiting runs.
     runs: u64,
-    /// Time at which the oldest waiting run was requested.
+    /// Number of waiting jobs that name this queue, of runs in progress.
+    jobs: u64,
+    /// Time since which the oldest of them waits: a run was requested, or a job was ready.
     #[schema(format = DateTime)]
     oldest: String,
-    /// Number of live workers that serve it; 0 if nobody will start its runs.
+    /// Number of live workers that serve it; 0 if nobody will start what waits there.
     workers: usize,
 }
 
@@ -83,7 +85,7 @@ async fn workers(
     Ok(Json(Listed::all(workers.into_iter().map(Worker::from).collect())))
 }
 
-/// Lists the task queues in which runs wait, by name.
+/// Lists the task queues in which runs or jobs wait, by name.
 #[utoipa::path(get, path = "/queues", tag = "workers",
     responses((status = 200, body = Listed<Queue>), Problems))]
 async fn queues(
@@ -127,6 +129,7 @@ fn named(queues: &Queues) -> Vec<String> {
 impl Queue {
     fn new(of: Backlog, workers: &[StoredWorker]) -> Self {
         let serving = workers.iter().filter(|worker| worker.serves(&of.queue)).count();
-        Self { queue: of.queue, runs: of.waiting, oldest: text(of.oldest), workers: serving }
+        let Backlog { queue, waiting: runs, jobs, oldest } = of;
+        Self { queue, runs, jobs, oldest: text(oldest), workers: serving }
     }
 }

@@ -15,9 +15,11 @@ use crate::page::Cursor;
 use crate::visibility::Visibility;
 use crate::workflows::{slug, version};
 
-const LARGE: [&str; 12] = [
+const LARGE: [&str; 14] = [
     "workflows_evicted",
     "workflows_queue",
+    "workflows_task",
+    "workflows_task_output",
     "workflows_limited",
     "workflows_rate",
     "workflows_workflow",

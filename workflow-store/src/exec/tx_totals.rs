@@ -1,6 +1,6 @@
 //! Totals of a transaction, written once for many operations.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use workflow_core::Status;
 
@@ -22,6 +22,8 @@ pub(crate) struct TxTotals {
     pub(crate) queued: Vec<QueuePlace>,
     /// Runs with limits that have ended, with their keys of concurrency limits.
     pub(crate) ended: BTreeMap<i64, Option<Box<str>>>,
+    /// Jobs whose tasks are over, or with `None` all jobs of the run.
+    pub(crate) tasks_ended: BTreeSet<(i64, Option<Box<str>>)>,
     begun: BTreeMap<i64, (i64, i64)>,
     /// For each run, what it waits for from now on, or that it no longer waits.
     waiting: BTreeMap<i64, Option<String>>,
@@ -98,7 +100,17 @@ impl TxTotals {
         let took = took.iter().map(|values| (TOOK, values.as_slice()));
         let queued: Vec<_> = self.queued.iter().map(QueuePlace::statement).collect();
         let queued = queued.iter().map(|(text, values)| (*text, values.as_slice()));
-        let statements: Vec<_> = begun.chain(took).chain(waiting).chain(queued).collect();
+        let tasks: Vec<_> = self
+            .tasks_ended
+            .iter()
+            .map(|(run, job)| match job {
+                Some(job) => (FORGET_TASKS, vec![Value::Int(*run), Value::Text(job)]),
+                None => (FORGET_ALL_TASKS, vec![Value::Int(*run)]),
+            })
+            .collect();
+        let tasks = tasks.iter().map(|(text, values)| (*text, values.as_slice()));
+        let statements: Vec<_> =
+            begun.chain(took).chain(waiting).chain(queued).chain(tasks).collect();
         deferred::write(sql, &self.deferred, &statements)?;
         slots::free(sql, &self.ended)
     }
@@ -119,5 +131,9 @@ const TOOK: &str = "INSERT INTO workflows_duration \
 
 const WAIT: &str = "INSERT INTO workflows_waiting (run, body) VALUES ($1, $2) \
     ON CONFLICT (run) DO UPDATE SET body = excluded.body";
+
+pub(crate) const FORGET_TASKS: &str = "DELETE FROM workflows_task WHERE run = $1 AND job = $2";
+
+const FORGET_ALL_TASKS: &str = "DELETE FROM workflows_task WHERE run = $1";
 
 const WAIT_NO_MORE: &str = "DELETE FROM workflows_waiting WHERE run = $1";

@@ -61,6 +61,8 @@ pub(crate) struct RunMemo {
     pub(crate) limits: Option<Option<Box<str>>>,
     /// Whether another run started it.
     pub(crate) is_child: bool,
+    /// Whether it may have tasks.
+    pub(crate) has_tasks: bool,
     /// The running jobs.
     pub(crate) jobs: HashMap<Box<str>, JobMemo>,
     /// Whether one of them may be waiting.
@@ -219,6 +221,13 @@ impl WriteCache {
             self.runs.clear();
         }
         self.runs.insert(run, memo);
+    }
+
+    /// Records that a run has tasks.
+    pub(crate) fn know_tasks(&mut self, run: RunId) {
+        if let Some(memo) = self.runs.get_mut(&run) {
+            memo.has_tasks = true;
+        }
     }
 
     /// An unused number for a row of a run. PostgreSQL only.

@@ -9,7 +9,7 @@ use workflow_core::event::{Event, EventKind, Waiting};
 use workflow_core::id::RunId;
 use workflow_core::store::{OwnerId, StoreError};
 
-use super::eviction;
+use super::{eviction, task};
 use crate::db::sql::{Sql, SqlError, SqlKind};
 use crate::db::value::{Value, to_micros};
 use crate::exec::operation::{Answer, Cx};
@@ -49,6 +49,7 @@ pub(crate) fn append(cx: &mut Cx<'_>, new: &Arc<Appended>) -> Answer<()> {
         // It was claimed alone, to be cancelled.
         eviction::wake_parent(cx.sql, memo.row)?;
     }
+    memo.record_ended_tasks(cx.totals, &new.events);
     memo.record_waiting(cx.totals)?;
     for blocked in new.events.iter().filter_map(|event| event.blocked.as_ref()) {
         block(cx.sql, memo.row, blocked.as_deref())?;
@@ -196,6 +197,21 @@ impl RunMemo {
         }
     }
 
+    /// Removes the tasks of attempts whose end is recorded, in the same transaction.
+    fn record_ended_tasks(&mut self, totals: &mut TxTotals, events: &[EncodedEvent]) {
+        if !self.has_tasks {
+            return;
+        }
+        for EncodedEvent { event, .. } in events {
+            if let Some(job) = event.kind.job().filter(|_| task::ends_attempt(&event.kind)) {
+                totals.tasks_ended.insert((self.row, Some(job.into())));
+            }
+        }
+        if self.status.is_final() {
+            totals.tasks_ended.insert((self.row, None));
+        }
+    }
+
     /// Forgets a job that ended, and counts it if it had started.
     fn end(&mut self, job: &str, status: Status, at: i64, totals: Option<&mut TxTotals>) {
         let started = self.jobs.remove(job).filter(|_| status != Status::Skipped);
@@ -214,7 +230,8 @@ const SHORTEST_RECORDED: Duration = Duration::from_secs(5);
 pub(crate) fn load(sql: &mut dyn Sql, run: RunId) -> Result<Option<RunMemo>, SqlError> {
     let row = sql.first(
         "SELECT r.id, r.workflow_id, r.owner_id, r.token, r.events, r.status, r.begun_at, \
-         r.started_at, l.run, l.concurrency, r.parent_run FROM workflows_workflowrun r \
+         r.started_at, l.run, l.concurrency, r.parent_run, \
+         EXISTS (SELECT 1 FROM workflows_task t WHERE t.run = r.id) FROM workflows_workflowrun r \
          LEFT JOIN workflows_limited l ON l.run = r.id WHERE r.run_id = $1",
         &[Value::Uuid(run.to_u128())],
     )?;
@@ -235,6 +252,7 @@ pub(crate) fn load(sql: &mut dyn Sql, run: RunId) -> Result<Option<RunMemo>, Sql
             .map(|_| row.maybe_text(9).map(|key| key.map(Into::into)))
             .transpose()?,
         is_child: row.maybe_uuid(10)?.is_some(),
+        has_tasks: row.bool(11)?,
         may_wait: false,
         is_recorded_waiting: false,
     };

@@ -219,6 +219,7 @@ fn remember(
         jobs: HashMap::new(),
         limits: None,
         is_child: new.run.parent.is_some(),
+        has_tasks: false,
         may_wait: false,
         is_recorded_waiting: false,
     };

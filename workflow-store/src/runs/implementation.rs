@@ -6,16 +6,18 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::stream::BoxStream;
+use serde_json::Value as Json;
 use workflow_core::event::Event;
 use workflow_core::id::RunId;
 use workflow_core::store::{
-    Asleep, Backlog, BeginOutcome, ClaimRequest, ClaimedRun, Eviction, HeldLeases, Lease,
-    LimitWait, Message, MessageKind, NewRun, Owner, OwnerId, Store, StoreError, StoredRun,
-    StoredWorker, WorkerId, WorkerReport,
+    Asleep, Backlog, BeginOutcome, ClaimRequest, ClaimedRun, ClaimedTask, Eviction, HeldLeases,
+    HeldTask, Lease, LimitWait, Message, MessageKind, NewRun, NewTask, Owner, OwnerId, Store,
+    StoreError, StoredRun, StoredTask, StoredWorker, TaskAnswer, TaskError, TaskKey, TaskLease,
+    TaskProgress, TaskStore, WorkerId, WorkerReport,
 };
 
 use super::lease::Limits;
-use super::{append, begin, eviction, lease, limits, message, queue, read, worker};
+use super::{append, begin, eviction, lease, limits, message, queue, read, task, worker};
 use crate::db::sql::{Sql, SqlError};
 use crate::exec::operation::{Cx, TxMode};
 use crate::rows::beginning::{Admission, Beginning};
@@ -208,6 +210,10 @@ impl<D: Database> Store for SqlStore<D> {
         Ok(self.look(move |sql, visibility| eviction::asleep(sql, visibility, run)).await?)
     }
 
+    fn task_store(&self) -> Option<&dyn TaskStore> {
+        Some(self)
+    }
+
     fn queue_changes(&self) -> BoxStream<'static, ()> {
         self.pool.watcher().subscribe()
     }
@@ -271,5 +277,106 @@ impl<D: Database> Store for SqlStore<D> {
 
     async fn messages(&self, run: RunId) -> Result<Vec<Message>, StoreError> {
         Ok(self.look(move |sql, visibility| message::messages(sql, visibility, run)).await?)
+    }
+}
+
+#[async_trait]
+impl<D: Database> TaskStore for SqlStore<D> {
+    async fn open_task(&self, lease: &Lease, task: &NewTask) -> Result<(), StoreError> {
+        self.check_engine()?;
+        let (lease, task) = (*lease, task.clone());
+        let open = move |cx: &mut Cx<'_>| task::open(cx, &lease, &task);
+        self.pool.write(TxMode::Batched, open).await?;
+        self.pool.watcher().announce();
+        Ok(())
+    }
+
+    async fn stop_task(&self, lease: &Lease, task: &TaskKey) -> Result<(), StoreError> {
+        self.check_engine()?;
+        let (lease, key) = (*lease, task.clone());
+        self.pool.write(TxMode::Batched, move |cx| task::stop(cx, &lease, &key)).await?;
+        self.pool.watcher().announce();
+        Ok(())
+    }
+
+    async fn task_answers(&self, owner: OwnerId) -> Result<Vec<TaskAnswer>, StoreError> {
+        self.check_engine()?;
+        let (answers, has_output) =
+            self.pool.read_vital(move |sql| task::answers(sql, owner)).await?;
+        if !has_output {
+            return Ok(answers);
+        }
+        Ok(self.pool.write(TxMode::Batched, move |cx| task::take_answers(cx, owner)).await?)
+    }
+
+    async fn claim_tasks(
+        &self,
+        owner: Owner,
+        request: &ClaimRequest,
+    ) -> Result<Vec<ClaimedTask>, StoreError> {
+        self.check_engine()?;
+        // Most of the time, nothing waits: then nothing is written.
+        let mut protected = self.judge_owners().await?;
+        protected.push(owner.id);
+        let asked = request.clone();
+        let may_claim = move |sql: &mut dyn Sql| task::may_claim(sql, &protected, &asked);
+        if !self.pool.read_vital(may_claim).await? {
+            return Ok(Vec::new());
+        }
+        let (request, liveness) = (request.clone(), self.liveness.clone());
+        let claim = move |cx: &mut Cx<'_>| task::claim(cx, &liveness, owner, &request);
+        Ok(self.pool.write(TxMode::Exclusive, claim).await?)
+    }
+
+    async fn held_tasks(&self, owner: OwnerId) -> Result<Vec<HeldTask>, StoreError> {
+        self.check_engine()?;
+        Ok(self.pool.read_vital(move |sql| task::held(sql, owner)).await?)
+    }
+
+    async fn report_task(
+        &self,
+        lease: &TaskLease,
+        progress: &TaskProgress,
+    ) -> Result<(), TaskError> {
+        self.check_engine()?;
+        let (lease, persisted) = (*lease, &progress.persisted);
+        let persisted = (!persisted.is_empty()).then(|| event::write(persisted)).transpose()?;
+        let progress = task::Progress { persisted, output: progress.output.clone() };
+        let report = move |cx: &mut Cx<'_>| task::report(cx, &lease, &progress);
+        let is_held = self.pool.write(TxMode::Batched, report).await.map_err(StoreError::from)?;
+        self.pool.watcher().announce();
+        if is_held { Ok(()) } else { Err(TaskError::Lost { task: lease.task }) }
+    }
+
+    async fn end_task(
+        &self,
+        lease: &TaskLease,
+        progress: &TaskProgress,
+        outcome: &Json,
+    ) -> Result<(), TaskError> {
+        self.check_engine()?;
+        let (lease, output) = (*lease, progress.output.clone());
+        let outcome = event::write(outcome)?;
+        let end = move |cx: &mut Cx<'_>| task::end(cx, &lease, &output, &outcome);
+        let is_held = self.pool.write(TxMode::Batched, end).await.map_err(StoreError::from)?;
+        self.pool.watcher().announce();
+        if is_held { Ok(()) } else { Err(TaskError::Lost { task: lease.task }) }
+    }
+
+    async fn release_tasks(&self, leases: &[TaskLease]) -> Result<(), StoreError> {
+        self.check_engine()?;
+        let leases = leases.to_vec();
+        self.pool.write(TxMode::Batched, move |cx| task::release(cx, &leases)).await?;
+        self.pool.watcher().announce();
+        Ok(())
+    }
+
+    async fn tasks(&self, run: RunId) -> Result<Vec<StoredTask>, StoreError> {
+        let liveness = self.liveness.clone();
+        // What the viewer may not see has no tasks.
+        if self.run(run).await?.is_none() {
+            return Ok(Vec::new());
+        }
+        Ok(self.pool.read(move |sql| task::of_run(sql, &liveness, run)).await?)
     }
 }

@@ -12,6 +12,7 @@ mod message;
 mod queue;
 mod read;
 mod report;
+mod task;
 mod waiting;
 mod worker;
 
@@ -50,6 +51,12 @@ pub(crate) fn statements() -> Vec<(String, Vec<crate::db::value::Value<'static>>
         (read::BY_KEY.to_owned(), vec![Text("k"), Text("user 1")]),
         (lease::HELD.to_owned(), vec![]),
         (message::INBOX.to_owned(), vec![Int(1), Uuid(1)]),
+        (task::NEWS.to_owned(), vec![Uuid(1)]),
+        (task::OUTPUT.to_owned(), vec![Int(1)]),
+        (task::HELD.to_owned(), vec![Uuid(1)]),
+        (task::OF_RUN.to_owned(), vec![Uuid(1)]),
+        (task::CLAIM.to_owned(), vec![Uuid(1), Int(1)]),
+        (crate::exec::tx_totals::FORGET_TASKS.to_owned(), vec![Int(1), Text("j")]),
         (limits::NEXT_DUE.to_owned(), vec![]),
         (limits::DUE.to_owned(), vec![Int(1)]),
         (limits::WAKING.to_owned(), vec![Int(1)]),
@@ -90,7 +97,11 @@ pub(crate) fn built_statements() -> Vec<(String, crate::db::statement::Statement
         QueueTier::AllBut(Vec::new()),
         QueueTier::AllBut(vec!["a", "b"]),
     ];
-    let waiting =
-        parts.map(|part| (format!("waiting {part:?}"), queue::first(&[part], &except, 1)));
+    let waiting = parts.into_iter().flat_map(|part| {
+        [
+            (format!("tasks {part:?}"), task::first(&part, &except, 1)),
+            (format!("waiting {part:?}"), queue::first(&[part], &except, 1)),
+        ]
+    });
     [Visibility::All, Visibility::User(1)].into_iter().flat_map(of).chain(waiting).collect()
 }

@@ -14,7 +14,7 @@ use workflow_core::id::RunId;
 use workflow_core::store::{ClaimRequest, ClaimedRun, Lease, Owner, OwnerId, QueueTier, StoredRun};
 
 use super::limits::{self, Admissions, Unadmitted, Verdict, limited_columns};
-use super::{lease, read};
+use super::{lease, read, task};
 use crate::db::sql::{Sql, SqlError};
 use crate::db::statement::Statement;
 use crate::db::value::{Value, signed};
@@ -231,10 +231,11 @@ pub(super) fn requeue_woken(sql: &mut dyn Sql, row: i64) -> Result<(), SqlError>
     sql.execute(REQUEUE_WOKEN, &[Value::Int(row)]).map(|_| ())
 }
 
-/// Puts the runs of dead owners into their queues, once for each death.
-fn requeue_of_dead(sql: &mut dyn Sql, protected: &[OwnerId]) -> Result<(), SqlError> {
+/// Puts the runs and tasks of dead owners into their queues, once for each death.
+pub(super) fn requeue_of_dead(sql: &mut dyn Sql, protected: &[OwnerId]) -> Result<(), SqlError> {
     for (owner, heartbeats) in dead(sql, protected)? {
         sql.execute(REQUEUE_OWNED, &[Value::Uuid(owner)])?;
+        task::requeue_of(sql, owner)?;
         let values = [Value::Int(heartbeats), Value::Uuid(owner)];
         sql.execute("UPDATE workflows_owner SET requeued = $1 WHERE owner_id = $2", &values)?;
     }
@@ -242,7 +243,7 @@ fn requeue_of_dead(sql: &mut dyn Sql, protected: &[OwnerId]) -> Result<(), SqlEr
 }
 
 /// Dead owners whose runs are not back in their queues, with their last heartbeats.
-fn dead(sql: &mut dyn Sql, protected: &[OwnerId]) -> Result<Vec<(u128, i64)>, SqlError> {
+pub(super) fn dead(sql: &mut dyn Sql, protected: &[OwnerId]) -> Result<Vec<(u128, i64)>, SqlError> {
     let rows = sql.query(DEAD, &[])?;
     let owners: Result<Vec<_>, _> =
         rows.iter().map(|row| Ok((row.uuid(0)?, row.int(1)?))).collect();
@@ -339,7 +340,10 @@ fn add_first(statement: &mut Statement, queues: &QueueTier<'_>, except: &[String
 }
 
 /// Adds texts and a closing bracket.
-fn list<'s>(statement: &'s mut Statement, texts: &[impl AsRef<str>]) -> &'s mut Statement {
+pub(super) fn list<'s>(
+    statement: &'s mut Statement,
+    texts: &[impl AsRef<str>],
+) -> &'s mut Statement {
     for (at, text) in texts.iter().enumerate() {
         if at > 0 {
             statement.add(", ");

@@ -1,5 +1,6 @@
-//! Workers, as their heartbeats report them, and the runs that wait for them.
+//! Workers, as their heartbeats report them, and the runs and jobs that wait for them.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use workflow_core::store::{Backlog, OwnerId, StoredWorker, WorkerId, WorkerReport};
@@ -66,19 +67,28 @@ fn worker(row: &Row) -> Result<StoredWorker, SqlError> {
     })
 }
 
-/// The task queues in which runs wait, by name.
+/// What waits in the task queues, by their names.
 pub(crate) fn backlogs(sql: &mut dyn Sql) -> Result<Vec<Backlog>, SqlError> {
-    let backlog = |row: &Row| {
-        Ok(Backlog {
-            queue: row.text(0)?,
-            waiting: row.count(1)?,
-            oldest: from_micros(row.int(2)? / 1000),
-        })
-    };
-    sql.query(BACKLOGS, &[])?.iter().map(backlog).collect()
+    let mut backlogs = BTreeMap::new();
+    for row in sql.query(RUNS, &[])? {
+        let (queue, oldest) = (row.text(0)?, from_micros(row.int(2)? / 1000));
+        let backlog = Backlog { queue: queue.clone(), waiting: row.count(1)?, jobs: 0, oldest };
+        backlogs.insert(queue, backlog);
+    }
+    for row in sql.query(JOBS, &[])? {
+        let (queue, oldest) = (row.text(0)?, from_micros(row.int(2)?));
+        let new = Backlog { queue: queue.clone(), waiting: 0, jobs: 0, oldest };
+        let backlog = backlogs.entry(queue).or_insert(new);
+        backlog.jobs = row.count(1)?;
+        backlog.oldest = backlog.oldest.min(oldest);
+    }
+    Ok(backlogs.into_values().collect())
 }
 
 /// Reads the rows of all waiting runs. Rows of runs are numbered as they are inserted.
-const BACKLOGS: &str = "SELECT q.task_queue, q.waiting, coalesce(r.created_ns, 0) FROM \
+const RUNS: &str = "SELECT q.task_queue, q.waiting, coalesce(r.created_ns, 0) FROM \
     (SELECT task_queue, count(*) AS waiting, min(run) AS oldest FROM workflows_queue \
     GROUP BY task_queue) q JOIN workflows_workflowrun r ON r.id = q.oldest ORDER BY q.task_queue";
+
+const JOBS: &str = "SELECT task_queue, count(*), min(opened_at) FROM workflows_task \
+    WHERE owner_id IS NULL AND outcome IS NULL GROUP BY task_queue";

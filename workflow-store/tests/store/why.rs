@@ -13,8 +13,8 @@ use workflow_core::id::RunId;
 use workflow_core::prelude::*;
 use workflow_core::retry::RetryPolicy;
 use workflow_core::store::{
-    LimitWait, MessageKind, NewRun, Owner, OwnerId, Parent, Queues, Store as _, WorkerId,
-    WorkerReport, WorkflowSnapshot,
+    ClaimRequest, LimitWait, MessageKind, NewRun, Owner, OwnerId, Parent, Queues, Store as _,
+    WorkerId, WorkerReport, WorkflowSnapshot,
 };
 use workflow_core::worker::Worker;
 use workflow_store::{Catalog as _, Cause, Reason, SqliteStore, why};
@@ -332,4 +332,64 @@ fn a_running_job_says_since_when() {
             "runs": [],
         })
     );
+}
+
+#[job(task_queue = "gpu")]
+fn train() -> u32 {
+    7
+}
+
+#[register_workflow(name = "trains")]
+fn trains(flow: &mut Flow) -> Handle<u32> {
+    flow.job(train())
+}
+
+/// A worker of the queue `gpu` with this many running jobs of one.
+fn report_jobs(store: &SqliteStore, activities: usize) -> WorkerReport {
+    let report = WorkerReport {
+        id: WorkerId { owner: OwnerId::random(), number: 0 },
+        name: "cards".to_owned(),
+        queues: Queues::named(["gpu"]),
+        max_concurrent_workflows: None,
+        max_concurrent_activities: Some(1),
+        max_cached_workflows: None,
+        workflows: 0,
+        activities,
+        waiting: 0,
+        lifetime: Duration::from_secs(60),
+    };
+    pollster::block_on(store.report_worker(&report)).expect("reported");
+    report
+}
+
+#[test]
+fn a_job_waits_for_a_worker_of_its_queue() {
+    let store = store();
+    let run = start(&store, "trains");
+    let found = texts(&store, run.id(), &["no_worker"]);
+    assert_eq!(found, ["job `train` waits in task queue `gpu`, which no live worker serves"]);
+    let cure = reasons(&store, run.id())[0].cause.cure();
+    assert_eq!(cure, "start a worker for it: `workflow worker --task-queue=gpu`");
+    let full = report_jobs(&store, 1);
+    let found = texts(&store, run.id(), &["workers_full"]);
+    assert_eq!(
+        found,
+        [
+            "job `train` waits in task queue `gpu`, whose workers have no free slot for jobs: `cards`"
+        ]
+    );
+    pollster::block_on(store.forget_worker(full.id)).expect("forgotten");
+    report_jobs(&store, 0);
+    let found = texts(&store, run.id(), &["queued"]);
+    assert_eq!(found, ["job `train` waits in task queue `gpu`, and a worker will start it"]);
+    let tasks = store.task_store().expect("it hands out tasks");
+    let request = ClaimRequest { queues: Queues::all(), except: Vec::new(), limit: 1 };
+    let dead = Owner { id: OwnerId::random(), lifetime: Duration::ZERO };
+    pollster::block_on(tasks.claim_tasks(dead, &request)).expect("claimed");
+    let found = texts(&store, run.id(), &["owner_died"]);
+    let died = "the process that drove job `train` has stopped; it waits in task queue `gpu`";
+    assert_eq!(found, [died]);
+    let alive = Owner { id: OwnerId::random(), lifetime: Duration::from_secs(60) };
+    pollster::block_on(tasks.claim_tasks(alive, &request)).expect("claimed");
+    texts(&store, run.id(), &["running"]);
 }

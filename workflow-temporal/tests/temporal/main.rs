@@ -2,6 +2,7 @@
 
 mod crash;
 mod flows;
+mod queues;
 mod schedules;
 mod support;
 mod waits;

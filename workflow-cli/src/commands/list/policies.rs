@@ -1,5 +1,6 @@
-//! Retries and timeouts of jobs, in words.
+//! Retries, timeouts and task queues of jobs, in words.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use jiff::SignedDuration;
@@ -7,11 +8,13 @@ use serde::{Serialize, Serializer};
 use workflow_core::job::{JobOptions, Timeouts};
 use workflow_core::{RetryPolicy, Workflow};
 
-/// The retries and timeouts of a job; `None` for the defaults: one attempt, no timeout.
+/// The retries, timeouts and task queue of a job; `None` for the defaults: one attempt, no timeout,
+/// in the process of its run.
 #[derive(Serialize)]
 pub(super) struct Policy {
     pub(super) retry: Option<String>,
     pub(super) timeouts: Option<String>,
+    pub(super) task_queue: Option<String>,
 }
 
 /// A job of a workflow.
@@ -24,18 +27,21 @@ pub(super) struct JobPolicy {
 
 impl Policy {
     pub(super) fn of_job(options: JobOptions) -> Self {
-        Self::new(&options.retry.unwrap_or_default(), &options.timeouts)
+        Self::new(&options.retry.unwrap_or_default(), &options.timeouts, options.task_queue)
     }
 
-    fn new(policy: &RetryPolicy, timeouts: &Timeouts) -> Self {
+    fn new(policy: &RetryPolicy, timeouts: &Timeouts, task_queue: Option<String>) -> Self {
         Self {
+            task_queue,
             retry: (policy.maximum_attempts != 1).then(|| retry(policy)),
             timeouts: (*timeouts != Timeouts::default()).then(|| limits(timeouts)),
         }
     }
 
     fn text(&self) -> Option<String> {
-        let parts: Vec<_> = [&self.retry, &self.timeouts].into_iter().flatten().cloned().collect();
+        let queue = self.task_queue.as_ref().map(|queue| format!("task queue {queue}"));
+        let parts = [self.retry.clone(), self.timeouts.clone(), queue];
+        let parts: Vec<_> = parts.into_iter().flatten().collect();
         (!parts.is_empty()).then(|| parts.join("; "))
     }
 }
@@ -47,9 +53,10 @@ impl Policy {
 /// Fails when the graph cannot be drawn, or depends on the input.
 pub(super) fn of(workflow: &dyn Workflow) -> Result<Vec<JobPolicy>, String> {
     let plan = workflow.plan(None).map_err(|error| error.to_string())?;
-    let jobs = plan.graph().policies().map(|(job, retry, timeouts)| JobPolicy {
-        job: job.to_owned(),
-        policy: Policy::new(&retry, &timeouts),
+    let queues: HashMap<&str, &str> = plan.graph().task_queues().collect();
+    let jobs = plan.graph().policies().map(|(job, retry, timeouts)| {
+        let queue = queues.get(job).map(|queue| (*queue).to_owned());
+        JobPolicy { job: job.to_owned(), policy: Policy::new(&retry, &timeouts, queue) }
     });
     Ok(jobs.filter(|job| job.policy.text().is_some()).collect())
 }
@@ -127,6 +134,8 @@ mod tests {
         );
         let steady = RetryPolicy::attempts(0).backoff_coefficient(1.0);
         assert_eq!(retry(&steady), "any number of attempts, every 1s");
-        assert!(Policy::new(&RetryPolicy::default(), &Timeouts::default()).text().is_none());
+        let policy = |queue| Policy::new(&RetryPolicy::default(), &Timeouts::default(), queue);
+        assert!(policy(None).text().is_none());
+        assert_eq!(policy(Some("gpu".to_owned())).text().as_deref(), Some("task queue gpu"));
     }
 }

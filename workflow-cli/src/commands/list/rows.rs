@@ -187,6 +187,7 @@ impl JobRow {
                 ("output", Some(&self.output)),
                 ("retry", self.policy.retry.as_deref()),
                 ("timeouts", self.policy.timeouts.as_deref()),
+                ("task queue", self.policy.task_queue.as_deref()),
                 ("module", Some(self.module)),
                 ("location", Some(&self.location)),
             ],

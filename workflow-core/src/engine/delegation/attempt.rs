@@ -21,8 +21,8 @@ use crate::engine::state::{THREAD_RUNS_ON, stop_error};
 use crate::guard;
 use crate::id::RunId;
 use crate::job::{
-    AttemptIo, BodyKind, ChildHandle, Delivery, JobError, JobErrorKind, JobFlags, NewChild,
-    Printed, RawCall, RunValues, Services, Started, States, TimeoutKind, Token,
+    Attempt, AttemptIo, BodyKind, ChildHandle, Delivery, Entered, JobError, JobErrorKind, JobFlags,
+    NewChild, Printed, RawCall, RunValues, Services, Started, States, TimeoutKind, Token,
 };
 use crate::run_log::{LogError, OutputStream, RunLog};
 use crate::scheduler::Cause;
@@ -41,6 +41,15 @@ pub trait Surroundings: Send + Sync + 'static {
 
     /// Receives output of the job that it does not print to the process. Default: ignores it.
     fn print(&self, _stream: OutputStream, _text: &str) {}
+
+    /// The folder of the run; `None` if it has none here, which is the default.
+    fn folder(&self) -> Option<PathBuf> {
+        None
+    }
+
+    /// Receives a value that the job persisted. The outcome of the attempt has it, too. Default:
+    /// ignores it.
+    fn persisted(&self, _key: &str, _value: &Json) {}
 }
 
 /// The function of an attempt and the values that it reads, in this process.
@@ -281,6 +290,13 @@ impl AttemptServices {
         guard::discard(body);
     }
 
+    /// Marks the calling thread as working for the attempt, so that what it prints is its output.
+    fn enter(self: &Arc<Self>) -> Entered {
+        let services: Weak<dyn Services> = Arc::downgrade(self) as Weak<dyn Services>;
+        let is_captured = self.engine.0.capture_output;
+        Attempt { services, job: 0, attempt: self.task.attempt, is_captured }.enter()
+    }
+
     /// The future of the function. A panic is an error.
     fn body(
         self: &Arc<Self>,
@@ -294,7 +310,10 @@ impl AttemptServices {
                 let (end, ended) = oneshot::channel();
                 let started = Runtime::current().spawn_blocking(move || {
                     let mut cx = Context::from_waker(std::task::Waker::noop());
-                    let result = match guard::call(|| invocation.start(io, &mut cx)) {
+                    let entered = services.enter();
+                    let started = guard::call(|| invocation.start(io, &mut cx));
+                    drop(entered);
+                    let result = match started {
                         Ok(Started::Ended(result)) => result,
                         Ok(Started::Future(_)) => Err(JobError::terminal("a thread cannot wait")),
                         Err(panic) => Err(JobError::panicked(panic)),
@@ -313,7 +332,7 @@ impl AttemptServices {
         let mut state = Some(io);
         let mut future = None;
         Box::pin(poll_fn(move |cx| {
-            let _services = &services;
+            let _entered = services.enter();
             let polled = guard::call(|| match (state.take(), &mut future) {
                 (Some(io), _) => match invocation.start(io, cx) {
                     Started::Ended(result) => Poll::Ready(result),
@@ -452,6 +471,10 @@ impl Services for AttemptServices {
         self.surroundings.print(printed.stream, &printed.text);
     }
 
+    fn folder(&self) -> Option<PathBuf> {
+        self.surroundings.folder()
+    }
+
     fn log(&self) -> Option<(PathBuf, Result<RunLog, Arc<LogError>>)> {
         None
     }
@@ -486,10 +509,12 @@ impl Services for AttemptServices {
 
     fn persist_value(&self, _: u32, _: u32, key: String, value: Json) -> bool {
         let mut state = self.lock();
-        if !state.over {
-            state.persisted.insert(key, value);
+        if state.over {
+            return false;
         }
-        !state.over
+        self.surroundings.persisted(&key, &value);
+        state.persisted.insert(key, value);
+        true
     }
 
     fn persisted_value(&self, key: &str) -> Option<Json> {

@@ -37,6 +37,9 @@ pub struct JobTask {
     /// The user that requested the run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<Arc<str>>,
+    /// The task queue whose workers make the attempt; `None` if the job names none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub task_queue: Option<Arc<str>>,
     /// Where the function is found; `None` if only the process that drives the run has it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub address: Option<JobAddress>,
@@ -171,6 +174,7 @@ pub(super) fn describe(
         Some(Grace::For(period)) => period,
     };
     let limits = policy.map(|policy| policy.limits.clone()).unwrap_or_default();
+    let task_queue = policy.and_then(|policy| policy.task_queue.clone());
     let values = state.persisted_values();
     let compensates = match state.names.child(&run.plan.graph, job) {
         Some(ChildName::Compensation { of }) => Some(*of),
@@ -186,6 +190,7 @@ pub(super) fn describe(
         attempt,
         index: invocation.inputs().map_index(),
         user: run.user(),
+        task_queue,
         address,
         inputs,
         values,

@@ -1,18 +1,25 @@
-//! Renews the leases of the runs that an engine drives, and receives messages to them.
+//! Renews the leases of the runs and tasks of an engine, and receives messages to them.
 //!
-//! One thread for each engine with a store, from its first run on. It does not know what the runs
-//! do with a message or a lost lease.
+//! One thread for each engine with a store, from its first run or task on. It does not know what the
+//! runs do with a message or a lost lease.
 
 mod lease_validity;
 
 use std::collections::HashMap;
 use std::future::Future;
+use std::pin::Pin;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
+use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
 
+use futures::Stream as _;
+use futures::stream::BoxStream;
+
 use crate::engine::active::ActiveRun;
+use crate::engine::tasks::{Board, Output};
 use crate::guard;
 use crate::id::RunId;
+use crate::job::Services as _;
 use crate::store::{Lease, Owner, OwnerId, Store, StoreError};
 use lease_validity::{LeaseValidity, Moment};
 
@@ -20,6 +27,9 @@ use lease_validity::{LeaseValidity, Moment};
 /// shortest.
 const LONGEST_PAUSE: Duration = Duration::from_millis(200);
 const SHORTEST_PAUSE: Duration = Duration::from_millis(5);
+
+/// The shortest time between two rounds when something changes in the store.
+const COALESCED: Duration = Duration::from_millis(1);
 
 /// The longest lease. With a longer one, no run starts.
 pub(in crate::engine) const LONGEST_LEASE: Duration = Duration::from_secs(365 * 24 * 3600);
@@ -35,6 +45,7 @@ struct Inner {
     watch: Mutex<Watch>,
     condvar: Condvar,
     validity: LeaseValidity,
+    board: Board,
 }
 
 #[derive(Default)]
@@ -44,6 +55,8 @@ struct Watch {
     started: bool,
     /// Whether the engine was dropped.
     over: bool,
+    /// Whether something has changed for the tasks since the last round.
+    woken: bool,
     /// The number of the latest message that was received.
     last_message: u64,
 }
@@ -61,7 +74,10 @@ impl LeaseRenewer {
         let owner = Owner { id: OwnerId::random(), lifetime };
         let (watch, condvar) = (Mutex::default(), Condvar::new());
         let validity = LeaseValidity::default();
-        Self(Arc::new(Inner { store, owner, lease, watch, condvar, validity }))
+        let board = Board::default();
+        let inner = Arc::new(Inner { store, owner, lease, watch, condvar, validity, board });
+        inner.board.set_waker(&Waker::from(Arc::new(TasksChanged(Arc::downgrade(&inner)))));
+        Self(inner)
     }
 
     pub(in crate::engine) fn store(&self) -> &Arc<dyn Store> {
@@ -75,6 +91,16 @@ impl LeaseRenewer {
 
     pub(in crate::engine) fn owner(&self) -> Owner {
         self.0.owner
+    }
+
+    /// The tasks that the runs wait for, and those that the engine makes for others.
+    pub(in crate::engine) fn board(&self) -> &Board {
+        &self.0.board
+    }
+
+    /// The lease of a run that the engine drives.
+    pub(in crate::engine) fn lease_of(&self, run: RunId) -> Option<Lease> {
+        self.0.lock().runs.get(&run)?.lease
     }
 
     /// Registers a run before the store has it, because messages may arrive from then on.
@@ -91,14 +117,7 @@ impl LeaseRenewer {
         let mut watch = self.0.lock();
         let was_idle = watch.runs.is_empty();
         watch.runs.insert(run, watched);
-        if !watch.started {
-            let inner = Arc::clone(&self.0);
-            let thread = std::thread::Builder::new().name("workflow-leases".to_owned());
-            match thread.spawn(move || inner.renew_until_closed()) {
-                Ok(_) => watch.started = true,
-                Err(error) => tracing::error!(%error, "cannot start the thread that renews leases"),
-            }
-        }
+        self.0.start(&mut watch);
         drop(watch);
         if was_idle {
             self.0.condvar.notify_one();
@@ -146,31 +165,99 @@ impl Inner {
         self.watch.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Starts the thread, unless it runs.
+    fn start(self: &Arc<Self>, watch: &mut Watch) {
+        if watch.started {
+            return;
+        }
+        let inner = Arc::clone(self);
+        let thread = std::thread::Builder::new().name("workflow-leases".to_owned());
+        match thread.spawn(move || inner.renew_until_closed()) {
+            Ok(_) => watch.started = true,
+            Err(error) => tracing::error!(%error, "cannot start the thread that renews leases"),
+        }
+    }
+
     /// The loop of the thread.
-    fn renew_until_closed(&self) {
+    fn renew_until_closed(self: &Arc<Self>) {
         let mut renewed = None;
         let (mut no_leases, mut no_messages) = (Outage::default(), Outage::default());
-        while let Some(leases) = self.await_round() {
+        let (mut no_tasks, mut changes) = (Outage::default(), None);
+        let mut read_at: Option<Instant> = None;
+        while let Some(leases) = self.await_round(&mut changes) {
             let is_due = |at: Instant| at.elapsed() > self.owner.lifetime / 3;
             if renewed.is_none_or(is_due) || !self.validity.holds() {
                 renewed = Some(Instant::now());
                 self.renew(&leases, &mut no_leases);
             }
-            self.deliver(&mut no_messages);
+            // Rounds in which only tasks have changed leave out the messages.
+            if read_at.is_none_or(|at| at.elapsed() >= self.pause()) {
+                read_at = Some(Instant::now());
+                self.deliver(&mut no_messages);
+            }
+            self.ask_for_tasks(&mut no_tasks);
         }
+    }
+
+    /// The time between two rounds.
+    fn pause(&self) -> Duration {
+        (self.owner.lifetime / 5).clamp(SHORTEST_PAUSE, LONGEST_PAUSE)
     }
 
     /// Waits for the next round, and returns the current leases. `None` once the engine was
     /// dropped.
-    fn await_round(&self) -> Option<Vec<Lease>> {
+    fn await_round(
+        self: &Arc<Self>,
+        changes: &mut Option<BoxStream<'static, ()>>,
+    ) -> Option<Vec<Lease>> {
+        self.subscribe(changes);
         let watch = self.lock();
-        let idle = |watch: &mut Watch| watch.runs.is_empty() && !watch.over;
+        let idle =
+            |watch: &mut Watch| watch.runs.is_empty() && self.board.is_empty() && !watch.over;
         let watch = self.condvar.wait_while(watch, idle).unwrap_or_else(PoisonError::into_inner);
-        let pause = (self.owner.lifetime / 5).clamp(SHORTEST_PAUSE, LONGEST_PAUSE);
-        let waited = self.condvar.wait_timeout_while(watch, pause, |watch| !watch.over);
+        let wait = |watch: &mut Watch| !watch.over && !watch.woken;
+        let waited = self.condvar.wait_timeout_while(watch, self.pause(), wait);
         let (mut watch, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        if std::mem::take(&mut watch.woken) && !watch.over {
+            drop(watch);
+            std::thread::sleep(COALESCED);
+            watch = self.lock();
+        }
         watch.runs.retain(|_, watched| watched.run.strong_count() > 0);
         (!watch.over).then(|| watch.runs.values().filter_map(|watched| watched.lease).collect())
+    }
+
+    /// Lets changes in the store wake the thread while there are tasks.
+    fn subscribe(self: &Arc<Self>, changes: &mut Option<BoxStream<'static, ()>>) {
+        if self.board.is_empty() {
+            *changes = None;
+            return;
+        }
+        let stream = changes.get_or_insert_with(|| self.store.queue_changes());
+        let changed = Arc::new(TasksChanged(Arc::downgrade(self)));
+        let waker = Waker::from(Arc::clone(&changed));
+        let mut cx = Context::from_waker(&waker);
+        if let Poll::Ready(Some(())) = Pin::new(stream).poll_next(&mut cx) {
+            changed.wake();
+        }
+    }
+
+    /// Asks the store for the outcomes that runs wait for, and whether attempts must stop.
+    fn ask_for_tasks(&self, outage: &mut Outage) {
+        let Some(tasks) = self.store.task_store().filter(|_| !self.board.is_empty()) else {
+            return;
+        };
+        let show = |output: Output| {
+            let run = self.lock().runs.get(&output.run).and_then(|it| it.run.upgrade());
+            let Some(run) = run else { return };
+            for (stream, text) in &output.pieces {
+                run.print(output.job, output.attempt, *stream, text);
+            }
+        };
+        match guarded(|| self.board.ask(self.owner.id, tasks, show)) {
+            Ok(()) => outage.end("tasks are read"),
+            Err(error) => outage.note("cannot read tasks", &error),
+        }
     }
 
     fn renew(&self, leases: &[Lease], outage: &mut Outage) {
@@ -218,6 +305,24 @@ impl Inner {
             }
             Err(error) => outage.note("cannot read messages", &error),
         }
+    }
+}
+
+/// Wakes the thread when something has changed for the tasks.
+struct TasksChanged(Weak<Inner>);
+
+impl Wake for TasksChanged {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        let Some(inner) = self.0.upgrade() else { return };
+        let mut watch = inner.lock();
+        watch.woken = true;
+        inner.start(&mut watch);
+        drop(watch);
+        inner.condvar.notify_one();
     }
 }
 

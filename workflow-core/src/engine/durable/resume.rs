@@ -356,7 +356,7 @@ impl Engine {
     }
 
     /// Creates a run in the state that its events describe.
-    fn restore(
+    pub(in crate::engine) fn restore(
         &self,
         what: Runnable,
         id: RunId,
@@ -368,7 +368,8 @@ impl Engine {
         let began = events.first().map_or(now, |first| first.at);
         // The clock may have been set back, but new events come after those on record.
         let now = events.iter().map(|event| event.at).fold(now, SystemTime::max);
-        let restored = fold(&what.plan.graph, id, events, began, now, after_crash)?;
+        let scheduler = self.0.scheduler(&what.plan.graph, id);
+        let restored = fold(&what.plan.graph, scheduler, events, began, now, after_crash)?;
         let Restored { scheduler, log, names, annotations, replay, signals, outputs, deaths } =
             restored;
         if recorder.is_some()

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use super::{ActiveRun, Deferred, End, JobError, JobFlags, LimitId, Role, RunState, Step};
-use crate::engine::permits::{self, Admitted, Inherited, Ticket};
+use crate::engine::permits::{self, Admitted, AttemptPlace, Inherited, Ticket};
 
 /// The places that a job holds or waits for.
 pub(super) struct Place {
@@ -37,7 +37,11 @@ impl RunState {
         }
         let lenders = self.lenders_of(job, flags);
         let policy = self.scheduler.policy(job);
-        match run.limits.acquire(run, job, flags, policy, lenders) {
+        let place = match self.scheduler.is_elsewhere(job) {
+            true => AttemptPlace::Elsewhere,
+            false => AttemptPlace::Here,
+        };
+        match run.limits.acquire(run, (job, place), flags, policy, lenders) {
             Ok((ticket, admitted, grants)) => {
                 let granted = admitted == Admitted::Now;
                 self.places.insert(job, Place { ticket, granted });

@@ -31,11 +31,13 @@ impl RunState {
             && self.tasks.keys().all(|job| self.waits(*job))
     }
 
-    /// Whether a running job waits for other jobs, a signal, a sleep, or a child run.
+    /// Whether a running job waits for other jobs, a signal, a sleep, a child run, or a worker of its
+    /// task queue.
     pub(in crate::engine) fn waits(&self, job: u32) -> bool {
         self.waits_for_signal_or_sleep(job)
             || self.awaited_runs.contains_key(&job)
             || self.scheduler.active_children(job) > 0
+            || self.scheduler.handed_out(job).is_some()
     }
 
     /// Child runs that jobs wait for.

@@ -212,6 +212,22 @@ impl RunState {
         }
     }
 
+    /// Takes the signals that an attempt received before the run was resumed, in order.
+    pub(in crate::engine) fn take_recorded_signals(
+        &mut self,
+        job: u32,
+        attempt: u32,
+    ) -> Vec<(String, Json)> {
+        let Some(signals) = &mut self.signals else { return Vec::new() };
+        let received = |kind: &EventKind| match kind {
+            EventKind::SignalReceived { signal, payload, .. } => {
+                Some((signal.clone(), payload.clone()))
+            }
+            _ => None,
+        };
+        std::iter::from_fn(|| signals.replay(job, attempt, received)).collect()
+    }
+
     /// Persists a value under a key. Returns false if the attempt has ended.
     pub(in crate::engine) fn persist_value(
         &mut self,

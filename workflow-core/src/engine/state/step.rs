@@ -313,6 +313,12 @@ impl RunState {
         self.blocking.iter().map(|(job, _)| *job).chain(recorded)
     }
 
+    /// The number of running jobs, without containers and without those that others execute.
+    pub(in crate::engine) fn running_here(&self) -> usize {
+        let elsewhere = |job: &&u32| self.scheduler.handed_out(**job).is_some();
+        self.scheduler.running() - self.tasks.keys().filter(elsewhere).count()
+    }
+
     /// Whether a thread of this role has something to do, or must end.
     pub(in crate::engine) fn has_work_for(&self, role: Role) -> bool {
         let work = match role {

@@ -34,11 +34,8 @@ impl RunState {
         if let Some(token) = self.tokens.get(&job) {
             deferred.stop.push(Arc::clone(token));
         }
-        if run.is_delegated()
-            && !self.scheduler.flags(job).intersects(JobFlags::CONTAINER)
-            && !self.has_not_begun(job, attempt)
-        {
-            // The executor stops the attempt, and reports its end.
+        if self.scheduler.is_elsewhere(job) && !self.has_not_begun(job, attempt) {
+            // Whoever makes the attempt stops the attempt, and reports its end.
             let token = Arc::clone(self.tokens.entry(job).or_default());
             return deferred.stop.push(token);
         }

@@ -17,8 +17,9 @@ use crate::engine::delegation::{self, Delegation};
 use crate::engine::runtime::{Caller, yield_once};
 use crate::engine::shutdown::ShutdownPhase;
 use crate::engine::state::{Deferred, Ended, Role, Step, wake_all};
+use crate::engine::tasks;
 use crate::guard::{self, discard};
-use crate::job::{AttemptIo, JobError, JobFlags, Started};
+use crate::job::{AttemptIo, BodyFuture, JobError, JobFlags, Started};
 use crate::run::{Report, RunError};
 use crate::store::StoreError;
 
@@ -198,8 +199,18 @@ impl Worker {
         {
             return self.delegate(run, delegation, job, attempt, flags);
         }
-        if flags.intersects(JobFlags::CHILD.union(JobFlags::COMPENSATION)) {
-            return self.launch_child(run, job, attempt, flags);
+        // One test for most jobs. `LIMITED` marks those with a task queue of their own, too.
+        if flags.intersects(JobFlags::CHILD.union(JobFlags::COMPENSATION).union(JobFlags::LIMITED))
+        {
+            if flags.intersects(JobFlags::LIMITED) && run.engine.hands_out {
+                let is_handed_out = run.lock().scheduler.handed_out(job).is_some();
+                if is_handed_out {
+                    return self.hand_out(run, job, attempt, flags);
+                }
+            }
+            if flags.intersects(JobFlags::CHILD.union(JobFlags::COMPENSATION)) {
+                return self.launch_child(run, job, attempt, flags);
+            }
         }
         if !flags.intersects(JobFlags::CONDITIONAL) || self.condition_holds(run, job, attempt) {
             self.start(run, job, attempt, flags, |cx| {
@@ -218,6 +229,26 @@ impl Worker {
         attempt: u32,
         flags: JobFlags,
     ) {
+        self.await_elsewhere(run, job, attempt, flags, || {
+            delegation::attempt(run, delegation, job, attempt)
+        });
+    }
+
+    /// Leaves the attempt to the workers of the job's task queue. Conditions are evaluated here.
+    #[cold]
+    fn hand_out(&mut self, run: &Arc<ActiveRun>, job: u32, attempt: u32, flags: JobFlags) {
+        self.await_elsewhere(run, job, attempt, flags, || tasks::hand_out(run, job, attempt));
+    }
+
+    /// Waits for an attempt that somebody else makes, if the condition of the job holds.
+    fn await_elsewhere(
+        &mut self,
+        run: &Arc<ActiveRun>,
+        job: u32,
+        attempt: u32,
+        flags: JobFlags,
+        ask: impl Fn() -> BodyFuture,
+    ) {
         let is_child = flags.intersects(JobFlags::CHILD.union(JobFlags::COMPENSATION));
         if !is_child
             && flags.intersects(JobFlags::CONDITIONAL)
@@ -226,7 +257,7 @@ impl Worker {
             return;
         }
         self.start(run, job, attempt, flags, |cx| {
-            let mut future = delegation::attempt(run, delegation, job, attempt);
+            let mut future = ask();
             Some(match future.as_mut().poll(cx) {
                 Poll::Ready(result) => Started::Ended(result),
                 Poll::Pending => Started::Future(future),

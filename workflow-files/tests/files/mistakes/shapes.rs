@@ -178,7 +178,7 @@ fn addresses_of_schemas() {
     4 |   - $schema: x
       |     ^^^^^^^ unknown field
       |
-      = help: a job may have: name, command, job, workflow, with, description, depends_on, depends_on_regexes, trigger, when, env, cwd, stdin, timeout, grace, retry, priority, limits, outputs, invocation_script, failure_handler, resource_requirements, cancel_on_blocking_job_failure, supports_termination, input_files, input_file_regexes, output_files, output_file_regexes, input_user_data, input_user_data_regexes, output_user_data, output_user_data_regexes, parameters, parameter_mode, use_parameters
+      = help: a job may have: name, command, job, workflow, with, description, depends_on, depends_on_regexes, trigger, when, env, cwd, stdin, timeout, grace, retry, priority, limits, task_queue, outputs, invocation_script, failure_handler, resource_requirements, cancel_on_blocking_job_failure, supports_termination, input_files, input_file_regexes, output_files, output_file_regexes, input_user_data, input_user_data_regexes, output_user_data, output_user_data_regexes, parameters, parameter_mode, use_parameters
     ");
     assert_snapshot!(wrong("schema: x\nname: tea\njobs:\n  - name: boil\n    command: kettle\n"), @"
     error: a workflow has no field `schema`

@@ -159,11 +159,13 @@ export interface Worker {
   last_heartbeat: string;
 }
 
-/** A task queue in which runs wait. */
+/** A task queue in which runs or jobs wait. */
 export interface Queue {
   queue: string;
   runs: number;
-  /** When the oldest of these runs was requested. */
+  /** Jobs that name this queue, of runs in progress. */
+  jobs: number;
+  /** Since when the oldest of them waits. */
   oldest: string;
   /** The number of live workers that serve it. */
   workers: number;

@@ -54,18 +54,19 @@ function Queues({ queues }: { queues: Queue[] }) {
   const shown = all ? queues : queues.slice(0, FEW);
   return (
     <section class="card" aria-label="Task queues">
-      <h2>Task queues with waiting runs</h2>
+      <h2>Task queues with waiting runs and jobs</h2>
       {/* Always there, so that screen readers announce its changes. */}
       <div role="status">
-        {unserved > 0 && <p class="stalled unserved">{unserved === 1 ? "A task queue has" : `${unserved.toLocaleString("en")} task queues have`} no live worker. {unserved === 1 ? "Its" : "Their"} runs wait until one starts.</p>}
+        {unserved > 0 && <p class="stalled unserved">{unserved === 1 ? "A task queue has" : `${unserved.toLocaleString("en")} task queues have`} no live worker. {unserved === 1 ? "Its" : "Their"} runs and jobs wait until one starts.</p>}
       </div>
-      {queues.length === 0 && <p class="empty">No runs wait in a task queue.</p>}
+      {queues.length === 0 && <p class="empty">Nothing waits in a task queue.</p>}
       {queues.length > 0 && (
         <table class="rows" role="table" aria-label="Task queues">
           <thead>
             <tr role="row">
               <th role="columnheader" scope="col">Task queue</th><th role="columnheader" scope="col">Workers</th>
-              <th role="columnheader" scope="col" class="end">Waiting runs</th><th role="columnheader" scope="col" class="end">Oldest</th>
+              <th role="columnheader" scope="col" class="end">Waiting runs</th><th role="columnheader" scope="col" class="end">Waiting jobs</th>
+              <th role="columnheader" scope="col" class="end">Oldest</th>
             </tr>
           </thead>
           <tbody>{shown.map((queue) => <QueueRow key={queue.queue} queue={queue} />)}</tbody>
@@ -90,6 +91,7 @@ function QueueRow({ queue }: { queue: Queue }) {
       </td>
       <td role="cell">{queue.workers === 0 ? <Mark status="failed" text="no worker" /> : <Mark status="completed" text={plural(queue.workers, "worker")} />}</td>
       <td role="cell" data-label="Waiting runs" class="end number">{queue.runs.toLocaleString("en")}</td>
+      <td role="cell" data-label="Waiting jobs" class="end number">{queue.jobs.toLocaleString("en")}</td>
       <td role="cell" data-label="Oldest" class="end"><Ago at={queue.oldest} /></td>
     </tr>
   );

@@ -74,7 +74,7 @@ export function queues(runs, workers) {
   const names = [...new Set(waiting.map((run) => run.task_queue))].sort();
   const items = names.map((queue) => {
     const own = waiting.filter((run) => run.task_queue === queue);
-    return { queue, runs: own.length, oldest: iso(Math.min(...own.map((run) => run.at))), workers: workers.filter((worker) => serves(worker, queue)).length };
+    return { queue, runs: own.length, jobs: 0, oldest: iso(Math.min(...own.map((run) => run.at))), workers: workers.filter((worker) => serves(worker, queue)).length };
   });
   return { items, next: null };
 }

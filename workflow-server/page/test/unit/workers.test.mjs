@@ -9,7 +9,7 @@ const { servedQueues, slotsOf, urgentFirst, workerCommand } = await load("live/w
 const { pieces, sortReasons } = await load("live/reasons.ts");
 const { RunState } = await load("live/run-state.ts");
 
-const queue = (name, workers, oldest) => ({ queue: name, workers, oldest: `2026-01-01T00:0${oldest}:00Z`, runs: 1 });
+const queue = (name, workers, oldest) => ({ queue: name, workers, oldest: `2026-01-01T00:0${oldest}:00Z`, runs: 1, jobs: 0 });
 
 test("queues without a worker come first, then those that wait longest", () => {
   const queues = [queue("served", 1, 0), queue("new", 0, 3), queue("later", 2, 2), queue("old", 0, 1)];

@@ -8,6 +8,7 @@ mod evicting;
 pub(crate) mod fixtures;
 mod queueing;
 mod sending;
+mod tasks;
 mod workers;
 
 use std::any::Any;
@@ -127,6 +128,20 @@ super::suite! {
     sending::numbers_appear_in_order,
     sending::finished_runs_take_no_messages,
     sending::another_programs_run_takes_no_signals,
+    tasks::a_task_is_opened_once,
+    tasks::only_the_owner_of_the_run_opens_its_tasks,
+    tasks::tasks_are_claimed_by_queue_priority_and_age,
+    tasks::an_answer_stays_until_its_attempt_is_recorded,
+    tasks::a_retry_is_another_task,
+    tasks::the_tasks_of_a_dead_worker_wait_again,
+    tasks::persisted_values_outlive_the_worker,
+    tasks::output_is_read_once_and_in_order,
+    tasks::a_stop_reaches_the_worker,
+    tasks::a_stopped_task_without_a_worker_ends_at_once,
+    tasks::tasks_end_with_their_run,
+    tasks::concurrent_claims_share_the_tasks,
+    tasks::backlogs_count_waiting_jobs,
+    tasks::tasks_are_announced,
     workers::workers_are_known_by_their_latest_report,
     workers::a_worker_without_heartbeats_is_listed_as_dead,
     workers::backlogs_count_the_waiting_runs_of_each_queue,

@@ -42,8 +42,12 @@ impl Raw {
             BEGIN SELECT 1; END";
         let announcing = "DROP TRIGGER workflows_queue_added ON workflows_queue;
             DROP FUNCTION workflows_announce_queued CASCADE; DROP TABLE workflows_worker";
+        let tasks = "DROP TABLE workflows_task_output; DROP TABLE workflows_task";
+        let tasks_announced = "DROP TABLE workflows_task_output; DROP TABLE workflows_task;
+            DROP FUNCTION workflows_announce_task";
         // The columns of the queue go with it.
         let steps = [
+            (17, if self.is_postgres() { tasks_announced } else { tasks }),
             (16, "DROP TABLE workflows_evicted"),
             (
                 15,

@@ -14,7 +14,6 @@ use crate::engine::durable::replay::Replay;
 use crate::engine::state::Signals;
 use crate::event::{Event, EventKind, JobOrigin, Log};
 use crate::graph::Graph;
-use crate::id::RunId;
 use crate::run::{Annotations, CalledJob, ChildName, JobNames};
 use crate::scheduler::{Cause, Effect, Phase, Recorded, Scheduler};
 
@@ -43,14 +42,15 @@ struct Fold<'a> {
     now: SystemTime,
 }
 
-/// Folds all events of a run up to `now`. With `after_crash`, the run's last process died.
+/// Folds all events of a run up to `now`, into a scheduler that has not begun. With `after_crash`, the
+/// run's last process died.
 ///
 /// # Errors
 ///
 /// Fails if the events do not belong to the graph.
 pub(super) fn fold(
-    graph: &Arc<Graph>,
-    run: RunId,
+    graph: &Graph,
+    scheduler: Scheduler,
     events: Vec<Event>,
     began: SystemTime,
     now: SystemTime,
@@ -61,7 +61,7 @@ pub(super) fn fold(
         graph,
         numbers,
         state: Restored {
-            scheduler: Scheduler::new(Arc::clone(graph), run.to_u128() as u64),
+            scheduler,
             log: Log::new(began, graph.len()),
             names: JobNames::default(),
             annotations: Annotations::new(),
