@@ -15,7 +15,7 @@ mod view;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value as Json};
 
 use crate::id::RunId;
@@ -112,8 +112,8 @@ pub enum EventKind {
         job: String,
         /// The number of the attempt, from 1.
         attempt: u32,
-        /// The output. Only in events of persisted runs.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        /// The output. Only in events of persisted runs. Null is an output.
+        #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
         output: Option<Arc<Json>>,
         /// The annotations of the attempt.
         #[serde(default, skip_serializing_if = "Map::is_empty")]
@@ -237,8 +237,8 @@ pub enum EventKind {
     /// The run completed: every job completed or was skipped by a condition.
     #[serde(rename = "run_completed")]
     RunCompleted {
-        /// The workflow's output. Only in events of persisted runs.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        /// The workflow's output. Only in events of persisted runs. Null is an output.
+        #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
         output: Option<Arc<Json>>,
     },
     /// The run failed: a job failed for good, or the run timed out.
@@ -250,6 +250,11 @@ pub enum EventKind {
     /// The run was cancelled.
     #[serde(rename = "run_cancelled")]
     RunCancelled,
+}
+
+/// Reads a value that is there, also null.
+fn present<'de, D: Deserializer<'de>>(value: D) -> Result<Option<Arc<Json>>, D::Error> {
+    Json::deserialize(value).map(|value| Some(value.into()))
 }
 
 impl Event {

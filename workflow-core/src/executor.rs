@@ -26,7 +26,7 @@ use crate::workflow::{Plan, Workflow};
 
 pub use crate::engine::delegation::{
     AttemptOutcome, AttemptRequest, AttemptResult, ChildRequest, DelegatedRun, Executor,
-    JobAddress, JobTask, RunControl, Stop, Surroundings, TaskInputs, is_addressable,
+    JobAddress, JobTask, RecordedRun, RunControl, Stop, Surroundings, TaskInputs, is_addressable,
     not_addressable,
 };
 

@@ -9,10 +9,12 @@
 //! |---|---|
 //! | `task` | an attempt as data, for another process |
 //! | `attempt` | one attempt outside of its run: its services, timeouts and grace period |
+//! | `record` | the record of a run as data, with which another process goes on |
 //!
 //! This module does not know where attempts are made, and finds no functions by name.
 
 mod attempt;
+mod record;
 mod task;
 
 use std::future::Future;
@@ -39,6 +41,7 @@ use crate::store::{MemoryStore, Owner, OwnerId, Store};
 
 pub(crate) use attempt::Invocation;
 pub use attempt::Surroundings;
+pub use record::RecordedRun;
 pub use task::{AttemptOutcome, AttemptResult, JobAddress, JobTask, TaskInputs};
 
 /// Whether another process with the same workflows can make the attempt.
@@ -218,20 +221,24 @@ impl RunRequest {
     /// # Errors
     ///
     /// As [`RunRequest::start`]. Also fails if an input or output of the workflow does not
-    /// serialize to JSON.
+    /// serialize to JSON, and if the workflow limits its runs.
     pub fn delegate(
         self,
         executor: impl Executor,
         clock: impl Clock,
         id: RunId,
     ) -> Result<DelegatedRun, RunError> {
-        let run = self.begin_delegated(Runtime::current(), id, |engine| {
-            // A manual clock moves when its caller moves it, and not when this run is idle.
-            engine.delegated(Arc::new(executor), Time::Given(Arc::new(clock)))
-        })?;
-        let driver = Driver::new(Arc::clone(&run), Role::Driver);
-        Ok(DelegatedRun { run, driver })
+        let retry_of = self.retried();
+        let (engine, what, new) = self.check_delegated(id, delegated(executor, clock))?;
+        let run = ActiveRun::new(&engine, Runtime::current(), what, Some(new), retry_of);
+        Ok(DelegatedRun::of(run))
     }
+}
+
+/// Creates the engine of one delegated run.
+fn delegated(executor: impl Executor, clock: impl Clock) -> impl FnOnce(&Engine) -> Engine {
+    // A manual clock moves when its caller moves it, and not when this run is idle.
+    |engine| engine.delegated(Arc::new(executor), Time::Given(Arc::new(clock)))
 }
 
 impl Shared {
@@ -272,6 +279,11 @@ impl Engine {
 }
 
 impl DelegatedRun {
+    fn of(run: Arc<ActiveRun>) -> Self {
+        let driver = Driver::new(Arc::clone(&run), Role::Driver);
+        Self { run, driver }
+    }
+
     /// The run's ID.
     pub fn id(&self) -> RunId {
         self.run.id

@@ -236,6 +236,11 @@ impl RunRequest {
         self
     }
 
+    /// The run that this one retries.
+    pub(super) fn retried(&self) -> Option<RunId> {
+        self.store_options.as_ref().and_then(|options| options.retry_of)
+    }
+
     fn store_options(&mut self) -> &mut StoreOptions {
         self.store_options.get_or_insert_default()
     }
@@ -367,22 +372,21 @@ impl RunRequest {
         Ok(ActiveRun::new(&engine, runtime, what, new_run, retry_of))
     }
 
-    /// Begins a run on an engine of its own that `delegated` creates.
-    pub(super) fn begin_delegated(
+    /// Checks a run that its caller drives, on an engine of its own that `delegated` creates.
+    pub(super) fn check_delegated(
         self,
-        runtime: Runtime,
         id: RunId,
         delegated: impl FnOnce(&Engine) -> Engine,
-    ) -> Result<Arc<ActiveRun>, RunError> {
+    ) -> Result<(Engine, Runnable, NewRun), RunError> {
         let engine = self.engine.clone();
         let (what, store_options) = self.check(Waits::No)?;
         engine.check_state(&what)?;
-        let retry_of = store_options.as_ref().and_then(|store_options| store_options.retry_of);
+        engine.check_unlimited(&what, store_options.as_deref())?;
         let engine = delegated(&engine);
         let new = guarded(&*what.workflow, || new_run(&engine.0, &what, store_options))?;
         let owner = engine.0.delegation.as_ref().map(|delegation| delegation.owner);
         let new = NewRun { id, owner, idempotency_key: None, ..new };
-        Ok(ActiveRun::new(&engine, runtime, what, Some(new), retry_of))
+        Ok((engine, what, new))
     }
 
     /// Checks that the run can start.

@@ -309,11 +309,9 @@ impl AttemptServices {
             return Box::pin(async move {
                 let (end, ended) = oneshot::channel();
                 let started = Runtime::current().spawn_blocking(move || {
+                    let _entered = services.enter();
                     let mut cx = Context::from_waker(std::task::Waker::noop());
-                    let entered = services.enter();
-                    let started = guard::call(|| invocation.start(io, &mut cx));
-                    drop(entered);
-                    let result = match started {
+                    let result = match guard::call(|| invocation.start(io, &mut cx)) {
                         Ok(Started::Ended(result)) => result,
                         Ok(Started::Future(_)) => Err(JobError::terminal("a thread cannot wait")),
                         Err(panic) => Err(JobError::panicked(panic)),

@@ -263,6 +263,12 @@ impl RunState {
         names.into_iter().collect()
     }
 
+    /// The signals that no job has received yet, oldest first, with their payloads.
+    pub(in crate::engine) fn waiting_signals(&self) -> Vec<(String, Json)> {
+        let waiting = self.signals.iter().flat_map(|signals| &signals.waiting);
+        waiting.map(|signal| (signal.name.clone(), signal.payload.clone())).collect()
+    }
+
     fn signals(&mut self) -> &mut Signals {
         self.signals.get_or_insert_default()
     }
