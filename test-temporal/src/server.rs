@@ -5,22 +5,32 @@ use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::program::program;
 
-/// A server with the namespace `default`, which keeps everything in memory or in a file.
+/// A server with the namespace `default` and some others, which keeps everything in memory or in a file.
 pub struct Server {
     process: Child,
     /// The server stops when this is closed, so also when the test program dies.
     _alive: Option<ChildStdin>,
     port: u16,
+    /// The number of namespaces that were handed out.
+    namespaces: AtomicUsize,
 }
 
 /// The server of the test program.
 pub fn server() -> &'static Server {
     static SERVER: OnceLock<Server> = OnceLock::new();
     SERVER.get_or_init(|| Server::start(None))
+}
+
+/// The number of namespaces beside `default`.
+const NAMESPACES: usize = 32;
+
+fn namespace(number: usize) -> String {
+    format!("test-{number}")
 }
 
 /// The longest time for a server to start.
@@ -50,9 +60,11 @@ impl Server {
     pub fn start_on(port: u16, file: Option<&Path>) -> Self {
         let program = program().unwrap_or_else(|error| panic!("{error}"));
         let file = file.map(|file| format!("--db-filename '{}'", file.display()));
+        let namespaces: String =
+            (0..NAMESPACES).map(|number| format!("--namespace {} ", namespace(number))).collect();
         // The shell waits for the end of its input, which is the end of the test program.
         let script = format!(
-            "'{}' {OPTIONS} --port {port} {} >/dev/null 2>&1 </dev/null & \
+            "'{}' {OPTIONS} {namespaces} --port {port} {} >/dev/null 2>&1 </dev/null & \
              server=$!; trap 'kill -9 $server' EXIT; read -r line; exit 0",
             program.display(),
             file.unwrap_or_default()
@@ -63,7 +75,7 @@ impl Server {
             .spawn()
             .expect("a shell");
         let alive = process.stdin.take();
-        let server = Self { process, _alive: alive, port };
+        let server = Self { process, _alive: alive, port, namespaces: AtomicUsize::new(0) };
         server.wait_until_healthy(&program);
         server
     }
@@ -91,6 +103,17 @@ impl Server {
     /// The address of the server, as `host:port`.
     pub fn address(&self) -> String {
         format!("127.0.0.1:{}", self.port)
+    }
+
+    /// A namespace of its own for a test, as an address of the command line.
+    ///
+    /// # Panics
+    ///
+    /// Panics if all namespaces were handed out.
+    pub fn own_namespace(&self) -> String {
+        let number = self.namespaces.fetch_add(1, Ordering::Relaxed);
+        assert!(number < NAMESPACES, "raise `NAMESPACES`");
+        format!("temporal://{}/{}", self.address(), namespace(number))
     }
 
     /// The port of the server.

@@ -1,7 +1,8 @@
 //! A worker with slow steps, for trying what happens when it dies: `cargo run --example steps --
-//! 127.0.0.1:7233 prefix`.
+//! 127.0.0.1:7233 prefix`. With a third argument, its workflows have another definition.
 #![expect(clippy::print_stdout, reason = "it shows what it does")]
 
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use workflow_core::prelude::*;
@@ -14,11 +15,39 @@ async fn step(ctx: &JobContext, number: u64) -> u64 {
     number + 1
 }
 
+#[job]
+async fn other_step(number: u64) -> u64 {
+    number + 1
+}
+
+/// Whether the definitions are the other ones.
+static CHANGED: OnceLock<()> = OnceLock::new();
+
 #[register_workflow(name = "four_steps")]
 async fn four_steps(ctx: WorkflowContext) -> Result<u64, JobError> {
     let mut number = 0;
-    for _ in 0..4 {
+    if CHANGED.get().is_some() {
+        number = ctx.run(other_step, number).await?;
+    }
+    while number < 4 {
         number = ctx.run(step, number).await?;
+    }
+    Ok(number)
+}
+
+#[job]
+async fn part(ctx: &JobContext, number: u64) -> u64 {
+    ctx.sleep(Duration::from_millis(200)).await;
+    println!("made {}", ctx.idempotency_key());
+    number + 1
+}
+
+/// Six short parts, for many runs at once.
+#[register_workflow(name = "six_parts")]
+async fn six_parts(ctx: WorkflowContext) -> Result<u64, JobError> {
+    let mut number = 0;
+    while number < 6 {
+        number = ctx.run(part, number).await?;
     }
     Ok(number)
 }
@@ -28,6 +57,9 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut arguments = std::env::args().skip(1);
     let address = arguments.next().ok_or("expected the address of a Temporal server")?;
     let prefix = arguments.next().ok_or("expected the prefix of the task queues")?;
+    if arguments.next().is_some() {
+        CHANGED.get_or_init(|| ());
+    }
     let client = TemporalClient::connect(&TemporalOptions::new().address(address)).await?;
     let engine = Engine::builder().queue_prefix(prefix).build();
     let worker = TemporalWorker::new(client, engine);

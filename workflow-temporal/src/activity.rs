@@ -16,6 +16,7 @@ use temporalio_common::error::ApplicationFailure;
 use temporalio_sdk::activities::{
     ActivityContext, ActivityDefinitions, ActivityError, ActivityImplementer, ExecutableActivity,
 };
+use tracing::Instrument as _;
 use workflow_core::engine::Engine;
 use workflow_core::event::Failure;
 use workflow_core::executor::{
@@ -24,7 +25,9 @@ use workflow_core::executor::{
 };
 use workflow_core::job::JobErrorKind;
 use workflow_core::registry;
+use workflow_core::run_log::OutputStream;
 
+use crate::logs::{AttemptLog, Logs};
 use crate::names::{self, named};
 use crate::payload;
 
@@ -43,12 +46,15 @@ pub(crate) struct Activities {
     stopping: AtomicBool,
     held: Mutex<HashMap<u64, AttemptRequest>>,
     next_key: AtomicU64,
+    /// Where the output of jobs is written.
+    logs: Option<Arc<Logs>>,
 }
 
 impl Activities {
     pub(crate) fn new(
         engine: Engine,
         lease: Duration,
+        logs: Option<Arc<Logs>>,
     ) -> Result<Arc<Self>, registry::RegistryError> {
         let mut types: Vec<String> = registry::jobs().map(|job| job.name.to_owned()).collect();
         // Functions without a context are workflows and jobs at once.
@@ -62,6 +68,7 @@ impl Activities {
             stopping: AtomicBool::new(false),
             held: Mutex::default(),
             next_key: AtomicU64::new(0),
+            logs,
         }))
     }
 
@@ -93,18 +100,24 @@ impl Activities {
         let invalid = |error: String| ApplicationFailure::non_retryable(error);
         let input = payload::read(&input.payloads).map_err(|error| invalid(error.to_string()))?;
         let (heartbeat, heartbeats) = tokio::sync::mpsc::unbounded_channel();
-        let surroundings = Arc::new(ActivitySurroundings { ctx: ctx.clone(), heartbeat });
+        let surroundings = |task: &JobTask| {
+            let log = self.logs.as_ref().map(|logs| logs.attempt(task));
+            Arc::new(ActivitySurroundings { ctx: ctx.clone(), heartbeat, log })
+        };
         if ctx.info().activity_type == LOCAL {
             let key = input.as_u64().unwrap_or(u64::MAX);
             let attempt = self.attempts().get(&key).cloned();
             let gone = || ApplicationFailure::new("another worker makes the attempt by now");
-            let outcome = attempt.ok_or_else(gone)?.perform_here(&self.engine, surroundings).await;
+            let attempt = attempt.ok_or_else(gone)?;
+            let (span, surroundings) = (span(&ctx, &attempt.task), surroundings(&attempt.task));
+            let outcome = attempt.perform_here(&self.engine, surroundings).instrument(span).await;
             // Its failures are no failures of the local activity, which Temporal would retry.
             return Ok(json!(outcome));
         }
         let task: JobTask =
             serde_json::from_value(input).map_err(|error| invalid(error.to_string()))?;
-        let attempt = perform(&self.engine, task, surroundings);
+        let (span, surroundings) = (span(&ctx, &task), surroundings(&task));
+        let attempt = perform(&self.engine, task, surroundings).instrument(span);
         let alive = keep_alive(&ctx, self.lease / 3, heartbeats);
         let outcome = match select(pin!(attempt), pin!(alive)).await {
             Either::Left((outcome, _)) => outcome,
@@ -183,15 +196,31 @@ async fn keep_alive(
     }
 }
 
+/// The span of an attempt, as an engine has it, with the workflow ID.
+fn span(ctx: &ActivityContext, task: &JobTask) -> tracing::Span {
+    let JobTask { run, workflow, job, attempt, .. } = task;
+    let workflow_id = ctx.info().workflow_id.as_deref();
+    let run = tracing::info_span!("run", workflow, %run, workflow_id);
+    let job = tracing::info_span!(parent: &run, "job", job);
+    tracing::info_span!(parent: &job, "attempt", attempt)
+}
+
 struct ActivitySurroundings {
     ctx: ActivityContext,
     heartbeat: tokio::sync::mpsc::UnboundedSender<()>,
+    log: Option<AttemptLog>,
 }
 
 impl Surroundings for ActivitySurroundings {
     fn heartbeat(&self) {
         // Fails once the attempt is over.
         let _over = self.heartbeat.send(());
+    }
+
+    fn print(&self, stream: OutputStream, text: &str) {
+        if let Some(log) = &self.log {
+            log.print(stream, text);
+        }
     }
 
     fn cancelled(&self) -> BoxFuture<'static, ()> {

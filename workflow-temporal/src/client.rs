@@ -2,9 +2,9 @@
 
 mod error;
 mod run;
+mod state;
 
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use futures::TryStreamExt as _;
 use serde::Serialize;
@@ -14,20 +14,21 @@ use temporalio_client::{
     Client, UntypedWorkflowHandle, WorkflowDescribeOptions, WorkflowExecutionInfo,
     WorkflowListOptions, WorkflowStartOptions,
 };
-use temporalio_common::search_attributes::{SearchAttributeKey, SearchAttributes};
-use temporalio_common::{MemoValues, UntypedWorkflow};
-use workflow_core::definition::Metadata;
-use workflow_core::engine::{IntoWorkflow, LookupError};
+use temporalio_common::UntypedWorkflow;
+use workflow_core::engine::{Engine, IntoWorkflow, LookupError};
+use workflow_core::flow_control::FlowControl;
 use workflow_core::id::RunId;
 use workflow_core::store::{DEFAULT_PREFIX, queue_of};
 use workflow_core::{Status, Workflow};
 
 use crate::client::run::status_of;
 use crate::connect::{ConnectError, TemporalOptions};
+use crate::labels::{self, Origin, seconds};
 use crate::payload;
 
 pub use error::{CallError, StartError};
 pub use run::TemporalRun;
+pub use state::{AttemptState, RunState};
 
 /// A client of a Temporal server, for workflows that a [`TemporalWorker`](crate::TemporalWorker)
 /// runs.
@@ -47,6 +48,7 @@ pub struct TemporalClient {
     client: Client,
     queue_prefix: Arc<str>,
     attributes: Attributes,
+    engine: Engine,
 }
 
 /// Whether runs get the search attributes `Project`, `Domain` and `Tags`.
@@ -60,10 +62,6 @@ pub enum Attributes {
     Search,
 }
 
-const PROJECT: SearchAttributeKey<String> = SearchAttributeKey::keyword("Project");
-const DOMAIN: SearchAttributeKey<String> = SearchAttributeKey::keyword("Domain");
-const TAGS: SearchAttributeKey<Vec<String>> = SearchAttributeKey::keyword_list("Tags");
-
 impl TemporalClient {
     /// Connects to a server.
     ///
@@ -72,7 +70,12 @@ impl TemporalClient {
     /// Fails if the options are invalid, and if the server does not answer or rejects the client.
     pub async fn connect(options: &TemporalOptions) -> Result<Self, ConnectError> {
         let client = options.connect().await?;
-        Ok(Self { client, queue_prefix: DEFAULT_PREFIX.into(), attributes: Attributes::None })
+        Ok(Self {
+            client,
+            queue_prefix: DEFAULT_PREFIX.into(),
+            attributes: Attributes::None,
+            engine: Engine::default(),
+        })
     }
 
     /// Sets the prefix of the default task queues, which must be that of the workers' engine:
@@ -82,6 +85,14 @@ impl TemporalClient {
     pub fn queue_prefix(mut self, prefix: impl Into<Arc<str>>) -> Self {
         self.queue_prefix = prefix.into();
         self
+    }
+
+    /// Sets the engine with the state that jobs of the workflows need, and its prefix of task
+    /// queues. It replays the histories of runs that no worker knows. Default: one without state.
+    #[must_use]
+    pub fn engine(self, engine: Engine) -> Self {
+        let prefix: Arc<str> = engine.queue_prefix().into();
+        Self { engine, ..self }.queue_prefix(prefix)
     }
 
     /// Sets whether runs get search attributes. Default: [`Attributes::None`].
@@ -112,6 +123,7 @@ impl TemporalClient {
             input: None,
             workflow_id: None,
             task_queue: None,
+            priority: 0,
         }
     }
 
@@ -121,17 +133,40 @@ impl TemporalClient {
     ///
     /// Fails if there is none.
     pub async fn find(&self, workflow_id: &str) -> Result<TemporalRun, CallError> {
+        self.find_execution(workflow_id, None).await
+    }
+
+    /// Returns a handle on the run of which this execution is a part.
+    async fn find_execution(
+        &self,
+        workflow_id: &str,
+        execution: Option<String>,
+    ) -> Result<TemporalRun, CallError> {
+        let handle = self.execution(workflow_id, execution);
+        let found = handle.describe(WorkflowDescribeOptions::builder().build()).await;
+        let found = found.map_err(CallError::of_interaction)?;
+        let first = run::first_execution(&found).parse();
+        Ok(TemporalRun {
+            client: self.clone(),
+            workflow: found.workflow_type().to_owned(),
+            run: first.map_err(|_| CallError::foreign(workflow_id))?,
+            id: workflow_id.to_owned(),
+            input: None,
+        })
+    }
+
+    /// A handle on an execution: the latest one with this workflow ID, if none is named.
+    fn execution(
+        &self,
+        workflow_id: &str,
+        execution: Option<String>,
+    ) -> UntypedWorkflowHandle<Client> {
         let info = WorkflowExecutionInfo::builder()
             .namespace(self.namespace())
             .workflow_id(workflow_id)
+            .maybe_run_id(execution)
             .build();
-        let handle: UntypedWorkflowHandle<Client> = info.bind_untyped(self.client.clone());
-        let found = handle.describe(WorkflowDescribeOptions::builder().build()).await;
-        let found = found.map_err(CallError::of_interaction)?;
-        let run = found.run_id().parse().map_err(|_| CallError::foreign(workflow_id))?;
-        let name = found.workflow_type().to_owned();
-        let id = workflow_id.to_owned();
-        Ok(TemporalRun { handle: Arc::new(handle), workflow: name, run, id, input: None })
+        info.bind_untyped(self.client.clone())
     }
 }
 
@@ -143,6 +178,7 @@ pub struct StartRequest {
     input: Option<Result<Json, serde_json::Error>>,
     workflow_id: Option<String>,
     task_queue: Option<String>,
+    priority: i32,
 }
 
 impl StartRequest {
@@ -166,6 +202,14 @@ impl StartRequest {
         self
     }
 
+    /// Sets the priority of the run among those of its task queue: higher ones begin first, and
+    /// their jobs run first. Temporal has five priorities: more than 2 counts as 2, and less than -2
+    /// as -2. Default: 0.
+    pub fn priority(mut self, priority: i32) -> Self {
+        self.priority = priority;
+        self
+    }
+
     /// Starts the run, and returns when Temporal has it.
     ///
     /// # Errors
@@ -173,7 +217,7 @@ impl StartRequest {
     /// Fails if there is no such workflow, if the input does not fit, if a workflow with this ID is
     /// running, or if the server does not accept the workflow.
     pub async fn start(self) -> Result<TemporalRun, StartError> {
-        let Self { client, workflow, input, workflow_id, task_queue } = self;
+        let Self { client, workflow, input, workflow_id, task_queue, priority } = self;
         let workflow = workflow.map_err(StartError::Lookup)?;
         let name = workflow.name().to_string();
         let input = input.transpose().map_err(StartError::Input)?;
@@ -182,10 +226,12 @@ impl StartRequest {
         let id = workflow_id.unwrap_or_else(|| format!("{name}-{}", RunId::random()));
         let queue = task_queue.unwrap_or_else(|| queue_of(&client.queue_prefix, metadata.domain()));
         let mut options = WorkflowStartOptions::new(queue, id.clone()).build();
-        options.memo = Some(memo(metadata));
+        // Temporal counts from 1, for the most urgent runs, to 5.
+        options.priority.priority_key = Some((3 - priority.clamp(-2, 2)).unsigned_abs());
+        options.memo = Some(labels::memo(metadata));
         options.search_attributes = match client.attributes {
             Attributes::None => None,
-            Attributes::Search => Some(search_attributes(metadata)),
+            Attributes::Search => Some(labels::search_attributes(metadata)),
         };
         options.static_summary = metadata.description().map(str::to_owned);
         let payloads = payload::write_input(input.as_ref());
@@ -205,13 +251,16 @@ impl StartRequest {
             workflow: name.clone(),
             error: "the server returned no run ID that is a UUID".into(),
         })?;
-        Ok(TemporalRun { handle: Arc::new(handle), workflow: name, run, id, input })
+        Ok(TemporalRun { client, workflow: name, run, id, input })
     }
 }
 
 /// Checks that a workflow accepts an input and can be planned, before Temporal has it.
 pub(crate) fn check(workflow: &dyn Workflow, input: Option<&Json>) -> Result<(), StartError> {
     let workflow_name = || workflow.name().to_string();
+    if workflow.metadata().flow_control().is_some_and(FlowControl::has_limits) {
+        return Err(StartError::Limits { workflow: workflow_name() });
+    }
     let mismatch = |reason| StartError::Mismatch { workflow: workflow_name(), reason };
     let input = match (workflow.input(), input) {
         (None, None | Some(Json::Null)) => None,
@@ -223,31 +272,6 @@ pub(crate) fn check(workflow: &dyn Workflow, input: Option<&Json>) -> Result<(),
     };
     let planned = workflow.plan(input.as_deref()).map(drop);
     planned.map_err(|error| StartError::Plan { workflow: workflow_name(), error })
-}
-
-/// Project, domain and tags, for people.
-fn memo(metadata: &Metadata) -> MemoValues {
-    let mut memo = MemoValues::new();
-    for (key, value) in [("project", metadata.project()), ("domain", metadata.domain())] {
-        if let Some(value) = value {
-            memo.insert(key, value.to_owned());
-        }
-    }
-    let tags: Vec<String> = metadata.tags().map(str::to_owned).collect();
-    if !tags.is_empty() {
-        memo.insert("tags", tags);
-    }
-    memo
-}
-
-fn search_attributes(metadata: &Metadata) -> SearchAttributes {
-    let tags: Vec<String> = metadata.tags().map(str::to_owned).collect();
-    let updates = [
-        metadata.project().map(|project| PROJECT.value_set(project.to_owned())),
-        metadata.domain().map(|domain| DOMAIN.value_set(domain.to_owned())),
-        (!tags.is_empty()).then(|| TAGS.value_set(tags)),
-    ];
-    SearchAttributes::new(updates.into_iter().flatten())
 }
 
 /// A run in a list.
@@ -270,6 +294,23 @@ pub struct RunSummary {
     pub ended_at: Option<u64>,
 }
 
+impl RunSummary {
+    fn of(execution: &temporalio_client::WorkflowExecution) -> Self {
+        let origin = Origin::of(&execution.memo());
+        let run = origin.as_ref().map(|origin| origin.run.to_string());
+        let started_at = origin.and_then(|origin| origin.started_at).or(execution.start_time());
+        Self {
+            workflow_id: execution.id().to_owned(),
+            run_id: run.unwrap_or_else(|| execution.run_id().to_owned()),
+            workflow: execution.workflow_type().to_owned(),
+            status: status_of(execution.status()),
+            task_queue: execution.task_queue().to_owned(),
+            started_at: started_at.map(seconds),
+            ended_at: execution.close_time().map(seconds),
+        }
+    }
+}
+
 impl TemporalClient {
     /// Lists the latest runs of the namespace, the newest first. `filter` is a list filter of
     /// Temporal, such as `WorkflowType = 'book' AND ExecutionStatus = 'Running'`; empty for all.
@@ -279,22 +320,16 @@ impl TemporalClient {
     /// Fails if the filter is invalid, or if the server does not answer.
     pub async fn list(&self, filter: &str, limit: usize) -> Result<Vec<RunSummary>, CallError> {
         let options = WorkflowListOptions::builder().limit(limit).build();
+        // The other executions of a run that continued as new.
+        let latest = "ExecutionStatus != 'ContinuedAsNew'";
+        let filter = match filter.trim() {
+            "" => latest.to_owned(),
+            filter => format!("({filter}) AND {latest}"),
+        };
         let found = self.client.list_workflows(filter, options);
         let found: Vec<_> =
             found.try_collect().await.map_err(|error| CallError::Server(error.into()))?;
-        let seconds = |time: SystemTime| {
-            time.duration_since(UNIX_EPOCH).map(|since| since.as_secs()).unwrap_or_default()
-        };
-        let summary = |run: &temporalio_client::WorkflowExecution| RunSummary {
-            workflow_id: run.id().to_owned(),
-            run_id: run.run_id().to_owned(),
-            workflow: run.workflow_type().to_owned(),
-            status: status_of(run.status()),
-            task_queue: run.task_queue().to_owned(),
-            started_at: run.start_time().map(seconds),
-            ended_at: run.close_time().map(seconds),
-        };
-        Ok(found.iter().map(summary).collect())
+        Ok(found.iter().map(RunSummary::of).collect())
     }
 
     /// Finds a run by what people write: its workflow ID, its run ID, or `latest`.
@@ -309,8 +344,12 @@ impl TemporalClient {
         }
         match self.find(text).await {
             Err(CallError::NotFound) if text.parse::<RunId>().is_ok() => {
-                let found = self.list(&format!("RunId = '{text}'"), 1).await?;
-                self.find(&found.first().ok_or(CallError::NotFound)?.workflow_id).await
+                let options = WorkflowListOptions::builder().limit(1).build();
+                let found = self.client.list_workflows(format!("RunId = '{text}'"), options);
+                let found: Vec<_> =
+                    found.try_collect().await.map_err(|error| CallError::Server(error.into()))?;
+                let found = found.first().ok_or(CallError::NotFound)?;
+                self.find_execution(found.id(), Some(found.run_id().to_owned())).await
             }
             found => found,
         }

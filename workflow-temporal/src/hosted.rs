@@ -1,11 +1,10 @@
-//! A registered workflow as a workflow of the SDK: its routine, signals, queries and updates.
+//! A registered workflow as a workflow of the SDK: its signals, queries and updates.
+
+mod drive;
 
 use std::any::Any;
 use std::collections::VecDeque;
-use std::future::{Future as _, poll_fn};
-use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
 use futures::FutureExt as _;
 use futures::future::LocalBoxFuture;
@@ -13,28 +12,21 @@ use serde::Deserialize;
 use serde_json::{Value as Json, json};
 use temporalio_common::WorkflowDefinition;
 use temporalio_common::data_converters::{PayloadConverter, RawValue};
-use temporalio_common::error::ApplicationFailure;
 use temporalio_common::protos::temporal::api::common::v1::Payloads;
 use temporalio_sdk::workflow_interceptors::WorkflowOutputValue;
 use temporalio_sdk::workflows::{
     UpdateDefinitionDescriptor, WorkflowDefinitionDescriptor, WorkflowError, WorkflowImplementation,
 };
-use temporalio_sdk::{
-    WaitConditionOptions, WorkflowCancellationToken, WorkflowContext, WorkflowContextView,
-    WorkflowTermination,
-};
+use temporalio_sdk::{WorkflowContext, WorkflowContextView, WorkflowTermination};
+use workflow_core::Workflow;
 use workflow_core::event::{Event, JobView, RunView};
-use workflow_core::executor::{DelegatedRun, RunControl};
-use workflow_core::id::RunId;
-use workflow_core::{Report, RunError, Workflow};
+use workflow_core::executor::RunControl;
 
-use crate::bridge::{Bridge, Woken};
-use crate::message::{AWAITING, DELIVER, EVENTS, PROGRESS, chain};
-use crate::request::{Answer, Plan, begin};
+use crate::message::{AWAITING, DELIVER, EVENTS, EventPage, PROGRESS};
+use crate::request::Plan;
 use crate::{names, payload};
 
-/// The type of the failure of a workflow whose run failed.
-const RUN_FAILED: &str = "RunFailed";
+use drive::drive;
 
 /// An execution of a registered workflow.
 pub(crate) struct Hosted {
@@ -56,7 +48,10 @@ impl Hosted {
 
     fn answer(&self, query: &str, input: &Json) -> Result<Json, WorkflowError> {
         match query {
-            EVENTS => Ok(json!(self.events(input["from"].as_u64().unwrap_or_default()))),
+            EVENTS => {
+                let from = input["from"].as_u64().unwrap_or_default();
+                Ok(json!(EventPage::of(from, self.events(from))))
+            }
             PROGRESS => Ok(progress(&self.events(0))),
             AWAITING => {
                 let awaited = self.control.as_ref().map(RunControl::awaited_signals);
@@ -147,13 +142,7 @@ impl WorkflowImplementation for Hosted {
     ) -> LocalBoxFuture<'static, Result<Box<dyn WorkflowOutputValue>, WorkflowTermination>> {
         async move {
             let payloads = input.map(|input| input.payloads).unwrap_or_default();
-            let input = match payloads.is_empty() {
-                true => None,
-                false => Some(payload::read(&payloads).map_err(|error| {
-                    failed(format!("the input of the workflow is not JSON: {error}"))
-                })?),
-            };
-            let output = drive(&ctx, input).await?;
+            let output = drive(&ctx, &payloads).await?;
             Ok(Box::new(output) as Box<dyn WorkflowOutputValue>)
         }
         .boxed_local()
@@ -240,135 +229,4 @@ fn delivery(update: &str, input: Json) -> Result<Delivery, WorkflowError> {
     serde_json::from_value(input).map_err(|error| {
         invalid(format!("invalid input of update `{DELIVER}`: {error}; write {{\"signal\": ..}}"))
     })
-}
-
-/// A workflow that has failed for good.
-fn failed(message: String) -> WorkflowTermination {
-    let failure = ApplicationFailure::builder(message).type_name(RUN_FAILED.to_owned());
-    WorkflowTermination::from(failure.non_retryable(true).build())
-}
-
-/// Runs the workflow to its end.
-async fn drive(
-    ctx: &WorkflowContext<Hosted>,
-    input: Option<Json>,
-) -> Result<Json, WorkflowTermination> {
-    let bridge = Bridge::default();
-    bridge.set_time(ctx.workflow_time());
-    let mut run = start(ctx, input, &bridge).await?;
-    let control = run.control();
-    ctx.state_mut(|hosted| hosted.control = Some(control.clone()));
-    let mut requests: Vec<LocalBoxFuture<'static, Answer>> = Vec::new();
-    let (woken, waker) = Woken::new();
-    let mut is_cancelled = false;
-    let ended = loop {
-        bridge.set_time(ctx.workflow_time());
-        for (name, payload) in ctx.state_mut(|hosted| std::mem::take(&mut hosted.signals)) {
-            control.signal(name, payload);
-        }
-        let mut ended = None;
-        while ended.is_none() && woken.take() {
-            let polled = Pin::new(&mut run).poll(&mut Context::from_waker(&waker));
-            if let Poll::Ready(result) = polled {
-                ended = Some(result);
-            }
-        }
-        if let Some(ended) = ended {
-            break ended;
-        }
-        let plan = ctx.state(|hosted| hosted.plan.clone());
-        requests.extend(bridge.take().into_iter().map(|request| begin(ctx, &plan, request)));
-        if requests.is_empty() && control.awaited_signals().is_empty() {
-            return Err(failed(foreign_wait(ctx.info().workflow_type())));
-        }
-        let was_cancelled = is_cancelled;
-        let answers = until_something_happens(ctx, &mut requests, &woken, &mut is_cancelled);
-        for answer in answers.await {
-            answer();
-        }
-        if is_cancelled && !was_cancelled {
-            control.cancel();
-        }
-    };
-    // What the engine no longer needs must be cancelled, as it would be in a later task.
-    drop(requests);
-    finish(ended)
-}
-
-/// Begins the run. What another version of the program can repair fails only the workflow task,
-/// which Temporal retries.
-async fn start(
-    ctx: &WorkflowContext<Hosted>,
-    input: Option<Json>,
-    bridge: &Bridge,
-) -> Result<DelegatedRun, WorkflowTermination> {
-    let (workflow, engine) =
-        ctx.state(|hosted| (Arc::clone(&hosted.workflow), hosted.plan.engine.clone()));
-    let id: RunId = ctx
-        .run_id()
-        .parse()
-        .map_err(|_| failed(format!("the run ID `{}` of Temporal is not a UUID", ctx.run_id())))?;
-    let mut request = engine.run(workflow);
-    if let Some(input) = input {
-        request = request.input(input);
-    }
-    match request.delegate(bridge.clone(), bridge.clone(), id) {
-        Ok(run) => Ok(run),
-        Err(error @ RunError::Input { .. }) => Err(failed(chain(&error))),
-        Err(error) => {
-            ctx.force_task_fail(chain(&error));
-            std::future::pending().await
-        }
-    }
-}
-
-fn foreign_wait(workflow: &str) -> String {
-    format!(
-        "workflow `{workflow}` waits for something that is no job, child workflow, sleep of its \
-         context or signal; on Temporal, move it into a job"
-    )
-}
-
-/// Waits until a request is answered, a signal arrives, or the workflow is cancelled.
-async fn until_something_happens(
-    ctx: &WorkflowContext<Hosted>,
-    requests: &mut Vec<LocalBoxFuture<'static, Answer>>,
-    woken: &Woken,
-    is_cancelled: &mut bool,
-) -> Vec<Answer> {
-    // A cancelled workflow still receives signals.
-    let mut options = WaitConditionOptions::default();
-    options.cancellation_token = Some(WorkflowCancellationToken::new());
-    let signalled = ctx.wait_condition_with_options(|hosted| !hosted.signals.is_empty(), options);
-    let mut signalled = pin!(signalled);
-    let mut stopped = pin!(ctx.cancelled());
-    poll_fn(|cx| {
-        let mut answers = Vec::new();
-        requests.retain_mut(|request| match request.as_mut().poll(cx) {
-            Poll::Ready(answer) => {
-                answers.push(answer);
-                false
-            }
-            Poll::Pending => true,
-        });
-        let mut happened = !answers.is_empty() || woken.is_set();
-        if !*is_cancelled && stopped.as_mut().poll(cx).is_ready() {
-            (*is_cancelled, happened) = (true, true);
-        }
-        // Polled last, because its end must not be lost.
-        if !happened {
-            happened = signalled.as_mut().poll(cx).is_ready();
-        }
-        if happened { Poll::Ready(answers) } else { Poll::Pending }
-    })
-    .await
-}
-
-fn finish(ended: Result<Report, RunError>) -> Result<Json, WorkflowTermination> {
-    match ended {
-        // A workflow without an output returns null.
-        Ok(report) => Ok(report.output_json().unwrap_or_default()),
-        Err(RunError::Cancelled(_)) => Err(WorkflowTermination::cancelled()),
-        Err(error) => Err(failed(chain(&error))),
-    }
 }

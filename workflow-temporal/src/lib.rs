@@ -16,13 +16,17 @@
 //!   `ctx.sleep` and signals fails the run with the cure.
 //! - Limits of engines and workflows (`limit`) do not hold; the slots of workers do.
 //! - Times of less than a second take about a second, because Temporal's timers are coarse.
-//! - What jobs print stays with the worker.
+//! - What jobs print stays on the machine of the worker, in the `runs_dir` of its engine.
 
 mod activity;
 mod bridge;
 mod client;
 mod connect;
+mod continuation;
+mod history;
 mod hosted;
+mod labels;
+mod logs;
 mod message;
 mod names;
 mod payload;
@@ -32,7 +36,8 @@ mod schedules;
 mod worker;
 
 pub use client::{
-    Attributes, CallError, RunSummary, StartError, StartRequest, TemporalClient, TemporalRun,
+    AttemptState, Attributes, CallError, RunState, RunSummary, StartError, StartRequest,
+    TemporalClient, TemporalRun,
 };
 pub use connect::{AddressError, ConnectError, TemporalOptions, Tls};
 pub use replay::{ReplayError, replay};

@@ -1,6 +1,9 @@
-//! The names of queries and updates, and the texts of errors.
+//! Queries and updates: their names and answers, and the texts of errors.
 
 use std::error::Error;
+
+use serde::{Deserialize, Serialize};
+use workflow_core::event::Event;
 
 /// The name of the query for the recorded events, from a sequence number on.
 pub(crate) const EVENTS: &str = "events";
@@ -10,6 +13,32 @@ pub(crate) const PROGRESS: &str = "progress";
 pub(crate) const AWAITING: &str = "awaiting";
 /// The name of the update that delivers a signal, if a job waits for it.
 pub(crate) const DELIVER: &str = "deliver";
+
+/// The answer to the query [`EVENTS`].
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct EventPage {
+    pub(crate) events: Vec<Event>,
+    /// The sequence number of the first event that did not fit; `None` after the latest event.
+    pub(crate) next: Option<u64>,
+}
+
+/// The length of the JSON of a page. Temporal rejects 2 MiB.
+const PAGE_LENGTH: usize = 1_000_000;
+
+impl EventPage {
+    /// As many of these events as fit, and at least one. The first one has the number `from`.
+    pub(crate) fn of(from: u64, mut events: Vec<Event>) -> Self {
+        let mut length = 0;
+        let mut fits = |event: &Event| {
+            length += serde_json::to_vec(event).map_or(0, |json| json.len());
+            length <= PAGE_LENGTH
+        };
+        let count = events.iter().take_while(|event| fits(event)).count().max(1);
+        let next = (count < events.len()).then_some(from + count as u64);
+        events.truncate(count);
+        Self { events, next }
+    }
+}
 
 /// The text of an error and its causes.
 pub(crate) fn chain(error: &dyn Error) -> String {

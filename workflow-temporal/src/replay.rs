@@ -1,17 +1,21 @@
 //! Replays recorded histories, to find changes of code that running workflows would not survive.
 
+use std::sync::{Arc, Mutex, PoisonError};
+
 use temporalio_client::WorkflowHistory;
+use temporalio_common::protos::temporal::api::history::v1::{History, HistoryEvent};
 use temporalio_sdk::workflow_replayer::{WorkflowReplayer, WorkflowReplayerOptions};
 use tokio::task::LocalSet;
 use workflow_core::engine::Engine;
+use workflow_core::event::Event;
+use workflow_core::executor::RunControl;
 use workflow_core::registry::{self, RegistryError};
 
 use crate::activity::Activities;
 use crate::hosted::Hosted;
 use crate::message::chain;
 use crate::names::named;
-use crate::request::{Placement, Plan};
-use crate::worker::LEASE;
+use crate::request::{LEASE, Placement, Plan};
 
 /// Replays a history that [`TemporalRun::history`](crate::TemporalRun::history) returned with the
 /// registered workflows of this program, without a server: the workflow must request the same
@@ -28,12 +32,32 @@ use crate::worker::LEASE;
 pub fn replay(engine: &Engine, history: &[u8], placement: Placement) -> Result<(), ReplayError> {
     let history = WorkflowHistory::from_json(history);
     let history = history.map_err(|error| ReplayError::History(chain(&error)))?;
-    let plan = Plan {
-        engine: engine.clone(),
-        activities: Activities::new(engine.clone(), LEASE)?,
-        placement,
-        lease: LEASE,
+    let plan = Plan::new(engine.clone(), Activities::new(engine.clone(), LEASE, None)?);
+    run(&Plan { placement, ..plan }, history)
+}
+
+/// The events of the run with this history, which is replayed. Blocks the calling thread.
+///
+/// # Errors
+///
+/// As [`replay`].
+pub(crate) fn events(engine: &Engine, history: &[HistoryEvent]) -> Result<Vec<Event>, ReplayError> {
+    let activities = Activities::new(engine.clone(), LEASE, None)?;
+    let replay = |placement| {
+        let observer = Arc::new(Mutex::new(None::<RunControl>));
+        let plan = Plan::new(engine.clone(), Arc::clone(&activities));
+        let plan = Plan { placement, observer: Some(Arc::clone(&observer)), ..plan };
+        run(&plan, History { events: history.to_vec() }.into())?;
+        let control = observer.lock().unwrap_or_else(PoisonError::into_inner).take();
+        Ok(control.map(|control| control.events(0)).unwrap_or_default())
     };
+    // The history does not say where the worker makes attempts.
+    replay(Placement::Activities)
+        .or_else(|error| replay(Placement::LocalActivities).map_err(|_: ReplayError| error))
+}
+
+/// Replays a history with the registered workflows.
+fn run(plan: &Plan, history: WorkflowHistory) -> Result<(), ReplayError> {
     let mut options = WorkflowReplayerOptions::new();
     for entry in registry::list()? {
         let (name, plan) = (entry.name().to_owned(), plan.clone());

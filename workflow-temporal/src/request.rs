@@ -2,7 +2,7 @@
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::FutureExt as _;
@@ -20,7 +20,9 @@ use temporalio_sdk::{
     ParentClosePolicy, TimerOptions, WorkflowCancellationToken, WorkflowContext,
 };
 use workflow_core::engine::Engine;
-use workflow_core::executor::{self, AttemptOutcome, AttemptRequest, ChildRequest, is_addressable};
+use workflow_core::executor::{
+    self, AttemptOutcome, AttemptRequest, ChildRequest, RunControl, is_addressable,
+};
 use workflow_core::store::queue_of;
 use workflow_core::{JobError, registry};
 
@@ -37,6 +39,39 @@ pub(crate) struct Plan {
     pub(crate) placement: Placement,
     /// A worker that is silent for so long is dead.
     pub(crate) lease: Duration,
+    /// The number of events from which on a history continues as new.
+    pub(crate) history_limit: u32,
+    /// Receives the control of the run, in a replay that reads its events.
+    pub(crate) observer: Observer,
+}
+
+/// The control of a run that is replayed.
+pub(crate) type Observer = Option<Arc<Mutex<Option<RunControl>>>>;
+
+/// The default lease.
+pub(crate) const LEASE: Duration = Duration::from_secs(8);
+/// The default: a tenth of the events at which Temporal ends a workflow.
+pub(crate) const HISTORY_LIMIT: u32 = 5_000;
+
+impl Plan {
+    /// The default plan.
+    pub(crate) fn new(engine: Engine, activities: Arc<Activities>) -> Self {
+        Self {
+            engine,
+            activities,
+            placement: Placement::default(),
+            lease: LEASE,
+            history_limit: HISTORY_LIMIT,
+            observer: None,
+        }
+    }
+
+    /// Shows the control of a run to the observer.
+    pub(crate) fn observe(&self, control: &RunControl) {
+        if let Some(observer) = &self.observer {
+            *observer.lock().unwrap_or_else(PoisonError::into_inner) = Some(control.clone());
+        }
+    }
 }
 
 /// Where attempts of jobs are made.

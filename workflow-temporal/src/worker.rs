@@ -19,9 +19,10 @@ use workflow_core::worker::Preset;
 use crate::activity::{Activities, SharedActivities};
 use crate::client::TemporalClient;
 use crate::hosted::Hosted;
+use crate::logs::Logs;
 use crate::message::chain;
 use crate::names::named;
-use crate::request::{Placement, Plan};
+use crate::request::{HISTORY_LIMIT, LEASE, Placement, Plan};
 
 /// Serves task queues of a Temporal server with the registered workflows and jobs of this program.
 ///
@@ -54,19 +55,22 @@ pub struct TemporalWorker {
     lease: Duration,
     sticky_timeout: Duration,
     shutdown_grace: Duration,
+    history_limit: u32,
 }
 
-/// The defaults: a dead worker is replaced within 12 s.
-pub(crate) const LEASE: Duration = Duration::from_secs(8);
+/// The default: with the lease, a dead worker is replaced within 12 s.
 const STICKY_TIMEOUT: Duration = Duration::from_secs(1);
 const SHUTDOWN_GRACE: Duration = Duration::from_secs(5);
 const SLOTS: usize = 100;
 const CACHED: usize = 1000;
+/// An execution must have room for some steps.
+const LEAST_HISTORY_LIMIT: u32 = 10;
 
 impl TemporalWorker {
     /// Creates a worker for the task queues of all registered workflows, `{prefix}-{domain}` for
-    /// each domain and `{prefix}-workflows`, and those that `#[job(task_queue = ..)]` names. The engine provides the prefix, the application
-    /// state, and replacements of jobs. Its store, limits and clock are not used.
+    /// each domain and `{prefix}-workflows`, and those that `#[job(task_queue = ..)]` names. The
+    /// engine provides the prefix, the application state, replacements of jobs, and the folder for
+    /// what jobs print. Its store, limits and clock are not used.
     pub fn new(client: TemporalClient, engine: Engine) -> Self {
         Self {
             client,
@@ -79,6 +83,7 @@ impl TemporalWorker {
             lease: LEASE,
             sticky_timeout: STICKY_TIMEOUT,
             shutdown_grace: SHUTDOWN_GRACE,
+            history_limit: HISTORY_LIMIT,
         }
     }
 
@@ -161,6 +166,15 @@ impl TemporalWorker {
         self
     }
 
+    /// Sets the number of events from which on a workflow continues as new, if Temporal does not
+    /// suggest it earlier. The next execution goes on with the recorded events of the run, once no
+    /// job and no child workflow is running. From a quarter more events on, no other job starts
+    /// before that. Less than 10 counts as 10. Default: 5,000.
+    pub fn history_limit(mut self, events: u32) -> Self {
+        self.history_limit = events.max(LEAST_HISTORY_LIMIT);
+        self
+    }
+
     /// The task queues that it serves, in alphabetical order.
     ///
     /// # Errors
@@ -187,7 +201,8 @@ impl TemporalWorker {
     ///
     /// Fails if the registry is invalid, or if the server rejects the worker.
     pub async fn run(self, stop: impl Future<Output = ()>) -> Result<(), WorkerError> {
-        let activities = Activities::new(self.engine.clone(), self.lease)?;
+        let logs = self.engine.runs_dir().map(|folder| Logs::new(folder.to_owned()));
+        let activities = Activities::new(self.engine.clone(), self.lease, logs)?;
         let (started, start) = oneshot::channel();
         let (end, ended) = oneshot::channel();
         let runtime = tokio::runtime::Handle::current();
@@ -238,10 +253,10 @@ impl TemporalWorker {
         activities: &Arc<Activities>,
     ) -> Result<WorkerOptions, WorkerError> {
         let plan = Plan {
-            engine: self.engine.clone(),
-            activities: Arc::clone(activities),
             placement: self.placement,
             lease: self.lease,
+            history_limit: self.history_limit,
+            ..Plan::new(self.engine.clone(), Arc::clone(activities))
         };
         let tuner = TunerHolder::builder()
             .workflow_task_slot_supplier(FixedSizeSlotSupplier::new(self.max_concurrent_workflows))

@@ -4,17 +4,21 @@
 mod support;
 
 /// From the base to the top.
-const ORDER: [&str; 12] = [
+const ORDER: [&str; 16] = [
     "names",
     "message",
     "payload",
+    "labels",
+    "continuation",
     "connect",
     "bridge",
+    "logs",
     "activity",
     "request",
     "hosted",
+    "history",
+    "replay",
     "client",
     "worker",
-    "replay",
     "schedules",
 ];

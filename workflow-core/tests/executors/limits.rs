@@ -11,7 +11,7 @@ use workflow_core::workflow::FunctionWorkflow;
 
 use crate::broken_store::Broken;
 use crate::gauge::Gauge;
-use crate::support::workflow;
+use crate::support::{run, workflow};
 
 #[job]
 async fn measured(gauge: &Gauge) -> u32 {
@@ -37,7 +37,7 @@ fn many(
 
 pub(crate) async fn a_run_respects_max_parallel() {
     let gauge = Gauge::default();
-    Engine::default().run(many(&gauge, |call| call, 3)).await.expect("it completes");
+    run(many(&gauge, |call| call, 3)).await.expect("it completes");
     assert_eq!(gauge.most(), 3);
 }
 
@@ -100,7 +100,7 @@ pub(crate) async fn jobs_of_higher_priority_start_first() {
             flow.job(line_up(order, priority).priority(priority));
         }
     });
-    Engine::default().run(ranked).await.expect("it completes");
+    run(ranked).await.expect("it completes");
     assert_eq!(*seen.lock().expect("no panic"), [9, 5, 0, -3]);
 }
 

@@ -4,13 +4,12 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
-use workflow_core::engine::RunHandle;
 use workflow_core::job::{OnFailure, closure};
 use workflow_core::prelude::*;
 
-use crate::support::{until_started, workflow};
+use crate::support::{Running, cancel, run, start, unblock, until_started, workflow};
 
-async fn cancelled(run: &RunHandle) -> Report {
+async fn cancelled(run: &Running) -> Report {
     match run.outcome().await.expect_err("it was cancelled") {
         RunError::Cancelled(report) => report,
         other => panic!("{other}"),
@@ -28,10 +27,10 @@ pub(crate) async fn cancel_starts_the_grace_period() {
         let polite = flow.job(polite());
         flow.job(closure("never", polite, |number| async move { Ok::<_, JobError>(number) }));
     });
-    let run = Engine::default().run(asks).start().expect("it starts");
+    let run = start(run(asks)).await;
     until_started(&run, "polite").await;
-    run.cancel();
-    run.cancel();
+    cancel(&run).await;
+    cancel(&run).await;
     let report = cancelled(&run).await;
     let job = report.job("polite").expect("a job");
     assert_eq!(job.status, Status::Cancelled);
@@ -51,10 +50,9 @@ async fn listens(ctx: &JobContext) -> Result<u32, JobError> {
 }
 
 pub(crate) async fn cancel_drops_jobs_without_grace() {
-    let run = Engine::default().run(workflow(|flow| flow.job(listens())));
-    let run = run.start().expect("it starts");
+    let run = start(run(workflow(|flow| flow.job(listens())))).await;
     until_started(&run, "listens").await;
-    run.cancel();
+    cancel(&run).await;
     let job = cancelled(&run).await.job("listens").expect("a job");
     assert_eq!(job.error.expect("an error").message, "cancelled");
 }
@@ -66,10 +64,9 @@ async fn completes(ctx: &JobContext) -> u32 {
 }
 
 pub(crate) async fn completing_within_the_grace_period_of_a_cancelled_run_counts() {
-    let run = Engine::default().run(workflow(|flow| flow.job(completes())));
-    let run = run.start().expect("it starts");
+    let run = start(run(workflow(|flow| flow.job(completes())))).await;
     until_started(&run, "completes").await;
-    run.cancel();
+    cancel(&run).await;
     let report = cancelled(&run).await;
     assert_eq!(report.job("completes").expect("a job").status, Status::Completed);
     assert_eq!(report.output::<u32>(), Ok(7));
@@ -104,8 +101,7 @@ async fn runs_jobs(ctx: WorkflowContext, told: &Told) -> Result<u32, JobError> {
 pub(crate) async fn waits_of_a_context_end_in_a_grace_period() {
     let stopped = "the job was cancelled while it waited for signal `go`";
     type Draw = fn(Handle<Told>) -> Call<u32>;
-    let (run_of, awaits, runs): (_, Draw, Draw) =
-        (Engine::default(), |told| awaits_everything(told), |told| runs_jobs(told));
+    let (awaits, runs): (Draw, Draw) = (|told| awaits_everything(told), |told| runs_jobs(told));
     let cases = [
         ("awaits_everything", awaits, vec![stopped, stopped, "slept"]),
         ("runs_jobs", runs, vec!["cancelled", "slept", "stopped before it began"]),
@@ -117,9 +113,9 @@ pub(crate) async fn waits_of_a_context_end_in_a_grace_period() {
             let told = flow.value(Arc::clone(&told));
             flow.job(job(told))
         });
-        let run = run_of.run(awaits).start().expect("it starts");
+        let run = start(run(awaits)).await;
         until_started(&run, if name == "runs_jobs" { "hangs" } else { name }).await;
-        run.cancel();
+        cancel(&run).await;
         let job = cancelled(&run).await.job(name).expect("a job");
         assert_eq!(job.error.expect("an error").message, "cancelled: put everything back");
         assert_eq!(*seen.lock().expect("no panic"), expected);
@@ -136,7 +132,7 @@ async fn is_stopped_alone(ctx: WorkflowContext) -> Result<u32, JobError> {
 
 pub(crate) async fn jobs_of_a_function_end_with_its_timeout() {
     let alone = workflow(|flow| flow.job(is_stopped_alone()));
-    let error = Engine::default().run(alone).await.expect_err("its time is up");
+    let error = run(alone).await.expect_err("its time is up");
     let report = error.report().expect("it began");
     let statuses: Vec<_> = report.jobs().iter().map(|job| (job.name.clone(), job.status)).collect();
     assert_eq!(report.job("hangs").expect("a job").status, Status::Cancelled, "{statuses:?}");
@@ -145,9 +141,9 @@ pub(crate) async fn jobs_of_a_function_end_with_its_timeout() {
 }
 
 pub(crate) async fn cancel_drops_jobs_that_ignore_it() {
-    let run = Engine::default().run(workflow(|flow| flow.job(hangs()))).start().expect("it starts");
+    let run = start(run(workflow(|flow| flow.job(hangs())))).await;
     until_started(&run, "hangs").await;
-    run.cancel();
+    cancel(&run).await;
     let job = cancelled(&run).await.job("hangs").expect("a job");
     assert_eq!(
         (job.status, job.error.expect("an error").message),
@@ -162,9 +158,9 @@ pub(crate) async fn cancel_abandons_a_thread_that_ignores_it() {
         let held = flow.value(Arc::clone(&held));
         flow.job(block_on(held))
     });
-    let run = Engine::default().run(deaf).start().expect("it starts");
+    let run = start(run(deaf)).await;
     until_started(&run, "block_on").await;
-    run.cancel();
+    cancel(&run).await;
     let job = cancelled(&run).await.job("block_on").expect("a job");
     let message = job.error.expect("an error").message;
     assert_eq!(message, "cancelled: its thread runs on, and its result will be discarded");
@@ -180,14 +176,14 @@ pub(crate) async fn a_thread_that_ignores_its_grace_period_is_abandoned() {
         let tell = flow.value(Arc::clone(&tell));
         flow.job(looks_at_its_token(held, tell))
     });
-    let run = Engine::default().run(asked).start().expect("it starts");
+    let run = start(run(asked)).await;
     until_started(&run, "looks_at_its_token").await;
-    run.cancel();
+    cancel(&run).await;
     let job = cancelled(&run).await.job("looks_at_its_token").expect("a job");
     let message = job.error.expect("an error").message;
     assert_eq!(message, "cancelled: its thread runs on, and its result will be discarded");
     drop(release);
-    assert_eq!(smol::unblock(move || told.recv()).await, Ok(true));
+    assert_eq!(unblock(move || told.recv()).await, Ok(true));
 }
 
 #[job]
@@ -228,7 +224,7 @@ pub(crate) async fn dropping_the_future_cancels() {
     .await;
     drop(run);
     // The last sender goes with the job's future, which the background drops.
-    let gone = smol::unblock(move || dropped.recv()).await;
+    let gone = unblock(move || dropped.recv()).await;
     assert!(gone.is_err());
 }
 
@@ -247,9 +243,9 @@ pub(crate) async fn jobs_that_always_run_run_after_a_cancel() {
         flow.job(note(count, 10).name("clean up").after(next).trigger(TriggerRule::Always));
         flow.job(note(count, 100).name("only if").after(next).trigger(TriggerRule::AllDone));
     });
-    let run = Engine::default().run(cleans).start().expect("it starts");
+    let run = start(run(cleans)).await;
     until_started(&run, "hangs").await;
-    run.cancel();
+    cancel(&run).await;
     let report = cancelled(&run).await;
     assert_eq!(seen.load(Ordering::Relaxed), 10);
     assert_eq!(report.job("clean up").expect("a job").status, Status::Completed);
@@ -273,7 +269,7 @@ pub(crate) async fn stop_on_failure() {
             let other = flow.job(note(count, 1).name("other"));
             flow.job(note(count, 1).name("later").after(other));
         });
-        let error = Engine::default().run(stops).await.expect_err("a job failed");
+        let error = run(stops).await.expect_err("a job failed");
         let report = error.report().expect("it began");
         assert_eq!(report.job("other").expect("a job").status, status);
         assert_eq!(report.job("later").expect("a job").status, status);
@@ -288,10 +284,9 @@ pub(crate) async fn a_cancelled_run_reports_its_progress() {
         let hangs = flow.job(hangs().after(first));
         flow.job(note(count, 1).after(hangs));
     });
-    let engine = Engine::builder().cancel_grace(Duration::from_millis(1)).build();
-    let run = engine.run(half).start().expect("it starts");
+    let run = start(run(half)).await;
     until_started(&run, "hangs").await;
-    run.cancel();
+    cancel(&run).await;
     let error = run.outcome().await.expect_err("it was cancelled").to_string();
     assert!(error.ends_with("was cancelled: 1 of 3 jobs completed"), "{error}");
 }

@@ -31,6 +31,24 @@ pub(crate) fn run(workflow: impl IntoWorkflow) -> RunRequest {
     Engine::default().run(workflow)
 }
 
+/// A run that goes on beside its scenario.
+pub(crate) type Running = RunHandle;
+
+/// Starts a run.
+pub(crate) async fn start(request: RunRequest) -> Running {
+    request.start().expect("it starts")
+}
+
+/// Requests that the run is cancelled.
+pub(crate) async fn cancel(run: &Running) {
+    run.cancel();
+}
+
+/// Calls a function that blocks, on another thread.
+pub(crate) async fn unblock<T: Send + 'static>(call: impl FnOnce() -> T + Send + 'static) -> T {
+    smol::unblock(call).await
+}
+
 /// Waits until the job has started.
 pub(crate) async fn until_started(run: &RunHandle, job: &str) {
     let started = format!("{job} started");

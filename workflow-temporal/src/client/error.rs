@@ -28,6 +28,15 @@ pub enum StartError {
         /// What does not fit.
         reason: String,
     },
+    /// The workflow limits its runs.
+    #[error(
+        "workflow `{workflow}` has limits on its runs, which Temporal does not enforce; run it with a \
+         store, or remove the limits"
+    )]
+    Limits {
+        /// The workflow.
+        workflow: String,
+    },
     /// The workflow cannot be planned for this input.
     #[error("workflow `{workflow}` cannot run")]
     Plan {

@@ -1,41 +1,44 @@
 //! A run on Temporal: its result, state, signals and history.
 
-use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value as Json, json};
-use temporalio_client::errors::WorkflowQueryError;
+use temporalio_client::errors::{WorkflowQueryError, WorkflowUpdateError};
 use temporalio_client::{
-    Client, UntypedQuery, UntypedSignal, WorkflowCancelOptions, WorkflowDescribeOptions,
-    WorkflowExecutionStatus, WorkflowFetchHistoryOptions, WorkflowGetResultOptions, WorkflowHandle,
-    WorkflowQueryOptions, WorkflowSignalOptions, tonic,
+    Client, HistoryEventFilterType, RetryOptions, RpcOptions, UntypedQuery, UntypedSignal,
+    UntypedWorkflowHandle, WorkflowCancelOptions, WorkflowDescribeOptions,
+    WorkflowExecutionDescription, WorkflowExecutionStatus, WorkflowFetchHistoryOptions,
+    WorkflowGetResultOptions, WorkflowQueryOptions, WorkflowSignalOptions, tonic,
 };
-use temporalio_common::UntypedWorkflow;
+use temporalio_common::protos::temporal::api::history::v1::history_event::Attributes;
 use workflow_core::engine::Engine;
 use workflow_core::event::{Event, RunView};
 use workflow_core::id::RunId;
 use workflow_core::{Report, RunError, Status};
 
+use super::TemporalClient;
 use super::error::CallError;
-use crate::message::{AWAITING, DELIVER, EVENTS, PROGRESS, chain};
-use crate::payload;
+use crate::message::{AWAITING, DELIVER, EVENTS, EventPage, PROGRESS, chain};
+use crate::{history, payload, replay};
 
-/// A run on Temporal.
+/// A run on Temporal: one execution, or several of which each continued the one before as new.
 #[derive(Clone)]
 pub struct TemporalRun {
-    pub(super) handle: Arc<WorkflowHandle<Client, UntypedWorkflow>>,
+    pub(super) client: TemporalClient,
     /// The name of the workflow.
     pub(super) workflow: String,
+    /// The run ID of the first execution.
     pub(super) run: RunId,
+    /// The workflow ID.
     pub(super) id: String,
     /// The input, if this program started the run.
     pub(super) input: Option<Json>,
 }
 
 impl TemporalRun {
-    /// The run ID of Temporal, which is the run's ID everywhere.
+    /// The run ID of the first execution, which is the run's ID everywhere.
     pub fn id(&self) -> RunId {
         self.run
     }
@@ -66,7 +69,8 @@ impl TemporalRun {
     ///
     /// Fails if the run fails or is cancelled.
     pub async fn output(&self) -> Result<Json, CallError> {
-        let result = self.handle.get_result(WorkflowGetResultOptions::builder().build()).await;
+        let latest = self.latest().await?;
+        let result = latest.get_result(WorkflowGetResultOptions::builder().build()).await;
         match result {
             Ok(output) => payload::read(&output.payloads).map_err(CallError::Payload),
             Err(error) => Err(CallError::of_result(&self.workflow, error)),
@@ -95,20 +99,57 @@ impl TemporalRun {
         }
     }
 
-    /// Returns the recorded events from this sequence number on. A worker must be there.
+    /// Returns the recorded events from this sequence number on. If no worker answers, they come
+    /// from the history: this program replays it if it has the workflow. Otherwise the events
+    /// are those that Temporal sees, attempts that are activities and child workflows, with other
+    /// sequence numbers.
     ///
     /// # Errors
     ///
-    /// Fails if no worker answers.
+    /// Fails if the server does not answer.
     pub async fn events(&self, from: u64) -> Result<Vec<Event>, CallError> {
-        self.query(EVENTS, json!({ "from": from })).await
+        match self.events_of_worker(from).await {
+            Err(CallError::Server(error)) => {
+                tracing::debug!(workflow_id = self.id, %error, "no worker answers");
+                let mut events = self.events_of_history().await?;
+                events.retain(|event| event.sequence >= from);
+                Ok(events)
+            }
+            answered => answered,
+        }
     }
 
-    /// Returns the state of the run and its jobs. A worker must be there.
+    async fn events_of_history(&self) -> Result<Vec<Event>, CallError> {
+        let latest = self.latest().await?;
+        let history = latest.fetch_history(WorkflowFetchHistoryOptions::builder().build());
+        let history = history.into_events().await.map_err(CallError::of_interaction)?;
+        let engine = self.client.engine.clone();
+        let replayed = tokio::task::spawn_blocking(move || {
+            let replayed = replay::events(&engine, &history);
+            replayed.unwrap_or_else(|error| {
+                tracing::debug!(%error, "the history is translated");
+                history::translate(&history)
+            })
+        });
+        replayed.await.map_err(|error| CallError::Server(error.into()))
+    }
+
+    async fn events_of_worker(&self, from: u64) -> Result<Vec<Event>, CallError> {
+        let mut events = Vec::new();
+        let mut next = Some(from);
+        while let Some(from) = next {
+            let page: EventPage = self.query(EVENTS, json!({ "from": from })).await?;
+            events.extend(page.events);
+            next = page.next;
+        }
+        Ok(events)
+    }
+
+    /// Returns the state of the run and its jobs, from its [events](Self::events).
     ///
     /// # Errors
     ///
-    /// Fails if no worker answers.
+    /// Fails if the server does not answer.
     pub async fn progress(&self) -> Result<RunView, CallError> {
         let mut view = RunView::default();
         self.events(0).await?.iter().for_each(|event| view.apply(event));
@@ -134,15 +175,19 @@ impl TemporalRun {
     }
 
     async fn query<T: DeserializeOwned>(&self, name: &str, input: Json) -> Result<T, CallError> {
-        let mut tries = 1;
+        let began = Instant::now();
+        let latest = self.latest().await?;
         let answer = loop {
             let query = UntypedQuery::new(name);
-            let options = WorkflowQueryOptions::builder().build();
-            match self.handle.query(query, payload::write(&input), options).await {
+            let rpc = RpcOptions::builder()
+                .timeout(QUERY_TIMEOUT)
+                .retry_options(RetryOptions::no_retries())
+                .build();
+            let options = WorkflowQueryOptions::builder().rpc_options(rpc).build();
+            match latest.query(query, payload::write(&input), options).await {
                 Err(WorkflowQueryError::Rpc(status))
-                    if is_transient(&status) && tries < QUERY_TRIES =>
+                    if is_transient(&status) && began.elapsed() < QUERY_PATIENCE =>
                 {
-                    tries += 1;
                     tokio::time::sleep(QUERY_PAUSE).await;
                 }
                 answer => break answer.map_err(CallError::of_query)?,
@@ -152,13 +197,14 @@ impl TemporalRun {
         serde_json::from_value(answer).map_err(CallError::Payload)
     }
 
-    /// Returns the history of the run as JSON, for [`replay`](crate::replay).
+    /// Returns the history of the run's latest execution as JSON, for [`replay`](crate::replay).
     ///
     /// # Errors
     ///
     /// Fails if the server does not have the history.
     pub async fn history(&self) -> Result<Vec<u8>, CallError> {
-        let history = self.handle.fetch_history(WorkflowFetchHistoryOptions::builder().build());
+        let latest = self.latest().await?;
+        let history = latest.fetch_history(WorkflowFetchHistoryOptions::builder().build());
         history.to_json().await.map_err(|error| CallError::Server(error.into()))
     }
 
@@ -169,10 +215,15 @@ impl TemporalRun {
     /// Fails if the run has ended, or if the payload does not serialize to JSON.
     pub async fn signal(&self, name: &str, payload: impl Serialize) -> Result<(), CallError> {
         let payload = serde_json::to_value(payload).map_err(CallError::Payload)?;
-        let (signal, options) =
-            (UntypedSignal::new(name), WorkflowSignalOptions::builder().build());
-        let sent = self.handle.signal(signal, payload::write(&payload), options).await;
-        sent.map_err(CallError::of_interaction)
+        self.on_latest(|latest| {
+            let (signal, payload) = (UntypedSignal::new(name), payload::write(&payload));
+            async move {
+                let options = WorkflowSignalOptions::builder().build();
+                let sent = latest.signal(signal, payload, options).await;
+                sent.map_err(CallError::of_interaction)
+            }
+        })
+        .await
     }
 
     /// Sends a signal only if a job waits for it.
@@ -184,11 +235,18 @@ impl TemporalRun {
         use temporalio_client::{UntypedUpdate, WorkflowExecuteUpdateOptions};
         let payload = serde_json::to_value(payload).map_err(CallError::Payload)?;
         let input = json!({ "signal": name, "payload": payload });
-        let update = UntypedUpdate::new(DELIVER);
-        let options = WorkflowExecuteUpdateOptions::default();
-        let delivered = self.handle.execute_update(update, payload::write(&input), options);
-        let rejected = |error| CallError::Server(chain(&error).into());
-        delivered.await.map(drop).map_err(rejected)
+        self.on_latest(|latest| {
+            let (update, input) = (UntypedUpdate::new(DELIVER), payload::write(&input));
+            async move {
+                let options = WorkflowExecuteUpdateOptions::default();
+                let delivered = latest.execute_update(update, input, options).await;
+                delivered.map(drop).map_err(|error| match error {
+                    WorkflowUpdateError::NotFound(_) => CallError::NotFound,
+                    error => CallError::Server(chain(&error).into()),
+                })
+            }
+        })
+        .await
     }
 
     /// Requests that the run is cancelled. Its jobs stop first.
@@ -197,8 +255,11 @@ impl TemporalRun {
     ///
     /// Fails if the run has ended.
     pub async fn cancel(&self) -> Result<(), CallError> {
-        let requested = self.handle.cancel(WorkflowCancelOptions::builder().build()).await;
-        requested.map_err(CallError::of_interaction)
+        self.on_latest(|latest| async move {
+            let requested = latest.cancel(WorkflowCancelOptions::builder().build()).await;
+            requested.map_err(CallError::of_interaction)
+        })
+        .await
     }
 
     /// The status of the run, from the server: no worker is needed.
@@ -207,14 +268,77 @@ impl TemporalRun {
     ///
     /// Fails if the server does not know the run.
     pub async fn status(&self) -> Result<Status, CallError> {
-        let found = self.handle.describe(WorkflowDescribeOptions::builder().build()).await;
-        Ok(status_of(found.map_err(CallError::of_interaction)?.status()))
+        let latest = self.latest().await?;
+        let found = latest.describe(WorkflowDescribeOptions::builder().build()).await;
+        Ok(described_status(&found.map_err(CallError::of_interaction)?))
+    }
+
+    /// The latest execution of the run.
+    pub(super) async fn latest(&self) -> Result<Execution, CallError> {
+        let newest = self.client.execution(&self.id, None);
+        let found = newest.describe(WorkflowDescribeOptions::builder().build()).await;
+        let found = found.map_err(CallError::of_interaction)?;
+        if first_execution(&found) == self.run.to_string() {
+            return Ok(self.client.execution(&self.id, Some(found.run_id().to_owned())));
+        }
+        // A later run has the same workflow ID.
+        let mut execution = self.client.execution(&self.id, Some(self.run.to_string()));
+        while let Some(next) = next_execution(&execution).await? {
+            execution = self.client.execution(&self.id, Some(next));
+        }
+        Ok(execution)
+    }
+
+    /// Makes a request to the latest execution, and again if it continued as new meanwhile.
+    async fn on_latest<T, F: Future<Output = Result<T, CallError>>>(
+        &self,
+        request: impl Fn(Execution) -> F,
+    ) -> Result<T, CallError> {
+        let mut latest = self.latest().await?;
+        loop {
+            let execution = latest.run_id().map(str::to_owned);
+            let answer = request(latest).await;
+            let Err(CallError::NotFound) = answer else { return answer };
+            latest = self.latest().await?;
+            if latest.run_id() == execution.as_deref() {
+                return answer;
+            }
+        }
     }
 }
 
-/// How often, and how fast, a query is asked that the server gave up: as when the worker that has
-/// the workflow in memory has just stopped.
-const QUERY_TRIES: u32 = 5;
+type Execution = UntypedWorkflowHandle<Client>;
+
+/// The run ID of the first execution of the run.
+pub(super) fn first_execution(found: &WorkflowExecutionDescription) -> &str {
+    let info = found.raw().workflow_execution_info.as_ref();
+    match info.map(|info| info.first_run_id.as_str()) {
+        Some(first) if !first.is_empty() => first,
+        _ => found.run_id(),
+    }
+}
+
+/// The run ID of the execution that continues this one.
+async fn next_execution(execution: &Execution) -> Result<Option<String>, CallError> {
+    let last = WorkflowFetchHistoryOptions::builder()
+        .event_filter_type(HistoryEventFilterType::CloseEvent)
+        .build();
+    let events = execution.fetch_history(last).into_events().await;
+    let last = events.map_err(CallError::of_interaction)?.pop();
+    Ok(match last.and_then(|event| event.attributes) {
+        Some(Attributes::WorkflowExecutionContinuedAsNewEventAttributes(continued)) => {
+            Some(continued.new_execution_run_id)
+        }
+        _ => None,
+    })
+}
+
+/// The longest time for an answer to a query.
+const QUERY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long, and how fast, a query is asked again that the server gave up: as when the worker that
+/// has the workflow in memory has just stopped.
+const QUERY_PATIENCE: Duration = Duration::from_secs(8);
 const QUERY_PAUSE: Duration = Duration::from_millis(200);
 
 fn is_transient(status: &tonic::Status) -> bool {
@@ -223,6 +347,19 @@ fn is_transient(status: &tonic::Status) -> bool {
         tonic::Code::Cancelled | tonic::Code::DeadlineExceeded | tonic::Code::Unavailable
     )
 }
+
+/// The status of a run that the server describes. It is pending until a worker has it.
+pub(super) fn described_status(found: &WorkflowExecutionDescription) -> Status {
+    let status = status_of(found.status());
+    let is_continued = first_execution(found) != found.run_id();
+    match status {
+        Status::Running if found.history_length() <= UNSTARTED && !is_continued => Status::Pending,
+        status => status,
+    }
+}
+
+/// The number of events until a worker has a workflow: its start, and the first task.
+const UNSTARTED: usize = 2;
 
 /// A status of Temporal in the words of this project.
 pub(crate) fn status_of(status: WorkflowExecutionStatus) -> Status {

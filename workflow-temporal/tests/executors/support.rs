@@ -6,15 +6,22 @@ use std::panic::Location;
 use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::Serialize;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
 use workflow_core::definition::Metadata;
 use workflow_core::engine::{IntoWorkflow, LookupError};
+use workflow_core::event::Event;
 use workflow_core::id::{RunId, WorkflowName};
 use workflow_core::prelude::*;
 use workflow_core::value::Type;
 use workflow_core::workflow::{FunctionWorkflow, OutputOf, Plan, PlanError};
-use workflow_temporal::{CallError, StartError, TemporalClient, TemporalOptions, TemporalWorker};
+use workflow_temporal::{
+    CallError, StartError, TemporalClient, TemporalOptions, TemporalRun, TemporalWorker,
+    WorkerError,
+};
 
 /// A request for a run on Temporal, which behaves like one of an engine.
 pub(crate) struct Request {
@@ -34,6 +41,13 @@ impl Request {
     }
 
     async fn outcome(self) -> Result<Report, RunError> {
+        let run = self.begin().await?;
+        let outcome = run.outcome().await;
+        run.stop().await;
+        outcome
+    }
+
+    async fn begin(self) -> Result<Running, RunError> {
         let workflow = registered(self.workflow.map_err(RunError::Registry)?);
         // A worker that began before the workflow was registered does not know it.
         let prefix = RunId::random().to_string();
@@ -41,7 +55,7 @@ impl Request {
         let client = TemporalClient::connect(&options).await.expect("the server is there");
         let client = client.queue_prefix(prefix.clone());
         let engine = Engine::builder().queue_prefix(prefix).build();
-        let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+        let (stop, stopped) = oneshot::channel::<()>();
         let worker = TemporalWorker::new(client.clone(), engine);
         let queues = worker.served_queues().expect("a valid registry");
         let worker = worker.task_queues(queues);
@@ -50,20 +64,58 @@ impl Request {
         if let Some(input) = self.input {
             request = request.input(input);
         }
-        let outcome = match request.start().await {
-            Ok(run) => run.outcome().await,
-            Err(StartError::Plan { workflow, error }) => {
-                Err(CallError::Run(RunError::Plan { workflow, error }))
-            }
+        match request.start().await {
+            Ok(run) => Ok(Running { run, stop, worker }),
+            Err(StartError::Plan { workflow, error }) => Err(RunError::Plan { workflow, error }),
             Err(error) => panic!("it does not start: {error:?}"),
-        };
-        drop(stop);
-        worker.await.expect("no panic").expect("it serves");
-        match outcome {
+        }
+    }
+}
+
+/// A run that goes on beside its scenario, with its worker.
+pub(crate) struct Running {
+    run: TemporalRun,
+    stop: oneshot::Sender<()>,
+    worker: JoinHandle<Result<(), WorkerError>>,
+}
+
+impl Running {
+    pub(crate) async fn outcome(&self) -> Result<Report, RunError> {
+        match self.run.outcome().await {
             Ok(report) => Ok(report),
             Err(CallError::Run(error)) => Err(error),
             Err(error) => panic!("no outcome: {error:?}"),
         }
+    }
+
+    /// Stops the worker.
+    async fn stop(self) {
+        drop(self.stop);
+        self.worker.await.expect("no panic").expect("it serves");
+    }
+}
+
+/// Starts a run.
+pub(crate) async fn start(request: Request) -> Running {
+    request.begin().await.expect("it starts")
+}
+
+/// Requests that the run is cancelled.
+pub(crate) async fn cancel(run: &Running) {
+    run.run.cancel().await.expect("it is running");
+}
+
+/// Calls a function that blocks, on another thread.
+pub(crate) async fn unblock<T: Send + 'static>(call: impl FnOnce() -> T + Send + 'static) -> T {
+    tokio::task::spawn_blocking(call).await.expect("no panic")
+}
+
+/// Waits until the job has started.
+pub(crate) async fn until_started(run: &Running, job: &str) {
+    let started = format!("{job} started");
+    let has_started = |event: &Event| event.kind.to_string() == started;
+    while !run.run.events(0).await.is_ok_and(|events| events.iter().any(has_started)) {
+        tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
 
