@@ -1,7 +1,8 @@
 //! The cost of task queues: a claim where many runs wait, an idle worker, and the time until a worker
-//! starts a run that another process has queued.
+//! starts a run that another process has queued. With `--evicted`, as many runs wait outside of the
+//! queues, too.
 //!
-//! `workflow_queues [--url sqlite://..|postgres://..] [--runs N] [--queues N] [--claims N]`
+//! `workflow_queues [--url sqlite://..|postgres://..] [--runs N] [--queues N] [--claims N] [--evicted N]`
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -12,7 +13,8 @@ use serde_json::json;
 use workflow_core::definition::Metadata;
 use workflow_core::prelude::*;
 use workflow_core::store::{
-    ClaimRequest, NewRun, Owner, OwnerId, Queues, Store, StoreError, WorkflowSnapshot,
+    BeginOutcome, ClaimRequest, EvictedRun, Eviction, MessageKind, NewRun, Owner, OwnerId, Queues,
+    Store, StoreError, WorkflowSnapshot,
 };
 use workflow_core::worker::Worker;
 use workflow_store::Catalog;
@@ -24,6 +26,7 @@ struct Options {
     runs: usize,
     queues: usize,
     claims: usize,
+    evicted: usize,
 }
 
 fn main() -> ExitCode {
@@ -46,7 +49,8 @@ fn print(text: &str) {
 }
 
 fn options() -> Result<Options, Failure> {
-    let mut options = Options { url: None, runs: 1_000_000, queues: 1_000, claims: 1_000 };
+    let mut options =
+        Options { url: None, runs: 1_000_000, queues: 1_000, claims: 1_000, evicted: 0 };
     let mut arguments = std::env::args().skip(1);
     while let Some(name) = arguments.next() {
         let value = arguments.next().ok_or_else(|| format!("{name} wants a value"))?;
@@ -55,6 +59,7 @@ fn options() -> Result<Options, Failure> {
             "--runs" => options.runs = value.parse()?,
             "--queues" => options.queues = value.parse::<usize>()?.max(1),
             "--claims" => options.claims = value.parse::<usize>()?.max(1),
+            "--evicted" => options.evicted = value.parse()?,
             _ => return Err(format!("unknown option {name}; see the head of queues.rs").into()),
         }
     }
@@ -75,6 +80,9 @@ async fn report(options: &Options) -> Result<(), Failure> {
     let rate = options.runs as f64 / begun.elapsed().as_secs_f64();
     let measure = format!("runs queued, {} in {} queues", options.runs, options.queues);
     print(&format!("| {measure} | {rate:.0}/s | | |"));
+    if options.evicted > 0 {
+        evict(&store, options).await?;
+    }
     let three = Queues::named(["queue-1", "queue-2", "queue-3"]);
     claims(&store, "all", Queues::all(), options).await?;
     claims(&store, "one", Queues::named(["queue-0"]), options).await?;
@@ -128,14 +136,58 @@ async fn wakes(store: &Arc<dyn Catalog>, other: &Arc<dyn Catalog>) -> Result<(),
     Ok(())
 }
 
-async fn load(store: &Arc<dyn Catalog>, options: &Options) -> Result<(), Failure> {
-    let workflow = WorkflowSnapshot {
+fn waiting() -> WorkflowSnapshot {
+    WorkflowSnapshot {
         name: "queues: waiting".to_owned(),
         metadata: Metadata::default(),
         fingerprint: "f1".into(),
         source: None,
         graph: Arc::new(json!({ "nodes": [{ "id": "load" }], "edges": [] })),
+    }
+}
+
+/// Evicts runs that would go on in a day or later, and wakes some of them.
+async fn evict(store: &Arc<dyn Catalog>, options: &Options) -> Result<(), Failure> {
+    const DAY: Duration = Duration::from_secs(24 * 3600);
+    let workflow = waiting();
+    let owner = Owner { id: OwnerId::random(), lifetime: DAY };
+    let begin = |number: usize| {
+        let task_queue = format!("queue-{}", number % options.queues);
+        let run = NewRun { task_queue, owner: Some(owner), ..NewRun::new(workflow.clone()) };
+        async move { store.begin(run, Vec::new()).await }
     };
+    let begun: Vec<BeginOutcome> =
+        stream::iter((0..options.evicted).map(begin)).buffer_unordered(512).try_collect().await?;
+    let evictions: Vec<Eviction> = (0..)
+        .zip(begun)
+        .filter_map(|(number, begun)| match begun {
+            BeginOutcome::New(Some(lease)) => Some(Eviction {
+                run: EvictedRun { lease, messages: 0 },
+                children: Vec::new(),
+                wakes_in: Some(DAY + Duration::from_millis(number)),
+            }),
+            _ => None,
+        })
+        .collect();
+    let started = Instant::now();
+    for evictions in evictions.chunks(1000) {
+        store.evict(evictions).await?;
+    }
+    let rate = evictions.len() as f64 / started.elapsed().as_secs_f64();
+    print(&format!("| runs evicted, {} | {rate:.0}/s | | |", evictions.len()));
+    let mut times = Vec::new();
+    for eviction in evictions.iter().step_by((evictions.len() / options.claims).max(1)) {
+        let signal = MessageKind::Signal { name: "go".to_owned(), payload: json!(null) };
+        let started = Instant::now();
+        store.send(eviction.run.lease.run, signal).await?;
+        times.push(started.elapsed());
+    }
+    print(&format!("| a signal that wakes a run | {} | | |", percentiles(&sorted(times))));
+    Ok(())
+}
+
+async fn load(store: &Arc<dyn Catalog>, options: &Options) -> Result<(), Failure> {
+    let workflow = waiting();
     let begin = |number: usize| {
         let run = NewRun {
             task_queue: format!("queue-{}", number % options.queues),
