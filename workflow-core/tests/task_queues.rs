@@ -743,3 +743,25 @@ fn a_run_is_the_same_wherever_its_engine_dies() {
         assert_eq!(completed.count(), 2, "after {batches} batches");
     }
 }
+
+#[test]
+fn deaths_of_its_engine_are_not_counted_against_a_job_elsewhere() {
+    let store = Arc::new(MemoryStore::new());
+    let builder = |place| builder(&store, place).lease(Duration::ZERO).poison_after(2);
+    let first = builder("first").build();
+    let run = first.run("queues: graph").start().expect("it starts");
+    block_on(run.persisted()).expect("stored");
+    until_open(&store, run.id());
+    // Each engine counts as dead at once.
+    let engines: Vec<Engine> = (0..4).map(|_| builder("next").build()).collect();
+    for engine in &engines {
+        let recovery = block_on(engine.recover()).expect("memory can be read");
+        assert!(recovery.refused.is_empty(), "{:?}", recovery.refused);
+        assert_eq!(recovery.runs.len(), 1);
+    }
+    let _gpu = Serving::gpu(&store);
+    let last = engine(&store, "last");
+    let recovery = block_on(last.recover()).expect("memory can be read");
+    let report = recovery.runs[0].wait().expect("it completes");
+    assert_eq!(report.output::<String>(), Ok("gpu, then last".to_owned()));
+}

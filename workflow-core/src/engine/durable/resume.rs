@@ -370,8 +370,12 @@ impl Engine {
         let now = events.iter().map(|event| event.at).fold(now, SystemTime::max);
         let scheduler = self.0.scheduler(&what.plan.graph, id);
         let restored = fold(&what.plan.graph, scheduler, events, began, now, after_crash)?;
-        let Restored { scheduler, log, names, annotations, replay, signals, outputs, deaths } =
+        let Restored { scheduler, log, names, annotations, replay, signals, outputs, mut deaths } =
             restored;
+        if self.0.hands_out {
+            let graph = &what.plan.graph;
+            deaths.acquit(|job| graph.task_queues().any(|(elsewhere, _)| elsewhere == job));
+        }
         if recorder.is_some()
             && let Some(limit) = self.0.poison_after
             && let Some((job, deaths)) = deaths.poisoned(limit)

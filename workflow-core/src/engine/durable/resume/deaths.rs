@@ -104,6 +104,11 @@ impl Deaths {
         }
     }
 
+    /// Forgets the deaths for jobs that other processes executed, which they cannot have caused.
+    pub(super) fn acquit(&mut self, is_elsewhere: impl Fn(&str) -> bool) {
+        self.consecutive.retain(|job, _| !is_elsewhere(job));
+    }
+
     /// Returns the job that was in flight in at least this many consecutive deaths.
     pub(super) fn poisoned(self, limit: usize) -> Option<(String, Vec<Death>)> {
         let mut consecutive: Vec<_> = self.consecutive.into_iter().collect();
