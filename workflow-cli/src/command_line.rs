@@ -159,7 +159,6 @@ fn default_level(command: &Command) -> DefaultLevel {
         #[cfg(feature = "serve")]
         Command::Serve(_) => DefaultLevel::Info,
         Command::Worker(_) => DefaultLevel::Info,
-        Command::Recover(args) if args.serves() => DefaultLevel::Info,
         Command::Run(args) if args.is_detached() => DefaultLevel::Info,
         _ => DefaultLevel::Warn,
     }

@@ -61,16 +61,16 @@ Examples:
   workflow prune --keep-for 30d
   workflow prune --workflow daily-etl --keep-last 100";
 
-/// Options to delete old runs in the background of a server.
+/// Options to delete old runs in the background of a worker.
 #[derive(Debug, Args)]
 pub(crate) struct BackgroundPruning {
-    /// With --serve, delete runs once an hour that ended longer ago than this, such as 30d, or
-    /// etl=90d for one workflow
-    #[arg(long, value_name = "[WORKFLOW=]DURATION", requires = "serve", value_parser = bound(parse_duration))]
+    /// Delete runs once an hour that ended longer ago than this, such as 30d, or etl=90d for one
+    /// workflow
+    #[arg(long, value_name = "[WORKFLOW=]DURATION", value_parser = bound(parse_duration))]
     prune_keep_for: Vec<Bound<Duration>>,
-    /// With --serve, keep only this many of the newest runs of each workflow, such as 100, or
-    /// etl=100 for one workflow
-    #[arg(long, value_name = "[WORKFLOW=]N", requires = "serve", value_parser = bound(number))]
+    /// Keep only this many of the newest runs of each workflow, such as 100, or etl=100 for one
+    /// workflow
+    #[arg(long, value_name = "[WORKFLOW=]N", value_parser = bound(number))]
     prune_keep_last: Vec<Bound<u64>>,
 }
 
@@ -91,6 +91,12 @@ fn number(text: &str) -> Result<u64, String> {
 }
 
 impl BackgroundPruning {
+    /// Whether nothing is deleted.
+    #[cfg(feature = "temporal")]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.prune_keep_for.is_empty() && self.prune_keep_last.is_empty()
+    }
+
     /// Starts to delete old runs of the store, until the returned value is dropped.
     ///
     /// # Errors

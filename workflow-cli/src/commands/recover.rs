@@ -12,7 +12,6 @@ use workflow_core::id::RunId;
 use workflow_core::{Engine, Run as _, RunError, Status};
 use workflow_store::time::parse_duration;
 
-use super::maintenance::BackgroundPruning;
 use crate::args::StoreArguments;
 use crate::failure::{Failure, Outcome};
 use crate::output::{self, ERROR, SUCCESS, WARNING, count, short_duration, styled};
@@ -28,17 +27,13 @@ use crate::{interrupt, runtime, session};
 /// most.
 ///
 /// On Ctrl-C and SIGTERM, running jobs get the grace period to end. Then the runs are released, and
-/// the next `serve` or `recover` resumes them at once.
+/// the next `worker`, `serve` or `recover` resumes them at once. To resume runs whenever an engine
+/// dies, start a `worker`.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct RecoverArguments {
     #[command(flatten)]
     pub(crate) store: StoreArguments,
-    /// Keep running, and resume runs whenever their engine dies
-    #[arg(long)]
-    serve: bool,
-    #[command(flatten)]
-    pruning: BackgroundPruning,
     /// Maximum number of jobs that run at once [default: the limits of the workflows]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     max_parallel: Option<u32>,
@@ -47,18 +42,10 @@ pub(crate) struct RecoverArguments {
     grace: Duration,
 }
 
-impl RecoverArguments {
-    /// Whether it keeps running.
-    pub(crate) fn serves(&self) -> bool {
-        self.serve
-    }
-}
-
 const EXAMPLES: &str = "\
 Examples:
   workflow recover
-  workflow recover --db postgres://localhost/runs --serve
-  workflow recover --serve --prune-keep-for 30d --prune-keep-for audit=365d
+  workflow recover --db postgres://localhost/runs
 
 Exit codes:
   0 all resumed runs completed, 1 a run failed, was cancelled, or could not be resumed,
@@ -67,18 +54,17 @@ Exit codes:
 pub(crate) fn recover(args: &RecoverArguments) -> Result<Outcome, Failure> {
     let store = args.store.open_existing()?;
     let engine = session::engine(&store, args.max_parallel.map(|jobs| jobs as usize));
-    let _pruner = args.pruning.start(&store)?;
     let stopped = engine.clone();
     let recoverer = Recoverer { engine, refused: HashSet::new(), resumed: 0, unsuccessful: 0 };
     interrupt::listen();
     runtime::inside(|| {
         pollster::block_on(async {
-            let recovered = pin!(recoverer.recover(args.serve));
+            let recovered = pin!(recoverer.recover());
             match select(recovered, pin!(interrupt::signal())).await {
                 Either::Left((outcome, _)) => outcome,
                 Either::Right(((), _)) => {
                     interrupt::shut_down(&stopped, args.grace).await;
-                    Ok(if args.serve { Outcome::Success } else { Outcome::Cancelled })
+                    Ok(Outcome::Cancelled)
                 }
             }
         })
@@ -93,19 +79,11 @@ struct Recoverer {
 }
 
 impl Recoverer {
-    async fn recover(mut self, serve: bool) -> Result<Outcome, Failure> {
+    async fn recover(mut self) -> Result<Outcome, Failure> {
         let mut leases_expired_at = None;
         loop {
             let polled_at = Instant::now();
             let Recovery { runs, held, .. } = self.resume_runs().await?;
-            if serve {
-                for run in runs {
-                    // Prints the end of the run from another thread, since this one does not wait.
-                    drop(std::thread::spawn(move || print_end(&run, run.wait())));
-                }
-                Delay::new(POLL_INTERVAL).await;
-                continue;
-            }
             let ends =
                 join_all(runs.iter().map(async |run| print_end(run, run.outcome().await))).await;
             self.unsuccessful +=

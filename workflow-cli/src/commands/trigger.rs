@@ -22,8 +22,8 @@ use crate::session::{self, print_existing, stored_run};
 
 /// Queue a run of a workflow for the workers
 ///
-/// Prints the ID of the run. A process that serves its task queue runs it: `worker`, `serve` or
-/// `recover --serve`. `run` runs a workflow in this process instead.
+/// Prints the ID of the run. A process that serves its task queue runs it: `worker` or `serve`. `run`
+/// runs a workflow in this process instead.
 ///
 /// If the program has JSON Schemas of its inputs, each named input of a registered workflow is an
 /// option. `trigger NAME --help` lists them.

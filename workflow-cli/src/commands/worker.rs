@@ -16,6 +16,7 @@ use workflow_files::read_yaml;
 use workflow_store::Viewer;
 use workflow_store::time::parse_duration;
 
+use super::maintenance::BackgroundPruning;
 use crate::args::{RUNS_DIR, StoreArguments};
 use crate::failure::{Failure, Outcome};
 use crate::output::{self, count};
@@ -65,6 +66,8 @@ pub(crate) struct WorkerArguments {
     /// The presets of the host, in the form of the file.
     #[arg(skip)]
     pub(crate) host_presets: Option<String>,
+    #[command(flatten)]
+    pruning: BackgroundPruning,
     #[cfg(feature = "temporal")]
     #[command(flatten)]
     backend: crate::args::BackendArguments,
@@ -83,6 +86,7 @@ Examples:
   workflow worker --domains booking payment --max-concurrent-activities 50
   workflow worker --task-queue reports --db postgres://localhost/runs
   workflow worker --max-cached-workflows 1000
+  workflow worker --prune-keep-for 30d --prune-keep-for audit=365d
   workflow worker --preset background --dry-run
 
 Exit codes:
@@ -113,12 +117,18 @@ pub(crate) fn worker(args: &WorkerArguments) -> Result<Outcome, Failure> {
     }
     #[cfg(feature = "temporal")]
     if let Some(options) = args.backend.temporal() {
+        if !args.pruning.is_empty() {
+            let text = "Temporal deletes old runs by the retention of their namespace; omit \
+                        --prune-keep-for and --prune-keep-last";
+            return Err(Failure::Usage(text.to_owned()));
+        }
         let engine = builder.build();
         output::message(describe(&preset, engine.queue_prefix()));
         return super::temporal::worker(options, engine, &preset, args.grace);
     }
-    let store = args.store.open_or_create()?.seen_by(Viewer::All) as Arc<dyn Store>;
-    let worker = Worker::preset(builder.store(store), &preset);
+    let store = args.store.open_or_create()?.seen_by(Viewer::All);
+    let _pruner = args.pruning.start(&store)?;
+    let worker = Worker::preset(builder.store(store as Arc<dyn Store>), &preset);
     let engine = worker.engine().clone();
     interrupt::listen();
     output::message(describe(&preset, engine.queue_prefix()));

@@ -136,7 +136,7 @@ fn serve_releases_its_runs_on_a_signal() {
         assert_eq!(said.status.code(), Some(code), "{err}");
     };
     stopped(&["serve", "--db", db, "--address", "127.0.0.1:0", "--grace", "5s"], 0);
-    stopped(&["recover", "--serve", "--db", db, "--grace", "5s"], 0);
+    stopped(&["worker", "--db", db, "--grace", "5s"], 0);
     assert_eq!(workflow_in(&folder, &["recover"]).code, Some(0));
     assert_eq!(get(&folder, &run)["status"], "completed");
     let ran = std::fs::read_to_string(folder.join("ran")).expect("they ran");

@@ -526,15 +526,13 @@ fn runs_are_counted_moved_and_pruned() {
 }
 
 #[test]
-fn a_server_prunes_old_runs() {
+fn a_worker_prunes_old_runs() {
     let folder = folder("serves", &[("etl.yaml", ETL)]);
     for _ in 0..3 {
         says(&folder, &["run", "etl.yaml", "--db", "runs.db", "-q"]);
     }
-    let args = ["recover", "--db", "runs.db", "--prune-keep-last", "daily-etl=2"];
-    assert!(refuses(&folder, &args).contains("--serve"));
-    let serves = [&args[..], &["--serve"]].concat();
-    let mut serving = process_in(&folder, &serves).spawn().expect("it serves");
+    let args = ["worker", "--db", "runs.db", "--prune-keep-last", "daily-etl=2"];
+    let mut serving = process_in(&folder, &args).spawn().expect("it serves");
     let list = ["runs", "list", "--db", "runs.db", "-f", "json"];
     let count = || says(&folder, &list).json()["items"].as_array().map(Vec::len);
     let deadline = Instant::now() + Duration::from_secs(20);
