@@ -328,9 +328,9 @@ pub trait Store: Send + Sync + 'static {
 
     /// Releases the leases of waiting runs, and returns those that were evicted. An evicted run
     /// waits in no task queue and is not [stranded](Self::stranded). It is put into its task queue,
-    /// before runs of its priority that were requested earlier, once its time has come, a message
-    /// for it or for one of its child runs is [sent](Self::send), or a child run ends that was
-    /// [claimed](Self::claim) alone.
+    /// at the head of the runs of its priority, once its time has come, a message for it or for one
+    /// of its child runs is [sent](Self::send), or a child run ends that was [claimed](Self::claim)
+    /// alone.
     ///
     /// Of each eviction, all runs are evicted or none. None is if a lease was lost, or if the store
     /// has another number of messages for a run than its engine has received.
