@@ -15,6 +15,7 @@ use crate::events::feed::Feeds;
 use crate::events::sse::Streams;
 use crate::options::Options;
 use crate::problem::Problem;
+use crate::remote::Remote;
 use crate::schedule::Schedules;
 
 /// The most workflow files that are parsed at the same time.
@@ -30,6 +31,8 @@ pub(crate) struct App {
     pub(crate) feeds: Feeds,
     pub(crate) streams: Streams,
     pub(crate) options: Options,
+    /// What executes the runs, unless engines do.
+    remote: Option<Arc<dyn Remote>>,
     pub(crate) schedules: Schedules,
     /// Runs the parsing of workflow files.
     pub(crate) parsing: Blocking,
@@ -44,6 +47,7 @@ impl App {
         catalog: Arc<dyn Catalog>,
         auth: Authentication,
         options: Options,
+        remote: Option<Arc<dyn Remote>>,
     ) -> Self {
         let feeds = Feeds::new(catalog.clone());
         let streams = Streams::new(options.streams);
@@ -55,6 +59,7 @@ impl App {
             feeds,
             streams,
             options,
+            remote,
             schedules,
             parsing: Blocking::new(MAX_PARSING),
             requests: AtomicU64::new(0),
@@ -81,6 +86,22 @@ impl App {
             Ok::<_, Problem>(self.catalog.sync_registered(&snapshots).await?)
         };
         self.registered_synced.get_or_try_init(sync).await.copied()
+    }
+
+    /// What executes the runs, unless engines do.
+    pub(crate) fn remote(&self) -> Option<&dyn Remote> {
+        self.remote.as_deref()
+    }
+
+    /// Rejects a request that the system which executes the runs does not have.
+    ///
+    /// # Errors
+    ///
+    /// Fails with `not_on_this_backend`.
+    pub(crate) fn check_local(&self, what: &str) -> Result<(), Problem> {
+        let Some(remote) = self.remote() else { return Ok(()) };
+        let detail = format!("{} executes the runs of this server, and {what}", remote.name());
+        Err(Problem::conflict("not_on_this_backend", detail))
     }
 
     /// The engine that runs workflows.

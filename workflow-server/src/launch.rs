@@ -13,6 +13,7 @@ use workflow_store::{Source, StoredWorkflow};
 
 use crate::app::App;
 use crate::problem::Problem;
+use crate::remote::{Remote, RemoteStart};
 
 /// The parameters of a new run.
 #[derive(Debug, Default)]
@@ -75,6 +76,9 @@ pub(crate) async fn launch(
         let (workflow, id) = (workflow.name.clone(), workflow.id);
         return Err(StoreError::NotActive { workflow, id }.into());
     }
+    if let Some(remote) = app.remote() {
+        return launch_remotely(app, remote, workflow, request).await;
+    }
     let found = if workflow.source == Source::Registered {
         registered_workflow(&workflow.name)?
     } else if let Some(file) = file_workflow(app, workflow.definition.clone()).await? {
@@ -103,6 +107,34 @@ fn check_limits(own: Option<&FlowControl>, requested: &FlowControl) -> Result<()
         )),
         None => Ok(()),
     }
+}
+
+/// Has another system run a registered workflow.
+async fn launch_remotely(
+    app: &App,
+    remote: &dyn Remote,
+    workflow: &StoredWorkflow,
+    request: LaunchRequest,
+) -> Result<Launched, Problem> {
+    if workflow.source != Source::Registered {
+        app.check_local("runs only registered workflows")?;
+    }
+    if !request.flow_control.is_empty() {
+        app.check_local("has no limits of runs")?;
+    }
+    let started = remote
+        .start(RemoteStart {
+            workflow: workflow.name.clone(),
+            input: request.input,
+            task_queue: request.task_queue,
+            idempotency_key: request.idempotency_key,
+            priority: request.priority,
+        })
+        .await?;
+    Ok(match started.existing {
+        true => Launched::existing(started.run),
+        false => Launched { warning: started.warning, ..Launched::new(started.run, None) },
+    })
 }
 
 /// Checks that this server can run a workflow.

@@ -48,6 +48,7 @@ mod model;
 mod options;
 mod page;
 mod problem;
+mod remote;
 mod schedule;
 mod scheduler;
 mod serve;
@@ -55,6 +56,7 @@ mod server;
 
 pub use api::openapi;
 pub use auth::{Authenticator, Identity, NewPassword, PasswordError, TokenRequest};
+pub use remote::{Remote, RemoteError, RemoteStart, RemoteStarted};
 pub use scheduler::Scheduler;
 pub use serve::ServeError;
 pub use server::{Server, router};

@@ -85,7 +85,10 @@ impl Server {
             let worker = Worker::new(app.engine().clone()).queues(queues);
             tokio::spawn(work(worker, stop_requested(stopped)))
         });
-        let schedules = tokio::spawn(scheduler::run_schedules(app.clone()));
+        let schedules = app.remote().is_none().then(|| {
+            let app = app.clone();
+            tokio::spawn(scheduler::run_schedules(app))
+        });
         let service = build_router(&app).into_make_service_with_connect_info::<SocketAddr>();
         ready(at, open);
         tokio::spawn(async move {
@@ -94,7 +97,9 @@ impl Server {
             handle.graceful_shutdown(Some(GRACE));
         });
         server.serve(service).await?;
-        schedules.abort();
+        if let Some(schedules) = schedules {
+            schedules.abort();
+        }
         if let Some(worker) = worker {
             _ = worker.await;
         }

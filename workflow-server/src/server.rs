@@ -14,6 +14,7 @@ use crate::app::App;
 use crate::auth::{Authentication, Authenticator};
 use crate::http::layers;
 use crate::options::Options;
+use crate::remote::Remote;
 use crate::scheduler::Scheduler;
 use crate::{api, page};
 
@@ -46,6 +47,7 @@ pub struct Server {
     engine: Engine,
     catalog: Arc<dyn Catalog>,
     authenticator: Option<Arc<dyn Authenticator>>,
+    remote: Option<Arc<dyn Remote>>,
     pub(crate) options: Options,
 }
 
@@ -57,7 +59,13 @@ impl Server {
     /// [`Server::engine`].
     pub fn new(engine: EngineBuilder, store: Arc<dyn Catalog>) -> Self {
         let engine = engine.store(store.clone() as Arc<dyn Store>).build();
-        Self { engine, catalog: store, authenticator: None, options: Options::default() }
+        Self {
+            engine,
+            catalog: store,
+            authenticator: None,
+            remote: None,
+            options: Options::default(),
+        }
     }
 
     /// Makes a server with an in-memory database, which is lost when the process ends.
@@ -80,6 +88,11 @@ impl Server {
     /// Returns the engine of the server, for hosts that start runs or shut the engine down.
     pub fn engine(&self) -> &Engine {
         &self.engine
+    }
+
+    /// Returns the store of the server.
+    pub fn store(&self) -> Arc<dyn Catalog> {
+        Arc::clone(&self.catalog)
     }
 
     /// Sets whether workflow files sent to the API may contain shell commands. Default: false.
@@ -139,6 +152,13 @@ impl Server {
         self
     }
 
+    /// Lets another system execute the runs, of which the store has a copy. The server serves no
+    /// task queue then and runs no schedules, and cannot retry, unblock or record runs.
+    pub fn remote(mut self, remote: Arc<dyn Remote>) -> Self {
+        self.remote = Some(remote);
+        self.task_queues(None)
+    }
+
     /// Returns the store.
     pub(crate) fn catalog(&self) -> &Arc<dyn Catalog> {
         &self.catalog
@@ -176,9 +196,9 @@ impl Server {
     }
 
     pub(crate) fn app(self) -> Arc<App> {
-        let Self { engine, catalog, authenticator, options } = self;
+        let Self { engine, catalog, authenticator, remote, options } = self;
         let auth = Authentication::new(catalog.clone(), authenticator);
-        Arc::new(App::new(engine, catalog, auth, options))
+        Arc::new(App::new(engine, catalog, auth, options, remote))
     }
 }
 

@@ -4,9 +4,10 @@
 mod support;
 
 /// From the base to the top.
-const ORDER: [&str; 15] = [
+const ORDER: [&str; 16] = [
     "options",
     "problem",
+    "remote",
     "blocking",
     "events",
     "auth",

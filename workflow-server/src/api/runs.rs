@@ -216,6 +216,7 @@ async fn report(
 ) -> Result<Json<RunDocument>, Problem> {
     let catalog = caller.catalog(&app);
     let run = find(&*catalog, &which).await?;
+    app.check_local("reports their progress itself")?;
     catalog.report_run(run, report.into()).await?;
     Ok(Json(document(&app, &caller, run).await?))
 }

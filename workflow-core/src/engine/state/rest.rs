@@ -77,6 +77,8 @@ impl RunState {
             && Arc::strong_count(task) == 1
             && self.scheduler.stop_cause(job).is_none()
             && !self.scheduler.flags(job).intersects(JobFlags::LIMITED)
+            // The end of a task in another queue does not wake a run that is evicted.
+            && self.scheduler.handed_out(job).is_none()
             && timeouts.is_none_or(|it| it.start_to_close.is_none() && it.heartbeat.is_none())
     }
 }

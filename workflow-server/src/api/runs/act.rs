@@ -39,9 +39,15 @@ pub(super) async fn cancel(
 ) -> Result<Response, Problem> {
     let catalog = caller.catalog(&app);
     let (run, workflow_id) = find_with_workflow(&*catalog, &which).await?;
-    let message = match app.engine().cancel(run).await? {
-        Cancellation::Ended => "Run cancelled",
-        _ => "Cancellation requested",
+    let message = match app.remote() {
+        Some(remote) => {
+            remote.cancel(run).await?;
+            "Cancellation requested"
+        }
+        None => match app.engine().cancel(run).await? {
+            Cancellation::Ended => "Run cancelled",
+            _ => "Cancellation requested",
+        },
     };
     Ok(accepted(run, workflow_id, message, None))
 }
@@ -59,6 +65,7 @@ pub(super) async fn unblock(
 ) -> Result<Response, Problem> {
     let catalog = caller.catalog(&app);
     let (run, workflow_id) = find_with_workflow(&*catalog, &which).await?;
+    app.check_local("goes on with a blocked run when a worker has its definition")?;
     app.engine().unblock(run).await?;
     Ok(accepted(run, workflow_id, "Run unblocked", None))
 }
@@ -105,7 +112,12 @@ pub(super) async fn signal(
     }
     let catalog = caller.catalog(&app);
     let (run, workflow_id) = find_with_workflow(&*catalog, &which).await?;
-    catalog.send(run, MessageKind::Signal { name, payload }).await?;
+    match app.remote() {
+        Some(remote) => remote.signal(run, &name, payload).await?,
+        None => {
+            catalog.send(run, MessageKind::Signal { name, payload }).await?;
+        }
+    }
     Ok(accepted(run, workflow_id, "Signal sent", None))
 }
 
@@ -176,6 +188,7 @@ pub(super) async fn retry(
     let catalog = caller.catalog(&app);
     let old = stored(&*catalog, &which).await?;
     let workflow_id = catalog.run_summary(old.id).await?.workflow_id;
+    app.check_local("does not retry runs that have ended; start a new run")?;
     check_finished(&old)?;
     let RetryDraft { failed_only, from, idempotency_key: key } = draft;
     check_key(key.as_deref())?;
