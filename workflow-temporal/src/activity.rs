@@ -109,14 +109,14 @@ impl Activities {
             let attempt = self.attempts().get(&key).cloned();
             let gone = || ApplicationFailure::new("another worker makes the attempt by now");
             let attempt = attempt.ok_or_else(gone)?;
-            let (span, surroundings) = (span(&ctx, &attempt.task), surroundings(&attempt.task));
+            let (span, surroundings) = (span(&attempt.task), surroundings(&attempt.task));
             let outcome = attempt.perform_here(&self.engine, surroundings).instrument(span).await;
             // Its failures are no failures of the local activity, which Temporal would retry.
             return Ok(json!(outcome));
         }
         let task: JobTask =
             serde_json::from_value(input).map_err(|error| invalid(error.to_string()))?;
-        let (span, surroundings) = (span(&ctx, &task), surroundings(&task));
+        let (span, surroundings) = (span(&task), surroundings(&task));
         let attempt = perform(&self.engine, task, surroundings).instrument(span);
         let alive = keep_alive(&ctx, self.lease / 3, heartbeats);
         let outcome = match select(pin!(attempt), pin!(alive)).await {
@@ -196,12 +196,11 @@ async fn keep_alive(
     }
 }
 
-/// The span of an attempt, as an engine has it, with the workflow ID.
-fn span(ctx: &ActivityContext, task: &JobTask) -> tracing::Span {
+/// The span of an attempt, as an engine has it. The SDK has the workflow ID in its own.
+fn span(task: &JobTask) -> tracing::Span {
     let JobTask { run, workflow, job, attempt, .. } = task;
-    let workflow_id = ctx.info().workflow_id.as_deref();
-    let run = tracing::info_span!("run", workflow, %run, workflow_id);
-    let job = tracing::info_span!(parent: &run, "job", job);
+    let run = tracing::info_span!("run", %workflow, %run);
+    let job = tracing::info_span!(parent: &run, "job", %job);
     tracing::info_span!(parent: &job, "attempt", attempt)
 }
 

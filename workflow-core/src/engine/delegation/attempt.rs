@@ -308,8 +308,9 @@ impl AttemptServices {
         if invocation.is_blocking() {
             return Box::pin(async move {
                 let (end, ended) = oneshot::channel();
+                let span = tracing::Span::current();
                 let started = Runtime::current().spawn_blocking(move || {
-                    let _entered = services.enter();
+                    let (_span, _entered) = (span.enter(), services.enter());
                     let mut cx = Context::from_waker(std::task::Waker::noop());
                     let result = match guard::call(|| invocation.start(io, &mut cx)) {
                         Ok(Started::Ended(result)) => result,
