@@ -14,10 +14,14 @@ use crate::failure::{Failure, Outcome};
 
 use export::{ExportArguments, ImportArguments};
 use list::{GetArguments, ListArguments, WatchArguments};
+#[cfg(not(feature = "temporal"))]
 use logs::LogsArguments;
 use retry::RetryArguments;
 use send::{CancelArguments, SignalArguments, UnblockArguments};
 use why::WhyArguments;
+
+#[cfg(feature = "temporal")]
+pub(super) use {logs::LogsArguments, why::print_reasons};
 
 /// List, watch, cancel and retry the runs of a store
 ///
@@ -132,11 +136,10 @@ fn on_temporal(
             let (run, name, payload) = with.args.parts();
             temporal::signal(options, run.text(), name, payload)
         }
-        RunsCommand::Logs(_) => Err(Failure::Usage(
-            "what jobs on Temporal print stays with their workers; read the log of the worker"
-                .to_owned(),
-        )),
-        RunsCommand::Why(_) => only_store("why"),
+        RunsCommand::Logs(with) => temporal::logs(options, &with.args),
+        RunsCommand::Why(with) => {
+            temporal::why(options, with.args.run().text(), with.args.format())
+        }
         RunsCommand::Unblock(_) => only_store("unblock"),
         RunsCommand::Retry(_) => only_store("retry"),
         RunsCommand::Export(_) => only_store("export"),

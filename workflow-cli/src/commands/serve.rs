@@ -1,6 +1,8 @@
 //! `serve`: the REST API and the web page.
 
 use std::net::SocketAddr;
+#[cfg(feature = "temporal")]
+use std::path::Path;
 use std::path::PathBuf;
 use std::pin::pin;
 use std::time::Duration;
@@ -54,6 +56,9 @@ pub(crate) struct ServeArguments {
     /// Serve no task queue, and leave queued runs to workers
     #[arg(long, conflicts_with = "task_queue")]
     no_worker: bool,
+    #[cfg(feature = "temporal")]
+    #[command(flatten)]
+    backend: crate::args::BackendArguments,
     /// Grace period of running jobs on Ctrl-C and SIGTERM [default: 10s]
     #[arg(long, value_name = "DURATION", value_parser = parse_duration, default_value = "10s", hide_default_value = true)]
     grace: Duration,
@@ -69,6 +74,13 @@ Exit codes:
   0 stopped by a signal, 1 the server failed, 2 invalid usage or input";
 
 pub(crate) fn serve(args: &ServeArguments) -> Result<Outcome, Failure> {
+    #[cfg(feature = "temporal")]
+    if let Some(options) = args.backend.temporal() {
+        // The store in memory is a copy of the runs of Temporal.
+        let server = Server::in_memory(session::engine_builder(Path::new(RUNS_DIR)));
+        let server = args.allow_origin.iter().fold(server, Server::allow_origin);
+        return super::temporal::serve(options, server, args.address, print_address);
+    }
     // The server restricts the store to what each caller may see.
     let store = args.store.open_or_create()?.seen_by(Viewer::All);
     let folder = match &args.folder {

@@ -1,22 +1,30 @@
 //! Workers and runs on a Temporal cluster, for commands with `--backend temporal://..`.
 
+#[cfg(feature = "serve")]
+mod mirror;
+mod runs;
+
 use std::error::Error;
+#[cfg(feature = "serve")]
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
-use serde_json::{Value as Json, json};
+use serde_json::Value as Json;
 use workflow_core::engine::Engine;
-use workflow_core::event::RunView;
 use workflow_core::worker::Preset;
-use workflow_core::{Status, Workflow, registry};
-use workflow_temporal::{
-    CallError, RunSummary, TemporalClient, TemporalOptions, TemporalRun, TemporalWorker,
-};
+use workflow_core::{Workflow, registry};
+#[cfg(feature = "serve")]
+use workflow_server::Server;
+use workflow_store::Cause;
+use workflow_temporal::{CallError, TemporalClient, TemporalOptions, TemporalRun, TemporalWorker};
 
-use crate::args::{BackendArguments, ListFormat};
+use crate::args::BackendArguments;
 use crate::failure::{Failure, Outcome};
 use crate::{interrupt, output, runtime};
+
+pub(super) use runs::{cancel, get, list, logs, signal, watch, why};
 
 /// Keep the schedules of a Temporal cluster in step with the registered workflows
 ///
@@ -45,9 +53,6 @@ enum SchedulesCommand {
     /// paused.
     Sync,
 }
-
-/// The time between two looks at a run.
-const POLL_INTERVAL: Duration = Duration::from_millis(200);
 
 pub(crate) fn schedules(args: &SchedulesArguments) -> Result<Outcome, Failure> {
     let SchedulesCommand::Sync = args.command;
@@ -79,15 +84,39 @@ pub(crate) fn schedules(args: &SchedulesArguments) -> Result<Outcome, Failure> {
 pub(super) fn worker(
     options: &TemporalOptions,
     engine: Engine,
-    preset: &Preset,
+    (preset, history_limit): (&Preset, Option<u32>),
     grace: Duration,
 ) -> Result<Outcome, Failure> {
     interrupt::listen();
     with_client(options, async |client| {
-        let worker = TemporalWorker::preset(client, engine, preset).shutdown_grace(grace);
+        let mut worker = TemporalWorker::preset(client, engine, preset).shutdown_grace(grace);
+        if let Some(events) = history_limit {
+            worker = worker.history_limit(events);
+        }
         let served = worker.run(interrupt::signal()).await;
         interrupt::disarm();
         served.map_err(|error| usage(&error))?;
+        Ok(Outcome::Success)
+    })
+}
+
+/// Serves the API and the page, with the runs of the cluster.
+#[cfg(feature = "serve")]
+pub(super) fn serve(
+    options: &TemporalOptions,
+    server: Server,
+    address: SocketAddr,
+    ready: impl FnOnce(SocketAddr, bool),
+) -> Result<Outcome, Failure> {
+    interrupt::listen();
+    with_client(options, async |client| {
+        let mirror = mirror::Mirror::new(client, server.store());
+        mirror.round().await.map_err(Failure::Usage)?;
+        let copying = tokio::spawn(Arc::clone(&mirror).run());
+        let served = server.remote(mirror).serve(address, ready, interrupt::signal()).await;
+        copying.abort();
+        served.map_err(|error| usage(&error))?;
+        interrupt::disarm();
         Ok(Outcome::Success)
     })
 }
@@ -98,14 +127,16 @@ pub(super) struct Trigger<'a> {
     pub(super) input: Option<Json>,
     pub(super) task_queue: Option<&'a str>,
     pub(super) workflow_id: Option<&'a str>,
+    pub(super) priority: i32,
     pub(super) wait: bool,
     pub(super) timeout: Option<Duration>,
     pub(super) is_quiet: bool,
+    pub(super) is_json: bool,
 }
 
 pub(super) fn trigger(options: &TemporalOptions, trigger: Trigger<'_>) -> Result<Outcome, Failure> {
     with_client(options, async |client| {
-        let mut request = client.run(Arc::clone(&trigger.workflow));
+        let mut request = client.run(Arc::clone(&trigger.workflow)).priority(trigger.priority);
         if let Some(input) = &trigger.input {
             request = request.input(input);
         }
@@ -116,15 +147,21 @@ pub(super) fn trigger(options: &TemporalOptions, trigger: Trigger<'_>) -> Result
             request = request.workflow_id(id);
         }
         let run = request.start().await.map_err(|error| usage(&error))?;
+        if !trigger.is_quiet {
+            warn_if_unserved(&run).await?;
+        }
         if !trigger.wait {
-            output::print(|out| writeln!(out, "{}", run.workflow_id()))?;
+            match trigger.is_json {
+                true => output::print_json(&runs::as_json(&run).await?)?,
+                false => output::print(|out| writeln!(out, "{}", run.workflow_id()))?,
+            }
             return Ok(Outcome::Success);
         }
         if !trigger.is_quiet {
             output::message(format_args!("started {}", run.workflow_id()));
         }
-        let Some(timeout) = trigger.timeout else { return result(&run).await };
-        match tokio::time::timeout(timeout, result(&run)).await {
+        let Some(timeout) = trigger.timeout else { return result(&run, trigger.is_json).await };
+        match tokio::time::timeout(timeout, result(&run, trigger.is_json)).await {
             Ok(outcome) => outcome,
             Err(_) => {
                 output::message(format_args!(
@@ -137,11 +174,28 @@ pub(super) fn trigger(options: &TemporalOptions, trigger: Trigger<'_>) -> Result
     })
 }
 
-/// Waits for the end of a run, and prints its output.
-async fn result(run: &TemporalRun) -> Result<Outcome, Failure> {
-    match run.output().await {
+/// Warns if no worker serves the task queue of a run.
+async fn warn_if_unserved(run: &TemporalRun) -> Result<(), Failure> {
+    let state = run.state().await.map_err(|error| usage(&error))?;
+    if !state.has_worker {
+        let queue = state.task_queue;
+        let cure = Cause::NoWorker { queue: queue.clone() }.cure();
+        output::warning(format_args!("no live worker serves {queue}; {cure}"));
+    }
+    Ok(())
+}
+
+/// Waits for the end of a run, and prints its output, or the run as JSON.
+async fn result(run: &TemporalRun, is_json: bool) -> Result<Outcome, Failure> {
+    let ended = run.output().await;
+    if is_json && !matches!(ended, Err(CallError::Server(_) | CallError::NotFound)) {
+        output::print_json(&runs::as_json(run).await?)?;
+    }
+    match ended {
         Ok(result) => {
-            output::print_json(&result)?;
+            if !is_json {
+                output::print_json(&result)?;
+            }
             Ok(Outcome::Success)
         }
         Err(error @ CallError::Failed { .. }) => {
@@ -154,126 +208,6 @@ async fn result(run: &TemporalRun) -> Result<Outcome, Failure> {
         }
         Err(error) => Err(usage(&error)),
     }
-}
-
-/// Lists runs of a workflow with a status, each if it is given.
-pub(super) fn list(
-    options: &TemporalOptions,
-    (workflow, status): (Option<&str>, Option<Status>),
-    limit: usize,
-    format: ListFormat,
-) -> Result<Outcome, Failure> {
-    let status = status.map(|status| match status {
-        Status::Completed => "ExecutionStatus = 'Completed'",
-        Status::Failed => "ExecutionStatus IN ('Failed', 'TimedOut', 'Terminated')",
-        Status::Cancelled => "ExecutionStatus = 'Canceled'",
-        _ => "ExecutionStatus = 'Running'",
-    });
-    let workflow = workflow.map(|name| format!("WorkflowType = '{}'", name.replace('\'', "''")));
-    let filters: Vec<String> = workflow.into_iter().chain(status.map(str::to_owned)).collect();
-    with_client(options, async |client| {
-        let runs = client.list(&filters.join(" AND "), limit).await;
-        let runs = runs.map_err(|error| usage(&error))?;
-        match format {
-            ListFormat::Json => output::print_json(&json!({ "items": runs }))?,
-            ListFormat::Table => print_runs(&runs)?,
-        }
-        Ok(Outcome::Success)
-    })
-}
-
-fn print_runs(runs: &[RunSummary]) -> Result<(), Failure> {
-    let mut table = output::table();
-    table.set_header(["RUN", "WORKFLOW", "STATUS", "TASK QUEUE"]);
-    for run in runs {
-        let status = run.status.to_string();
-        table.add_row([&run.workflow_id, &run.workflow, &status, &run.task_queue]);
-    }
-    output::print(|out| output::write_table(out, table))
-}
-
-pub(super) fn get(
-    options: &TemporalOptions,
-    run: &str,
-    format: ListFormat,
-) -> Result<Outcome, Failure> {
-    with_run(options, run, async |run| {
-        let status = run.status().await.map_err(|error| usage(&error))?;
-        let view = run.progress().await.map_err(|error| usage(&error))?;
-        match format {
-            ListFormat::Json => output::print_json(&as_json(&run, status, &view))?,
-            ListFormat::Table => print_run(&run, status, &view)?,
-        }
-        Ok(Outcome::Success)
-    })
-}
-
-fn as_json(run: &TemporalRun, status: Status, view: &RunView) -> Json {
-    let jobs = view.jobs().iter().map(|job| json!({ "name": job.name, "status": job.status }));
-    json!({
-        "run": run.workflow_id(),
-        "run_id": run.id(),
-        "workflow": run.workflow(),
-        "status": status,
-        "reason": view.reason(),
-        "jobs": jobs.collect::<Vec<_>>(),
-    })
-}
-
-fn print_run(run: &TemporalRun, status: Status, view: &RunView) -> Result<(), Failure> {
-    let mut table = output::table();
-    table.set_header(["JOB", "STATUS", "ATTEMPTS"]);
-    for job in view.jobs() {
-        table.add_row([&job.name, &job.status.to_string(), &job.attempt_count().to_string()]);
-    }
-    output::print(|out| {
-        writeln!(out, "{} of `{}`: {status}", run.workflow_id(), run.workflow())?;
-        if let Some(reason) = view.reason() {
-            writeln!(out, "{reason}")?;
-        }
-        output::write_table(out, table)
-    })
-}
-
-/// Prints the events of a run until it ends.
-pub(super) fn watch(options: &TemporalOptions, run: &str) -> Result<Outcome, Failure> {
-    with_run(options, run, async |run| {
-        let mut next = 0;
-        let mut view = RunView::default();
-        loop {
-            let events = run.events(next).await.map_err(|error| usage(&error))?;
-            for event in &events {
-                view.apply(event);
-                output::print(|out| writeln!(out, "{}", event.kind))?;
-            }
-            next += events.len() as u64;
-            if events.last().is_some_and(|last| last.kind.is_last()) {
-                return Ok(view.status().into());
-            }
-            tokio::time::sleep(POLL_INTERVAL).await;
-        }
-    })
-}
-
-pub(super) fn cancel(options: &TemporalOptions, run: &str) -> Result<Outcome, Failure> {
-    with_run(options, run, async |run| {
-        run.cancel().await.map_err(|error| usage(&error))?;
-        output::message(format_args!("cancellation of {} requested", run.workflow_id()));
-        Ok(Outcome::Success)
-    })
-}
-
-pub(super) fn signal(
-    options: &TemporalOptions,
-    run: &str,
-    name: &str,
-    payload: Json,
-) -> Result<Outcome, Failure> {
-    with_run(options, run, async |run| {
-        run.signal(name, payload).await.map_err(|error| usage(&error))?;
-        output::message(format_args!("signal `{name}` sent to {}", run.workflow_id()));
-        Ok(Outcome::Success)
-    })
 }
 
 fn with_run(
@@ -295,18 +229,23 @@ fn with_client(
     runtime::inside(|| {
         pollster::block_on(async {
             let client = TemporalClient::connect(options).await.map_err(|error| usage(&error))?;
-            act(client.queue_prefix(registry::engine().queue_prefix())).await
+            act(client.engine(registry::engine().clone())).await
         })
     })
 }
 
 /// The failure of a request, with its causes.
 fn usage(error: &dyn Error) -> Failure {
+    Failure::Usage(text_of(error))
+}
+
+/// The text of an error with its causes.
+fn text_of(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
         text = format!("{text}: {error}");
         cause = error.source();
     }
-    Failure::Usage(text)
+    text
 }

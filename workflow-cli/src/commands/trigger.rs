@@ -143,9 +143,11 @@ impl TriggerArguments {
             input,
             task_queue: self.task_queue.as_deref(),
             workflow_id: self.workflow_id.as_deref(),
+            priority: self.priority,
             wait: self.wait,
             timeout: self.timeout,
             is_quiet: self.show.quiet,
+            is_json: !matches!(self.show.format, Format::Text),
         };
         super::temporal::trigger(options, request)
     }

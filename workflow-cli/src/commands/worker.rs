@@ -71,6 +71,10 @@ pub(crate) struct WorkerArguments {
     #[cfg(feature = "temporal")]
     #[command(flatten)]
     backend: crate::args::BackendArguments,
+    /// On Temporal: number of events from which on a history continues as new [default: 5000]
+    #[cfg(feature = "temporal")]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(10..))]
+    max_history_events: Option<u32>,
     /// Print queues, limits and workflows as JSON, and exit
     #[arg(long)]
     dry_run: bool,
@@ -124,7 +128,16 @@ pub(crate) fn worker(args: &WorkerArguments) -> Result<Outcome, Failure> {
         }
         let engine = builder.build();
         output::message(describe(&preset, engine.queue_prefix()));
-        return super::temporal::worker(options, engine, &preset, args.grace);
+        let served = (&preset, args.max_history_events);
+        return super::temporal::worker(options, engine, served, args.grace);
+    }
+    #[cfg(feature = "temporal")]
+    if args.max_history_events.is_some() {
+        return Err(Failure::Usage(
+            "--max-history-events is about histories of Temporal; add --backend \
+             temporal://host:port/namespace"
+                .to_owned(),
+        ));
     }
     let store = args.store.open_or_create()?.seen_by(Viewer::All);
     let _pruner = args.pruning.start(&store)?;

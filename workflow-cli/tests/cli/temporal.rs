@@ -1,13 +1,15 @@
 //! Workers and runs on a real Temporal server, with `--backend`.
 
-use std::path::Path;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value as Json;
 
-use crate::support::{command, folder, host_binary, host_in};
+use crate::support::{Outcome, command, folder, host_binary, host_in, workflow_in};
 
 fn backend() -> String {
     format!("temporal://{}/default", test_temporal::server().address())
@@ -80,20 +82,251 @@ fn until_listed(folder: &Path, status: &str, workflow: &str) {
 
 #[test]
 fn runs_receive_signals_and_are_cancelled() {
-    let folder = folder("temporal_signals", &[]);
-    let worker = Worker::start(&folder, &[]);
-    on_temporal(&folder, &["trigger", "orders/approve", "--workflow-id", "approve-1"]);
+    let own = Own::new("temporal_signals");
+    let worker = own.worker();
+    let run = |args: &[&str]| own.run(args).out.trim().to_owned();
+    let silent = run(&["trigger", "stock/count"]);
+    run(&["trigger", "orders/approve", "--workflow-id", "approve-1"]);
     let payload = r#"{"by": "ada", "amount": 7}"#;
-    on_temporal(&folder, &["runs", "signal", "approve-1", "approved", payload]);
-    let watched = on_temporal(&folder, &["runs", "watch", "approve-1"]);
+    run(&["runs", "signal", "approve-1", "approved", payload]);
+    let watched = run(&["runs", "watch", "approve-1"]);
     assert!(watched.contains("approve completed"), "{watched}");
+    let logs = run(&["runs", "logs", "approve-1", "--job", "approve"]);
+    assert!(logs.contains("who approves?") && logs.contains("thank you, ada"), "{logs}");
+    let followed = run(&["runs", "logs", "approve-1", "-F"]);
+    assert!(followed.contains("approve | thank you, ada"), "{followed}");
+    let refused = host_in(&own.folder, &["runs", "logs", &silent, "--backend", &own.backend]);
+    assert!(refused.err.contains("no job has printed anything yet"), "{}", refused.err);
 
-    let watch = on_temporal(&folder, &["trigger", "stock/watch"]);
-    on_temporal(&folder, &["runs", "cancel", &watch]);
-    let cancelled = host_in(&folder, &["runs", "watch", &watch, "--backend", &backend()]);
+    let watch = run(&["trigger", "stock/watch"]);
+    run(&["runs", "cancel", &watch]);
+    let args = ["runs", "watch", &watch, "--backend", &own.backend];
+    let cancelled = host_in(&own.folder, &args);
     assert_eq!(cancelled.code, Some(130), "{}{}", cancelled.out, cancelled.err);
 
     kill_process(Pid::from_child(&worker.0), Signal::TERM).expect("it runs");
+}
+
+/// A namespace in which no other test has a worker.
+struct Own {
+    folder: PathBuf,
+    backend: String,
+}
+
+impl Own {
+    fn new(test: &str) -> Self {
+        Self { folder: folder(test, &[]), backend: test_temporal::server().own_namespace() }
+    }
+
+    fn worker(&self) -> Worker {
+        let mut worker: Command = command(&host_binary());
+        worker.args(["worker", "--backend", &self.backend]).current_dir(&self.folder);
+        worker.stdout(Stdio::null()).stderr(Stdio::null());
+        Worker(worker.spawn().expect("it starts"))
+    }
+
+    fn run(&self, args: &[&str]) -> Outcome {
+        let done = host_in(&self.folder, &[args, &["--backend", &self.backend]].concat());
+        assert_eq!(done.code, Some(0), "{args:?}: {}", done.err);
+        done
+    }
+
+    fn get(&self, run: &str) -> Json {
+        json(&self.run(&["runs", "get", run, "-f", "json"]).out)
+    }
+
+    /// The reasons why a run is not going on, each with the name of its job.
+    fn why(&self, run: &str) -> Vec<(String, String)> {
+        let reasons = json(&self.run(&["runs", "why", run, "-f", "json"]).out);
+        let text = |value: &Json| value.as_str().unwrap_or_default().to_owned();
+        let reasons = reasons.as_array().expect("a list").iter();
+        reasons.map(|reason| (text(&reason["job"]), text(&reason["reason"]))).collect()
+    }
+
+    fn until_why(&self, run: &str, job: &str, reason: &str) {
+        let wanted = vec![(job.to_owned(), reason.to_owned())];
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while self.why(run) != wanted {
+            assert!(Instant::now() < deadline, "{wanted:?}, but {:?}", self.why(run));
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+}
+
+#[test]
+fn it_is_told_why_a_run_does_not_go_on() {
+    let own = Own::new("temporal_why");
+    let triggered =
+        own.run(&["trigger", "orders/approve", "--workflow-id", "approve", "-f", "json"]);
+    assert_eq!(json(&triggered.out)["task_queue"], "default-orders");
+    assert!(triggered.err.contains("no live worker serves default-orders"), "{}", triggered.err);
+    assert_eq!(own.get("approve")["status"], "pending");
+    own.until_why("approve", "", "no_worker");
+    let text = own.run(&["runs", "why", "approve"]).out;
+    assert!(text.contains("waits in task queue `default-orders`"), "{text}");
+    assert!(text.contains("fix: start a worker for it"), "{text}");
+    let worker = own.worker();
+    own.until_why("approve", "approve", "signal");
+    own.run(&["trigger", "stock/watch", "--workflow-id", "watch", "--priority", "7", "-q"]);
+    own.until_why("watch", "watch", "running");
+    own.run(&["runs", "cancel", "watch"]);
+    own.run(&["runs", "signal", "approve", "approved", r#"{"by": "ada"}"#]);
+    own.until_why("approve", "", "ended");
+    drop(worker);
+}
+
+#[test]
+fn runs_are_shown_without_a_worker() {
+    let own = Own::new("temporal_history");
+    let worker = own.worker();
+    let report = ["trigger", "orders/report", "--day", "2026-01-02", "--workflow-id", "report"];
+    own.run(&[&report[..], &["--wait", "--timeout", "60"]].concat());
+    own.run(&["trigger", "orders/approve", "--workflow-id", "approve"]);
+    own.until_why("approve", "approve", "signal");
+    let with_worker = own.run(&["runs", "watch", "report"]).out;
+    let running = own.get("approve");
+    drop(worker);
+    // The program replays the history.
+    assert_eq!(own.run(&["runs", "watch", "report"]).out, with_worker);
+    let report = own.get("report");
+    assert_eq!(
+        (&report["status"], &report["result"]),
+        (&"completed".into(), &"2026-01-02: 60".into())
+    );
+    assert_eq!(report["jobs"].as_array().map(Vec::len), Some(7));
+    let alone = own.get("approve");
+    assert_eq!((&alone["status"], &alone["jobs"]), (&"running".into(), &running["jobs"]));
+    assert_eq!(alone["stall"]["reason"], "signal");
+    // A program without the workflow has only the history.
+    let args = ["runs", "watch", "report", "--backend", &own.backend];
+    let Outcome { out: events, err, .. } = workflow_in(&own.folder, &args);
+    for part in
+        ["run started", "fetch started", "price[2] completed", "write completed", "run completed"]
+    {
+        assert!(events.contains(part), "{part}: {events}{err}");
+    }
+}
+
+/// The server of the API, killed at the end of the test.
+struct Api {
+    process: Child,
+    address: String,
+}
+
+impl Api {
+    fn start(own: &Own) -> Self {
+        let mut server = command(&host_binary());
+        server.args(["serve", "--address", "127.0.0.1:0", "--backend", &own.backend]);
+        let server = server.current_dir(&own.folder).stderr(Stdio::piped());
+        let mut process = server.spawn().expect("it starts");
+        let mut line = String::new();
+        let mut messages = BufReader::new(process.stderr.take().expect("a pipe"));
+        messages.read_line(&mut line).expect("a line");
+        let address = line.trim().strip_prefix("serving http://").expect("its address").to_owned();
+        // What it says later must not block it.
+        std::thread::spawn(move || std::io::copy(&mut messages, &mut std::io::sink()));
+        Self { process, address }
+    }
+
+    fn request(&self, request: &str, body: &str) -> (u16, Json) {
+        let mut stream = TcpStream::connect(&self.address).expect("it listens");
+        let (address, length) = (&self.address, body.len());
+        write!(
+            stream,
+            "{request} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\
+             Content-Length: {length}\r\nContent-Type: application/json\r\n\r\n{body}"
+        )
+        .expect("it reads");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("an answer");
+        let status = answer.split(' ').nth(1).and_then(|status| status.parse().ok());
+        let body = answer.split_once("\r\n\r\n").map_or("", |(_, body)| body);
+        (status.expect("a status"), serde_json::from_str(body).unwrap_or_default())
+    }
+
+    fn get(&self, path: &str) -> Json {
+        let (status, body) = self.request(&format!("GET /api/v1/{path}"), "");
+        assert_eq!(status, 200, "{path}: {body}");
+        body
+    }
+
+    fn until(&self, path: &str, holds: impl Fn(&Json) -> bool) -> Json {
+        let deadline = Instant::now() + Duration::from_secs(60);
+        loop {
+            let body = self.get(path);
+            if holds(&body) {
+                return body;
+            }
+            assert!(Instant::now() < deadline, "{path}: {body:#}");
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    }
+}
+
+impl Drop for Api {
+    fn drop(&mut self) {
+        let _gone = self.process.kill();
+        let _reaped = self.process.wait();
+    }
+}
+
+#[test]
+fn the_api_shows_and_starts_runs_of_temporal() {
+    let own = Own::new("temporal_api");
+    let _worker = own.worker();
+    let report = ["trigger", "orders/report", "--day", "2026-01-02", "--workflow-id", "report"];
+    own.run(&[&report[..], &["--wait", "--timeout", "60"]].concat());
+    own.run(&["trigger", "orders/print", "--workflow-id", "print"]);
+    let api = Api::start(&own);
+
+    let listed = api.until("runs", |runs| {
+        let items = runs["items"].as_array().expect("a list");
+        items.len() == 2 && items.iter().all(|run| run["status"] != "running")
+    });
+    let of = |name: &str| {
+        let mut items = listed["items"].as_array().expect("a list").iter();
+        items.find(|run| run["workflow"] == name).unwrap_or_else(|| panic!("{listed:#}")).clone()
+    };
+    assert_eq!(
+        (&of("orders/report")["status"], &of("orders/print")["status"]),
+        (&"completed".into(), &"failed".into())
+    );
+    let id = own.get("report")["run_id"].as_str().expect("an ID").to_owned();
+    let run = api.get(&format!("runs/{id}"));
+    assert_eq!(run["result_data"], "2026-01-02: 60");
+    assert!(run["jobs"].as_array().is_some_and(|jobs| jobs.len() == 7), "{run:#}");
+
+    let (status, started) = api.request("POST /api/v1/workflows/orders%2Fapprove/run", "{}");
+    assert_eq!(status, 202, "{started}");
+    let id = started["run_id"].as_str().expect("an ID").to_owned();
+    let path = format!("runs/{id}");
+    api.until(&format!("{path}/why"), |why| {
+        why.to_string().contains("waits for signal `approved`")
+    });
+    let signal = r#"{"name": "approved", "payload": {"by": "ada"}}"#;
+    let (status, sent) = api.request(&format!("POST /api/v1/{path}/signal"), signal);
+    assert_eq!(status, 202, "{sent}");
+    let run = api.until(&path, |run| run["status"] == "completed");
+    assert_eq!(run["result_data"]["by"], "ada");
+    assert_eq!(own.get(&id)["status"], "completed");
+
+    let (_, started) =
+        api.request("POST /api/v1/workflows/stock%2Fwatch/run", r#"{"idempotency_key": "watch"}"#);
+    let path = format!("runs/{}", started["run_id"].as_str().expect("an ID"));
+    let (_, again) =
+        api.request("POST /api/v1/workflows/stock%2Fwatch/run", r#"{"idempotency_key": "watch"}"#);
+    assert_eq!((&again["run_id"], &again["existing"]), (&started["run_id"], &true.into()));
+    let (status, _) = api.request(&format!("POST /api/v1/{path}/cancel"), "");
+    assert_eq!(status, 202);
+    api.until(&path, |run| run["status"] == "cancelled");
+    for action in ["retry", "unblock"] {
+        let (status, refused) = api.request(&format!("POST /api/v1/{path}/{action}"), "{}");
+        assert_eq!(status, 409, "{refused}");
+        assert!(
+            refused.to_string().contains("Temporal executes the runs of this server"),
+            "{refused}"
+        );
+    }
 }
 
 #[test]
@@ -102,7 +335,7 @@ fn what_temporal_does_not_have_names_the_cure() {
     let backend = backend();
     for (args, expected) in [
         (vec!["runs", "get", "nothing", "--backend", &*backend], "Temporal has no such run"),
-        (vec!["runs", "logs", "x", "--backend", &*backend], "read the log of the worker"),
+        (vec!["runs", "logs", "nothing", "--backend", &*backend], "Temporal has no such run"),
         (vec!["runs", "unblock", "x", "--backend", &*backend], "works on a store"),
         (vec!["runs", "list", "--user", "x", "--backend", &*backend], "--user works on a store"),
         (vec!["runs", "list", "--backend", "temporal://x"], "temporal://host:port/namespace"),

@@ -199,49 +199,6 @@ presets:
     assert!(unknown.err.contains(known), "{}", unknown.err);
 }
 
-/// Temporal tells nothing about runs that no worker serves, and its worker logs otherwise.
-#[cfg(feature = "temporal")]
-fn workers_serve_their_queues_on_temporal() {
-    for (number, Served { worker, run, .. }) in SERVED.iter().enumerate() {
-        let program = Program::new(&format!("workers/{number}"), Backend::Temporal);
-        let process = program.worker(worker, "");
-        let wait = ["--wait", "--timeout", "60", "-q"];
-        program.succeed(&[&["trigger_workflow"], *run, &wait].concat());
-        assert_eq!(process.stop().code(), Some(0), "{worker:?}");
-    }
-}
-
-#[cfg(feature = "temporal")]
-fn workflows_are_triggered_on_temporal() {
-    let program = Program::new("triggered", Backend::Temporal);
-    let trigger = |args: &[&str]| program.succeed(&[&["trigger_workflow"], args].concat());
-    let booking = trigger(&["BookingWorkflow", "--booking-id", "123"]);
-    let payment = ["PaymentProcessingWorkflow", "--payment-id", "456"];
-    let payment = trigger(&[&payment[..], &["--task-queue", "estuary-payment"]].concat());
-    let input = r#"{"stream_id": 789, "config": {"quality": "HD"}}"#;
-    let stream = trigger(&["StreamSetupWorkflow", "--json-input", input]);
-    let _worker = program.worker(&[], "");
-    let maintenance = ["RoomMaintenanceWorkflow", "--room-id", "101", "--wait"];
-    let maintenance: Json = serde_json::from_str(&trigger(&maintenance)).expect("it is JSON");
-    assert_eq!(maintenance, json!({ "checked": 1, "repaired": ["room-101"] }));
-    program.until_completed(&payment);
-    program.succeed(&["runs", "signal", &stream, "host_ready", r#"{"name": "Ada"}"#]);
-    program.succeed(&["runs", "signal", &booking, "cancel", r#"{"reason": "ill"}"#]);
-    program.until_completed(&stream);
-    program.until_completed(&booking);
-    for subject in ["Booking 123 is cancelled", "Receipt for payment 456", "Stream 789 is set up"] {
-        assert_eq!(program.subjects().iter().filter(|it| *it == subject).count(), 1, "{subject}");
-    }
-}
-
-/// One after the other: the programs share a server, and a worker would take the runs of another one.
-#[cfg(feature = "temporal")]
-#[test]
-fn commands_work_on_temporal() {
-    workers_serve_their_queues_on_temporal();
-    workflows_are_triggered_on_temporal();
-}
-
 fn workflows_are_triggered(backend: Backend) {
     let program = Program::new("triggered", backend);
     let trigger = |args: &[&str]| program.succeed(&[&["trigger_workflow"], args].concat());
@@ -285,6 +242,30 @@ fn workflows_are_triggered(backend: Backend) {
 }
 
 on_every_backend!(workflows_are_triggered);
+
+/// The history of a long maintenance continues as new.
+#[cfg(feature = "temporal")]
+#[test]
+fn a_long_maintenance_continues_as_new() {
+    use estuary::services::{Faults, Room, Video};
+    let program = Program::new("maintenance", Backend::Temporal);
+    let video = Video::new(program.records().under("video"), Faults::default());
+    for id in 0..40 {
+        let room = video.create_room(&format!("room-{id}"), "SD").expect("it is created");
+        video.save_room(&Room { healthy: id % 4 != 0, ..room }).expect("it is written");
+    }
+    let _worker = program.worker(&["--domain", "room", "--max-history-events", "60"], "");
+    let run = program.succeed(&["trigger_workflow", "RoomMaintenanceWorkflow"]);
+    program.until_completed(&run);
+    let report = program.get(&run)["result"].clone();
+    assert_eq!(
+        (&report["checked"], report["repaired"].as_array().map(Vec::len)),
+        (&json!(40), Some(10))
+    );
+    assert!(video.rooms().expect("they can be read").iter().all(|room| room.healthy));
+    let events = program.succeed(&["runs", "watch", &run]);
+    assert!(events.matches("run resumed").count() >= 2, "{events}");
+}
 
 #[test]
 fn inputs_are_options_with_help() {

@@ -1,4 +1,4 @@
-//! The real program with its commands, on SQLite and on PostgreSQL, and its workers that are killed.
+//! The real program with its commands, on every backend, and its workers that are killed.
 
 /// A test for each backend.
 macro_rules! on_every_backend {
@@ -14,6 +14,12 @@ macro_rules! on_every_backend {
             #[test]
             fn on_postgres() {
                 super::$test(Backend::Postgres);
+            }
+
+            #[cfg(feature = "temporal")]
+            #[test]
+            fn on_temporal() {
+                super::$test(Backend::Temporal);
             }
         }
     };

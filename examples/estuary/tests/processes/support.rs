@@ -29,13 +29,22 @@ struct Ready {
 }
 
 impl Backend {
+    /// The longest time after the death of a worker until another one makes its attempts again.
+    pub(crate) fn takeover(self) -> Duration {
+        match self {
+            Self::Sqlite | Self::Postgres => Duration::from_secs(10),
+            #[cfg(feature = "temporal")]
+            Self::Temporal => Duration::from_secs(12),
+        }
+    }
+
     fn prepare(self) -> Ready {
         let database = match self {
             Self::Sqlite => None,
             Self::Postgres => Some(test_postgres::database()),
             #[cfg(feature = "temporal")]
             Self::Temporal => {
-                let address = format!("temporal://{}/default", test_temporal::server().address());
+                let address = test_temporal::server().own_namespace();
                 return Ready { arguments: vec!["--backend".to_owned(), address], _database: None };
             }
         };
@@ -106,6 +115,11 @@ impl Program {
     /// Writes a file into the directory.
     pub(crate) fn write(&self, name: &str, text: &str) {
         fs::write(self.folder.join(name), text).expect("it can be written");
+    }
+
+    /// The records of its services.
+    pub(crate) fn records(&self) -> estuary::services::Folder {
+        estuary::services::Folder::new(self.folder.join(".estuary"))
     }
 
     /// Runs a command that needs no backend.

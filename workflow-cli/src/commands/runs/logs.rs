@@ -23,7 +23,7 @@ use crate::session::stored_run;
 /// escaped and without colours. With --job, a file or a pipe receives every byte unchanged.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
-pub(super) struct LogsArguments {
+pub(in crate::commands) struct LogsArguments {
     /// Run: its number, its ID or the first 8 or more characters of it, or `latest`
     #[arg(value_name = "RUN")]
     run: RunSelector,
@@ -47,7 +47,7 @@ pub(super) fn logs(args: &LogsArguments, store: &StoreArguments) -> Result<Outco
     let store = store.open_existing()?;
     let run = stored_run(&*store, args.run.find(&*store)?)?;
     check_job(args, &run)?;
-    let mut log = Log { path: log_of(&run)?, end: LogPosition::default(), args };
+    let mut log = args.log(log_of(&run)?);
     if !args.follow && !log.path.exists() {
         return Err(Failure::Usage(no_log(&run, &log.path)));
     }
@@ -105,8 +105,26 @@ fn has_ended(store: &dyn Catalog, run: RunId) -> Result<bool, Failure> {
     Ok(stored_run(store, run)?.status.is_final())
 }
 
+impl LogsArguments {
+    /// The log at this path, of which nothing was printed yet.
+    pub(in crate::commands) fn log(&self, path: PathBuf) -> Log<'_> {
+        Log { path, end: LogPosition::default(), args: self }
+    }
+}
+
+#[cfg(feature = "temporal")]
+impl LogsArguments {
+    pub(in crate::commands) fn run(&self) -> &RunSelector {
+        &self.run
+    }
+
+    pub(in crate::commands) fn follows(&self) -> bool {
+        self.follow
+    }
+}
+
 /// A log, and the position up to which it was printed.
-struct Log<'a> {
+pub(in crate::commands) struct Log<'a> {
     path: PathBuf,
     end: LogPosition,
     args: &'a LogsArguments,
@@ -114,7 +132,7 @@ struct Log<'a> {
 
 impl Log<'_> {
     /// Prints new output.
-    fn print(&mut self) -> Result<(), Failure> {
+    pub(in crate::commands) fn print(&mut self) -> Result<(), Failure> {
         if !self.path.exists() {
             return Ok(());
         }

@@ -31,13 +31,31 @@ pub(super) fn why(args: &WhyArguments, store: &StoreArguments) -> Result<Outcome
     let store = store.open_existing()?;
     let run = args.run.find(&*store)?;
     let reasons = pollster::block_on(workflow_store::why(&*store, &*store, run))?;
-    match args.format {
-        ListFormat::Json => output::print_json(&reasons)?,
-        ListFormat::Table => output::print(|out| {
-            reasons.iter().try_for_each(|reason: &Reason| {
-                writeln!(out, "{reason}\n  fix: {}", reason.cause.cure())
-            })
-        })?,
-    }
+    print_reasons(&reasons, args.format)?;
     Ok(Outcome::Success)
+}
+
+pub(in crate::commands) fn print_reasons(
+    reasons: &[Reason],
+    format: ListFormat,
+) -> Result<(), Failure> {
+    match format {
+        ListFormat::Json => output::print_json(&reasons),
+        ListFormat::Table => output::print(|out| {
+            reasons
+                .iter()
+                .try_for_each(|reason| writeln!(out, "{reason}\n  fix: {}", reason.cause.cure()))
+        }),
+    }
+}
+
+#[cfg(feature = "temporal")]
+impl WhyArguments {
+    pub(super) fn run(&self) -> &RunSelector {
+        &self.run
+    }
+
+    pub(super) fn format(&self) -> ListFormat {
+        self.format
+    }
 }

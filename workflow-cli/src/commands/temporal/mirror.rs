@@ -1,0 +1,258 @@
+//! The runs of a Temporal cluster as runs of a store in memory, for `serve`.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use async_trait::async_trait;
+use serde_json::{Value as Json, json};
+use tokio::sync::Mutex;
+use workflow_core::event::{Event, EventKind};
+use workflow_core::id::RunId;
+use workflow_core::registry;
+use workflow_core::store::{
+    BeginOutcome, Lease, NewRun, Owner, OwnerId, StoreError, Trigger, WorkflowSnapshot,
+};
+use workflow_core::{Status, definition::Metadata};
+use workflow_server::{Remote, RemoteError, RemoteStart, RemoteStarted};
+use workflow_store::Catalog;
+use workflow_temporal::{CallError, RunSummary, StartError, TemporalClient, TemporalRun};
+
+use super::text_of;
+
+/// The number of the latest runs that the store has.
+const RUNS: usize = 200;
+
+/// The number of unfinished runs whose events are read in each round.
+const ACTIVE: usize = 20;
+
+/// The time between two rounds.
+const INTERVAL: Duration = Duration::from_millis(500);
+
+/// Longer than any server runs: no engine drives the runs, and none may.
+const LIFETIME: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
+
+/// Copies runs of a cluster into a store, and sends requests to the cluster.
+pub(super) struct Mirror {
+    client: TemporalClient,
+    store: Arc<dyn Catalog>,
+    owner: Owner,
+    copies: Mutex<HashMap<RunId, Copied>>,
+}
+
+/// A run that the store has.
+#[derive(Clone, Copy)]
+struct Copied {
+    lease: Lease,
+    /// The number of events.
+    events: u64,
+    has_ended: bool,
+}
+
+impl Mirror {
+    pub(super) fn new(client: TemporalClient, store: Arc<dyn Catalog>) -> Arc<Self> {
+        let owner = Owner { id: OwnerId::random(), lifetime: LIFETIME };
+        Arc::new(Self { client, store, owner, copies: Mutex::default() })
+    }
+
+    /// Keeps the store up to date.
+    pub(super) async fn run(self: Arc<Self>) {
+        let mut is_reported = false;
+        loop {
+            match self.round().await {
+                Ok(()) => is_reported = false,
+                Err(error) if !std::mem::replace(&mut is_reported, true) => {
+                    tracing::warn!(error, "cannot read the runs of Temporal; will retry");
+                }
+                Err(_) => {}
+            }
+            tokio::time::sleep(INTERVAL).await;
+        }
+    }
+
+    /// Copies what is new.
+    pub(super) async fn round(&self) -> Result<(), String> {
+        let listed = self.client.list("", RUNS).await.map_err(|error| text_of(&error))?;
+        let mut active = 0;
+        let mut wanted = Vec::new();
+        for run in listed {
+            let Ok(id) = run.run_id.parse::<RunId>() else { continue };
+            let copied = self.copies.lock().await.get(&id).copied();
+            let is_active = !run.status.is_final();
+            active += usize::from(is_active);
+            if copied.is_none_or(|copied| !copied.has_ended) && (!is_active || active <= ACTIVE) {
+                wanted.push((id, run));
+            }
+        }
+        // Oldest first, so that numbers grow with the time.
+        for (id, run) in wanted.into_iter().rev() {
+            self.copy(id, &run).await?;
+        }
+        Ok(())
+    }
+
+    /// Copies the new events of a run.
+    async fn copy(&self, id: RunId, summary: &RunSummary) -> Result<(), String> {
+        let run = match self.client.select(&summary.run_id).await {
+            Ok(run) => run,
+            // Its retention period has ended meanwhile.
+            Err(CallError::NotFound) => return Ok(()),
+            Err(error) => return Err(text_of(&error)),
+        };
+        self.copy_run(id, &run, summary.started_at, &summary.task_queue).await
+    }
+
+    async fn copy_run(
+        &self,
+        id: RunId,
+        run: &TemporalRun,
+        started_at: Option<u64>,
+        task_queue: &str,
+    ) -> Result<(), String> {
+        let status = run.status().await.map_err(|error| text_of(&error))?;
+        let all = match status {
+            Status::Pending => Vec::new(),
+            _ => run.events(0).await.map_err(|error| text_of(&error))?,
+        };
+        let mut copies = self.copies.lock().await;
+        let copied = match copies.get(&id) {
+            Some(copied) => *copied,
+            None => self.begin(id, run, started_at, task_queue).await?,
+        };
+        let known = usize::try_from(copied.events).unwrap_or(usize::MAX);
+        let mut events: Vec<Event> = all.into_iter().skip(known).collect();
+        let has_end = events.last().is_some_and(|event| event.kind.is_last());
+        if status.is_final() && !has_end && !copied.has_ended {
+            // Such as a run that somebody has terminated: the engine has no event for it.
+            let sequence = copied.events + events.len() as u64;
+            events.extend(end(status).map(|kind| Event::new(sequence, SystemTime::now(), kind)));
+        }
+        if !events.is_empty() {
+            let appended = self.store.append(&copied.lease, &events).await;
+            appended.map_err(|error| text_of(&error))?;
+        }
+        let has_ended = copied.has_ended || events.last().is_some_and(|it| it.kind.is_last());
+        let events = copied.events + events.len() as u64;
+        copies.insert(id, Copied { events, has_ended, ..copied });
+        Ok(())
+    }
+
+    /// Adds a run to the store.
+    async fn begin(
+        &self,
+        id: RunId,
+        run: &TemporalRun,
+        started_at: Option<u64>,
+        task_queue: &str,
+    ) -> Result<Copied, String> {
+        let failed = |error: StoreError| text_of(&error);
+        let since = Duration::from_secs(started_at.unwrap_or_default());
+        let new = NewRun {
+            id,
+            trigger: Trigger::Manual,
+            created_at: SystemTime::UNIX_EPOCH + since,
+            task_queue: task_queue.to_owned(),
+            ..NewRun::new(snapshot(run.workflow()))
+        };
+        match self.store.begin(new, Vec::new()).await.map_err(failed)? {
+            BeginOutcome::New(_) => {}
+            _ => return Err(format!("run {id} is in the store already")),
+        }
+        let leases = self.store.claim_without_limits(self.owner, &[id]).await.map_err(failed)?;
+        let [lease] = leases[..] else { return Err(format!("run {id} has another owner")) };
+        Ok(Copied { lease, events: 0, has_ended: false })
+    }
+
+    async fn find(&self, run: RunId) -> Result<TemporalRun, RemoteError> {
+        self.client.select(&run.to_string()).await.map_err(|error| match error {
+            CallError::NotFound => RemoteError::Ended(run),
+            error => RemoteError::Unavailable(text_of(&error)),
+        })
+    }
+}
+
+/// The workflow of a run. A program that does not have it knows only its name.
+fn snapshot(workflow: &str) -> WorkflowSnapshot {
+    match registry::get(workflow) {
+        Ok(entry) => WorkflowSnapshot::of(&*entry.workflow()),
+        Err(_) => WorkflowSnapshot {
+            name: workflow.to_owned(),
+            metadata: Metadata::default(),
+            fingerprint: "".into(),
+            source: None,
+            graph: Arc::new(json!({ "nodes": [], "edges": [] })),
+        },
+    }
+}
+
+/// The last event of a run with this status.
+fn end(status: Status) -> Option<EventKind> {
+    match status {
+        Status::Completed => Some(EventKind::RunCompleted { output: None }),
+        Status::Cancelled => Some(EventKind::RunCancelled),
+        Status::Failed => {
+            let reason = "Temporal has ended it: it was terminated, or its time was over";
+            Some(EventKind::RunFailed { reason: reason.to_owned() })
+        }
+        _ => None,
+    }
+}
+
+#[async_trait]
+impl Remote for Mirror {
+    fn name(&self) -> &str {
+        "Temporal"
+    }
+
+    async fn start(&self, start: RemoteStart) -> Result<RemoteStarted, RemoteError> {
+        let RemoteStart { workflow, input, task_queue, idempotency_key, priority } = start;
+        let mut request = self.client.run(workflow.as_str()).priority(priority);
+        if let Some(input) = input {
+            request = request.input(input);
+        }
+        if let Some(queue) = task_queue {
+            request = request.task_queue(queue);
+        }
+        if let Some(key) = &idempotency_key {
+            request = request.workflow_id(key);
+        }
+        let unavailable = |error: &dyn std::error::Error| RemoteError::Unavailable(text_of(error));
+        let (run, existing) = match request.start().await {
+            Ok(run) => (run, false),
+            Err(StartError::AlreadyStarted { id }) => {
+                (self.client.find(&id).await.map_err(|error| unavailable(&error))?, true)
+            }
+            Err(error @ StartError::Server { .. }) => return Err(unavailable(&error)),
+            Err(error) => return Err(RemoteError::Invalid(text_of(&error))),
+        };
+        let state = run.state().await.map_err(|error| unavailable(&error))?;
+        let copied = self.copy_run(run.id(), &run, now(), &state.task_queue).await;
+        copied.map_err(RemoteError::Unavailable)?;
+        let warning = (!state.has_worker).then(|| {
+            let queue = &state.task_queue;
+            format!("no live worker serves task queue `{queue}`; the run waits for one")
+        });
+        Ok(RemoteStarted { run: run.id(), existing, warning })
+    }
+
+    async fn cancel(&self, run: RunId) -> Result<(), RemoteError> {
+        let found = self.find(run).await?;
+        found.cancel().await.map_err(|error| refused(run, &error))
+    }
+
+    async fn signal(&self, run: RunId, name: &str, payload: Json) -> Result<(), RemoteError> {
+        let found = self.find(run).await?;
+        found.signal(name, payload).await.map_err(|error| refused(run, &error))
+    }
+}
+
+fn refused(run: RunId, error: &CallError) -> RemoteError {
+    match error {
+        CallError::NotFound => RemoteError::Ended(run),
+        error => RemoteError::Unavailable(text_of(error)),
+    }
+}
+
+fn now() -> Option<u64> {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).ok().map(|now| now.as_secs())
+}

@@ -1,0 +1,271 @@
+//! Runs on a Temporal cluster: lists, states, events, logs, and requests to them.
+
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+use serde_json::{Value as Json, json};
+use workflow_core::Status;
+use workflow_core::event::{JobView, RunView, Stall, Waiting};
+use workflow_core::run_log::path_in;
+use workflow_store::{Cause, Reason};
+use workflow_temporal::{RunState, RunSummary, TemporalOptions, TemporalRun};
+
+use super::{usage, with_client, with_run};
+use crate::args::{ListFormat, RUNS_DIR};
+use crate::commands::runs::{LogsArguments, print_reasons};
+use crate::failure::{Failure, Outcome};
+use crate::output;
+
+/// The time between two looks at a run.
+const POLL_INTERVAL: Duration = Duration::from_millis(200);
+
+/// Lists runs of a workflow with a status, each if it is given.
+pub(in crate::commands) fn list(
+    options: &TemporalOptions,
+    (workflow, status): (Option<&str>, Option<Status>),
+    limit: usize,
+    format: ListFormat,
+) -> Result<Outcome, Failure> {
+    let status = status.map(|status| match status {
+        Status::Completed => "ExecutionStatus = 'Completed'",
+        Status::Failed => "ExecutionStatus IN ('Failed', 'TimedOut', 'Terminated')",
+        Status::Cancelled => "ExecutionStatus = 'Canceled'",
+        _ => "ExecutionStatus = 'Running'",
+    });
+    let workflow = workflow.map(|name| format!("WorkflowType = '{}'", name.replace('\'', "''")));
+    let filters: Vec<String> = workflow.into_iter().chain(status.map(str::to_owned)).collect();
+    with_client(options, async |client| {
+        let runs = client.list(&filters.join(" AND "), limit).await;
+        let runs = runs.map_err(|error| usage(&error))?;
+        match format {
+            ListFormat::Json => output::print_json(&json!({ "items": runs }))?,
+            ListFormat::Table => print_runs(&runs)?,
+        }
+        Ok(Outcome::Success)
+    })
+}
+
+fn print_runs(runs: &[RunSummary]) -> Result<(), Failure> {
+    let mut table = output::table();
+    table.set_header(["RUN", "WORKFLOW", "STATUS", "TASK QUEUE"]);
+    for run in runs {
+        let status = run.status.to_string();
+        table.add_row([&run.workflow_id, &run.workflow, &status, &run.task_queue]);
+    }
+    output::print(|out| output::write_table(out, table))
+}
+
+pub(in crate::commands) fn get(
+    options: &TemporalOptions,
+    run: &str,
+    format: ListFormat,
+) -> Result<Outcome, Failure> {
+    with_run(options, run, async |run| {
+        match format {
+            ListFormat::Json => output::print_json(&as_json(&run).await?)?,
+            ListFormat::Table => {
+                let (state, view) = state_and_view(&run).await?;
+                print_run(&run, &state, &view)?;
+            }
+        }
+        Ok(Outcome::Success)
+    })
+}
+
+async fn state_and_view(run: &TemporalRun) -> Result<(RunState, RunView), Failure> {
+    let state = run.state().await.map_err(|error| usage(&error))?;
+    let view = run.progress().await.map_err(|error| usage(&error))?;
+    Ok((state, view))
+}
+
+/// A run as JSON.
+pub(super) async fn as_json(run: &TemporalRun) -> Result<Json, Failure> {
+    let (state, view) = state_and_view(run).await?;
+    let result = match state.status {
+        Status::Completed => Some(run.output().await.map_err(|error| usage(&error))?),
+        _ => None,
+    };
+    let job = |job: &JobView| json!({ "name": job.name, "status": job.status, "attempts": job.attempt_count() });
+    Ok(json!({
+        "run": run.workflow_id(),
+        "run_id": run.id(),
+        "workflow": run.workflow(),
+        "status": state.status,
+        "task_queue": state.task_queue,
+        "has_worker": state.has_worker,
+        "stall": stall(&state, &view),
+        "reason": view.reason(),
+        "result": result,
+        "jobs": view.jobs().iter().map(job).collect::<Vec<_>>(),
+    }))
+}
+
+/// Why the run makes no progress.
+fn stall(state: &RunState, view: &RunView) -> Option<Stall> {
+    let blocked = state.blocked.clone().map(Stall::Blocked);
+    blocked.or_else(|| view.stall(SystemTime::now()))
+}
+
+fn print_run(run: &TemporalRun, state: &RunState, view: &RunView) -> Result<(), Failure> {
+    let mut table = output::table();
+    table.set_header(["JOB", "STATUS", "ATTEMPTS"]);
+    for job in view.jobs() {
+        table.add_row([&job.name, &job.status.to_string(), &job.attempt_count().to_string()]);
+    }
+    output::print(|out| {
+        let status = state.status;
+        writeln!(out, "{} of `{}`: {status}", run.workflow_id(), run.workflow())?;
+        if let Some(stall) = stall(state, view) {
+            writeln!(out, "{stall}")?;
+        }
+        if let Some(reason) = view.reason() {
+            writeln!(out, "{reason}")?;
+        }
+        output::write_table(out, table)
+    })
+}
+
+/// Prints the events of a run until it ends.
+pub(in crate::commands) fn watch(options: &TemporalOptions, run: &str) -> Result<Outcome, Failure> {
+    with_run(options, run, async |run| {
+        let mut next = 0;
+        let mut view = RunView::default();
+        loop {
+            let events = run.events(next).await.map_err(|error| usage(&error))?;
+            for event in &events {
+                view.apply(event);
+                output::print(|out| writeln!(out, "{}", event.kind))?;
+            }
+            next += events.len() as u64;
+            if events.last().is_some_and(|last| last.kind.is_last()) {
+                return Ok(view.status().into());
+            }
+            tokio::time::sleep(POLL_INTERVAL).await;
+        }
+    })
+}
+
+pub(in crate::commands) fn cancel(
+    options: &TemporalOptions,
+    run: &str,
+) -> Result<Outcome, Failure> {
+    with_run(options, run, async |run| {
+        run.cancel().await.map_err(|error| usage(&error))?;
+        output::message(format_args!("cancellation of {} requested", run.workflow_id()));
+        Ok(Outcome::Success)
+    })
+}
+
+pub(in crate::commands) fn signal(
+    options: &TemporalOptions,
+    run: &str,
+    name: &str,
+    payload: Json,
+) -> Result<Outcome, Failure> {
+    with_run(options, run, async |run| {
+        run.signal(name, payload).await.map_err(|error| usage(&error))?;
+        output::message(format_args!("signal `{name}` sent to {}", run.workflow_id()));
+        Ok(Outcome::Success)
+    })
+}
+
+/// Prints why a run is not going on.
+pub(in crate::commands) fn why(
+    options: &TemporalOptions,
+    run: &str,
+    format: ListFormat,
+) -> Result<Outcome, Failure> {
+    with_run(options, run, async |run| {
+        let state = run.state().await.map_err(|error| usage(&error))?;
+        let view = match state.status.is_final() {
+            true => RunView::default(),
+            false => run.progress().await.map_err(|error| usage(&error))?,
+        };
+        print_reasons(&reasons(&state, &view), format)?;
+        Ok(Outcome::Success)
+    })
+}
+
+/// One reason for the whole run, or one for each job that has not ended.
+fn reasons(state: &RunState, view: &RunView) -> Vec<Reason> {
+    let whole = |cause| vec![Reason { job: None, cause }];
+    if state.status.is_final() {
+        return whole(Cause::Ended(state.status));
+    }
+    if let Some(blocked) = &state.blocked {
+        return whole(Cause::Stalled(Stall::Blocked(blocked.clone())));
+    }
+    if !state.has_worker {
+        return whole(Cause::NoWorker { queue: state.task_queue.clone() });
+    }
+    let mut reasons = why_jobs(state, view);
+    if view.is_cancelling() {
+        reasons.insert(0, Reason { job: None, cause: Cause::Cancelling });
+    } else if reasons.is_empty() {
+        reasons.push(Reason { job: None, cause: Cause::Starting });
+    }
+    reasons
+}
+
+/// Why the jobs that have started have not ended. Function workflows that wait for their jobs are
+/// left out.
+fn why_jobs(state: &RunState, view: &RunView) -> Vec<Reason> {
+    let waiting = view.waiting(SystemTime::now());
+    let open = view.jobs().iter().filter(|job| job.status == Status::Running);
+    let callers: Vec<&str> = open.clone().filter_map(|job| job.started_by.as_deref()).collect();
+    let cause = |name: &str| -> Option<Cause> {
+        let job = view.job(name)?;
+        if let Some(waiting) = waiting.iter().find(|waiting: &&Waiting| waiting.job() == name) {
+            return Some(Cause::Waiting(waiting.clone()));
+        }
+        if let Some(at) = job.retry_at {
+            return Some(Cause::Retry { at });
+        }
+        let attempt = state.attempts.iter().find(|attempt| attempt.job == name);
+        match attempt {
+            Some(attempt) if !attempt.is_running => Some(Cause::JobSlot),
+            Some(attempt) => {
+                Some(Cause::Running { attempt: attempt.attempt, since: attempt.since })
+            }
+            None if callers.contains(&name) => None,
+            None => {
+                let since = job.started_at().unwrap_or_else(SystemTime::now);
+                Some(Cause::Running { attempt: job.attempt_count().max(1), since })
+            }
+        }
+    };
+    let reason = |name: &str| Some(Reason { job: Some(name.to_owned()), cause: cause(name)? });
+    open.clone().filter_map(|job| reason(&job.name)).collect()
+}
+
+/// Prints what the jobs of a run printed on this machine.
+pub(in crate::commands) fn logs(
+    options: &TemporalOptions,
+    args: &LogsArguments,
+) -> Result<Outcome, Failure> {
+    with_run(options, args.run().text(), async |run| {
+        let path = path_in(&Path::new(RUNS_DIR).join(run.id().to_string()));
+        if !args.follows() && !path.exists() {
+            return Err(Failure::Usage(format!(
+                "{} has no log at `{}`: no job has printed anything yet, or its jobs ran on another \
+                 machine or in another directory",
+                run.workflow_id(),
+                path.display()
+            )));
+        }
+        let mut log = args.log(path);
+        loop {
+            // Checked before reading, so that output up to the end is not missed.
+            let is_over = !args.follows() || has_ended(&run).await?;
+            log.print()?;
+            if is_over {
+                return Ok(Outcome::Success);
+            }
+            tokio::time::sleep(POLL_INTERVAL).await;
+        }
+    })
+}
+
+async fn has_ended(run: &TemporalRun) -> Result<bool, Failure> {
+    Ok(run.status().await.map_err(|error| usage(&error))?.is_final())
+}
