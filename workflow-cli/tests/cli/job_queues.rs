@@ -158,7 +158,7 @@ fn a_job_waits_for_a_late_worker_and_says_so() {
     let _main = place.worker("main", "default-workflows");
     let why = || place.workflow(&["runs", "why", &run]).out;
     let expected = "job `train` waits in task queue `gpu`, which no live worker serves
-  fix: start a worker for it: `workflow worker --task-queue=gpu`
+  fix: start a worker of a program that has the workflow, with `worker --task-queue=gpu`
 ";
     place.until("the reason", || why().contains(expected));
     let listed = place.workflow(&["workers", "list", "-f", "json"]).json();

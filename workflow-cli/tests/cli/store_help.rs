@@ -279,22 +279,12 @@ fn help_of_store_commands() {
     Waits for runs whose engine may still be alive until their lease expires, by default 10 s at most.
 
     On Ctrl-C and SIGTERM, running jobs get the grace period to end. Then the runs are released, and the
-    next `serve` or `recover` resumes them at once.
+    next `worker`, `serve` or `recover` resumes them at once. To resume runs whenever an engine dies,
+    start a `worker`.
 
     Usage: workflow recover [OPTIONS]
 
     Options:
-          --serve
-              Keep running, and resume runs whenever their engine dies
-
-          --prune-keep-for <[WORKFLOW=]DURATION>
-              With --serve, delete runs once an hour that ended longer ago than this, such as 30d, or
-              etl=90d for one workflow
-
-          --prune-keep-last <[WORKFLOW=]N>
-              With --serve, keep only this many of the newest runs of each workflow, such as 100, or
-              etl=100 for one workflow
-
           --max-parallel <N>
               Maximum number of jobs that run at once [default: the limits of the workflows]
 
@@ -323,8 +313,7 @@ fn help_of_store_commands() {
 
     Examples:
       workflow recover
-      workflow recover --db postgres://localhost/runs --serve
-      workflow recover --serve --prune-keep-for 30d --prune-keep-for audit=365d
+      workflow recover --db postgres://localhost/runs
 
     Exit codes:
       0 all resumed runs completed, 1 a run failed, was cancelled, or could not be resumed,

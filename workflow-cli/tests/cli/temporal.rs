@@ -164,7 +164,7 @@ fn it_is_told_why_a_run_does_not_go_on() {
     own.until_why("approve", "", "no_worker");
     let text = own.run(&["runs", "why", "approve"]).out;
     assert!(text.contains("waits in task queue `default-orders`"), "{text}");
-    assert!(text.contains("fix: start a worker for it"), "{text}");
+    assert!(text.contains("fix: start a worker of a program that has the workflow"), "{text}");
     let worker = own.worker();
     own.until_why("approve", "approve", "signal");
     own.run(&["trigger", "stock/watch", "--workflow-id", "watch", "--priority", "7", "-q"]);

@@ -369,7 +369,10 @@ fn a_job_waits_for_a_worker_of_its_queue() {
     let found = texts(&store, run.id(), &["no_worker"]);
     assert_eq!(found, ["job `train` waits in task queue `gpu`, which no live worker serves"]);
     let cure = reasons(&store, run.id())[0].cause.cure();
-    assert_eq!(cure, "start a worker for it: `workflow worker --task-queue=gpu`");
+    assert_eq!(
+        cure,
+        "start a worker of a program that has the workflow, with `worker --task-queue=gpu`"
+    );
     let full = report_jobs(&store, 1);
     let found = texts(&store, run.id(), &["workers_full"]);
     assert_eq!(
