@@ -61,68 +61,23 @@ impl Translation {
     }
 
     fn event(&mut self, event: &HistoryEvent) {
-        use Attributes as A;
         let at = event.event_time.as_ref().map_or(UNIX_EPOCH, |time| {
             let seconds = u64::try_from(time.seconds).unwrap_or_default();
             UNIX_EPOCH + Duration::new(seconds, u32::try_from(time.nanos).unwrap_or_default())
         });
-        let Some(attributes) = &event.attributes else { return };
+        if let Some(attributes) = &event.attributes {
+            self.run_event(at, attributes);
+            self.activity_event(at, event.event_id, attributes);
+            self.child_event(at, event.event_id, attributes);
+        }
+    }
+
+    fn run_event(&mut self, at: SystemTime, attributes: &Attributes) {
+        use Attributes as A;
         match attributes {
             A::WorkflowExecutionStartedEventAttributes(started) => {
                 self.workflow_id.clone_from(&started.workflow_id);
                 self.begin(at, started.input.as_ref());
-            }
-            A::ActivityTaskScheduledEventAttributes(scheduled) => {
-                if let Some(task) = read::<JobTask>(scheduled.input.as_ref()) {
-                    self.activities.insert(event.event_id, (task.job.clone(), task.attempt));
-                    self.start(at, task.job, task.attempt);
-                }
-            }
-            A::ActivityTaskCompletedEventAttributes(completed) => {
-                let outcome = read::<AttemptOutcome>(completed.result.as_ref());
-                self.activity_ended(at, completed.scheduled_event_id, outcome);
-            }
-            A::ActivityTaskFailedEventAttributes(failed) => {
-                let outcome = failed.failure.as_ref().map(outcome_of);
-                self.activity_ended(at, failed.scheduled_event_id, outcome);
-            }
-            A::ActivityTaskTimedOutEventAttributes(timed_out) => {
-                let outcome = timed_out.failure.as_ref().map(outcome_of);
-                self.activity_ended(at, timed_out.scheduled_event_id, outcome);
-            }
-            A::ActivityTaskCanceledEventAttributes(cancelled) => {
-                let outcome = read::<AttemptOutcome>(cancelled.details.as_ref());
-                let outcome = outcome.unwrap_or_else(AttemptOutcome::cancelled);
-                self.activity_ended(at, cancelled.scheduled_event_id, Some(outcome));
-            }
-            A::MarkerRecordedEventAttributes(marker) => {
-                let data = read::<Json>(marker.details.get("data")).unwrap_or_default();
-                let outcome = read::<AttemptOutcome>(marker.details.get("result"));
-                if let Some((id, outcome)) = data["activity_id"].as_str().zip(outcome) {
-                    let (job, attempt) = attempt_of(id);
-                    self.start(at, job.clone(), attempt);
-                    self.ended(at, job, attempt, outcome);
-                }
-            }
-            A::StartChildWorkflowExecutionInitiatedEventAttributes(child) => {
-                let own = format!("{}/", self.workflow_id);
-                let name = child.workflow_id.strip_prefix(&own).unwrap_or(&child.workflow_id);
-                let (job, attempt) = attempt_of(name);
-                self.children.insert(event.event_id, job.clone());
-                self.start(at, job, attempt);
-            }
-            A::ChildWorkflowExecutionCompletedEventAttributes(child) => {
-                let output = read::<Json>(child.result.as_ref()).unwrap_or_default();
-                let outcome = completed(output);
-                self.child_ended(at, child.initiated_event_id, outcome);
-            }
-            A::ChildWorkflowExecutionFailedEventAttributes(child) => {
-                let outcome =
-                    child.failure.as_ref().map_or_else(AttemptOutcome::cancelled, outcome_of);
-                self.child_ended(at, child.initiated_event_id, outcome);
-            }
-            A::ChildWorkflowExecutionCanceledEventAttributes(child) => {
-                self.child_ended(at, child.initiated_event_id, AttemptOutcome::cancelled());
             }
             A::WorkflowExecutionCancelRequestedEventAttributes(_) => {
                 self.push(at, EventKind::CancelRequested { reason: None });
@@ -148,6 +103,72 @@ impl Translation {
             }
             A::WorkflowExecutionCanceledEventAttributes(_) => {
                 self.push(at, EventKind::RunCancelled);
+            }
+            _ => {}
+        }
+    }
+
+    fn activity_event(&mut self, at: SystemTime, id: i64, attributes: &Attributes) {
+        use Attributes as A;
+        match attributes {
+            A::ActivityTaskScheduledEventAttributes(scheduled) => {
+                if let Some(task) = read::<JobTask>(scheduled.input.as_ref()) {
+                    self.activities.insert(id, (task.job.clone(), task.attempt));
+                    self.start(at, task.job, task.attempt);
+                }
+            }
+            A::ActivityTaskCompletedEventAttributes(completed) => {
+                let outcome = read::<AttemptOutcome>(completed.result.as_ref());
+                self.activity_ended(at, completed.scheduled_event_id, outcome);
+            }
+            A::ActivityTaskFailedEventAttributes(failed) => {
+                let outcome = failed.failure.as_ref().map(outcome_of);
+                self.activity_ended(at, failed.scheduled_event_id, outcome);
+            }
+            A::ActivityTaskTimedOutEventAttributes(timed_out) => {
+                let outcome = timed_out.failure.as_ref().map(outcome_of);
+                self.activity_ended(at, timed_out.scheduled_event_id, outcome);
+            }
+            A::ActivityTaskCanceledEventAttributes(cancelled) => {
+                let outcome = read::<AttemptOutcome>(cancelled.details.as_ref());
+                let outcome = outcome.unwrap_or_else(AttemptOutcome::cancelled);
+                self.activity_ended(at, cancelled.scheduled_event_id, Some(outcome));
+            }
+            A::MarkerRecordedEventAttributes(marker) => {
+                let data = read::<Json>(marker.details.get("data")).unwrap_or_default();
+                let outcome = read::<AttemptOutcome>(marker.details.get("result"));
+                if let Some((name, outcome)) = data["activity_id"].as_str().zip(outcome) {
+                    let (job, attempt) = attempt_of(name);
+                    self.start(at, job.clone(), attempt);
+                    self.ended(at, job, attempt, outcome);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn child_event(&mut self, at: SystemTime, id: i64, attributes: &Attributes) {
+        use Attributes as A;
+        match attributes {
+            A::StartChildWorkflowExecutionInitiatedEventAttributes(child) => {
+                let own = format!("{}/", self.workflow_id);
+                let name = child.workflow_id.strip_prefix(&own).unwrap_or(&child.workflow_id);
+                let (job, attempt) = attempt_of(name);
+                self.children.insert(id, job.clone());
+                self.start(at, job, attempt);
+            }
+            A::ChildWorkflowExecutionCompletedEventAttributes(child) => {
+                let output = read::<Json>(child.result.as_ref()).unwrap_or_default();
+                let outcome = completed(output);
+                self.child_ended(at, child.initiated_event_id, outcome);
+            }
+            A::ChildWorkflowExecutionFailedEventAttributes(child) => {
+                let outcome =
+                    child.failure.as_ref().map_or_else(AttemptOutcome::cancelled, outcome_of);
+                self.child_ended(at, child.initiated_event_id, outcome);
+            }
+            A::ChildWorkflowExecutionCanceledEventAttributes(child) => {
+                self.child_ended(at, child.initiated_event_id, AttemptOutcome::cancelled());
             }
             _ => {}
         }

@@ -17,7 +17,7 @@ use super::limits::{self, Admissions, Unadmitted, Verdict, limited_columns};
 use super::{lease, read, task};
 use crate::db::sql::{Sql, SqlError};
 use crate::db::statement::Statement;
-use crate::db::value::{Value, signed};
+use crate::db::value::Value;
 use crate::exec::operation::{Answer, Cx};
 use crate::liveness::{Liveness, OwnerStates};
 
@@ -319,6 +319,12 @@ pub(super) fn first(parts: &[QueueTier<'_>], except: &[String], limit: usize) ->
     statement
 }
 
+/// A limit of at least this many rows, as text. PostgreSQL plans a statement again at each call if
+/// its limit is a parameter, and few limits are few statements.
+pub(super) fn few(limit: usize) -> String {
+    limit.next_power_of_two().to_string()
+}
+
 fn add_first(statement: &mut Statement, queues: &QueueTier<'_>, except: &[String], limit: usize) {
     statement.add(concat!(
         "SELECT r.run_id, q.priority, q.rank, q.run, q.flow, ",
@@ -336,7 +342,7 @@ fn add_first(statement: &mut Statement, queues: &QueueTier<'_>, except: &[String
             .add(" AND r.workflow_id NOT IN (SELECT id FROM workflows_workflow WHERE name IN (");
         list(statement, except).add(")");
     }
-    statement.add(" ORDER BY q.priority DESC, q.rank, q.run LIMIT ").number(signed(limit as u64));
+    statement.add(" ORDER BY q.priority DESC, q.rank, q.run LIMIT ").add(&few(limit));
 }
 
 /// Adds texts and a closing bracket.

@@ -152,8 +152,18 @@ const SERVED: [Served; 11] = [
 ];
 
 fn workers_serve_their_queues(backend: Backend) {
-    for (number, Served { worker, run, queues, left }) in SERVED.iter().enumerate() {
-        let program = Program::new(&format!("workers/{number}"), backend);
+    // At the same time, because each waits for its processes most of the time.
+    std::thread::scope(|scope| {
+        for (number, served) in SERVED.iter().enumerate() {
+            let program = Program::new(&format!("workers/{number}"), backend);
+            scope.spawn(move || served.check(&program));
+        }
+    });
+}
+
+impl Served {
+    fn check(&self, program: &Program) {
+        let Self { worker, run, queues, left } = self;
         let left = left.map(|run| program.succeed(&[&["trigger_workflow"], run].concat()));
         let process = program.worker(worker, "");
         let wait = ["--wait", "--timeout", "60", "-q"];
