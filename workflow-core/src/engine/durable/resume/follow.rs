@@ -17,7 +17,7 @@ use crate::guard;
 use crate::id::RunId;
 use crate::job::known_wait;
 use crate::run::{Report, RunError};
-use crate::store::{StoreError, StoredRun};
+use crate::store::{OwnerId, Store, StoreError, StoredRun};
 use crate::workflow::PlanError;
 
 /// The pause between two checks of a run that another process drives.
@@ -122,6 +122,11 @@ impl Engine {
                 return Ok(None);
             }
         }
+        let Some(stored) =
+            unless_driven(store, lease_renewer.owner().id, stored).await.map_err(failed)?
+        else {
+            return Ok(None);
+        };
         let known = load_workflow(&stored, find).map_err(refused)?;
         let known = self.check_requirements(Runnable { inherited, ..known }).map_err(refused)?;
         match self.claim_one(&stored, known).await.map_err(refused)? {
@@ -187,4 +192,19 @@ impl Engine {
         over.publish();
         Ok(over.report().expect("it was published").clone())
     }
+}
+
+/// Returns the run if no other engine drives it, as it is then: its owner may have released it since
+/// it was read, which is not a crash.
+async fn unless_driven(
+    store: &Arc<dyn Store>,
+    own: OwnerId,
+    stored: StoredRun,
+) -> Result<Option<StoredRun>, StoreError> {
+    if stored.owner.is_none_or(|owner| owner == own) {
+        return Ok(Some(stored));
+    }
+    let before = stored.id.to_u128().checked_sub(1).map(RunId::from_u128);
+    let first = store.abandoned(before, 1).await?.into_iter().next();
+    Ok(first.filter(|first| first.id == stored.id))
 }
