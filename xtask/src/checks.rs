@@ -146,6 +146,6 @@ pub(crate) fn page(shell: &Shell) -> Result<(), Failure> {
 /// features of the dependencies and build most of them again.
 fn workflow_program(shell: &Shell) -> Result<String, Failure> {
     let arguments = ["test", "--workspace", "--all-features", "--locked"];
-    shell.run("cargo", &[&arguments[..], &["--no-run", "--test", "serve"]].concat())?;
+    shell.run("cargo", &[&arguments[..], &["--no-run", "--test", "cli"]].concat())?;
     Ok(target().join("debug/workflow").display().to_string())
 }
