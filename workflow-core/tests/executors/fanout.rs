@@ -41,7 +41,7 @@ pub(crate) async fn a_map_keeps_the_order() {
 }
 
 pub(crate) async fn a_map_respects_its_concurrency() {
-    let gauge = Gauge::default();
+    let gauge = Gauge::of(3);
     let seen = gauge.clone();
     let list = list_of(move |flow| {
         let gauge = gauge.clone();
@@ -50,8 +50,7 @@ pub(crate) async fn a_map_respects_its_concurrency() {
             closure("measured", number, move |number| {
                 let gauge = gauge.clone();
                 async move {
-                    let _inside = gauge.enter();
-                    futures_timer::Delay::new(Duration::from_millis(1)).await;
+                    gauge.stay().await;
                     Ok::<_, JobError>(number)
                 }
             })

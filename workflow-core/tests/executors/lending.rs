@@ -6,12 +6,11 @@ use workflow_core::prelude::*;
 
 use crate::gauge::Gauge;
 use crate::places::{assert_free, number};
-use crate::support::{turns, workflow};
+use crate::support::workflow;
 
 #[job]
 async fn query(gauge: Gauge, number: u64) -> u64 {
-    let _inside = gauge.enter();
-    turns(2).await;
+    gauge.stay().await;
     number + 1
 }
 
@@ -54,8 +53,7 @@ pub(crate) async fn a_parent_lends_its_permit_to_its_children() {
             let body = move |number: u64| {
                 let gauge = gauge.clone();
                 async move {
-                    let _inside = gauge.enter();
-                    turns(2).await;
+                    gauge.stay().await;
                     Ok::<_, JobError>(number)
                 }
             };

@@ -1,7 +1,6 @@
 //! Limits and priorities of jobs, also with a store.
 
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use futures::StreamExt as _;
 use workflow_core::job::closure;
@@ -15,8 +14,7 @@ use crate::support::{run, workflow};
 
 #[job]
 async fn measured(gauge: &Gauge) -> u32 {
-    let _inside = gauge.enter();
-    futures_timer::Delay::new(Duration::from_millis(1)).await;
+    gauge.stay().await;
     1
 }
 
@@ -36,13 +34,13 @@ fn many(
 }
 
 pub(crate) async fn a_run_respects_max_parallel() {
-    let gauge = Gauge::default();
+    let gauge = Gauge::of(3);
     run(many(&gauge, |call| call, 3)).await.expect("it completes");
     assert_eq!(gauge.most(), 3);
 }
 
 pub(crate) async fn an_engine_respects_max_parallel() {
-    let gauge = Gauge::default();
+    let gauge = Gauge::of(2);
     let engine = Engine::builder().max_parallel(2).build();
     let runs = (0..3).map(|_| engine.run(many(&gauge, |call| call, 100)).into_future());
     for report in futures::future::join_all(runs).await {
@@ -52,7 +50,7 @@ pub(crate) async fn an_engine_respects_max_parallel() {
 }
 
 pub(crate) async fn a_named_limit_is_shared_by_runs() {
-    let (gauge, free) = (Gauge::default(), Gauge::default());
+    let (gauge, free) = (Gauge::of(2), Gauge::of(3));
     let engine = Engine::builder().limit("db", 2).build();
     let limited = (0..3).map(|_| engine.run(many(&gauge, |call| call.limit("db"), 100)));
     let others = (0..3).map(|_| engine.run(many(&free, |call| call, 100)));
@@ -65,7 +63,7 @@ pub(crate) async fn a_named_limit_is_shared_by_runs() {
 }
 
 pub(crate) async fn to_builder_copies_an_engine() {
-    let gauge = Gauge::default();
+    let gauge = Gauge::of(2);
     let first = Engine::builder().limit("db", 2).limit("web", 9).build();
     let second = first.to_builder().limit("web", 3).build();
     let draw = |call: Call<u32>| call.limit("db").limit("web");

@@ -9,12 +9,11 @@ use workflow_core::workflow::FunctionWorkflow;
 
 use crate::gauge::Gauge;
 use crate::places::{assert_free, let_go, number, waits};
-use crate::support::{named, turns, workflow};
+use crate::support::{named, workflow};
 
 #[job(limit = "db")]
 async fn measured(gauge: &Gauge) {
-    let _inside = gauge.enter();
-    turns(3).await;
+    gauge.stay().await;
 }
 
 /// Eight jobs that count against `db`, which the workflow itself limits.
@@ -36,7 +35,7 @@ async fn all(runs: impl IntoIterator<Item = RunHandle>) {
 }
 
 pub(crate) async fn limits_of_a_workflow_hold_across_engines() {
-    let gauge = Gauge::default();
+    let gauge = Gauge::of(2);
     let engines = [Engine::default(), Engine::default(), Engine::builder().limit("db", 5).build()];
     let name = unique("places: own");
     let start = |engine: &Engine| engine.run(limits_itself(&name, &gauge, 2)).start();
