@@ -1,11 +1,13 @@
 //! Runs whose attempts an executor makes from their serialized form, as another process would.
 
+#[path = "support/delegated.rs"]
+mod delegated;
+
 use std::collections::VecDeque;
 use std::future::Future as _;
 use std::pin::pin;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
 use futures::FutureExt as _;
@@ -21,6 +23,8 @@ use workflow_core::id::RunId;
 use workflow_core::job::{JobErrorKind, TimeoutKind, closure};
 use workflow_core::prelude::*;
 use workflow_core::workflow::FunctionWorkflow;
+
+use delegated::{numbers, rest, square};
 
 /// Makes attempts in this process: from JSON where another process could, and else from the run.
 #[derive(Clone, Default)]
@@ -108,16 +112,6 @@ impl Elsewhere {
     }
 }
 
-#[job]
-async fn numbers(count: usize) -> Vec<u64> {
-    (0..count as u64).collect()
-}
-
-#[job]
-async fn square(number: &u64) -> u64 {
-    number * number
-}
-
 /// Blocks its thread.
 #[job]
 fn label(number: u64, prefix: String) -> String {
@@ -150,29 +144,6 @@ async fn a_graph_and_its_maps_run_elsewhere() {
 }
 
 #[job]
-async fn halve(number: &u64) -> u64 {
-    number / 2
-}
-
-#[job]
-async fn triple(number: &u64) -> u64 {
-    number * 3 + 1
-}
-
-#[register_workflow(name = "elsewhere: collatz")]
-async fn collatz(ctx: WorkflowContext, mut number: u64) -> Result<u32, JobError> {
-    let mut steps = 0;
-    while number > 1 {
-        number = match number % 2 {
-            0 => ctx.run(halve, number).await?,
-            _ => ctx.run(triple, number).await?,
-        };
-        steps += 1;
-    }
-    Ok(steps)
-}
-
-#[job]
 async fn applaud(steps: u32) -> String {
     format!("{steps} steps!")
 }
@@ -189,7 +160,7 @@ async fn either(one: Option<&String>, other: Option<&String>) -> String {
 
 #[register_workflow(name = "elsewhere: review")]
 fn review(flow: &mut Flow, number: Handle<u64>) -> Handle<String> {
-    let steps = flow.job(registry::call::<_, u32>("elsewhere: collatz", number));
+    let steps = flow.job(registry::call::<_, u32>("delegated: collatz", number));
     let long = flow.job(applaud(steps).when(steps, |steps| *steps > 9));
     let short = flow.job(shrug(steps).when(steps, |steps| *steps <= 9));
     flow.job(either(long, short).trigger(TriggerRule::NoneFailed))
@@ -307,24 +278,6 @@ async fn ask(ctx: &JobContext, question: String) -> Result<String, JobError> {
 fn question(flow: &mut Flow) -> Handle<String> {
     let question = flow.value("why?".to_owned());
     flow.job(ask(question))
-}
-
-/// Polls a run until it rests.
-fn rest<T>(run: &mut (impl Future<Output = T> + Unpin)) -> Option<T> {
-    struct Woken(AtomicBool);
-    impl Wake for Woken {
-        fn wake(self: Arc<Self>) {
-            self.0.store(true, Ordering::SeqCst);
-        }
-    }
-    let woken = Arc::new(Woken(AtomicBool::new(true)));
-    let waker = Waker::from(Arc::clone(&woken));
-    while woken.0.swap(false, Ordering::SeqCst) {
-        if let Poll::Ready(output) = run.poll_unpin(&mut Context::from_waker(&waker)) {
-            return Some(output);
-        }
-    }
-    None
 }
 
 fn awaits(control: &RunControl) -> Vec<String> {
@@ -594,7 +547,7 @@ impl Executor for Recording {
 #[test]
 fn a_replay_with_the_same_answers_makes_the_same_decisions() {
     // No jobs at the same time: their ends would come in another order.
-    for (workflow, input) in [("elsewhere: flaky", json!(3)), ("elsewhere: collatz", json!(7))] {
+    for (workflow, input) in [("elsewhere: flaky", json!(3)), ("delegated: collatz", json!(7))] {
         let recorded = Recorded(Arc::default());
         let recording = Recording(Elsewhere::default(), recorded.clone());
         let id = RunId::random();

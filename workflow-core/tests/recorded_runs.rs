@@ -1,10 +1,11 @@
 //! Delegated runs that go on from their record after every attempt, as if each were a process.
 
+#[path = "support/delegated.rs"]
+mod delegated;
+
 use std::collections::VecDeque;
-use std::future::Future;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
 use futures::FutureExt as _;
@@ -19,6 +20,8 @@ use workflow_core::executor::{
 };
 use workflow_core::id::RunId;
 use workflow_core::prelude::*;
+
+use delegated::{halve, numbers, rest, square, triple};
 
 type Open = VecDeque<(AttemptRequest, oneshot::Sender<AttemptOutcome>)>;
 
@@ -131,50 +134,9 @@ fn through_json(record: &RecordedRun) -> RecordedRun {
     serde_json::from_str(&text).expect("it is a record")
 }
 
-/// Polls a run until it rests.
-fn rest<T>(run: &mut (impl Future<Output = T> + Unpin)) -> Option<T> {
-    struct Woken(AtomicBool);
-    impl Wake for Woken {
-        fn wake(self: Arc<Self>) {
-            self.0.store(true, Ordering::SeqCst);
-        }
-    }
-    let woken = Arc::new(Woken(AtomicBool::new(true)));
-    let waker = Waker::from(Arc::clone(&woken));
-    while woken.0.swap(false, Ordering::SeqCst) {
-        if let Poll::Ready(output) = run.poll_unpin(&mut Context::from_waker(&waker)) {
-            return Some(output);
-        }
-    }
-    None
-}
-
-#[job]
-async fn halve(number: &u64) -> u64 {
-    number / 2
-}
-
-#[job]
-async fn triple(number: &u64) -> u64 {
-    number * 3 + 1
-}
-
-#[register_workflow(name = "recorded: collatz")]
-async fn collatz(ctx: WorkflowContext, mut number: u64) -> Result<u32, JobError> {
-    let mut steps = 0;
-    while number > 1 {
-        number = match number % 2 {
-            0 => ctx.run(halve, number).await?,
-            _ => ctx.run(triple, number).await?,
-        };
-        steps += 1;
-    }
-    Ok(steps)
-}
-
 #[test]
 fn a_function_goes_on_after_every_call() {
-    let mut relay = Relay::new("recorded: collatz", json!(27));
+    let mut relay = Relay::new("delegated: collatz", json!(27));
     let report = relay.run().expect("it completes");
     assert_eq!(report.output::<u32>().expect("a number"), 111);
     assert_eq!((relay.made.len(), relay.processes), (111, 111), "each call is made once");
@@ -183,16 +145,6 @@ fn a_function_goes_on_after_every_call() {
     let resumed =
         |event: &&Event| matches!(event.kind, EventKind::RunResumed { after_crash: false });
     assert_eq!(relay.events.iter().filter(resumed).count(), 110);
-}
-
-#[job]
-async fn numbers(count: usize) -> Vec<u64> {
-    (0..count as u64).collect()
-}
-
-#[job]
-async fn square(number: &u64) -> u64 {
-    number * number
 }
 
 #[job]

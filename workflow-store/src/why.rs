@@ -374,8 +374,7 @@ async fn why_abandoned(catalog: &dyn Catalog, run: StoredRun) -> Result<Cause, S
     let queue = run.task_queue;
     // A store that does not know the workers cannot say more.
     let Some(workers) = catalog.workers().await? else { return Ok(Cause::Queued { queue }) };
-    let serving: Vec<&StoredWorker> =
-        workers.iter().filter(|worker| worker.serves(&queue)).collect();
+    let serving = serving(&workers, &queue);
     if serving.is_empty() {
         return Ok(Cause::NoWorker { queue });
     }
@@ -383,13 +382,22 @@ async fn why_abandoned(catalog: &dyn Catalog, run: StoredRun) -> Result<Cause, S
         return Ok(Cause::Limit(wait));
     }
     if serving.iter().all(|worker| worker.is_full()) {
-        let workers = serving.iter().map(|worker| worker.report.name.clone()).collect();
+        let workers = names(&serving);
         return Ok(Cause::WorkersFull { queue, workers });
     }
     Ok(match run.owner {
         Some(_) => Cause::OwnerDied { queue },
         None => Cause::Queued { queue },
     })
+}
+
+/// The workers that serve a task queue.
+fn serving<'w>(workers: &'w [StoredWorker], queue: &str) -> Vec<&'w StoredWorker> {
+    workers.iter().filter(|worker| worker.serves(queue)).collect()
+}
+
+fn names(workers: &[&StoredWorker]) -> Vec<String> {
+    workers.iter().map(|worker| worker.report.name.clone()).collect()
 }
 
 /// Why jobs with a task queue of their own are not running, by their names.
@@ -416,14 +424,13 @@ fn why_waits(task: StoredTask, workers: Option<&[StoredWorker]>) -> Option<Cause
     }
     // A store that does not know the workers cannot say more.
     let Some(workers) = workers else { return Some(Cause::Queued { queue }) };
-    let serving: Vec<&StoredWorker> =
-        workers.iter().filter(|worker| worker.serves(&queue)).collect();
+    let serving = serving(workers, &queue);
     Some(if serving.is_empty() {
         Cause::NoWorker { queue }
     } else if owner.is_some() {
         Cause::OwnerDied { queue }
     } else if serving.iter().all(|worker| worker.has_no_job_slot()) {
-        let workers = serving.iter().map(|worker| worker.report.name.clone()).collect();
+        let workers = names(&serving);
         Cause::JobSlotsFull { queue, workers }
     } else {
         Cause::Queued { queue }

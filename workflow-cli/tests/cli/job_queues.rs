@@ -3,14 +3,14 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process, test_kill_process};
+use rustix::process::{Pid, Signal, test_kill_process};
 use serde_json::{Value as Json, json};
 use test_postgres as cluster;
 
-use crate::support::{Outcome, command, folder};
+use crate::support::{Outcome, Worker, command, folder};
 
 /// The second job is for another queue. It says who executes it, and waits for the file `go`.
 const MODEL: &str = "
@@ -68,8 +68,8 @@ impl Place {
     /// Starts a worker whose jobs know it by this role.
     fn worker(&self, role: &str, queue: &str) -> Worker {
         let mut command = self.command(&["worker", "--task-queue", queue]);
-        command.env("ROLE", role).stdout(Stdio::null()).stderr(Stdio::null());
-        Worker(command.spawn().expect("it starts"))
+        command.env("ROLE", role);
+        Worker::start(command)
     }
 
     fn trigger(&self) -> String {
@@ -116,22 +116,6 @@ impl Place {
         let attempts: Vec<_> =
             jobs.as_array().expect("jobs").iter().map(|job| job["attempts"].clone()).collect();
         assert_eq!(attempts, [1, 1, 1], "{jobs}");
-    }
-}
-
-/// A worker, killed at the end of the test.
-struct Worker(Child);
-
-impl Worker {
-    fn signal(&self, signal: Signal) {
-        kill_process(Pid::from_child(&self.0), signal).expect("it runs");
-    }
-}
-
-impl Drop for Worker {
-    fn drop(&mut self) {
-        let _gone = self.0.kill();
-        let _reaped = self.0.wait();
     }
 }
 
@@ -254,7 +238,7 @@ fn a_worker_that_stops_hands_its_job_on() {
     let _second = place.worker("second", "gpu");
     // A second signal does not wait for the jobs.
     first.signal(Signal::TERM);
-    first.0.wait().expect("it ends");
+    first.wait();
     place.until_trained(2);
     place.go();
     place.check_completed(&run);

@@ -1,36 +1,12 @@
 //! Queued runs and the workers that run them.
 
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 use serde_json::json;
 
-use crate::support::{command, folder, host_binary, host_in};
-
-/// A worker of the host, killed at the end of the test.
-struct Worker(Child);
-
-impl Worker {
-    fn start(folder: &Path, args: &[&str]) -> Self {
-        let mut worker: Command = command(&host_binary());
-        worker.arg("worker").args(args).current_dir(folder);
-        worker.stdout(Stdio::null()).stderr(Stdio::null());
-        Self(worker.spawn().expect("it starts"))
-    }
-
-    fn signal(&self, signal: Signal) {
-        kill_process(Pid::from_child(&self.0), signal).expect("it runs");
-    }
-}
-
-impl Drop for Worker {
-    fn drop(&mut self) {
-        let _gone = self.0.kill();
-        let _reaped = self.0.wait();
-    }
-}
+use crate::support::{Worker, folder, host_in};
 
 fn trigger(folder: &Path, args: &[&str]) -> String {
     let queued = host_in(folder, &[&["trigger"], args].concat());
@@ -57,12 +33,12 @@ fn a_worker_runs_the_runs_of_its_queues() {
     let order = trigger(&folder, &["orders/report", "--day", "2026-01-02"]);
     let stock = trigger(&folder, &["stock/count"]);
     let special = trigger(&folder, &["stock/count", "--task-queue", "special"]);
-    let worker = Worker::start(&folder, &["--domain", "orders", "--task-queue", "special"]);
+    let worker = Worker::of_host(&folder, &["--domain", "orders", "--task-queue", "special"]);
     until_completed(&folder, &order);
     until_completed(&folder, &special);
     assert_eq!(status(&folder, &stock), "pending");
     worker.signal(Signal::TERM);
-    let _all = Worker::start(&folder, &["--preset", "all"]);
+    let _all = Worker::of_host(&folder, &["--preset", "all"]);
     until_completed(&folder, &stock);
 }
 
@@ -73,7 +49,7 @@ fn a_triggered_run_is_waited_for() {
     let late = host_in(&folder, &waiting);
     assert_eq!(late.code, Some(1), "{}", late.err);
     assert!(late.err.contains("has not ended in time and goes on"), "{}", late.err);
-    let _worker = Worker::start(&folder, &[]);
+    let _worker = Worker::of_host(&folder, &[]);
     let input = r#"{"day": "2026-01-02", "orders": 2}"#;
     let report = ["trigger", "orders/report", "--json-input", input, "--wait", "--timeout", "1m"];
     let ended = host_in(&folder, &[&report[..], &["-f", "json"]].concat());
@@ -170,7 +146,7 @@ fn workers_and_queues_are_listed() {
   fix: start a worker of a program that has the workflow, with `worker --task-queue=special`
 ";
     assert_eq!(why.out, expected);
-    let worker = Worker::start(
+    let worker = Worker::of_host(
         &folder,
         &["--task-queue", "special", "--max-concurrent-workflows", "5", "--domain", "orders"],
     );
@@ -197,7 +173,7 @@ fn workers_and_queues_are_listed() {
 fn another_worker_takes_over_from_a_killed_one() {
     let folder = folder("queues_killed", &[]);
     let run = trigger(&folder, &["stock/watch"]);
-    let first = Worker::start(&folder, &[]);
+    let first = Worker::of_host(&folder, &[]);
     let deadline = Instant::now() + Duration::from_secs(30);
     while status(&folder, &run) != "running" {
         assert!(Instant::now() < deadline, "nobody runs it");
@@ -206,7 +182,7 @@ fn another_worker_takes_over_from_a_killed_one() {
     let owner = || host_in(&folder, &["runs", "get", &run, "-f", "json"]).json()["owner"].clone();
     let dead = owner();
     drop(first);
-    let _second = Worker::start(&folder, &["--domain", "stock"]);
+    let _second = Worker::of_host(&folder, &["--domain", "stock"]);
     while owner() == dead {
         assert!(Instant::now() < deadline, "nobody took it over");
         std::thread::sleep(Duration::from_millis(50));
@@ -217,7 +193,7 @@ fn another_worker_takes_over_from_a_killed_one() {
 fn a_worker_keeps_few_waiting_runs_in_memory() {
     let folder = folder("queues_evicted", &[]);
     let runs: Vec<String> = (0..6).map(|_| trigger(&folder, &["orders/approve"])).collect();
-    let first = Worker::start(&folder, &["--max-cached-workflows", "2"]);
+    let first = Worker::of_host(&folder, &["--max-cached-workflows", "2"]);
     let why = |run: &str| host_in(&folder, &["runs", "why", run, "-f", "json"]).json();
     let deadline = Instant::now() + Duration::from_secs(60);
     let until_evicted = |count: usize| {
@@ -243,7 +219,7 @@ fn a_worker_keeps_few_waiting_runs_in_memory() {
     assert!(shown.contains("job `approve` waits for signal `approved`"), "{shown}");
     assert_eq!(status(&folder, evicted), "running");
     drop(first);
-    let _second = Worker::start(&folder, &["--max-cached-workflows", "0"]);
+    let _second = Worker::of_host(&folder, &["--max-cached-workflows", "0"]);
     for run in &runs {
         let payload = r#"{"by": "ada"}"#;
         let sent = host_in(&folder, &["runs", "signal", run, "approved", payload]);

@@ -3,35 +3,21 @@
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 use serde_json::Value as Json;
 
-use crate::support::{Outcome, command, folder, host_binary, host_in, workflow_in};
+use crate::support::{Outcome, Worker, command, folder, host_binary, host_in, workflow_in};
 
 fn backend() -> String {
     format!("temporal://{}/default", test_temporal::server().address())
 }
 
-/// A worker of the host, killed at the end of the test.
-struct Worker(Child);
-
-impl Worker {
-    fn start(folder: &Path, args: &[&str]) -> Self {
-        let mut worker: Command = command(&host_binary());
-        worker.args(["worker", "--backend", &backend()]).args(args).current_dir(folder);
-        worker.stdout(Stdio::null()).stderr(Stdio::null());
-        Self(worker.spawn().expect("it starts"))
-    }
-}
-
-impl Drop for Worker {
-    fn drop(&mut self) {
-        let _gone = self.0.kill();
-        let _reaped = self.0.wait();
-    }
+/// A worker of the host.
+fn worker(folder: &Path, args: &[&str]) -> Worker {
+    Worker::of_host(folder, &[&["--backend", &backend()], args].concat())
 }
 
 /// Runs a command of the host on the server, and returns its output.
@@ -49,8 +35,7 @@ fn json(text: &str) -> Json {
 #[test]
 fn runs_are_triggered_listed_and_shown() {
     let folder = folder("temporal_runs", &[]);
-    let _worker =
-        Worker::start(&folder, &["--domain", "orders", "--max-concurrent-activities", "5"]);
+    let _worker = worker(&folder, &["--domain", "orders", "--max-concurrent-activities", "5"]);
     let args = ["trigger", "orders/report", "--day", "2026-01-02", "--workflow-id", "report-1"];
     let output = on_temporal(&folder, &[&args[..], &["--wait", "--timeout", "60"]].concat());
     assert_eq!(json(&output), "2026-01-02: 60");
@@ -104,7 +89,7 @@ fn runs_receive_signals_and_are_cancelled() {
     let cancelled = host_in(&own.folder, &args);
     assert_eq!(cancelled.code, Some(130), "{}{}", cancelled.out, cancelled.err);
 
-    kill_process(Pid::from_child(&worker.0), Signal::TERM).expect("it runs");
+    worker.signal(Signal::TERM);
 }
 
 /// A namespace in which no other test has a worker.
@@ -119,10 +104,7 @@ impl Own {
     }
 
     fn worker(&self) -> Worker {
-        let mut worker: Command = command(&host_binary());
-        worker.args(["worker", "--backend", &self.backend]).current_dir(&self.folder);
-        worker.stdout(Stdio::null()).stderr(Stdio::null());
-        Worker(worker.spawn().expect("it starts"))
+        Worker::of_host(&self.folder, &["--backend", &self.backend])
     }
 
     fn run(&self, args: &[&str]) -> Outcome {

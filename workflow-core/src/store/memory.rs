@@ -124,6 +124,17 @@ impl Runs {
         Some(left).filter(|left| *left > Duration::ZERO)
     }
 
+    /// The first runs after this one that meet a condition.
+    fn first(
+        &self,
+        after: Option<RunId>,
+        limit: usize,
+        condition: impl Fn(&Row) -> bool,
+    ) -> Vec<StoredRun> {
+        let rows = self.runs.values().filter(|row| Some(row.run.id) > after && condition(row));
+        rows.take(limit).map(|row| row.run.clone()).collect()
+    }
+
     fn is_abandoned(&self, row: &Row) -> bool {
         !row.run.status.is_final() && !self.is_alive(row.run.owner)
     }
@@ -276,9 +287,7 @@ impl Store for MemoryStore {
         limit: usize,
     ) -> Result<Vec<StoredRun>, StoreError> {
         let state = self.lock();
-        let rows = state.runs.values().filter(|row| Some(row.run.id) > after);
-        let abandoned = rows.filter(|row| state.is_abandoned(row)).take(limit);
-        Ok(abandoned.map(|row| row.run.clone()).collect())
+        Ok(state.first(after, limit, |row| state.is_abandoned(row)))
     }
 
     async fn claim(&self, owner: Owner, runs: &[RunId]) -> Result<Vec<Lease>, StoreError> {
@@ -377,9 +386,7 @@ impl Store for MemoryStore {
         limit: usize,
     ) -> Result<Vec<StoredRun>, StoreError> {
         let state = self.lock();
-        let rows = state.runs.values().filter(|row| Some(row.run.id) > after);
-        let stranded = rows.filter(|row| state.is_stranded(row)).take(limit);
-        Ok(stranded.map(|row| row.run.clone()).collect())
+        Ok(state.first(after, limit, |row| state.is_stranded(row)))
     }
 
     fn task_store(&self) -> Option<&dyn TaskStore> {

@@ -13,6 +13,7 @@ mod queue;
 mod read;
 mod report;
 mod task;
+mod tier;
 mod waiting;
 mod worker;
 
@@ -81,6 +82,7 @@ pub(crate) fn statements() -> Vec<(String, Vec<crate::db::value::Value<'static>>
 pub(crate) fn built_statements() -> Vec<(String, crate::db::statement::Statement)> {
     use workflow_core::store::QueueTier;
 
+    use crate::db::statement::Statement;
     use crate::visibility::Visibility;
 
     let run = workflow_core::id::RunId::from_u128(1);
@@ -98,10 +100,12 @@ pub(crate) fn built_statements() -> Vec<(String, crate::db::statement::Statement
         QueueTier::AllBut(vec!["a", "b"]),
     ];
     let waiting = parts.into_iter().flat_map(|part| {
-        [
-            (format!("tasks {part:?}"), task::first(&part, &except, 1)),
-            (format!("waiting {part:?}"), queue::first(&[part], &except, 1)),
-        ]
+        let named = |name: &str, statements: Vec<Statement>| {
+            let name = format!("{name} {part:?}");
+            statements.into_iter().map(move |statement| (name.clone(), statement))
+        };
+        let tasks = named("tasks", task::first(&part, &except, 1));
+        tasks.chain(named("waiting", queue::first(&part, &except, 1))).collect::<Vec<_>>()
     });
     [Visibility::All, Visibility::User(1)].into_iter().flat_map(of).chain(waiting).collect()
 }

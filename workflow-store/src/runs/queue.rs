@@ -14,7 +14,7 @@ use workflow_core::id::RunId;
 use workflow_core::store::{ClaimRequest, ClaimedRun, Lease, Owner, OwnerId, QueueTier, StoredRun};
 
 use super::limits::{self, Admissions, Unadmitted, Verdict, limited_columns};
-use super::{lease, read, task};
+use super::{lease, read, task, tier};
 use crate::db::sql::{Sql, SqlError};
 use crate::db::statement::Statement;
 use crate::db::value::Value;
@@ -52,15 +52,7 @@ pub(crate) fn claim_next(
     owner: Owner,
     request: &ClaimRequest,
 ) -> Answer<ClaimedRuns> {
-    lease::lock(cx.sql)?;
-    // First: after a jump of the clock, its own runs would seem to be those of a dead owner.
-    let now = Instant::now();
-    lease::keep_alive(cx.sql, owner)?;
-    cx.write_cache.know_alive(owner, now);
-    let OwnerStates { stopped, mut protected, .. } = lease::judge(cx.sql, liveness)?;
-    lease::expire(cx.sql, &stopped)?;
-    protected.push(owner.id);
-    requeue_of_dead(cx.sql, &protected)?;
+    let protected = begin_claim(cx, liveness, owner)?;
     let mut claim = Claim {
         owner,
         protected: &protected,
@@ -82,6 +74,25 @@ pub(crate) fn claim_next(
         cx.write_cache.forget_run(run.lease.run);
     }
     Ok(ClaimedRuns { runs, is_partial: parked >= MOST_PARKED })
+}
+
+/// Begins a claim of runs or tasks: puts those of dead owners back into their queues, and returns
+/// the owners that keep theirs.
+pub(super) fn begin_claim(
+    cx: &mut Cx<'_>,
+    liveness: &Mutex<Liveness>,
+    owner: Owner,
+) -> Answer<Vec<OwnerId>> {
+    lease::lock(cx.sql)?;
+    // First: after a jump of the clock, its own runs would seem to be those of a dead owner.
+    let now = Instant::now();
+    lease::keep_alive(cx.sql, owner)?;
+    cx.write_cache.know_alive(owner, now);
+    let OwnerStates { stopped, mut protected, .. } = lease::judge(cx.sql, liveness)?;
+    lease::expire(cx.sql, &stopped)?;
+    protected.push(owner.id);
+    requeue_of_dead(cx.sql, &protected)?;
+    Ok(protected)
 }
 
 /// Rows to read beyond those that are wanted: some cannot be claimed.
@@ -232,7 +243,7 @@ pub(super) fn requeue_woken(sql: &mut dyn Sql, row: i64) -> Result<(), SqlError>
 }
 
 /// Puts the runs and tasks of dead owners into their queues, once for each death.
-pub(super) fn requeue_of_dead(sql: &mut dyn Sql, protected: &[OwnerId]) -> Result<(), SqlError> {
+fn requeue_of_dead(sql: &mut dyn Sql, protected: &[OwnerId]) -> Result<(), SqlError> {
     for (owner, heartbeats) in dead(sql, protected)? {
         sql.execute(REQUEUE_OWNED, &[Value::Uuid(owner)])?;
         task::requeue_of(sql, owner)?;
@@ -283,14 +294,9 @@ fn first_of(
     except: &[String],
     limit: usize,
 ) -> Result<Vec<Waiting>, SqlError> {
-    // One part for each named queue, because the index has an order within a queue.
-    let parts: Vec<_> = match tier {
-        QueueTier::Named(names) => names.iter().map(|name| QueueTier::Named(vec![name])).collect(),
-        others @ QueueTier::AllBut(_) => vec![others.clone()],
-    };
     let mut found = Vec::new();
-    for parts in parts.chunks(MOST_PARTS) {
-        for row in first(parts, except, limit).query(sql)? {
+    for statement in first(tier, except, limit) {
+        for row in statement.query(sql)? {
             let (priority, rank, number) = (row.int(1)?, row.int(2)?, row.int(3)?);
             let place = Waiting {
                 run: RunId::from_u128(row.uuid(0)?),
@@ -305,24 +311,9 @@ fn first_of(
     Ok(found.into_iter().take(limit).map(|(_, place)| place).collect())
 }
 
-/// The most queues of a statement: each adds to the time of planning it.
-const MOST_PARTS: usize = 16;
-
-/// The first runs that wait in each of these parts of the queues.
-pub(super) fn first(parts: &[QueueTier<'_>], except: &[String], limit: usize) -> Statement {
-    let mut statement = Statement::default();
-    for (at, part) in parts.iter().enumerate() {
-        statement.add(if at == 0 { "" } else { " UNION ALL " }).add("SELECT * FROM (");
-        add_first(&mut statement, part, except, limit);
-        statement.add(&format!(") AS part{at}"));
-    }
-    statement
-}
-
-/// A limit of at least this many rows, as text. PostgreSQL plans a statement again at each call if
-/// its limit is a parameter, and few limits are few statements.
-pub(super) fn few(limit: usize) -> String {
-    limit.next_power_of_two().to_string()
+/// The first runs that wait in the queues of a tier.
+pub(super) fn first(tier: &QueueTier<'_>, except: &[String], limit: usize) -> Vec<Statement> {
+    tier::first(tier, |statement, queues| add_first(statement, queues, except, limit))
 }
 
 fn add_first(statement: &mut Statement, queues: &QueueTier<'_>, except: &[String], limit: usize) {
@@ -332,29 +323,11 @@ fn add_first(statement: &mut Statement, queues: &QueueTier<'_>, except: &[String
         " FROM workflows_queue q JOIN workflows_workflowrun r ON r.id = q.run \
          LEFT JOIN workflows_limited l ON l.run = q.run WHERE q.waits_for IS NULL AND "
     ));
-    match queues {
-        QueueTier::Named(names) => list(statement.add("q.task_queue IN ("), names),
-        QueueTier::AllBut(names) if names.is_empty() => statement.add("TRUE"),
-        QueueTier::AllBut(names) => list(statement.add("q.task_queue NOT IN ("), names),
-    };
+    tier::add_queues(statement, "q.task_queue", queues);
     if !except.is_empty() {
         statement
             .add(" AND r.workflow_id NOT IN (SELECT id FROM workflows_workflow WHERE name IN (");
-        list(statement, except).add(")");
+        tier::list(statement, except).add(")");
     }
-    statement.add(" ORDER BY q.priority DESC, q.rank, q.run LIMIT ").add(&few(limit));
-}
-
-/// Adds texts and a closing bracket.
-pub(super) fn list<'s>(
-    statement: &'s mut Statement,
-    texts: &[impl AsRef<str>],
-) -> &'s mut Statement {
-    for (at, text) in texts.iter().enumerate() {
-        if at > 0 {
-            statement.add(", ");
-        }
-        statement.text(text.as_ref());
-    }
-    statement.add(")")
+    statement.add(" ORDER BY q.priority DESC, q.rank, q.run LIMIT ").add(&tier::limit(limit));
 }

@@ -6,7 +6,6 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Mutex;
-use std::time::Instant;
 
 use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
@@ -18,12 +17,12 @@ use workflow_core::store::{
     StoredTask, TaskAnswer, TaskEnd, TaskKey, TaskLease,
 };
 
-use super::{lease, queue, read};
+use super::{lease, queue, read, tier};
 use crate::db::sql::{Sql, SqlError, SqlKind};
 use crate::db::statement::Statement;
-use crate::db::value::{Row, Value, clean, from_micros, signed};
+use crate::db::value::{Row, Value, clean, from_micros};
 use crate::exec::operation::{Answer, Cx};
-use crate::liveness::{Liveness, OwnerStates};
+use crate::liveness::Liveness;
 use crate::rows::event::write;
 
 /// Opens a task, unless it exists.
@@ -169,14 +168,7 @@ pub(crate) fn claim(
     owner: Owner,
     request: &ClaimRequest,
 ) -> Answer<Vec<ClaimedTask>> {
-    lease::lock(cx.sql)?;
-    let now = Instant::now();
-    lease::keep_alive(cx.sql, owner)?;
-    cx.write_cache.know_alive(owner, now);
-    let OwnerStates { stopped, mut protected, .. } = lease::judge(cx.sql, liveness)?;
-    lease::expire(cx.sql, &stopped)?;
-    protected.push(owner.id);
-    queue::requeue_of_dead(cx.sql, &protected)?;
+    queue::begin_claim(cx, liveness, owner)?;
     let mut claimed = Vec::new();
     for tier in request.queues.tiers() {
         let wanted = request.limit - claimed.len();
@@ -225,14 +217,9 @@ fn first_of(
     except: &[String],
     limit: usize,
 ) -> Result<Vec<i64>, SqlError> {
-    // One statement for each named queue, because the index has an order within a queue.
-    let parts = match tier {
-        QueueTier::Named(names) => names.iter().map(|name| QueueTier::Named(vec![name])).collect(),
-        others @ QueueTier::AllBut(_) => vec![others.clone()],
-    };
     let mut found = Vec::new();
-    for part in parts {
-        for row in first(&part, except, limit).query(sql)? {
+    for statement in first(tier, except, limit) {
+        for row in statement.query(sql)? {
             found.push((std::cmp::Reverse(row.int(1)?), row.int(0)?));
         }
     }
@@ -240,27 +227,25 @@ fn first_of(
     Ok(found.into_iter().take(limit).map(|(_, number)| number).collect())
 }
 
-/// The first tasks that wait in these queues.
-pub(super) fn first(queues: &QueueTier<'_>, except: &[String], limit: usize) -> Statement {
-    let mut statement = Statement::default();
+/// The first tasks that wait in the queues of a tier.
+pub(super) fn first(tier: &QueueTier<'_>, except: &[String], limit: usize) -> Vec<Statement> {
+    tier::first(tier, |statement, queues| add_first(statement, queues, except, limit))
+}
+
+fn add_first(statement: &mut Statement, queues: &QueueTier<'_>, except: &[String], limit: usize) {
     statement.add(
         "SELECT t.number, t.priority FROM workflows_task t \
          WHERE t.owner_id IS NULL AND t.outcome IS NULL AND NOT t.is_stopped AND ",
     );
-    match queues {
-        QueueTier::Named(names) => queue::list(statement.add("t.task_queue IN ("), names),
-        QueueTier::AllBut(names) if names.is_empty() => statement.add("TRUE"),
-        QueueTier::AllBut(names) => queue::list(statement.add("t.task_queue NOT IN ("), names),
-    };
+    tier::add_queues(statement, "t.task_queue", queues);
     if !except.is_empty() {
         statement.add(
             " AND NOT EXISTS (SELECT 1 FROM workflows_workflowrun r \
              JOIN workflows_workflow w ON w.id = r.workflow_id WHERE r.id = t.run AND w.name IN (",
         );
-        queue::list(&mut statement, except).add(")");
+        tier::list(statement, except).add(")");
     }
-    statement.add(" ORDER BY t.priority DESC, t.number LIMIT ").number(signed(limit as u64));
-    statement
+    statement.add(" ORDER BY t.priority DESC, t.number LIMIT ").add(&tier::limit(limit));
 }
 
 /// The tasks that an owner holds.

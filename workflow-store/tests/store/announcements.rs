@@ -1,29 +1,21 @@
 //! Runs that another process adds to a task queue are announced to workers that wait.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use futures::stream::{BoxStream, StreamExt as _};
-use serde_json::json;
 use test_postgres as cluster;
-use workflow_core::definition::Metadata;
 use workflow_core::store::{
-    BeginOutcome, NewRun, Owner, OwnerId, Queues, Store, WorkerId, WorkerReport, WorkflowSnapshot,
+    BeginOutcome, NewRun, Owner, OwnerId, Queues, Store, WorkerId, WorkerReport,
 };
 use workflow_store::{PostgresStore, SqliteStore};
+
+use crate::given;
 
 /// The time after which a test fails for lack of an announcement.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 fn new_run(owner: Option<Owner>) -> NewRun {
-    let workflow = WorkflowSnapshot {
-        name: "etl".to_owned(),
-        metadata: Metadata::default(),
-        fingerprint: "f1".into(),
-        source: None,
-        graph: Arc::new(json!({ "nodes": [], "edges": [] })),
-    };
-    NewRun { owner, ..NewRun::new(workflow) }
+    NewRun { owner, ..given::new_run() }
 }
 
 async fn next(changes: &mut BoxStream<'static, ()>) {

@@ -2,8 +2,9 @@
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value as Json;
 
 /// The output and exit code of a process.
@@ -149,4 +150,38 @@ pub(crate) fn folder(test: &str, files: &[(&str, &str)]) -> PathBuf {
         std::fs::write(path, text).expect("it can be written");
     }
     folder
+}
+
+/// A worker in a process of its own, killed when this is dropped.
+pub(crate) struct Worker(Child);
+
+impl Worker {
+    /// Starts a command, without its output.
+    pub(crate) fn start(mut command: Command) -> Self {
+        command.stdout(Stdio::null()).stderr(Stdio::null());
+        Self(command.spawn().expect("it starts"))
+    }
+
+    /// Starts `worker` of the host in this directory.
+    pub(crate) fn of_host(folder: &Path, args: &[&str]) -> Self {
+        let mut worker = command(&host_binary());
+        worker.arg("worker").args(args).current_dir(folder);
+        Self::start(worker)
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.0), signal).expect("it runs");
+    }
+
+    /// Waits until it ends.
+    pub(crate) fn wait(&mut self) {
+        self.0.wait().expect("it ends");
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        let _gone = self.0.kill();
+        let _reaped = self.0.wait();
+    }
 }
