@@ -5,14 +5,15 @@ mod run;
 mod state;
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use futures::TryStreamExt as _;
 use serde::Serialize;
 use serde_json::Value as Json;
 use temporalio_client::errors::WorkflowStartError;
 use temporalio_client::{
-    Client, UntypedWorkflowHandle, WorkflowDescribeOptions, WorkflowExecutionInfo,
-    WorkflowListOptions, WorkflowStartOptions,
+    Client, UntypedWorkflowHandle, WorkflowDescribeOptions, WorkflowExecution,
+    WorkflowExecutionInfo, WorkflowListOptions, WorkflowStartOptions,
 };
 use temporalio_common::UntypedWorkflow;
 use workflow_core::engine::{Engine, IntoWorkflow, LookupError};
@@ -295,7 +296,7 @@ pub struct RunSummary {
 }
 
 impl RunSummary {
-    fn of(execution: &temporalio_client::WorkflowExecution) -> Self {
+    fn of(execution: &WorkflowExecution) -> Self {
         let origin = Origin::of(&execution.memo());
         let run = origin.as_ref().map(|origin| origin.run.to_string());
         let started_at = origin.and_then(|origin| origin.started_at).or(execution.start_time());
@@ -336,7 +337,8 @@ impl TemporalClient {
     ///
     /// # Errors
     ///
-    /// Fails if there is none.
+    /// Fails if there is none, after some seconds for a run ID, because the server lists a new run
+    /// late.
     pub async fn select(&self, text: &str) -> Result<TemporalRun, CallError> {
         if text == "latest" {
             let newest = self.list("", 1).await?;
@@ -344,14 +346,31 @@ impl TemporalClient {
         }
         match self.find(text).await {
             Err(CallError::NotFound) if text.parse::<RunId>().is_ok() => {
-                let options = WorkflowListOptions::builder().limit(1).build();
-                let found = self.client.list_workflows(format!("RunId = '{text}'"), options);
-                let found: Vec<_> =
-                    found.try_collect().await.map_err(|error| CallError::Server(error.into()))?;
-                let found = found.first().ok_or(CallError::NotFound)?;
+                let found = self.listed(text).await?;
                 self.find_execution(found.id(), Some(found.run_id().to_owned())).await
             }
             found => found,
         }
     }
+
+    /// The execution with this run ID. The server lists one some time after its start.
+    async fn listed(&self, run_id: &str) -> Result<WorkflowExecution, CallError> {
+        let began = Instant::now();
+        loop {
+            let options = WorkflowListOptions::builder().limit(1).build();
+            let found = self.client.list_workflows(format!("RunId = '{run_id}'"), options);
+            let found: Vec<_> =
+                found.try_collect().await.map_err(|error| CallError::Server(error.into()))?;
+            match found.into_iter().next() {
+                Some(found) => return Ok(found),
+                None if began.elapsed() > LISTED_WITHIN => return Err(CallError::NotFound),
+                None => tokio::time::sleep(LISTED_PAUSE).await,
+            }
+        }
+    }
 }
+
+/// How long an execution is looked for that the server does not list, and how often. Temporal
+/// promises no time; up to a second was seen under load.
+const LISTED_WITHIN: Duration = Duration::from_secs(5);
+const LISTED_PAUSE: Duration = Duration::from_millis(100);

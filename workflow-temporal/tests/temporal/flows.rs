@@ -56,6 +56,18 @@ async fn a_graph_with_maps_runs() {
     );
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_is_found_by_its_id_as_soon_as_it_has_started() {
+    let client = client().await;
+    for _ in 0..20 {
+        let run = client.run("graph").input(1).start().await.expect("it starts");
+        let found = client.select(&run.id().to_string()).await.expect("it is there");
+        assert_eq!((found.id(), found.workflow_id()), (run.id(), run.workflow_id()));
+    }
+    let unknown = client.select("01a218b4-5ce5-73ce-9a70-a318b21e6702").await;
+    assert!(matches!(unknown, Err(CallError::NotFound)));
+}
+
 #[job]
 async fn halve(number: &u64) -> u64 {
     number / 2
