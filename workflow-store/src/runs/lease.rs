@@ -20,29 +20,39 @@ const LONGEST: u64 = 100 * 365 * 24 * 3600 * 1_000_000;
 
 /// Persists that the owner is alive, by the database's clock.
 pub(crate) fn keep_alive(sql: &mut dyn Sql, owner: Owner) -> Result<(), SqlError> {
+    sql.execute(KEEP_ALIVE, &owner_values(owner)).map(|_| ())
+}
+
+/// [Locks](lock) claims, then persists that the owner is alive, in one round trip.
+pub(super) fn lock_and_keep_alive(sql: &mut dyn Sql, owner: Owner) -> Result<(), SqlError> {
+    let values = owner_values(owner);
+    let lock = lock_of(sql.dialect()).map(|lock| (lock, &[][..]));
+    let statements: Vec<_> = lock.into_iter().chain([(KEEP_ALIVE, &values[..])]).collect();
+    sql.pipeline(&statements).map(|_| ())
+}
+
+const KEEP_ALIVE: &str = "INSERT INTO workflows_owner (owner_id, alive_until, lifetime, heartbeats) \
+    VALUES ($1, workflows_now() + $2, $2, 1) \
+    ON CONFLICT (owner_id) DO UPDATE SET alive_until = excluded.alive_until, \
+    lifetime = excluded.lifetime, heartbeats = workflows_owner.heartbeats + 1";
+
+fn owner_values(owner: Owner) -> [Value<'static>; 2] {
     let lifetime = u64::try_from(owner.lifetime.as_micros()).unwrap_or(LONGEST).min(LONGEST);
-    let values = [Value::Uuid(owner.id.to_u128()), Value::Int(signed(lifetime))];
-    sql.execute(
-        "INSERT INTO workflows_owner (owner_id, alive_until, lifetime, heartbeats) \
-         VALUES ($1, workflows_now() + $2, $2, 1) \
-         ON CONFLICT (owner_id) DO UPDATE SET alive_until = excluded.alive_until, \
-         lifetime = excluded.lifetime, heartbeats = workflows_owner.heartbeats + 1",
-        &values,
-    )
-    .map(|_| ())
+    [Value::Uuid(owner.id.to_u128()), Value::Int(signed(lifetime))]
 }
 
 /// Reads the owners whose lease has not expired, and judges which are alive.
 ///
-/// Reads the whole table: it has a row for each engine of the last day.
+/// Reads the whole table: it has a row for each engine of the last day. A subquery reads the clock
+/// once, not for each of them.
 pub(crate) fn judge(
     sql: &mut dyn Sql,
     liveness: &Mutex<Liveness>,
 ) -> Result<OwnerStates, SqlError> {
     let asked = Instant::now();
     let rows = sql.query(
-        "SELECT owner_id, heartbeats, alive_until, lifetime, alive_until - workflows_now() \
-         FROM workflows_owner WHERE alive_until > workflows_now()",
+        "SELECT owner_id, heartbeats, alive_until, lifetime, alive_until - (SELECT workflows_now()) \
+         FROM workflows_owner WHERE alive_until > (SELECT workflows_now())",
         &[],
     )?;
     let look = Observation { asked, answered: Instant::now() };
@@ -179,7 +189,6 @@ pub(crate) fn claim(
             if let (Some(admissions), Some(limited)) = (&mut admissions, limited) {
                 admissions.admit(cx.sql, limited, &control)?;
             }
-            queue::leave(cx.sql, run)?;
             eviction::forget(cx.sql, run)?;
         }
     }
@@ -196,14 +205,27 @@ pub(crate) fn claim(
     Ok(leases)
 }
 
-/// Claims a run without a living owner, and returns the token of the lease.
+/// Claims a run without a living owner, removes it from its queue, and returns the token of the
+/// lease.
 pub(super) fn claim_one(
     sql: &mut dyn Sql,
     owner: Owner,
     run: RunId,
 ) -> Result<Option<u64>, SqlError> {
     let values = [Value::Uuid(owner.id.to_u128()), Value::Uuid(run.to_u128())];
-    sql.first(claim_of(sql.dialect()), &values)?.map(|row| row.count(0)).transpose()
+    let token = match sql.dialect() {
+        #[cfg(feature = "sqlite")]
+        Dialect::Sqlite => {
+            let token = sql.first(CLAIM, &values)?;
+            if token.is_some() {
+                queue::leave(sql, run)?;
+            }
+            token
+        }
+        #[cfg(feature = "postgres")]
+        Dialect::Postgres => sql.first(CLAIM_UNLOCKED, &values)?,
+    };
+    token.map(|row| row.count(0)).transpose()
 }
 
 /// The current or last owner of a run.
@@ -223,35 +245,29 @@ pub(crate) const CLAIM: &str = "UPDATE workflows_workflowrun SET owner_id = $1, 
     WHERE o.owner_id = workflows_workflowrun.owner_id AND o.alive_until > workflows_now()) \
     RETURNING token";
 
-/// On PostgreSQL, rows that are locked at the moment are skipped: the writer may have been stopped
-/// in the middle of a transaction and never release the row.
+/// On PostgreSQL, in one round trip. Rows that are locked at the moment are skipped: the writer may
+/// have been stopped in the middle of a transaction and never release the row.
 #[cfg(feature = "postgres")]
-pub(crate) const CLAIM_UNLOCKED: &str = "UPDATE workflows_workflowrun SET owner_id = $1, \
-    token = token + 1 WHERE id = (SELECT id FROM workflows_workflowrun \
+pub(crate) const CLAIM_UNLOCKED: &str = "WITH claimed AS (UPDATE workflows_workflowrun \
+    SET owner_id = $1, token = token + 1 WHERE id = (SELECT id FROM workflows_workflowrun \
     WHERE run_id = $2 FOR UPDATE SKIP LOCKED) \
     AND coalesce(status, 'pending') IN ('pending', 'running') \
     AND NOT EXISTS (SELECT 1 FROM workflows_owner o \
     WHERE o.owner_id = workflows_workflowrun.owner_id AND o.alive_until > workflows_now()) \
-    RETURNING token";
-
-fn claim_of(dialect: Dialect) -> &'static str {
-    match dialect {
-        #[cfg(feature = "sqlite")]
-        Dialect::Sqlite => CLAIM,
-        #[cfg(feature = "postgres")]
-        Dialect::Postgres => CLAIM_UNLOCKED,
-    }
-}
+    RETURNING id, token), gone AS (DELETE FROM workflows_queue q USING claimed c \
+    WHERE q.run = c.id) SELECT token FROM claimed";
 
 /// One claim at a time: the second must see the owners of the first.
 pub(super) fn lock(sql: &mut dyn Sql) -> Result<(), SqlError> {
-    match sql.dialect() {
+    lock_of(sql.dialect()).map_or(Ok(()), |lock| sql.query(lock, &[]).map(|_| ()))
+}
+
+fn lock_of(dialect: Dialect) -> Option<&'static str> {
+    match dialect {
         #[cfg(feature = "sqlite")]
-        Dialect::Sqlite => Ok(()),
+        Dialect::Sqlite => None,
         #[cfg(feature = "postgres")]
-        Dialect::Postgres => {
-            sql.query("SELECT pg_advisory_xact_lock(7790216411420971373)", &[]).map(|_| ())
-        }
+        Dialect::Postgres => Some("SELECT pg_advisory_xact_lock(7790216411420971373)"),
     }
 }
 

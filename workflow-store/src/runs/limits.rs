@@ -9,7 +9,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
-use workflow_core::flow_control::{FlowControl, OnConflict, RateVerdict};
+use workflow_core::flow_control::{FlowControl, OnConflict, RateLimit, RateVerdict};
 use workflow_core::id::RunId;
 use workflow_core::store::{LimitWait, MessageKind, NewRun, StoredRun};
 
@@ -343,7 +343,8 @@ pub(super) fn unadmitted(
 
 /// The admission of runs by one claim.
 pub(super) struct Admissions {
-    now: i64,
+    /// The time of the claim, once a rate limit needs it.
+    now: Option<i64>,
     /// The number of runs with slots, by key.
     holders: HashMap<String, u64>,
     /// When the next run is expected, by key; and whether that has changed.
@@ -372,7 +373,7 @@ impl Admissions {
     pub(super) fn start(sql: &mut dyn Sql) -> Result<Self, SqlError> {
         wake_due(sql)?;
         Ok(Self {
-            now: now(sql)?,
+            now: None,
             holders: HashMap::new(),
             rates: HashMap::new(),
             locked: BTreeSet::new(),
@@ -423,7 +424,7 @@ impl Admissions {
             }
         }
         if let (Some(key), Some(rate)) = (&run.rate, &control.rate_limit)
-            && let RateVerdict::Wait(until) = rate.verdict(self.next(sql, key)?, self.now)
+            && let RateVerdict::Wait(until) = self.verdict(sql, key, rate)?
         {
             self.park(key, run.row);
             let wakes = self.wakes.entry(key.clone()).or_insert(until);
@@ -451,7 +452,7 @@ impl Admissions {
             &[Value::Int(run.row)],
         )?;
         if let (Some(key), Some(rate)) = (&run.rate, &control.rate_limit)
-            && let RateVerdict::Begin(next) = rate.verdict(self.next(sql, key)?, self.now)
+            && let RateVerdict::Begin(next) = self.verdict(sql, key, rate)?
         {
             self.rates.insert(key.clone(), (Some(next), true));
         }
@@ -473,6 +474,21 @@ impl Admissions {
         let holders = row.map_or(Ok(0), |row| row.count(0))?;
         self.holders.insert(key.to_owned(), holders);
         Ok(holders)
+    }
+
+    fn verdict(
+        &mut self,
+        sql: &mut dyn Sql,
+        key: &str,
+        rate: &RateLimit,
+    ) -> Result<RateVerdict, SqlError> {
+        let next = self.next(sql, key)?;
+        Ok(rate.verdict(next, self.now(sql)?))
+    }
+
+    fn now(&mut self, sql: &mut dyn Sql) -> Result<i64, SqlError> {
+        let now = self.now.map_or_else(|| now(sql), Ok)?;
+        Ok(*self.now.insert(now))
     }
 
     fn next(&mut self, sql: &mut dyn Sql, key: &str) -> Result<Option<i64>, SqlError> {
@@ -511,20 +527,23 @@ impl Admissions {
     /// Writes what the claim has changed of rate limits.
     pub(super) fn finish(mut self, sql: &mut dyn Sql) -> Result<(), SqlError> {
         self.write_parked(sql)?;
+        let (rates, wakes) = (std::mem::take(&mut self.rates), std::mem::take(&mut self.wakes));
         let mut has_changed = false;
-        for (key, (next, is_changed)) in &self.rates {
+        for (key, (next, is_changed)) in &rates {
             if let (Some(next), true) = (next, is_changed) {
                 has_changed = true;
                 sql.execute(SET_NEXT, &[Value::Text(key), Value::Int(*next)])?;
             }
         }
-        for (key, wakes_at) in &self.wakes {
-            let values = [Value::Text(key), Value::Int(self.now), Value::Int(wakes_at / 1000 + 1)];
+        for (key, wakes_at) in &wakes {
+            let now = self.now(sql)?;
+            let values = [Value::Text(key), Value::Int(now), Value::Int(wakes_at / 1000 + 1)];
             sql.execute(SET_WAKE, &values)?;
         }
         if has_changed {
             // A key without a row begins at once, as one whose time has passed.
-            sql.execute(FORGET_RATES, &[Value::Int(self.now)])?;
+            let now = self.now(sql)?;
+            sql.execute(FORGET_RATES, &[Value::Int(now)])?;
         }
         Ok(())
     }

@@ -83,10 +83,9 @@ pub(super) fn begin_claim(
     liveness: &Mutex<Liveness>,
     owner: Owner,
 ) -> Answer<Vec<OwnerId>> {
-    lease::lock(cx.sql)?;
     // First: after a jump of the clock, its own runs would seem to be those of a dead owner.
     let now = Instant::now();
-    lease::keep_alive(cx.sql, owner)?;
+    lease::lock_and_keep_alive(cx.sql, owner)?;
     cx.write_cache.know_alive(owner, now);
     let OwnerStates { stopped, mut protected, .. } = lease::judge(cx.sql, liveness)?;
     lease::expire(cx.sql, &stopped)?;
@@ -95,7 +94,7 @@ pub(super) fn begin_claim(
     Ok(protected)
 }
 
-/// Rows to read beyond those that are wanted: some cannot be claimed.
+/// Rows to read beyond those that are wanted, if some of these could not be claimed.
 const SPARE: usize = 16;
 
 /// The number of runs that must wait for their limits after which a claim ends, so that it does not
@@ -125,16 +124,19 @@ impl Claim<'_> {
         tier: &QueueTier<'_>,
         request: &ClaimRequest,
     ) -> Answer<()> {
+        let mut spare = 0;
         while self.runs.len() < request.limit && self.parked < MOST_PARKED {
-            let wanted = request.limit - self.runs.len();
-            let first = first_of(sql, tier, &request.except, wanted + SPARE + self.parked)?;
+            let wanted = request.limit - self.runs.len() + spare + self.parked;
+            let first = first_of(sql, tier, &request.except, wanted)?;
+            let are_all = first.len() < wanted;
             self.admissions.lock(sql, first.iter().filter_map(|place| place.limits.as_ref()))?;
             self.take_from(sql, first, request.limit)?;
             let parked = self.admissions.write_parked(sql)?;
-            if parked == 0 {
+            if parked == 0 && (are_all || spare > 0) {
                 break;
             }
             self.parked += parked;
+            spare = SPARE;
         }
         Ok(())
     }
@@ -172,7 +174,6 @@ impl Claim<'_> {
         if let Some(limits) = &place.limits {
             self.admissions.admit(sql, limits, &stored.flow_control)?;
         }
-        leave(sql, run)?;
         if place.is_fair {
             let queue = (stored.task_queue.clone(), stored.priority.into());
             self.served.insert(queue, place.rank);
@@ -263,7 +264,7 @@ pub(super) fn dead(sql: &mut dyn Sql, protected: &[OwnerId]) -> Result<Vec<(u128
 }
 
 const DEAD: &str = "SELECT owner_id, heartbeats FROM workflows_owner \
-    WHERE alive_until <= workflows_now() AND (requeued IS NULL OR requeued <> heartbeats)";
+    WHERE alive_until <= (SELECT workflows_now()) AND (requeued IS NULL OR requeued <> heartbeats)";
 
 // Runs that had an owner: those of other programs, which no worker may take, never have one. They
 // have begun, so they come before the other runs of their priority, whatever fairness says of these.
