@@ -1,10 +1,11 @@
-//! Tracing spans: one for each run, job and attempt.
+//! Tracing: a span for each run, job and attempt, and no warning about what is as it should be.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, mpsc};
 
+use tokio::runtime::Builder;
 use tracing::span::{Attributes, Id, Record};
-use tracing::{Event, Metadata, Subscriber};
+use tracing::{Event, Level, Metadata, Subscriber};
 use workflow_core::engine::ManualClock;
 use workflow_core::prelude::*;
 use workflow_core::workflow::FunctionWorkflow;
@@ -46,4 +47,66 @@ fn a_run_a_job_and_each_attempt_have_a_span() {
         futures::executor::block_on(clock.drive(run)).expect("the second attempt completes");
     });
     assert_eq!(*spans.0.lock().expect("no panic"), ["run", "job", "attempt", "attempt"]);
+}
+
+/// Counts warnings, on all threads.
+#[derive(Clone, Default)]
+struct Warnings(Arc<AtomicU64>);
+
+impl Subscriber for Warnings {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        metadata.is_event() && *metadata.level() <= Level::WARN
+    }
+
+    fn new_span(&self, _: &Attributes<'_>) -> Id {
+        Id::from_u64(1)
+    }
+
+    fn record(&self, _: &Id, _: &Record<'_>) {}
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+    fn enter(&self, _: &Id) {}
+    fn exit(&self, _: &Id) {}
+
+    fn event(&self, _: &Event<'_>) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+#[job]
+fn works(number: u64) -> u64 {
+    number
+}
+
+/// Some of the threads that were to help a run are gone with its runtime before they began.
+#[test]
+fn a_runtime_may_be_shut_down_after_a_run() {
+    let warnings = Warnings::default();
+    tracing::subscriber::set_global_default(warnings.clone()).expect("it is the first");
+    for _ in 0..20 {
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(1)
+            .max_blocking_threads(2)
+            .enable_all()
+            .build()
+            .expect("a runtime");
+        let (release, released) = mpsc::channel::<()>();
+        runtime.spawn_blocking(move || released.recv());
+        let workflow = FunctionWorkflow::new("wide", |flow: &mut Flow| {
+            for number in 0..20 {
+                let number = flow.value(number);
+                flow.job(works(number));
+            }
+        });
+        let state = Arc::new(());
+        let engine = Engine::builder().threads(4).state(Arc::clone(&state)).build();
+        let run = engine.run(workflow.expect("a name"));
+        runtime.block_on(run.into_future()).expect("it completes");
+        drop(engine);
+        runtime.shutdown_background();
+        drop(release);
+        while Arc::strong_count(&state) > 1 {
+            std::thread::yield_now();
+        }
+    }
+    assert_eq!(warnings.0.load(Ordering::SeqCst), 0);
 }

@@ -101,11 +101,11 @@ impl ActiveRun {
     /// library.
     #[cold]
     pub(in crate::engine) fn start_own_thread(self: &Arc<Self>) {
-        self.leave_runtime("its threads are gone");
         if self.report().is_some() {
             self.lock().threads.count -= 1;
             return;
         }
+        self.leave_runtime("its threads are gone");
         let run = Arc::clone(self);
         let thread = std::thread::Builder::new().name("workflow-job".to_owned());
         if thread.spawn(move || Helper::new(run).work()).is_err() {
