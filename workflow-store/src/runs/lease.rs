@@ -8,8 +8,8 @@ use workflow_core::flow_control::FlowControl;
 use workflow_core::id::RunId;
 use workflow_core::store::{HeldLeases, Lease, Owner, OwnerId, StoredRun};
 
-use super::limits::{self, Admissions, Verdict};
-use super::{eviction, queue, read};
+use super::admission::{Admissions, Verdict};
+use super::{eviction, limits, queue, read};
 use crate::db::sql::{Dialect, Sql, SqlError};
 use crate::db::value::{Value, signed};
 use crate::exec::operation::{Answer, Cx};
@@ -248,7 +248,7 @@ pub(crate) const CLAIM: &str = "UPDATE workflows_workflowrun SET owner_id = $1, 
 /// On PostgreSQL, in one round trip. Rows that are locked at the moment are skipped: the writer may
 /// have been stopped in the middle of a transaction and never release the row.
 #[cfg(feature = "postgres")]
-pub(crate) const CLAIM_UNLOCKED: &str = "WITH claimed AS (UPDATE workflows_workflowrun \
+const CLAIM_UNLOCKED: &str = "WITH claimed AS (UPDATE workflows_workflowrun \
     SET owner_id = $1, token = token + 1 WHERE id = (SELECT id FROM workflows_workflowrun \
     WHERE run_id = $2 FOR UPDATE SKIP LOCKED) \
     AND coalesce(status, 'pending') IN ('pending', 'running') \

@@ -1,5 +1,6 @@
 //! The operations of engines on runs, written once for both databases.
 
+mod admission;
 mod append;
 mod begin;
 mod definition;
@@ -62,13 +63,13 @@ pub(crate) fn statements() -> Vec<(String, Vec<crate::db::value::Value<'static>>
         (limits::DUE.to_owned(), vec![Int(1)]),
         (limits::WAKING.to_owned(), vec![Int(1)]),
         (limits::FIRST_WAITING.to_owned(), vec![Text("k")]),
-        (limits::FIRST_RATE.to_owned(), vec![Text("k")]),
-        (limits::COUNT_HOLDERS.to_owned(), vec![Text("k")]),
+        (admission::FIRST_RATE.to_owned(), vec![Text("k")]),
+        (admission::COUNT_HOLDERS.to_owned(), vec![Text("k")]),
         (limits::OPEN.to_owned(), vec![Text("k"), Int(1)]),
         (limits::NOT_CANCELLED.to_owned(), vec![Text("k"), Text("b")]),
         (limits::HOLDERS.to_owned(), vec![Text("k")]),
         (limits::DEBOUNCED.to_owned(), vec![Text("k")]),
-        (limits::FORGET_RATES.to_owned(), vec![Int(1)]),
+        (admission::FORGET_RATES.to_owned(), vec![Int(1)]),
         (crate::rows::slots::WAKE.to_owned(), vec![Text("k"), Int(1)]),
         (
             crate::rows::beginning::QUEUE_FAIRLY.to_owned(),

@@ -13,7 +13,8 @@ use std::time::Instant;
 use workflow_core::id::RunId;
 use workflow_core::store::{ClaimRequest, ClaimedRun, Lease, Owner, OwnerId, QueueTier, StoredRun};
 
-use super::limits::{self, Admissions, Unadmitted, Verdict, limited_columns};
+use super::admission::{Admissions, Verdict};
+use super::limits::{self, Unadmitted, limited_columns};
 use super::{lease, read, task, tier};
 use crate::db::sql::{Sql, SqlError};
 use crate::db::statement::Statement;
@@ -128,11 +129,11 @@ impl Claim<'_> {
         while self.runs.len() < request.limit && self.parked < MOST_PARKED {
             let wanted = request.limit - self.runs.len() + spare + self.parked;
             let first = first_of(sql, tier, &request.except, wanted)?;
-            let are_all = first.len() < wanted;
+            let has_more = first.len() >= wanted;
             self.admissions.lock(sql, first.iter().filter_map(|place| place.limits.as_ref()))?;
             self.take_from(sql, first, request.limit)?;
             let parked = self.admissions.write_parked(sql)?;
-            if parked == 0 && (are_all || spare > 0) {
+            if parked == 0 && (!has_more || spare > 0) {
                 break;
             }
             self.parked += parked;
@@ -214,10 +215,12 @@ fn read_all(
 }
 
 /// Removes a run from its queue.
+#[cfg(feature = "sqlite")]
 pub(super) fn leave(sql: &mut dyn Sql, run: RunId) -> Result<(), SqlError> {
     sql.execute(LEAVE, &[Value::Uuid(run.to_u128())]).map(|_| ())
 }
 
+#[cfg(feature = "sqlite")]
 const LEAVE: &str = "DELETE FROM workflows_queue \
     WHERE run = (SELECT id FROM workflows_workflowrun WHERE run_id = $1)";
 
