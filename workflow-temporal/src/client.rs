@@ -333,6 +333,22 @@ impl TemporalClient {
         Ok(found.iter().map(RunSummary::of).collect())
     }
 
+    /// Returns a handle on a listed run. Makes no request.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the workflow is not one of this project.
+    pub fn handle(&self, listed: &RunSummary) -> Result<TemporalRun, CallError> {
+        let run = listed.run_id.parse().map_err(|_| CallError::foreign(&listed.workflow_id))?;
+        Ok(TemporalRun {
+            client: self.clone(),
+            workflow: listed.workflow.clone(),
+            run,
+            id: listed.workflow_id.clone(),
+            input: None,
+        })
+    }
+
     /// Finds a run by what people write: its workflow ID, its run ID, or `latest`.
     ///
     /// # Errors

@@ -93,23 +93,25 @@ impl Mirror {
 
     /// Copies the new events of a run.
     async fn copy(&self, id: RunId, summary: &RunSummary) -> Result<(), String> {
-        let run = match self.client.select(&summary.run_id).await {
-            Ok(run) => run,
+        let run = self.client.handle(summary).map_err(|error| text_of(&error))?;
+        match run.status().await {
+            Ok(status) => {
+                self.copy_run(id, &run, status, summary.started_at, &summary.task_queue).await
+            }
             // Its retention period has ended meanwhile.
-            Err(CallError::NotFound) => return Ok(()),
-            Err(error) => return Err(text_of(&error)),
-        };
-        self.copy_run(id, &run, summary.started_at, &summary.task_queue).await
+            Err(CallError::NotFound) => Ok(()),
+            Err(error) => Err(text_of(&error)),
+        }
     }
 
     async fn copy_run(
         &self,
         id: RunId,
         run: &TemporalRun,
+        status: Status,
         started_at: Option<u64>,
         task_queue: &str,
     ) -> Result<(), String> {
-        let status = run.status().await.map_err(|error| text_of(&error))?;
         let all = match status {
             Status::Pending => Vec::new(),
             _ => run.events(0).await.map_err(|error| text_of(&error))?,
@@ -226,7 +228,7 @@ impl Remote for Mirror {
             Err(error) => return Err(RemoteError::Invalid(text_of(&error))),
         };
         let state = run.state().await.map_err(|error| unavailable(&error))?;
-        let copied = self.copy_run(run.id(), &run, now(), &state.task_queue).await;
+        let copied = self.copy_run(run.id(), &run, state.status, now(), &state.task_queue).await;
         copied.map_err(RemoteError::Unavailable)?;
         let warning = (!state.has_worker).then(|| {
             let queue = &state.task_queue;
