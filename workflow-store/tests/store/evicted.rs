@@ -38,6 +38,9 @@ async fn inner(ctx: WorkflowContext) -> Result<u32, JobError> {
     ctx.run(step, 10).await
 }
 
+/// Long enough that a worker on a busy machine does not lose its runs.
+const LEASE: Duration = Duration::from_secs(7);
+
 #[register_workflow(name = "evicted: waits")]
 async fn waits(ctx: WorkflowContext) -> Result<u32, JobError> {
     let first = ctx.run(step, 0).await?;
@@ -60,7 +63,7 @@ fn is_a_worker_when_told_so() {
     let Ok(url) = std::env::var(URL) else { return };
     pollster::block_on(async {
         let store: Arc<dyn Store> = workflow_store::open(&url).await.expect("opened");
-        let engine = Engine::builder().store(store).lease(Duration::from_secs(3)).build();
+        let engine = Engine::builder().store(store).lease(LEASE).build();
         let worker = Worker::new(engine).max_cached_workflows(CACHED);
         worker.run(until_input_ends()).await.expect("the store is of use");
     });
