@@ -20,7 +20,7 @@ use super::worker::abandoned::RuntimeLoss;
 use super::worker::driver::{Background, Helper};
 use super::worker::task::Task;
 use super::{Engine, Shared, Timings};
-use crate::event::{EventKind, Log};
+use crate::event::{EventKind, Frequent, Log};
 use crate::graph::Graph;
 use crate::guard;
 use crate::id::RunId;
@@ -72,6 +72,7 @@ pub(super) struct ActiveRun {
 
 impl Shared {
     /// Creates the scheduler of a run.
+    #[inline]
     pub(super) fn scheduler(&self, graph: &Arc<Graph>, run: RunId) -> Scheduler {
         let mut scheduler = Scheduler::new(Arc::clone(graph), run.to_u128() as u64);
         if self.delegation.is_some() {
@@ -89,14 +90,17 @@ impl ActiveRun {
         engine: &Engine,
         runtime: Runtime,
         what: Runnable,
-        new_run: Option<NewRun>,
+        new_run: Option<Arc<NewRun>>,
         retry_of: Option<RunId>,
     ) -> Arc<Self> {
         let shared = &engine.0;
         let (now, jobs) = (shared.time.time_of_day(), what.plan.graph.len());
         let id = new_run.as_ref().map_or_else(|| RunId::made_at(now), |run| run.id);
         let mut log = Log::new(now, jobs);
-        log.push_event(0, None, EventKind::RunStarted { retry_of });
+        match retry_of {
+            None => log.push(0, Frequent::RunStarted),
+            Some(_) => log.push_event(0, None, EventKind::RunStarted { retry_of }),
+        }
         let recorder = new_run.and_then(|run| Some(Recorder::new(shared.record_store()?, run)));
         let graph = Arc::clone(&what.plan.graph);
         let run = Self::with(engine, runtime, what, id, 0, || {

@@ -230,7 +230,7 @@ impl RunRequest {
     ) -> Result<DelegatedRun, RunError> {
         let retry_of = self.retried();
         let (engine, what, new) = self.check_delegated(id, delegated(executor, clock))?;
-        let run = ActiveRun::new(&engine, Runtime::current(), what, Some(new), retry_of);
+        let run = ActiveRun::new(&engine, Runtime::current(), what, Some(Arc::new(new)), retry_of);
         Ok(DelegatedRun::of(run))
     }
 }

@@ -363,7 +363,10 @@ impl RunRequest {
         engine.check_state(&what)?;
         let retry_of = store_options.as_ref().and_then(|store_options| store_options.retry_of);
         let new_run = match engine.0.lease_renewer {
-            Some(_) => Some(guarded(&*what.workflow, || new_run(&engine.0, &what, store_options))?),
+            Some(_) => {
+                let new = guarded(&*what.workflow, || new_run(&engine.0, &what, store_options))?;
+                Some(Arc::new(new))
+            }
             None => engine.check_unlimited(&what, store_options.as_deref()).map(|()| None)?,
         };
         if let Some(new) = &new_run {
@@ -495,6 +498,7 @@ impl Engine {
     }
 
     /// Checks that a run of an engine without a store has no limits.
+    #[inline]
     fn check_unlimited(
         &self,
         what: &Runnable,
@@ -510,6 +514,7 @@ impl Engine {
 
     /// Checks that the engine has the state of all jobs and child workflows. Jobs that a function
     /// calls are checked when it calls them.
+    #[inline]
     pub(super) fn check_state(&self, what: &Runnable) -> Result<(), RunError> {
         if what.plan.needs.is_empty() {
             return Ok(());

@@ -69,8 +69,8 @@ const BEGIN_TIMEOUT: Duration = Duration::from_secs(1);
 
 impl Recorder {
     /// The record of a new run.
-    pub(in crate::engine) fn new(store: Arc<dyn Store>, run: NewRun) -> Box<Self> {
-        Self::at(store, Place::New(Arc::new(run)), 0, false)
+    pub(in crate::engine) fn new(store: Arc<dyn Store>, run: Arc<NewRun>) -> Box<Self> {
+        Self::at(store, Place::New(run), 0, false)
     }
 
     /// The record of a run of which the store has this many events.
