@@ -19,6 +19,7 @@ pub use crate::registry::{
 pub use crate::retry::RetryPolicy;
 pub use crate::run_log::OutputStream;
 pub use crate::value::Type;
+pub use crate::workflow::private::*;
 pub use crate::workflow::{Flow, OutputOf};
 
 /// Queries the compiler about a type. Works for concrete types only, which is what macros have.

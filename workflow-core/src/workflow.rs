@@ -2,6 +2,7 @@
 
 mod flow;
 mod function;
+mod named;
 mod plan;
 
 use std::any::Any;
@@ -13,6 +14,11 @@ use serde_json::Value as Json;
 pub use flow::Flow;
 pub(crate) use flow::policy;
 pub use function::{FunctionWorkflow, OutputOf};
+pub(crate) mod private {
+    //! For generated code.
+
+    pub use super::named::{DrawFunction, draw_by, input_of};
+}
 pub use plan::{Plan, PlanError};
 
 use crate::definition::Metadata;

@@ -12,7 +12,7 @@ use syn::spanned::Spanned;
 use syn::{Attribute, Type};
 
 pub(crate) use job::job;
-pub(crate) use workflow::workflow;
+pub(crate) use workflow::{workflow, workflow_at, workflow_of_job};
 
 use crate::parse::function::Function;
 use crate::parse::kind::{Context, Kind, peel};

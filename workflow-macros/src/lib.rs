@@ -262,11 +262,48 @@ pub fn job(args: TokenStream, item: TokenStream) -> TokenStream {
 /// # }
 /// ```
 ///
+/// # Above a job, and for a function elsewhere
+///
+/// Above `#[job]`, the attribute also registers a workflow of that one job, with the options of the
+/// job. A function that draws is a workflow as it is, so `#[job]` adds nothing there. With `job`, the
+/// attribute registers a function that draws without an input or with a `Handle`, and stands on any
+/// other item, such as the `use` of the function.
+///
+/// ```
+/// use workflow_core::prelude::*;
+///
+/// #[register_workflow(name = "double it")]
+/// #[job(retry(maximum_attempts = 3))]
+/// fn double(number: &u64) -> u64 {
+///     number * 2
+/// }
+///
+/// mod jobs {
+///     use workflow_core::prelude::*;
+///
+///     pub fn nightly(flow: &mut Flow) -> Handle<u64> {
+///         let number = flow.value(2_u64);
+///         flow.job(super::double(number))
+///     }
+/// }
+///
+/// #[register_workflow(workflow_id = "nightly", job = jobs::nightly, description = "Doubles two")]
+/// use jobs::nightly;
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let four: u64 = registry::run("double it").input(2).wait()?.output()?;
+/// assert_eq!(four, registry::run("nightly").wait()?.output::<u64>()?);
+/// nightly(&mut Flow::new());
+/// # Ok(())
+/// # }
+/// ```
+///
 /// # Options
 ///
 /// | option | meaning | default |
 /// |---|---|---|
 /// | `name = ".."`, or `workflow_id` | the name: 1 to 200 printable characters, unique in the program | the function's name |
+/// | `job = path::to::function` | the function that draws the graph, when the attribute is on another item | the function with the attribute |
 /// | `metadata = { .. }` | the metadata of the workflow, as a JSON object | `{}` |
 /// | `description`, `owner`, `schedule`, `tags`, `project`, `domain`, `version` | the same keys of `metadata`, for short | |
 /// | `concurrency(key = "..", limit = 1, on_conflict = "queue")`, `singleton` | the most runs at once, by a key | no limit |

@@ -3,7 +3,7 @@
 use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::spanned::Spanned;
-use syn::{GenericParam, Type};
+use syn::{Attribute, GenericParam, Path, Type};
 
 use crate::parse::function::{Function, Param};
 use crate::parse::kind::{Kind, borrows, last_segment, peel};
@@ -59,11 +59,12 @@ pub(crate) fn job(function: &Function, kinds: &[Kind], options: &Options) -> syn
     signature(function, Role::Job)?;
     for attribute in &function.attributes {
         let last = attribute.path().segments.last();
-        if last.is_some_and(|last| last.ident == "job" || last.ident == "register_workflow") {
-            let message =
-                "a function can have only one `#[job]` or `#[register_workflow]`; remove this one";
-            return fail(attribute.path().span(), message);
-        }
+        let message = match last.map(|last| last.ident.to_string()).as_deref() {
+            Some("job") => "a function can have only one `#[job]`; remove this one",
+            Some("register_workflow") => "write `#[register_workflow]` above `#[job]`",
+            _ => continue,
+        };
+        return fail(attribute.path().span(), message);
     }
     for (param, kind) in function.params.list.iter().zip(kinds) {
         match kind {
@@ -136,6 +137,43 @@ pub(crate) fn workflow(function: &Function, kinds: &[Kind], options: &Options) -
     returned(function, Role::Workflow)
 }
 
+/// Checks a function with `#[job]` below `#[register_workflow]`.
+pub(crate) fn stacked(kinds: &[Kind], job: &Attribute, options: &Options) -> syn::Result<()> {
+    let draws = matches!(kinds.first(), Some(Kind::Flow));
+    if let (true, Ok(list)) = (draws, job.meta.require_list()) {
+        let message = "a function that draws a graph has no options of a job; set them on its jobs";
+        return fail(list.tokens.span(), message);
+    }
+    match &options.first {
+        Some(option) if !draws => {
+            fail(option.span(), format!("`{option}` is an option of the job; move it to `#[job]`"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Checks `job = path` and the item with the attribute.
+pub(crate) fn named(path: &Path, item: &TokenStream, options: &Options) -> syn::Result<()> {
+    if syn::parse2::<Function>(item.clone()).is_ok() {
+        let message = "`job` names a function, but the attribute is on another function; remove \
+                       `job`, or move the attribute to an item such as `use jobs::nightly;`";
+        return fail(path.span(), message);
+    }
+    no_options(options)
+}
+
+/// Checks that a workflow with a graph has no options of a job.
+fn no_options(options: &Options) -> syn::Result<()> {
+    match &options.first {
+        None => Ok(()),
+        Some(option) => {
+            let message =
+                format!("`{option}` is for workflows without a graph; set it on the jobs");
+            fail(option.span(), message)
+        }
+    }
+}
+
 fn undrawn_hint(inner: &Type) -> String {
     let inner = inner.to_token_stream();
     format!(
@@ -152,10 +190,7 @@ fn graph(function: &Function, kinds: &[Kind], options: &Options) -> syn::Result<
             "a function that draws a graph cannot be async; remove `async` and wait inside of jobs",
         );
     }
-    if let Some(option) = &options.first {
-        let message = format!("`{option}` is for workflows without a graph; set it on the jobs");
-        return fail(option.span(), message);
-    }
+    no_options(options)?;
     for (param, kind) in function.params.list.iter().zip(kinds) {
         match kind {
             Kind::Context(_) => {

@@ -144,7 +144,7 @@ impl FunctionWorkflow {
     }
 }
 
-fn input_type<I: Serialize + DeserializeOwned + Send + Sync + 'static>() -> Type {
+pub(super) fn input_type<I: Serialize + DeserializeOwned + Send + Sync + 'static>() -> Type {
     Type::opaque::<I>().with_serialize::<I>().with_deserialize::<I>()
 }
 

@@ -3,7 +3,9 @@
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::ext::IdentExt;
+use syn::parse::{ParseStream, Parser};
 use syn::spanned::Spanned;
+use syn::{Attribute, Path};
 
 use super::Work;
 use super::body::{Place, Readers};
@@ -20,6 +22,60 @@ pub(crate) fn workflow(work: &Work, args: &WorkflowArgs) -> TokenStream {
     let entry = work.submit(work.fallible_item(), &workflow.entry());
     let hints = args.metadata.iter().filter_map(hint);
     quote!(#item #entry #(#hints)*)
+}
+
+/// The items of the workflow of a job, which is the function with `#[job]` on it.
+pub(crate) fn workflow_of_job(work: &Work, args: &WorkflowArgs) -> TokenStream {
+    let workflow = Workflow { work, args };
+    let entry = work.submit(work.fallible_item(), &workflow.entry_with(&workflow.draw_job()));
+    let hints = args.metadata.iter().filter_map(hint);
+    quote!(#entry #(#hints)*)
+}
+
+/// The items of the workflow that the function with this path draws.
+pub(crate) fn workflow_at(path: &Path, args: &WorkflowArgs, item: &TokenStream) -> TokenStream {
+    let site = Span::mixed_site();
+    let krate = args.krate();
+    let private = quote_spanned!(site=> #krate::__private);
+    let last = path.segments.last().map(|last| last.ident.unraw().to_string());
+    let name = args.name.as_ref().map_or_else(|| last.unwrap_or_default(), syn::LitStr::value);
+    let metadata = metadata::to_text(&args.metadata);
+    let conditions = conditions(item);
+    let hints = args.metadata.iter().filter_map(hint);
+    // Of the path, because an error about the function would be about the path.
+    let span = path.span().resolved_at(site);
+    let input = quote_spanned!(span=> #private::input_of(&#path));
+    let draw = quote_spanned!(span=> #private::draw_by(&#path, __flow));
+    quote_spanned! {site=>
+        #(#conditions)*
+        const _: () = {
+            #private::inventory::submit! {
+                #private::WorkflowEntry {
+                    name: #name,
+                    metadata: #metadata,
+                    location: #private::Location::new(
+                        ::core::file!(), ::core::line!(), ::core::column!()
+                    ),
+                    module: ::core::module_path!(),
+                    input: #input,
+                    output: ::core::option::Option::None,
+                    draw: #private::Draw::Once(|__flow: &mut #private::Flow| #draw),
+                }
+            }
+        };
+        #(#hints)*
+    }
+}
+
+/// The `#[cfg(..)]` of an item.
+fn conditions(item: &TokenStream) -> Vec<Attribute> {
+    let parse = |input: ParseStream<'_>| {
+        let attributes = input.call(Attribute::parse_outer)?;
+        input.parse::<TokenStream>()?;
+        Ok(attributes)
+    };
+    let attributes = parse.parse2(item.clone()).unwrap_or_default();
+    attributes.into_iter().filter(|attribute| attribute.path().is_ident("cfg")).collect()
 }
 
 /// A warning about an entry of the metadata: the use of a deprecated item, the only warning that a
@@ -55,6 +111,11 @@ impl Workflow<'_> {
     }
 
     fn entry(&self) -> TokenStream {
+        let draw = if self.draws() { self.draw_graph() } else { self.draw_function() };
+        self.entry_with(&draw)
+    }
+
+    fn entry_with(&self, draw: &TokenStream) -> TokenStream {
         let work = self.work;
         let site = Span::mixed_site();
         let (private, name, location) = (work.private(), self.name(), work.location());
@@ -64,7 +125,6 @@ impl Workflow<'_> {
             None => quote_spanned!(site=> ::core::option::Option::None),
         };
         let output = self.output();
-        let draw = if self.draws() { self.draw_graph() } else { self.draw_function() };
         quote_spanned! {site=>
             #private::WorkflowEntry {
                 name: #name,
@@ -156,6 +216,26 @@ impl Workflow<'_> {
         let (private, ident) = (self.work.private(), &self.work.function.name);
         let span = self.work.output_span();
         quote_spanned!(span=> #private::OutputOf::finish(#ident(#arguments), __flow))
+    }
+
+    /// A graph of the job that the function is.
+    fn draw_job(&self) -> TokenStream {
+        let work = self.work;
+        let site = Span::mixed_site();
+        let (private, ident) = (work.private(), &work.function.name);
+        let inputs = work.inputs().into_iter().map(|input| {
+            let owned = work.owned(input.kind);
+            let described = work.type_of(&owned.clone().unwrap_or_default());
+            quote_spanned!(site=> #private::Flow::input::<#owned>(__flow, #described))
+        });
+        let inputs: Vec<_> = inputs.collect();
+        quote_spanned! {site=>
+            #private::Draw::Once(|__flow: &mut #private::Flow| {
+                let __call = #ident::draw(#(#inputs),*);
+                let __output = #private::Flow::job(__flow, __call);
+                #private::OutputOf::finish(__output, __flow)
+            })
+        }
     }
 
     /// Any other function is a graph of one job.

@@ -10,6 +10,12 @@ use super::options::{Options, comma, path, text};
 use crate::literal;
 use crate::metadata::{self, Entry};
 
+/// What the option `crate` needs, and an example.
+const CRATE_PATH: (&str, &str) =
+    ("the path of the `workflow-core` crate", "my_facade::workflow_core");
+/// What the option `job` needs, and an example.
+const JOB_PATH: (&str, &str) = ("the path of a function that draws a graph", "jobs::nightly");
+
 /// The arguments of `#[job(..)]`.
 #[derive(Default)]
 pub(crate) struct JobArgs {
@@ -38,7 +44,7 @@ impl JobArgs {
             match main.as_str() {
                 "name" => self.name = Some(name(&key, "\"greet\"", input)?),
                 "domain" => self.domain = Some(name(&key, "\"booking\"", input)?),
-                "crate" => self.krate = Some(path(&key, input)?),
+                "crate" => self.krate = Some(path(&key, input, CRATE_PATH)?),
                 main => {
                     self.options.read(&key, main, input)?;
                 }
@@ -58,13 +64,15 @@ impl JobArgs {
 #[derive(Default)]
 pub(crate) struct WorkflowArgs {
     pub(crate) name: Option<LitStr>,
+    /// The function that draws the workflow, if it is not the item with the attribute.
+    pub(crate) job: Option<Path>,
     pub(crate) metadata: Vec<Entry>,
     pub(crate) options: Options,
     krate: Option<Path>,
 }
 
 const WORKFLOW: &str = "\
-    name workflow_id metadata description owner schedule tags project domain version retry \
+    name workflow_id job metadata description owner schedule tags project domain version retry \
     start_to_close schedule_to_close heartbeat grace limit limits concurrency rate_limit debounce \
     singleton fairness crate";
 
@@ -82,7 +90,8 @@ impl WorkflowArgs {
             let (key, main) = keys.next(input)?;
             match main.as_str() {
                 "name" => self.name = Some(name(&key, "\"greet\"", input)?),
-                "crate" => self.krate = Some(path(&key, input)?),
+                "job" => self.job = Some(path(&key, input, JOB_PATH)?),
+                "crate" => self.krate = Some(path(&key, input, CRATE_PATH)?),
                 "metadata" => {
                     for entry in metadata::object(&key, input)? {
                         self.say(entry)?;

@@ -94,6 +94,14 @@ impl Function {
         self.attributes.iter().filter(|attr| attr.path().is_ident(name)).cloned().collect()
     }
 
+    /// Removes the first attribute of this name, written with any path.
+    pub(crate) fn take_attribute(&mut self, name: &str) -> Option<Attribute> {
+        let is_named =
+            |attr: &Attribute| attr.path().segments.last().is_some_and(|last| last.ident == name);
+        let index = self.attributes.iter().position(is_named)?;
+        Some(self.attributes.remove(index))
+    }
+
     /// The first paragraph of the documentation, on one line.
     pub(crate) fn summary(&self) -> Option<String> {
         let docs = self.attributes_named("doc");

@@ -158,11 +158,15 @@ pub(crate) fn text(key: &Ident, input: ParseStream<'_>, example: &str) -> syn::R
     }
 }
 
-/// Reads `= some::path`.
-pub(crate) fn path(key: &Ident, input: ParseStream<'_>) -> syn::Result<syn::Path> {
-    equals(key, input, "my_facade::workflow_core")?;
+/// Reads `= some::path`: what it must be, with an example.
+pub(crate) fn path(
+    key: &Ident,
+    input: ParseStream<'_>,
+    (wanted, example): (&str, &str),
+) -> syn::Result<syn::Path> {
+    equals(key, input, example)?;
     input.call(syn::Path::parse_mod_style).map_err(|error| {
-        let message = "`crate` needs the path of the `workflow-core` crate: `crate = my_facade::workflow_core`";
+        let message = format!("`{key}` needs {wanted}: `{key} = {example}`");
         syn::Error::new(error.span(), message)
     })
 }
