@@ -17,11 +17,10 @@ use crate::commands::plan::PlanArguments;
 use crate::commands::recover::RecoverArguments;
 use crate::commands::run::RunArguments;
 use crate::commands::runs::RunsArguments;
+use crate::commands::schedules::SchedulesArguments;
 #[cfg(feature = "serve")]
 use crate::commands::serve::ServeArguments;
 use crate::commands::stats::StatsArguments;
-#[cfg(feature = "temporal")]
-use crate::commands::temporal::SchedulesArguments;
 use crate::commands::trigger;
 use crate::commands::trigger::TriggerArguments;
 use crate::commands::validate::ValidateArguments;
@@ -73,7 +72,6 @@ pub(crate) enum Command {
     Recover(RecoverArguments),
     Worker(WorkerArguments),
     Workers(WorkersArguments),
-    #[cfg(feature = "temporal")]
     Schedules(SchedulesArguments),
     Stats(StatsArguments),
     #[cfg(feature = "serve")]
@@ -98,6 +96,7 @@ impl Command {
             }
             Self::Runs(args) => return args.set_store(host),
             Self::Workers(args) => return args.set_store(host),
+            Self::Schedules(args) => return args.set_store(host),
             Self::Workflows(args) => &mut args.store,
             Self::Trigger(args) => &mut args.store,
             Self::Recover(args) => &mut args.store,
@@ -111,8 +110,6 @@ impl Command {
             Self::Token(args) => &mut args.store,
             Self::Prune(args) => &mut args.store,
             Self::Migrate(args) => &mut args.store,
-            #[cfg(feature = "temporal")]
-            Self::Schedules(_) => return,
             Self::Plan(_)
             | Self::Validate(_)
             | Self::List(_)

@@ -13,8 +13,8 @@ use crate::cli::{Arguments, Command, command, parse, program_name};
 #[cfg(feature = "serve")]
 use crate::commands::{accounts, serve};
 use crate::commands::{
-    completions, config, list, maintenance, plan, recover, run, runs, stats, trigger, validate,
-    worker, workers, workflows,
+    completions, config, list, maintenance, plan, recover, run, runs, schedules, stats, trigger,
+    validate, worker, workers, workflows,
 };
 use crate::failure::{Failure, Outcome};
 use crate::logging::DefaultLevel;
@@ -137,8 +137,7 @@ fn dispatch(arguments: Arguments, program: &str) -> Result<Outcome, Failure> {
         Command::Recover(args) => recover::recover(&args),
         Command::Worker(args) => worker::worker(&args),
         Command::Workers(args) => workers::workers(&args),
-        #[cfg(feature = "temporal")]
-        Command::Schedules(args) => crate::commands::temporal::schedules(&args),
+        Command::Schedules(args) => schedules::schedules(&args),
         Command::Stats(args) => stats::stats(&args),
         #[cfg(feature = "serve")]
         Command::Serve(args) => serve::serve(&args),

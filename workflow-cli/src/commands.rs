@@ -10,6 +10,7 @@ pub(crate) mod plan;
 pub(crate) mod recover;
 pub(crate) mod run;
 pub(crate) mod runs;
+pub(crate) mod schedules;
 #[cfg(feature = "serve")]
 pub(crate) mod serve;
 pub(crate) mod stats;

@@ -56,6 +56,17 @@ impl Times {
         Some(self.cron.find_next_occurrence(&after, false).ok()?.timestamp())
     }
 
+    /// The times after this one, in the time zone of the schedule.
+    pub fn after(&self, after: Timestamp) -> impl Iterator<Item = Zoned> + '_ {
+        let times = std::iter::successors(self.next(after), |time| self.next(*time));
+        times.map(|time| time.to_zoned(self.zone.clone()))
+    }
+
+    /// What the schedule means, as an English phrase such as `At 09:00, on Monday`.
+    pub fn meaning(&self) -> String {
+        self.cron.describe().trim_end_matches('.').to_owned()
+    }
+
     /// The last time up to this one.
     pub fn last(&self, until: Timestamp) -> Option<Timestamp> {
         let until: Zoned = until.to_zoned(self.zone.clone());
@@ -195,6 +206,30 @@ mod tests {
         let daily = times("30 6 * * *", "Europe/Berlin");
         assert_eq!(daily.next(at("2026-07-01T00:00:00Z")), Some(at("2026-07-01T04:30:00Z")));
         assert_eq!(daily.next(at("2026-12-01T05:30:00Z")), Some(at("2026-12-02T05:30:00Z")));
+    }
+
+    #[test]
+    fn the_next_times_are_in_the_zone_and_skip_its_missing_hour() {
+        let half_past_two = times("30 2 * * *", "Europe/Berlin");
+        let next = half_past_two.after(at("2026-03-27T12:00:00Z")).take(3);
+        let next: Vec<String> =
+            next.map(|time| time.strftime("%d %H:%M %:z").to_string()).collect();
+        // There is no half past two on the 29th.
+        assert_eq!(next, ["28 02:30 +01:00", "29 03:00 +02:00", "30 02:30 +02:00"]);
+    }
+
+    #[test]
+    fn schedules_have_a_meaning_in_words() {
+        let meaning = |cron| times(cron, "UTC").meaning();
+        assert_eq!(meaning("0 3 * * *"), "At 03:00");
+        assert_eq!(meaning("*/30 * * * *"), "At minute 0 and 30 past every hour");
+        assert_eq!(meaning("30 6 L * *"), "At 06:30, on the last day of the month");
+        assert_eq!(meaning("0 12 * * FRI#2"), "At 12:00, on the 2nd Friday of the month");
+        assert_eq!(meaning("0 8 13 * FRI"), "At 08:00, on day 13 or Friday");
+        assert_eq!(
+            meaning("0 9 * JAN FRI-SUN"),
+            "At 09:00, on Sunday, Friday, and Saturday, in January"
+        );
     }
 
     #[test]

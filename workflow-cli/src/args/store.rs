@@ -59,6 +59,18 @@ impl StoreArguments {
         }
     }
 
+    /// Opens the store, unless none is named and the default database does not exist.
+    ///
+    /// # Errors
+    ///
+    /// As [`open_existing`](Self::open_existing).
+    pub(crate) fn open_if_exists(&self) -> Result<Option<Arc<dyn Catalog>>, Failure> {
+        let is_named =
+            self.host_store().is_some() || configured_address(self.db.as_deref()).is_some();
+        let has_default = sqlite_path(DEFAULT_ADDRESS).is_some_and(|path| path.exists());
+        (is_named || has_default).then(|| self.open_existing()).transpose()
+    }
+
     /// Opens the store, and creates the database if it does not exist.
     ///
     /// # Errors

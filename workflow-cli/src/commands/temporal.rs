@@ -10,7 +10,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use clap::{Args, Subcommand};
+use clap::Args;
 use serde_json::Value as Json;
 use workflow_core::engine::Engine;
 use workflow_core::worker::Preset;
@@ -26,39 +26,28 @@ use crate::{interrupt, output, runtime};
 
 pub(super) use runs::{cancel, get, list, logs, signal, watch, why};
 
-/// Keep the schedules of a Temporal cluster in step with the registered workflows
+/// Create, change and remove schedules of a Temporal cluster, to match the registered workflows
 ///
-/// Only workers on Temporal need this. `serve` runs the schedules of a store itself.
+/// Their IDs are PREFIX/WORKFLOW. Other schedules stay unchanged, and a paused schedule stays paused.
+/// Only workers on Temporal need this: `serve` runs the schedules of a store itself.
 #[derive(Debug, Args)]
-#[command(after_help = SCHEDULES_EXAMPLES)]
-pub(crate) struct SchedulesArguments {
+#[command(after_help = SYNC_EXAMPLES)]
+pub(super) struct SyncArguments {
     #[command(flatten)]
     backend: BackendArguments,
-    #[command(subcommand)]
-    command: SchedulesCommand,
 }
 
-const SCHEDULES_EXAMPLES: &str = "\
+const SYNC_EXAMPLES: &str = "\
 Examples:
   workflow schedules sync --backend temporal://localhost:7233/default
 
 Exit codes:
   0 success, 2 invalid usage";
 
-#[derive(Debug, Subcommand)]
-enum SchedulesCommand {
-    /// Create, change and remove schedules
-    ///
-    /// Their IDs are PREFIX/WORKFLOW. Other schedules stay unchanged, and a paused schedule stays
-    /// paused.
-    Sync,
-}
-
-pub(crate) fn schedules(args: &SchedulesArguments) -> Result<Outcome, Failure> {
-    let SchedulesCommand::Sync = args.command;
+pub(super) fn sync_schedules(args: &SyncArguments) -> Result<Outcome, Failure> {
     let Some(options) = args.backend.temporal() else {
         return Err(Failure::Usage(
-            "`schedules` needs a Temporal server; add --backend temporal://host:port/namespace"
+            "`schedules sync` needs a Temporal server; add --backend temporal://host:port/namespace"
                 .to_owned(),
         ));
     };

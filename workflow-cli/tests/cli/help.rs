@@ -4,15 +4,9 @@ use insta::assert_snapshot;
 
 use crate::support::{Outcome, host, workflow};
 
-/// The command that only the feature `temporal` adds.
-const SCHEDULES: &str = "  schedules    Keep the schedules of a Temporal cluster in step with the \
-                         registered workflows\n";
-
 #[test]
 fn help_of_everything() {
-    let help = workflow(&["--help"]).out;
-    let help = if cfg!(feature = "temporal") { help.replace(SCHEDULES, "") } else { help };
-    assert_snapshot!(help, @"
+    assert_snapshot!(workflow(&["--help"]).out, @"
     Run workflows that are registered in this program or written in files
 
     Usage: workflow [OPTIONS] <COMMAND>
@@ -28,6 +22,7 @@ fn help_of_everything() {
       recover      Resume runs after a crash
       worker       Run the queued runs of some task queues, and resume runs whose process has died
       workers      List workers and task queues
+      schedules    List schedules and their next times
       stats        Show run counts, success rates and durations
       serve        Serve a REST API and a web page for workflows and runs
       user         Manage user accounts of the server

@@ -16,6 +16,7 @@ mod postgres;
 #[cfg(target_os = "linux")]
 mod processes;
 mod queues;
+mod schedules;
 mod serve;
 mod stopping;
 mod store;
