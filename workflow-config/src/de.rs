@@ -22,6 +22,15 @@ pub(super) fn read<T: serde::de::DeserializeOwned>(tree: &Setting) -> Result<T, 
     reader.placed(T::deserialize(reader))
 }
 
+/// Reads a type from a part of a tree, at its path in the whole tree.
+pub(super) fn read_part<T: serde::de::DeserializeOwned>(
+    part: &Setting,
+    path: &str,
+) -> Result<T, Failure> {
+    let reader = Reader { setting: part, path: &Path::Key(&Path::Root, path) };
+    reader.placed(T::deserialize(reader))
+}
+
 /// A setting to read, with its path.
 #[derive(Clone, Copy)]
 struct Reader<'de, 'p> {

@@ -10,7 +10,7 @@ use serde_json::Value as Json;
 use super::follow::{Reached, follow};
 use super::origin::Origin;
 use super::path::Path;
-use super::place::Layer;
+use super::place::{Layer, Place};
 use super::redact::Redaction;
 use super::setting::{Kind, Secrets, Setting};
 use super::{ConfigError, Rules, Violations, de, yaml};
@@ -45,6 +45,23 @@ pub struct ConfigEntry {
 impl Config {
     pub(super) fn new(name: &str, files: Vec<PathBuf>, tree: Setting) -> Self {
         Self(Arc::new(Inner { name: name.to_owned(), files, tree }))
+    }
+
+    /// Makes a configuration of one layer, the program's defaults, without searching for files.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the value is not a map.
+    pub fn from_json(name: &str, value: Json) -> Result<Self, ConfigError> {
+        let tree = Setting::from_json(value, &Place::defaults());
+        match &tree.kind {
+            Kind::Map(_) => Ok(Self::new(name, Vec::new(), tree)),
+            _ => {
+                let message = format!("expected a map, found {}", tree.describe());
+                let problems = Place::defaults().error(&Path::Root, message, "");
+                Err(ConfigError::Invalid { name: name.to_owned(), problems })
+            }
+        }
     }
 
     /// The name of the workflow.
@@ -83,6 +100,35 @@ impl Config {
     pub fn read_without_rules<T: DeserializeOwned>(&self) -> Result<T, ConfigError> {
         let read = de::read(&self.0.tree);
         read.map_err(|failure| self.invalid(failure.diagnose(&Redaction::of(&self.0.tree))))
+    }
+
+    /// Reads one part of the configuration as a type, without checking rules. `None` if the path
+    /// leads to no value.
+    ///
+    /// ```
+    /// # let config = workflow_config::Config::from_json(
+    /// #     "prices",
+    /// #     serde_json::json!({ "stages": [{ "options": { "trim": true } }] }),
+    /// # )?;
+    /// let trim: Option<bool> = config.read_part("stages[0].options.trim")?;
+    /// assert_eq!(trim, Some(true));
+    /// # Ok::<_, workflow_config::ConfigError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Fails when a value does not fit its field, with the place of the value.
+    pub fn read_part<T: DeserializeOwned>(&self, path: &str) -> Result<Option<T>, ConfigError> {
+        let Reached::End(part) = follow(&self.0.tree, path) else { return Ok(None) };
+        let read = de::read_part(part, path).map(Some);
+        read.map_err(|failure| self.invalid(failure.diagnose(&Redaction::of(&self.0.tree))))
+    }
+
+    /// Makes an error at the place of a value, for checks that no type can express. Without such a
+    /// value, the place is that of the last value on the path.
+    pub fn error_at(&self, path: &str, message: &str) -> ConfigError {
+        let message = Redaction::of(&self.0.tree).apply(message);
+        self.invalid(self.violation(path, &message))
     }
 
     /// The configuration as JSON, with `***` for secrets.

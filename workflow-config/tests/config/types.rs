@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use insta::assert_snapshot;
-use workflow_config::Loader;
+use serde_json::json;
+use workflow_config::{Config, Loader};
 
 use crate::{Etl, Folder};
 
@@ -217,5 +218,48 @@ fn a_wrong_value_is_traced_to_its_layer() {
 
     error: `source.max_retries`: expected an integer, found a string
     --> override `source.max_retries`
+    ");
+}
+
+#[test]
+fn a_part_has_the_places_of_the_whole() {
+    let text = "stages:\n- name: clean\n  options: {trim: maybe, key: [id]}\n";
+    let folder = Folder::with("part", text);
+    let config = folder.open();
+    let key = config.read_part::<Vec<String>>("stages[0].options.key");
+    assert_eq!(key.expect("a list of texts"), Some(vec!["id".to_owned()]));
+    assert_eq!(config.read_part::<bool>("stages[1].options").expect("no value"), None);
+    let error = config.read_part::<BTreeMap<String, bool>>("stages[0].options");
+    assert_snapshot!(folder.text(&error.expect_err("a text in place of a boolean")), @"
+    invalid configuration of `etl`
+
+    error: `stages[0].options.trim`: expected `true` or `false`, found a string
+     --> etl/config.yaml:3:19
+      |
+    3 |   options: {trim: maybe, key: [id]}
+      |                   ^^^^^
+    ");
+    let error = config.error_at("stages[0].options.depth", "is required");
+    assert_snapshot!(folder.text(&error), @"
+    invalid configuration of `etl`
+
+    error: `stages[0].options.depth`: is required
+     --> etl/config.yaml:3:12
+      |
+    3 |   options: {trim: maybe, key: [id]}
+      |            ^^^^^^^^^^^^^^^^^^^^^^^^
+    ");
+}
+
+#[test]
+fn a_configuration_from_json_is_a_map() {
+    let config = Config::from_json("etl", json!({ "a": { "b": 1 } })).expect("a map");
+    assert_eq!(config.read_part::<u8>("a.b").expect("an integer"), Some(1));
+    let error = Config::from_json("etl", json!([1])).expect_err("a list");
+    assert_snapshot!(error.to_string(), @"
+    invalid configuration of `etl`
+
+    error: expected a map, found a list
+    --> defaults
     ");
 }
