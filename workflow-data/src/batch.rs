@@ -1,0 +1,147 @@
+//! `Batch`: some records of a table, with their metadata and their places in the source.
+
+use std::sync::Arc;
+
+use arrow_array::{Array, BooleanArray, RecordBatch};
+use arrow_schema::ArrowError;
+use arrow_select::filter::filter_record_batch;
+use serde::{Deserialize, Serialize};
+
+use crate::row::Position;
+
+/// What is known of a batch, and of all records of a run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct BatchMetadata {
+    /// The name of the source; without a name, its type.
+    pub source: String,
+    /// The number of records.
+    pub record_count: u64,
+    /// When the records were read, as RFC 3339.
+    pub timestamp: String,
+    /// The stages that the records have passed, in order.
+    pub transformation_stages: Vec<String>,
+}
+
+impl BatchMetadata {
+    /// The metadata of records that have passed no stage.
+    pub fn new(source: &str, record_count: u64, timestamp: String) -> Self {
+        Self {
+            source: source.to_owned(),
+            record_count,
+            timestamp,
+            transformation_stages: Vec::new(),
+        }
+    }
+}
+
+/// Some records of a table, with their metadata and their places in the source.
+#[derive(Debug, Clone)]
+pub struct Batch {
+    records: RecordBatch,
+    metadata: BatchMetadata,
+    place: Arc<str>,
+    numbers: Numbers,
+}
+
+/// The numbers of the records in their source.
+#[derive(Debug, Clone)]
+enum Numbers {
+    /// All records from this one.
+    From(u64),
+    /// Some of them.
+    Listed(Vec<u64>),
+}
+
+impl Batch {
+    /// Makes a batch of records that follow each other in their source.
+    ///
+    /// `place` is the file, or the name of another source. `first` is the number of the first
+    /// record, from 1.
+    pub fn new(
+        records: RecordBatch,
+        metadata: BatchMetadata,
+        place: impl Into<Arc<str>>,
+        first: u64,
+    ) -> Self {
+        let numbers = Numbers::From(first);
+        Self { records, metadata, place: place.into(), numbers }.counted()
+    }
+
+    /// The records.
+    pub fn records(&self) -> &RecordBatch {
+        &self.records
+    }
+
+    /// The metadata.
+    pub fn metadata(&self) -> &BatchMetadata {
+        &self.metadata
+    }
+
+    /// The number of records.
+    pub fn len(&self) -> usize {
+        self.records.num_rows()
+    }
+
+    /// Whether there are no records.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The place of a record in its source, by its index in this batch.
+    pub fn position(&self, index: usize) -> Position {
+        Position::new(Arc::clone(&self.place), self.number(index))
+    }
+
+    /// Replaces the columns, and keeps the places of the records.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the number of records changes. [`filter`](Batch::filter) removes records.
+    pub fn with_records(self, records: RecordBatch) -> Result<Self, ArrowError> {
+        if records.num_rows() != self.len() {
+            let (from, to) = (self.len(), records.num_rows());
+            let message = format!("the batch has {from} records, the replacement {to}");
+            return Err(ArrowError::InvalidArgumentError(message));
+        }
+        Ok(Self { records, ..self })
+    }
+
+    /// Keeps the records whose item is true.
+    ///
+    /// # Errors
+    ///
+    /// Fails when `keep` has another number of items than the batch.
+    pub fn filter(self, keep: &BooleanArray) -> Result<Self, ArrowError> {
+        if keep.len() != self.len() {
+            let (records, items) = (self.len(), keep.len());
+            let message = format!("the batch has {records} records, the filter {items} items");
+            return Err(ArrowError::InvalidArgumentError(message));
+        }
+        if keep.true_count() == self.len() {
+            return Ok(self);
+        }
+        let records = filter_record_batch(&self.records, keep)?;
+        let kept = (0..self.len()).filter(|index| keep.is_valid(*index) && keep.value(*index));
+        let numbers = Numbers::Listed(kept.map(|index| self.number(index)).collect());
+        Ok(Self { records, numbers, ..self }.counted())
+    }
+
+    /// Notes that the records have passed a stage.
+    pub(crate) fn passed(mut self, stage: &str) -> Self {
+        self.metadata.transformation_stages.push(stage.to_owned());
+        self
+    }
+
+    fn number(&self, index: usize) -> u64 {
+        match &self.numbers {
+            Numbers::From(first) => first.saturating_add(index as u64),
+            Numbers::Listed(numbers) => numbers.get(index).copied().unwrap_or_default(),
+        }
+    }
+
+    fn counted(mut self) -> Self {
+        self.metadata.record_count = self.records.num_rows() as u64;
+        self
+    }
+}

@@ -1,0 +1,164 @@
+//! Builds a pipeline from its configuration: everything is checked before anything is read.
+
+use workflow_config::{Config, ConfigError};
+
+use crate::clock::Clock;
+use crate::config::{OnFailure, PipelineConfig, SourceKind};
+use crate::pipeline::{NamedSink, NamedStage, Pipeline, PipelineError};
+use crate::policy::Rejects;
+use crate::sink;
+use crate::source::{self, Reading, Source};
+use crate::stage::{Options, Stages};
+use crate::text::suggestion;
+
+impl Pipeline {
+    /// Builds a pipeline with the built-in stages. Nothing is read or written yet.
+    ///
+    /// # Errors
+    ///
+    /// Fails as [`PipelineBuilder::build`] does.
+    pub fn open(config: &Config) -> Result<Self, PipelineError> {
+        Self::builder(config).build()
+    }
+
+    /// Builds a pipeline with stages of the host, or another clock.
+    pub fn builder(config: &Config) -> PipelineBuilder {
+        PipelineBuilder { config: config.clone(), stages: Stages::new(), clock: Clock::system() }
+    }
+}
+
+/// Builds a [`Pipeline`] with stages of the host, or another clock.
+#[derive(Debug)]
+pub struct PipelineBuilder {
+    config: Config,
+    stages: Stages,
+    clock: Clock,
+}
+
+impl PipelineBuilder {
+    /// Sets the stages that the configuration may name. Default: the built-in ones.
+    #[must_use]
+    pub fn stages(self, stages: Stages) -> Self {
+        Self { stages, ..self }
+    }
+
+    /// Sets the clock. Default: that of the system.
+    #[must_use]
+    pub fn clock(self, clock: Clock) -> Self {
+        Self { clock, ..self }
+    }
+
+    /// Checks the configuration, finds the files of the source, and makes all stages and sinks.
+    /// Nothing is read or written yet.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the configuration is invalid, names a stage that does not exist, or needs what
+    /// this program does not have; with file, line and column.
+    pub fn build(self) -> Result<Pipeline, PipelineError> {
+        let sections: PipelineConfig = self.config.read()?;
+        warn_of_schedules(&sections);
+        let source = self.source(&sections)?;
+        let stages = self.make_stages(&sections)?;
+        let sinks = self.sinks(&sections)?;
+        let label = sections.source().map(|source| source.label().to_owned()).unwrap_or_default();
+        let mut rejects = Rejects::new(sections.on_failure());
+        if let Some(path) = sections.quarantine() {
+            rejects = rejects.with_quarantine(path);
+        }
+        Ok(Pipeline { label, source, stages, sinks, rejects, clock: self.clock })
+    }
+
+    fn source(&self, sections: &PipelineConfig) -> Result<Box<dyn Source>, ConfigError> {
+        let path = sections.source_path();
+        let fail =
+            |field: &str, message: &str| self.config.error_at(&format!("{path}.{field}"), message);
+        // The rules of the configuration demand a source.
+        let Some(source) = sections.source() else { return Err(fail("type", "no source")) };
+        let reading = Reading {
+            label: source.label().to_owned(),
+            batch_size: sections.batch_size(),
+            clock: self.clock,
+        };
+        match source.kind {
+            SourceKind::Mock(options) => Ok(source::mock(options, reading)),
+            SourceKind::File(options) => match source::find(&options) {
+                Ok(files) => Ok(source::files(options, files, reading)),
+                Err(reason) if path == "source" => Err(fail("file.path", &reason)),
+                Err(reason) => Err(fail("path", &reason)),
+            },
+            kind @ (SourceKind::Api(_) | SourceKind::Database(_)) => {
+                let name = kind.name();
+                let message = format!(
+                    "sources of `type: {name}` are not available yet; available: `file`, `mock`"
+                );
+                Err(fail("type", &message))
+            }
+        }
+    }
+
+    fn make_stages(&self, sections: &PipelineConfig) -> Result<Vec<NamedStage>, ConfigError> {
+        let mut stages = Vec::new();
+        for (index, stage) in sections.stages().iter().enumerate() {
+            let path = format!("transformation.stages[{index}]");
+            let options = Options::new(&self.config, format!("{path}.options"), self.clock);
+            let made = self.stages.make(&stage.name, &options).unwrap_or_else(|| {
+                let name = &stage.name;
+                let near = suggestion(name, self.stages.names());
+                let known: Vec<_> = self.stages.names().map(|name| format!("`{name}`")).collect();
+                let known = known.join(", ");
+                let message = format!("no stage is named `{name}`{near}; available: {known}");
+                Err(self.config.error_at(&format!("{path}.name"), &message))
+            });
+            let made = made?;
+            self.check_policy(sections, &path, &options)?;
+            stages.push(NamedStage::new(&stage.name, made));
+        }
+        Ok(stages)
+    }
+
+    /// A stage that quarantines needs a file for it.
+    fn check_policy(
+        &self,
+        sections: &PipelineConfig,
+        path: &str,
+        options: &Options,
+    ) -> Result<(), ConfigError> {
+        let place = format!("{path}.options.on_failure");
+        // Stages of the host may have an option of this name with another meaning.
+        let policy = self.config.read_part::<OnFailure>(&place).ok().flatten();
+        if policy == Some(OnFailure::Quarantine) && sections.quarantine().is_none() {
+            let message =
+                "`quarantine` needs a file; add `processing:` with `quarantine: quarantine.jsonl`";
+            return Err(options.error("on_failure", message));
+        }
+        Ok(())
+    }
+
+    fn sinks(&self, sections: &PipelineConfig) -> Result<Vec<NamedSink>, ConfigError> {
+        let mut sinks = Vec::new();
+        for (index, output) in sections.outputs().iter().enumerate() {
+            let made = sink::make(output);
+            let made = made.map_err(|reason| {
+                self.config.error_at(&format!("{}.type", sections.output_path(index)), &reason)
+            })?;
+            sinks.push(NamedSink::new(&output.path, made));
+        }
+        if sinks.is_empty() {
+            tracing::warn!("the pipeline has no `output`, so its records are read and not written");
+        }
+        Ok(sinks)
+    }
+}
+
+fn warn_of_schedules(sections: &PipelineConfig) {
+    let of_workflow = sections.workflow.as_ref().and_then(|section| section.schedule.as_deref());
+    let of_section = sections.schedule.as_ref().and_then(|section| section.cron.as_deref());
+    if let (Some(weak), Some(strong)) = (of_workflow, of_section)
+        && weak != strong
+    {
+        tracing::warn!(
+            "`schedule.cron` is `{strong}`, `workflow.schedule` is `{weak}`; the first one counts"
+        );
+    }
+}

@@ -1,0 +1,315 @@
+//! The configuration of a pipeline: typed sections, their defaults and their checks.
+//!
+//! The sections are read with `workflow-config`, so each mistake has its file, line and column. What
+//! they say of stages' options is checked by the stages themselves.
+
+mod one_or_many;
+mod output;
+mod source;
+
+use std::path::PathBuf;
+
+use serde::Deserialize;
+use serde_json::{Map, Value};
+use workflow_config::{Rules, Violations};
+use workflow_cron::{Cron, zone};
+
+pub(crate) use one_or_many::OneOrMany;
+pub use output::{OutputConfig, SinkKind, WriteMode};
+pub use source::{
+    ApiSource, DatabaseSource, FileFormat, FileSource, IngestionSource, MockSource, SourceConfig,
+    SourceKind, SourceSection,
+};
+
+/// What happens with a record that fails.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum OnFailure {
+    /// The pipeline fails, and writes nothing.
+    #[default]
+    Fail,
+    /// The record is left out and counted.
+    Skip,
+    /// The record is left out, counted, and written to the quarantine with its reasons.
+    Quarantine,
+}
+
+/// The configuration of a pipeline.
+///
+/// The source is in `ingestion.source`, or in `source`. Batch size and retries are in
+/// `ingestion.parameters`, or in `processing`. If both are there, they must agree.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct PipelineConfig {
+    /// Name, description and schedule.
+    pub workflow: Option<WorkflowSection>,
+    /// The source and its parameters.
+    pub ingestion: Option<Ingestion>,
+    /// The source, with its options in a section that is named as its type.
+    pub source: Option<SourceSection>,
+    /// Batch size, retries and failing records.
+    pub processing: Option<Processing>,
+    /// The stages.
+    pub transformation: Option<Transformation>,
+    /// One sink, or a list of sinks.
+    output: Option<OneOrMany<OutputConfig>>,
+    /// When the workflow runs. It is checked here; the host hands it to its scheduler.
+    pub schedule: Option<ScheduleSection>,
+}
+
+/// The section `workflow`.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct WorkflowSection {
+    /// The name.
+    pub name: Option<String>,
+    /// The description.
+    pub description: Option<String>,
+    /// A cron expression, weaker than the section `schedule`.
+    pub schedule: Option<String>,
+}
+
+/// The section `ingestion`.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct Ingestion {
+    /// The source, with its options beside its type.
+    pub source: Option<IngestionSource>,
+    /// Batch size and retries.
+    pub parameters: Option<Parameters>,
+}
+
+/// The section `ingestion.parameters`.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct Parameters {
+    /// The most records of a batch.
+    pub batch_size: Option<usize>,
+    /// How often a source tries a failed request again. Files and mock data make no requests.
+    pub max_retries: Option<u32>,
+}
+
+/// The section `processing`.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct Processing {
+    /// The most records of a batch.
+    pub batch_size: Option<usize>,
+    /// How often a source tries a failed request again. Files and mock data make no requests.
+    pub max_retries: Option<u32>,
+    /// What happens with a record that fails. Default: `fail`.
+    pub on_failure: Option<OnFailure>,
+    /// The file of quarantined records, as JSON lines. Each run adds its records.
+    pub quarantine: Option<PathBuf>,
+}
+
+/// The section `transformation`.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct Transformation {
+    /// The stages, in order.
+    #[serde(default)]
+    pub stages: Vec<StageConfig>,
+}
+
+/// A stage by name, with its options.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct StageConfig {
+    /// The name of a built-in stage, or of one that the host added.
+    pub name: String,
+    /// The options, which the stage reads.
+    #[serde(default)]
+    pub options: Option<Map<String, Value>>,
+}
+
+/// The section `schedule`.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct ScheduleSection {
+    /// The cron expression.
+    pub cron: Option<String>,
+    /// The name of the time zone. Default: UTC.
+    pub timezone: Option<String>,
+}
+
+/// The most records of a batch, unless the configuration says otherwise.
+const BATCH_SIZE: usize = 1_000;
+
+/// A batch of more records is a mistake: it would hold a table in memory.
+const LARGEST_BATCH: usize = 1_000_000;
+
+impl PipelineConfig {
+    /// The source. `None` if the configuration names none.
+    pub fn source(&self) -> Option<SourceConfig> {
+        let of_ingestion = self.ingestion.as_ref().and_then(|section| section.source.as_ref());
+        let source = of_ingestion.and_then(IngestionSource::normalize);
+        source.or_else(|| self.source.as_ref().and_then(SourceSection::normalize))
+    }
+
+    /// The path of the section with the source's options, for errors.
+    pub(crate) fn source_path(&self) -> &'static str {
+        let in_ingestion = self.ingestion.as_ref().is_some_and(|section| section.source.is_some());
+        if in_ingestion { "ingestion.source" } else { "source" }
+    }
+
+    /// The sinks, in order.
+    pub fn outputs(&self) -> &[OutputConfig] {
+        self.output.as_ref().map_or(&[], OneOrMany::items)
+    }
+
+    /// The path of a sink, for errors.
+    pub(crate) fn output_path(&self, index: usize) -> String {
+        match &self.output {
+            Some(OneOrMany::Many(_)) => format!("output[{index}]"),
+            _ => "output".to_owned(),
+        }
+    }
+
+    /// The stages, in order.
+    pub fn stages(&self) -> &[StageConfig] {
+        self.transformation.as_ref().map_or(&[], |section| &section.stages)
+    }
+
+    /// The most records of a batch. Default: 1,000.
+    pub fn batch_size(&self) -> usize {
+        let given = self.parameters().and_then(|section| section.batch_size);
+        let given = given.or_else(|| self.processing.as_ref()?.batch_size);
+        given.unwrap_or(BATCH_SIZE)
+    }
+
+    /// How often a source tries a failed request again. Default: never.
+    pub fn max_retries(&self) -> u32 {
+        let given = self.parameters().and_then(|section| section.max_retries);
+        given.or_else(|| self.processing.as_ref()?.max_retries).unwrap_or_default()
+    }
+
+    /// What happens with a record that fails.
+    pub fn on_failure(&self) -> OnFailure {
+        self.processing.as_ref().and_then(|section| section.on_failure).unwrap_or_default()
+    }
+
+    /// The file of quarantined records.
+    pub fn quarantine(&self) -> Option<&PathBuf> {
+        self.processing.as_ref()?.quarantine.as_ref()
+    }
+
+    /// The cron expression: that of `schedule`, or else that of `workflow`.
+    pub fn cron(&self) -> Option<&str> {
+        let strong = self.schedule.as_ref().and_then(|section| section.cron.as_deref());
+        strong.or_else(|| self.workflow.as_ref()?.schedule.as_deref())
+    }
+
+    fn parameters(&self) -> Option<&Parameters> {
+        self.ingestion.as_ref()?.parameters.as_ref()
+    }
+}
+
+impl Rules for PipelineConfig {
+    fn check(&self, violations: &mut Violations) {
+        self.check_source(violations);
+        self.check_processing(violations);
+        self.check_schedule(violations);
+        for (index, output) in self.outputs().iter().enumerate() {
+            violations.field(self.output_path(index), output);
+        }
+    }
+}
+
+impl PipelineConfig {
+    fn check_source(&self, violations: &mut Violations) {
+        let of_ingestion = self.ingestion.as_ref().and_then(|section| section.source.as_ref());
+        if let Some(source) = of_ingestion {
+            violations.field("ingestion.source", source);
+        }
+        if let Some(source) = &self.source {
+            violations.field("source", source);
+        }
+        match (of_ingestion.map(IngestionSource::normalize), &self.source) {
+            (None, None) => violations.add(
+                "",
+                "no source; add `ingestion:` with `source: {type: mock}`, or `source: {type: mock}`",
+            ),
+            (Some(of_ingestion), Some(source)) if !agree(of_ingestion.as_ref(), source.normalize().as_ref()) => {
+                violations.add(
+                    "source",
+                    "`ingestion.source` and `source` describe different sources; keep one of them",
+                );
+            }
+            _ => {}
+        }
+    }
+
+    fn check_processing(&self, violations: &mut Violations) {
+        let (parameters, processing) = (self.parameters(), self.processing.as_ref());
+        let batch_sizes = [
+            ("ingestion.parameters", parameters.and_then(|section| section.batch_size)),
+            ("processing", processing.and_then(|section| section.batch_size)),
+        ];
+        for (section, size) in batch_sizes {
+            if size.is_some_and(|size| size == 0 || size > LARGEST_BATCH) {
+                let message = format!("must be from 1 to {LARGEST_BATCH}");
+                violations.add(format!("{section}.batch_size"), message);
+            }
+        }
+        let retries = (
+            parameters.and_then(|section| section.max_retries),
+            processing.and_then(|section| section.max_retries),
+        );
+        let sizes = (batch_sizes[0].1, batch_sizes[1].1);
+        for (field, differ) in [("batch_size", differ(sizes)), ("max_retries", differ(retries))] {
+            if differ {
+                let message =
+                    format!("`ingestion.parameters.{field}` has another value; keep one of them");
+                violations.add(format!("processing.{field}"), message);
+            }
+        }
+        if self.on_failure() == OnFailure::Quarantine && self.quarantine().is_none() {
+            violations.add(
+                "processing.on_failure",
+                "`quarantine` needs a file; add `quarantine: quarantine.jsonl` to `processing`",
+            );
+        }
+    }
+
+    fn check_schedule(&self, violations: &mut Violations) {
+        let of_workflow = self.workflow.as_ref().and_then(|section| section.schedule.as_deref());
+        let section = self.schedule.as_ref();
+        let of_section = section.and_then(|section| section.cron.as_deref());
+        for (path, cron) in [("workflow.schedule", of_workflow), ("schedule.cron", of_section)] {
+            if let Some(Err(error)) = cron.map(Cron::parse) {
+                violations.add(path, error);
+            }
+        }
+        if let Some(Err(error)) =
+            section.and_then(|section| section.timezone.as_deref()).map(zone::check)
+        {
+            violations.add("schedule.timezone", error);
+        }
+    }
+}
+
+/// Whether two descriptions are of one source. A description that does not say what it is has an
+/// error of its own.
+fn agree(one: Option<&SourceConfig>, other: Option<&SourceConfig>) -> bool {
+    match (one, other) {
+        (Some(one), Some(other)) => {
+            let same_name = one.name.is_none() || other.name.is_none() || one.name == other.name;
+            same_name && one.kind == other.kind
+        }
+        _ => true,
+    }
+}
+
+fn differ<T: PartialEq>(values: (Option<T>, Option<T>)) -> bool {
+    matches!(values, (Some(one), Some(other)) if one != other)
+}

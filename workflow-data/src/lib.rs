@@ -1,0 +1,149 @@
+//! Tables from a source through stages to sinks, batch by batch, driven by configuration.
+//!
+//! A [`Pipeline`] reads a configuration, checks all of it before it reads any data, and then streams
+//! Arrow record batches. One job of a workflow runs the whole pipeline:
+//!
+//! ```
+//! use serde_json::json;
+//! use workflow_config::Config;
+//! use workflow_core::prelude::*;
+//! use workflow_data::{Pipeline, PipelineError, Summary};
+//!
+//! // Most programs have a file instead, and call `workflow_config::open("orders")`.
+//! fn config(folder: &str) -> serde_json::Value {
+//!     json!({
+//!         "workflow": { "name": "Orders", "schedule": "0 0 * * *" },
+//!         "ingestion": {
+//!             "source": { "type": "mock", "records": 1000, "duplicates": 50, "nulls": 20 },
+//!             "parameters": { "batch_size": 100 },
+//!         },
+//!         "transformation": {
+//!             "stages": [
+//!                 { "name": "cleaning", "options": { "remove_duplicates": ["id"] } },
+//!                 { "name": "validation", "options": {
+//!                     "rules": [{ "column": "amount", "not_null": true, "min": 0 }],
+//!                     "on_failure": "skip",
+//!                 } },
+//!                 { "name": "enrichment", "options": { "add_timestamps": true } },
+//!             ],
+//!         },
+//!         "output": { "type": "file", "path": format!("{folder}/orders.csv") },
+//!     })
+//! }
+//!
+//! #[job]
+//! fn load(folder: &str) -> Result<Summary, Box<dyn std::error::Error + Send + Sync>> {
+//!     let config = Config::from_json("orders", config(folder))?;
+//!     Ok(Pipeline::open(&config)?.run()?)
+//! }
+//!
+//! #[register_workflow(name = "orders")]
+//! fn orders(flow: &mut Flow, folder: Handle<String>) -> Handle<Summary> {
+//!     flow.job(load(folder))
+//! }
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let folder = tempfile::tempdir()?;
+//! let path = folder.path().display().to_string();
+//! let report = registry::run("orders").input(&path).wait()?;
+//!
+//! let summary = report.output::<Summary>()?;
+//! assert_eq!((summary.read, summary.skipped, summary.written), (1000, 20, 930));
+//! assert_eq!(summary.metadata.transformation_stages, ["cleaning", "validation", "enrichment"]);
+//! let table = std::fs::read_to_string(folder.path().join("orders.csv"))?;
+//! assert!(table.starts_with("id,name,amount,created_at,processed_at\n"));
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Configuration
+//!
+//! ```yaml
+//! ingestion:                  # or `source:` with `name`, `type` and a section named as the type
+//!   source:
+//!     name: orders
+//!     type: file              # or `mock`; `api` and `database` are not available yet
+//!     path: data/*.csv        # CSV, JSON lines (.jsonl), a JSON array (.json) or Parquet
+//!     columns: {price: number}  # the types of the others are found from the first 1,000 records
+//!   parameters:
+//!     batch_size: 1000        # or in `processing`
+//! processing:
+//!   on_failure: quarantine    # or `fail`, which is the default, or `skip`
+//!   quarantine: data/quarantine.jsonl
+//! transformation:
+//!   stages:
+//!     - name: cleaning
+//!       options: {trim: true, types: {sold: date}, drop_nulls: [id], remove_duplicates: true}
+//!     - name: validation
+//!       options:
+//!         rules:
+//!           - {column: price, not_null: true, min: 0}
+//!           - {column: state, one_of: [open, paid]}
+//!           - {column: email, pattern: ".+@.+"}
+//!     - name: enrichment
+//!       options: {add_timestamps: true, constants: {region: north}}
+//! output:                     # one sink, or a list
+//!   - {type: parquet, path: data/orders.parquet}
+//!   - {type: sqlite, path: data/shop.db, table: orders, mode: merge, key: [id]}
+//! ```
+//!
+//! Types of columns are `text`, `integer`, `number`, `boolean`, `date` and `timestamp`. Empty cells of
+//! a CSV file are null. Texts of JSON stay texts; lists and objects become JSON texts. Decimals,
+//! times of day and other types of Parquet files pass through, and `validation` reads them as texts.
+//!
+//! # Failing records
+//!
+//! A record that does not fit its columns or breaks a rule stops the pipeline, or is left out, or is
+//! added to a file of JSON lines with its place, all its reasons and its values. An error has the
+//! place, the column and the value: ``orders.csv: record 1204, column `price`: `abc` is not a number``.
+//!
+//! # Crashes
+//!
+//! Files are written beside their final name and renamed at the end; a SQLite table is written in one
+//! transaction. A killed process leaves the old data, and at most a hidden `.partial` file. Sinks are
+//! committed one after the other: a crash between two of them leaves the second one old.
+//!
+//! # Limits
+//!
+//! - `max_retries` is checked, and has no effect on files and mock data.
+//! - `schedule` and `workflow.schedule` are checked. `#[register_workflow(schedule = ..)]` is what runs
+//!   a workflow on time.
+//! - Files are read twice: types are found first. They must not be pipes.
+
+// Here and not in `examples`, so that those build without Arrow.
+#[cfg(all(doctest, feature = "parquet"))]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
+mod batch;
+mod build;
+mod clock;
+mod config;
+mod pipeline;
+mod policy;
+mod row;
+mod sink;
+mod source;
+mod stage;
+mod staged;
+mod summary;
+mod text;
+mod value;
+
+pub use batch::{Batch, BatchMetadata};
+pub use build::PipelineBuilder;
+pub use clock::Clock;
+pub use config::{
+    ApiSource, DatabaseSource, FileFormat, FileSource, Ingestion, IngestionSource, MockSource,
+    OnFailure, OutputConfig, Parameters, PipelineConfig, Processing, ScheduleSection, SinkKind,
+    SourceConfig, SourceKind, SourceSection, StageConfig, Transformation, WorkflowSection,
+    WriteMode,
+};
+pub use pipeline::{Pipeline, PipelineError};
+pub use policy::{RejectError, Rejects};
+pub use row::{FailedRow, Position, Reason, RowError};
+pub use sink::{Sink, SinkError};
+pub use source::{Source, SourceError};
+pub use stage::{Options, Stage, StageError, Stages};
+pub use summary::{SinkSummary, StageSummary, Summary};
+pub use value::ColumnType;

@@ -1,0 +1,256 @@
+//! `Pipeline`: streams batches from a source through stages to sinks.
+
+use std::path::Path;
+
+use arrow_schema::SchemaRef;
+use workflow_config::ConfigError;
+
+use crate::batch::{Batch, BatchMetadata};
+use crate::clock::Clock;
+use crate::policy::{RejectError, Rejects};
+use crate::sink::{Sink, SinkError};
+use crate::source::{Source, SourceError};
+use crate::stage::{Stage, StageError};
+use crate::summary::{SinkSummary, StageSummary, Summary};
+
+/// A source, stages and sinks, ready to run.
+///
+/// One batch is in memory at a time. Beside it, a stage `cleaning` that removes duplicates keeps up to
+/// 48 bytes for each distinct key, and a Parquet sink the row group that it is writing.
+///
+/// ```
+/// use serde_json::json;
+/// use workflow_config::Config;
+/// use workflow_data::Pipeline;
+///
+/// let folder = tempfile::tempdir()?;
+/// let path = folder.path().join("orders.csv");
+/// let config = Config::from_json("orders", json!({
+///     "source": { "type": "mock", "mock": { "records": 50, "duplicates": 5 } },
+///     "transformation": {
+///         "stages": [{ "name": "cleaning", "options": { "remove_duplicates": true } }],
+///     },
+///     "output": { "type": "file", "path": path },
+/// }))?;
+/// let summary = Pipeline::open(&config)?.run()?;
+/// assert_eq!((summary.read, summary.written), (50, 45));
+/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// ```
+pub struct Pipeline {
+    pub(crate) label: String,
+    pub(crate) source: Box<dyn Source>,
+    pub(crate) stages: Vec<NamedStage>,
+    pub(crate) sinks: Vec<NamedSink>,
+    pub(crate) rejects: Rejects,
+    pub(crate) clock: Clock,
+}
+
+/// Why a pipeline cannot be built or run.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PipelineError {
+    /// The configuration is invalid.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The source cannot be read.
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    /// A stage fails.
+    #[error("stage `{name}`: {error}")]
+    Stage {
+        /// The name of the stage.
+        name: String,
+        /// The reason.
+        error: StageError,
+    },
+    /// A sink cannot be written.
+    #[error(transparent)]
+    Sink(#[from] SinkError),
+    /// The quarantine cannot be written.
+    #[error(transparent)]
+    Quarantine(#[from] RejectError),
+    /// A stage, or a source, changes the columns from one batch to the next.
+    #[error(
+        "the columns change at {position}: they were {before}, and are {now}; every stage must give all batches the same columns and types"
+    )]
+    Columns {
+        /// The place of the first record of the batch.
+        position: String,
+        /// The columns of the batches before.
+        before: String,
+        /// The columns of the batch.
+        now: String,
+    },
+}
+
+pub(crate) struct NamedStage {
+    stage: Box<dyn Stage>,
+    summary: StageSummary,
+}
+
+impl NamedStage {
+    pub(crate) fn new(name: &str, stage: Box<dyn Stage>) -> Self {
+        Self { stage, summary: StageSummary::new(name) }
+    }
+
+    fn apply(&mut self, batch: Batch, rejects: &mut Rejects) -> Result<Batch, PipelineError> {
+        let received = batch.len();
+        self.summary.received += received as u64;
+        let applied = self.stage.apply(batch, rejects);
+        let batch = applied.map_err(|error| self.failure(error))?;
+        let passed = batch.len();
+        tracing::debug!(stage = self.summary.name, received, passed, "stage applied to a batch");
+        Ok(self.passed(batch))
+    }
+
+    fn finish(&mut self, rejects: &mut Rejects) -> Result<Option<Batch>, PipelineError> {
+        let finished = self.stage.finish(rejects);
+        let rest = finished.map_err(|error| self.failure(error))?;
+        Ok(rest.map(|batch| self.passed(batch)))
+    }
+
+    fn passed(&mut self, batch: Batch) -> Batch {
+        self.summary.passed += batch.len() as u64;
+        batch.passed(&self.summary.name)
+    }
+
+    fn failure(&self, error: StageError) -> PipelineError {
+        PipelineError::Stage { name: self.summary.name.clone(), error }
+    }
+}
+
+pub(crate) struct NamedSink {
+    sink: Box<dyn Sink>,
+    summary: SinkSummary,
+}
+
+impl NamedSink {
+    pub(crate) fn new(path: &Path, sink: Box<dyn Sink>) -> Self {
+        Self { sink, summary: SinkSummary::new(path) }
+    }
+}
+
+impl Pipeline {
+    /// Reads all batches, and writes what passes the stages. Blocks until everything is written.
+    ///
+    /// The sinks are committed after the last batch, one after the other. If the pipeline fails
+    /// before, none of them has changed. Quarantined records are committed first.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the source cannot be read, a stage does not fit the records, a sink cannot be
+    /// written, or a record fails and the policy is `fail`.
+    pub fn run(self) -> Result<Summary, PipelineError> {
+        let started = BatchMetadata::new(&self.label, 0, self.clock.timestamp());
+        Run { pipeline: self, summary: Summary::new(started), schema: None }.finish()
+    }
+}
+
+impl std::fmt::Debug for Pipeline {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let stages: Vec<_> = self.stages.iter().map(|stage| &stage.summary.name).collect();
+        let sinks: Vec<_> = self.sinks.iter().map(|sink| &sink.summary.path).collect();
+        f.debug_struct("Pipeline")
+            .field("source", &self.label)
+            .field("stages", &stages)
+            .field("sinks", &sinks)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A run of a pipeline.
+struct Run {
+    pipeline: Pipeline,
+    summary: Summary,
+    /// The columns of the batches that were written.
+    schema: Option<SchemaRef>,
+}
+
+impl Run {
+    fn finish(mut self) -> Result<Summary, PipelineError> {
+        tracing::info!(source = self.pipeline.label, "reading the source");
+        while let Some(batch) = self.read()? {
+            self.pass(batch, 0)?;
+        }
+        for index in 0..self.pipeline.stages.len() {
+            let Pipeline { stages, rejects, .. } = &mut self.pipeline;
+            if let Some(batch) = stages[index].finish(rejects)? {
+                self.pass(batch, index + 1)?;
+            }
+        }
+        self.commit()?;
+        Ok(self.summarize())
+    }
+
+    fn read(&mut self) -> Result<Option<Batch>, PipelineError> {
+        let Pipeline { source, rejects, .. } = &mut self.pipeline;
+        let rejected = |rejects: &Rejects| rejects.skipped() + rejects.quarantined();
+        let before = rejected(rejects);
+        let batch = source.next(rejects)?;
+        let records = batch.as_ref().map_or(0, |batch| batch.len() as u64);
+        let records = records + rejected(rejects) - before;
+        let summary = &mut self.summary;
+        summary.read += records;
+        summary.batches += u64::from(batch.is_some());
+        summary.largest_batch = summary.largest_batch.max(records);
+        Ok(batch)
+    }
+
+    /// Hands a batch to the stages from this one on, and then to the sinks.
+    fn pass(&mut self, mut batch: Batch, from: usize) -> Result<(), PipelineError> {
+        let Pipeline { stages, rejects, .. } = &mut self.pipeline;
+        for stage in &mut stages[from..] {
+            batch = stage.apply(batch, rejects)?;
+        }
+        self.check_columns(&batch)?;
+        self.summary.metadata.record_count += batch.len() as u64;
+        for sink in &mut self.pipeline.sinks {
+            sink.sink.write(&batch)?;
+            sink.summary.records += batch.len() as u64;
+        }
+        Ok(())
+    }
+
+    fn check_columns(&mut self, batch: &Batch) -> Result<(), PipelineError> {
+        let now = batch.records().schema();
+        let before = self.schema.get_or_insert_with(|| now.clone());
+        if before.fields() == now.fields() {
+            return Ok(());
+        }
+        let (before, now) = (columns(before), columns(&now));
+        Err(PipelineError::Columns { position: batch.position(0).to_string(), before, now })
+    }
+
+    fn commit(&mut self) -> Result<(), PipelineError> {
+        self.pipeline.rejects.commit()?;
+        for sink in &mut self.pipeline.sinks {
+            sink.sink.commit()?;
+        }
+        Ok(())
+    }
+
+    fn summarize(self) -> Summary {
+        let Self { pipeline, mut summary, .. } = self;
+        summary.skipped = pipeline.rejects.skipped();
+        summary.quarantined = pipeline.rejects.quarantined();
+        for NamedStage { summary: stage, .. } in pipeline.stages {
+            let StageSummary { name, received, passed } = &stage;
+            tracing::info!(stage = name, received, passed, "stage finished");
+            summary.metadata.transformation_stages.push(name.clone());
+            summary.stages.push(stage);
+        }
+        for NamedSink { summary: sink, .. } in pipeline.sinks {
+            tracing::info!(path = sink.path, records = sink.records, "output written");
+            summary.written = summary.written.max(sink.records);
+            summary.sinks.push(sink);
+        }
+        summary
+    }
+}
+
+fn columns(schema: &SchemaRef) -> String {
+    let columns = schema.fields().iter();
+    let columns: Vec<_> =
+        columns.map(|field| format!("`{}` ({})", field.name(), field.data_type())).collect();
+    columns.join(", ")
+}

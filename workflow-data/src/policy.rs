@@ -1,0 +1,150 @@
+//! What happens with records that fail: they stop the pipeline, are skipped, or are quarantined.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use crate::config::OnFailure;
+use crate::row::{FailedRow, RowError};
+use crate::staged::{StagedFile, Start};
+use crate::text::io_reason;
+
+/// Takes records that fail, and does with them what the policy says.
+///
+/// Sources and stages hand each failing record to [`reject`](Rejects::reject), and go on without it.
+///
+/// ```
+/// use workflow_data::{FailedRow, OnFailure, Position, Reason, Rejects};
+///
+/// let reason = Reason::of_value("price", Some("abc".into()), "is not a number");
+/// let row = FailedRow::new(Position::new("orders.csv", 2), vec![reason], Default::default());
+///
+/// let mut rejects = Rejects::new(OnFailure::Skip);
+/// rejects.reject(row.clone())?;
+/// assert_eq!(rejects.skipped(), 1);
+/// assert!(Rejects::new(OnFailure::Fail).reject(row).is_err());
+/// # Ok::<_, workflow_data::RejectError>(())
+/// ```
+#[derive(Debug)]
+pub struct Rejects {
+    policy: OnFailure,
+    quarantine: Option<Quarantine>,
+    skipped: u64,
+}
+
+/// Why a pipeline stops at a record.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RejectError {
+    /// The policy is `fail`.
+    #[error(transparent)]
+    Row(#[from] Box<RowError>),
+    /// The record is to be quarantined, and there is no file for it.
+    #[error("{0}; it cannot be quarantined without a file: add `processing.quarantine`")]
+    NoQuarantine(Box<RowError>),
+    /// The quarantine cannot be written.
+    #[error("cannot write the quarantine `{}`: {reason}", .path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// The reason.
+        reason: String,
+    },
+}
+
+impl Rejects {
+    /// Follows a policy, without a file for quarantined records.
+    pub fn new(policy: OnFailure) -> Self {
+        Self { policy, quarantine: None, skipped: 0 }
+    }
+
+    /// Writes quarantined records to this file, after those that it has.
+    #[must_use]
+    pub fn with_quarantine(self, path: impl Into<PathBuf>) -> Self {
+        Self { quarantine: Some(Quarantine::new(path.into())), ..self }
+    }
+
+    /// Takes a record that fails.
+    ///
+    /// # Errors
+    ///
+    /// Fails with the record itself if the policy is `fail`, and when the quarantine cannot be
+    /// written.
+    pub fn reject(&mut self, row: FailedRow) -> Result<(), RejectError> {
+        self.reject_as(self.policy, row)
+    }
+
+    /// Takes a record that fails, by another policy than that of the pipeline.
+    ///
+    /// # Errors
+    ///
+    /// Fails as [`reject`](Rejects::reject) does.
+    pub fn reject_as(&mut self, policy: OnFailure, row: FailedRow) -> Result<(), RejectError> {
+        match (policy, &mut self.quarantine) {
+            (OnFailure::Fail, _) => Err(RejectError::Row(Box::new(row.into_error()))),
+            (OnFailure::Skip, _) => {
+                self.skipped += 1;
+                Ok(())
+            }
+            (OnFailure::Quarantine, Some(quarantine)) => quarantine.add(&row),
+            (OnFailure::Quarantine, None) => {
+                Err(RejectError::NoQuarantine(Box::new(row.into_error())))
+            }
+        }
+    }
+
+    /// The number of skipped records.
+    pub fn skipped(&self) -> u64 {
+        self.skipped
+    }
+
+    /// The number of quarantined records.
+    pub fn quarantined(&self) -> u64 {
+        self.quarantine.as_ref().map_or(0, |quarantine| quarantine.count)
+    }
+
+    /// Gives the file of quarantined records its name.
+    pub(crate) fn commit(&mut self) -> Result<(), RejectError> {
+        self.quarantine.as_mut().map_or(Ok(()), Quarantine::commit)
+    }
+}
+
+/// A file of quarantined records.
+#[derive(Debug)]
+struct Quarantine {
+    path: PathBuf,
+    /// From the first record to the commit.
+    file: Option<StagedFile>,
+    count: u64,
+}
+
+impl Quarantine {
+    fn new(path: PathBuf) -> Self {
+        Self { path, file: None, count: 0 }
+    }
+
+    fn add(&mut self, row: &FailedRow) -> Result<(), RejectError> {
+        let written = write(&mut self.file, &self.path, row);
+        written.map_err(|error| self.failure(&error))?;
+        self.count += 1;
+        Ok(())
+    }
+
+    fn commit(&mut self) -> Result<(), RejectError> {
+        let committed = self.file.take().map_or(Ok(()), StagedFile::commit);
+        committed.map_err(|error| self.failure(&error))
+    }
+
+    fn failure(&self, error: &std::io::Error) -> RejectError {
+        RejectError::Write { path: self.path.clone(), reason: io_reason(error) }
+    }
+}
+
+fn write(file: &mut Option<StagedFile>, path: &Path, row: &FailedRow) -> std::io::Result<()> {
+    let open = match file.take() {
+        Some(open) => open,
+        None => StagedFile::begin(path, Start::Existing)?,
+    };
+    let open = file.insert(open);
+    serde_json::to_writer(&mut *open, row)?;
+    open.write_all(b"\n")
+}

@@ -1,0 +1,99 @@
+//! Sinks: where a pipeline writes its table. What a sink writes is visible only after its commit.
+
+mod file;
+#[cfg(feature = "parquet")]
+mod parquet;
+#[cfg(feature = "sqlite")]
+mod sqlite;
+
+use std::path::Path;
+
+use crate::batch::Batch;
+use crate::config::{FileFormat, OutputConfig, SinkKind};
+use crate::text::io_reason;
+
+/// Where a pipeline writes its table.
+///
+/// A sink that is dropped without a commit leaves its target as it was.
+pub trait Sink: Send {
+    /// Writes a batch. All batches have the same columns.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the batch cannot be written, or does not fit the data that is there.
+    fn write(&mut self, batch: &Batch) -> Result<(), SinkError>;
+
+    /// Makes everything that was written visible, at once.
+    ///
+    /// # Errors
+    ///
+    /// Fails when that is not possible. The target is as it was before.
+    fn commit(&mut self) -> Result<(), SinkError>;
+}
+
+/// Why a sink cannot be written.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("cannot write `{target}`: {reason}")]
+#[non_exhaustive]
+pub struct SinkError {
+    /// The file, or the table of a database.
+    pub target: String,
+    /// The reason.
+    pub reason: String,
+}
+
+impl SinkError {
+    /// A reason why a target cannot be written.
+    pub fn new(target: impl Into<String>, reason: impl Into<String>) -> Self {
+        Self { target: target.into(), reason: reason.into() }
+    }
+
+    fn of_path(path: &Path, reason: impl Into<String>) -> Self {
+        Self::new(path.display().to_string(), reason)
+    }
+
+    fn io(path: &Path, error: &std::io::Error) -> Self {
+        Self::of_path(path, io_reason(error))
+    }
+}
+
+/// Makes the sink of a configuration, or says why this program has none.
+pub(crate) fn make(options: &OutputConfig) -> Result<Box<dyn Sink>, String> {
+    match options.kind {
+        SinkKind::File => {
+            let format = options.format.or_else(|| FileFormat::of(&options.path));
+            // The rules of the configuration demand a format that can be written.
+            let format = format.unwrap_or(FileFormat::Csv);
+            Ok(Box::new(file::FileSink::new(options.path.clone(), format, options.mode)))
+        }
+        SinkKind::Parquet => parquet(options),
+        SinkKind::Sqlite => sqlite(options),
+    }
+}
+
+#[cfg(feature = "parquet")]
+fn parquet(options: &OutputConfig) -> Result<Box<dyn Sink>, String> {
+    Ok(Box::new(parquet::ParquetSink::new(options.path.clone())))
+}
+
+#[cfg(not(feature = "parquet"))]
+fn parquet(_: &OutputConfig) -> Result<Box<dyn Sink>, String> {
+    Err(missing_feature("parquet"))
+}
+
+#[cfg(feature = "sqlite")]
+fn sqlite(options: &OutputConfig) -> Result<Box<dyn Sink>, String> {
+    Ok(Box::new(sqlite::SqliteSink::new(options)))
+}
+
+#[cfg(not(feature = "sqlite"))]
+fn sqlite(_: &OutputConfig) -> Result<Box<dyn Sink>, String> {
+    Err(missing_feature("sqlite"))
+}
+
+#[cfg(not(all(feature = "parquet", feature = "sqlite")))]
+fn missing_feature(name: &str) -> String {
+    format!(
+        "this program is built without the feature `{name}` of `workflow-data`; enable it in `Cargo.toml`"
+    )
+}

@@ -1,0 +1,74 @@
+//! Sources: where the records of a pipeline come from, batch by batch.
+//!
+//! A source knows nothing of stages and sinks. It blocks while it reads: CSV, Parquet and SQLite do so
+//! anyway, and a pipeline that asks for one batch after the other holds no more than one.
+
+mod csv;
+mod file;
+mod json;
+mod mock;
+#[cfg(feature = "parquet")]
+mod parquet;
+mod table;
+
+use crate::batch::Batch;
+use crate::clock::Clock;
+use crate::config::{FileSource, MockSource};
+use crate::policy::{RejectError, Rejects};
+
+pub(crate) use file::find;
+
+/// Where records come from, batch by batch.
+pub trait Source: Send {
+    /// Reads the next batch; `None` after the last one.
+    ///
+    /// All batches have the same columns. A source without records returns one empty batch, if it
+    /// knows its columns.
+    ///
+    /// # Errors
+    ///
+    /// Fails when nothing more can be read, and at a record that the policy of `rejects` does not
+    /// let pass.
+    fn next(&mut self, rejects: &mut Rejects) -> Result<Option<Batch>, SourceError>;
+}
+
+/// Why a source cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SourceError {
+    /// A record fails.
+    #[error(transparent)]
+    Rejected(#[from] RejectError),
+    /// The source as a whole, or the rest of it, cannot be read.
+    #[error("cannot read `{place}`: {reason}")]
+    Read {
+        /// The file, or the name of another source.
+        place: String,
+        /// The reason.
+        reason: String,
+    },
+}
+
+/// What every source is told.
+#[derive(Debug, Clone)]
+pub(crate) struct Reading {
+    /// The name of the source.
+    pub(crate) label: String,
+    /// The most records of a batch.
+    pub(crate) batch_size: usize,
+    pub(crate) clock: Clock,
+}
+
+/// A source of made-up records.
+pub(crate) fn mock(options: MockSource, reading: Reading) -> Box<dyn Source> {
+    Box::new(mock::Mock::new(options, reading))
+}
+
+/// A source of files, which [`find`] found.
+pub(crate) fn files(
+    options: FileSource,
+    paths: Vec<std::path::PathBuf>,
+    reading: Reading,
+) -> Box<dyn Source> {
+    Box::new(file::Files::new(options, paths, reading))
+}

@@ -1,0 +1,180 @@
+//! CSV files with a header.
+
+use std::fs::File;
+use std::io::BufReader;
+use std::path::Path;
+
+use csv::{ByteRecord, ReaderBuilder};
+
+use super::table::{Columns, Guess, SAMPLE, TextTable};
+use crate::row::Reason;
+use crate::text::io_reason;
+use crate::value::ColumnType;
+
+pub(super) struct CsvFile {
+    reader: csv::Reader<BufReader<File>>,
+    header: Vec<String>,
+    /// For each column of the table, its place in this file.
+    order: Vec<usize>,
+    record: ByteRecord,
+}
+
+impl CsvFile {
+    /// Finds the columns of a file and their types.
+    pub(super) fn sample(path: &Path) -> Result<Vec<(String, ColumnType)>, String> {
+        let mut file = Self::open(path)?;
+        let mut guesses = vec![Guess::default(); file.header.len()];
+        for _ in 0..SAMPLE {
+            if !file.advance()? {
+                break;
+            }
+            for (guess, cell) in guesses.iter_mut().zip(file.record.iter()) {
+                if let Some(kind) = kind_of(cell) {
+                    guess.add(kind);
+                }
+            }
+        }
+        Ok(file.header.into_iter().zip(guesses.into_iter().map(Guess::kind)).collect())
+    }
+
+    /// Opens a file to read these columns.
+    pub(super) fn with_columns(path: &Path, columns: &Columns) -> Result<Self, String> {
+        let mut file = Self::open(path)?;
+        if let Some(other) = file.header.iter().find(|name| !columns.names.contains(name)) {
+            return Err(format!(
+                "the column `{other}` is not in the first file; all files need the same columns"
+            ));
+        }
+        for name in &columns.names {
+            let place = file.header.iter().position(|known| known == name);
+            let place = place.ok_or_else(|| {
+                format!("the column `{name}` of the first file is missing; all files need the same columns")
+            })?;
+            file.order.push(place);
+        }
+        Ok(file)
+    }
+
+    fn open(path: &Path) -> Result<Self, String> {
+        let file = File::open(path).map_err(|error| io_reason(&error))?;
+        let reader = BufReader::with_capacity(1 << 16, file);
+        let mut reader = ReaderBuilder::new().flexible(true).has_headers(true).from_reader(reader);
+        let header = reader.byte_headers().map_err(|error| reason(&error))?;
+        let header = names(header)?;
+        Ok(Self { reader, header, order: Vec::new(), record: ByteRecord::new() })
+    }
+
+    /// Adds records to a table until it has `most`. Returns whether there may be more.
+    pub(super) fn fill(&mut self, table: &mut TextTable<'_>, most: usize) -> Result<bool, String> {
+        while table.rows() < most {
+            if !self.advance()? {
+                return Ok(false);
+            }
+            match self.check() {
+                Some(reason) => table.push_broken(reason),
+                None => table.push(self.order.iter().map(|place| cell(&self.record, *place))),
+            }
+        }
+        Ok(true)
+    }
+
+    /// What is wrong with the record as a whole.
+    fn check(&self) -> Option<Reason> {
+        let (cells, columns) = (self.record.len(), self.header.len());
+        if cells != columns {
+            let message = format!("the record has {cells} values, the header {columns}");
+            return Some(Reason::of_record(message));
+        }
+        let mut cells = self.header.iter().zip(self.record.iter());
+        let (name, bytes) = cells.find(|(_, cell)| std::str::from_utf8(cell).is_err())?;
+        let text = String::from_utf8_lossy(bytes).into_owned();
+        Some(Reason::of_value(name, Some(text), "is not UTF-8; convert the file to UTF-8"))
+    }
+
+    fn advance(&mut self) -> Result<bool, String> {
+        self.reader.read_byte_record(&mut self.record).map_err(|error| reason(&error))
+    }
+}
+
+/// The text of a cell; `None` if it is empty. The record is UTF-8.
+fn cell(record: &ByteRecord, place: usize) -> Option<&str> {
+    let text = record.get(place).and_then(|bytes| std::str::from_utf8(bytes).ok())?;
+    (!text.is_empty()).then_some(text)
+}
+
+fn names(header: &ByteRecord) -> Result<Vec<String>, String> {
+    let mut names: Vec<String> = Vec::new();
+    for (index, bytes) in header.iter().enumerate() {
+        let name = std::str::from_utf8(bytes);
+        let name = name.map_err(|_| "the header is not UTF-8; convert the file to UTF-8")?.trim();
+        if name.is_empty() {
+            return Err(format!("column {} of the header has no name", index + 1));
+        }
+        if names.iter().any(|known| known == name) {
+            return Err(format!("the header names `{name}` twice; rename one of the columns"));
+        }
+        names.push(name.to_owned());
+    }
+    if names.is_empty() {
+        return Err("the file is empty; a CSV file begins with a header".to_owned());
+    }
+    Ok(names)
+}
+
+/// The narrowest type of a cell; `None` if it is empty.
+fn kind_of(cell: &[u8]) -> Option<ColumnType> {
+    let Ok(text) = std::str::from_utf8(cell) else { return Some(ColumnType::Text) };
+    if text.is_empty() {
+        return None;
+    }
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    let is_integer = digits.bytes().all(|byte| byte.is_ascii_digit()) && !digits.is_empty();
+    // Codes such as 007 and numbers of more than 64 bits would change as numbers.
+    let is_code = digits.len() > 1 && digits.starts_with('0') && !digits.starts_with("0.");
+    Some(if is_integer {
+        let fits = !is_code && text.parse::<i64>().is_ok();
+        if fits { ColumnType::Integer } else { ColumnType::Text }
+    } else if !is_code && is_number(text) {
+        ColumnType::Number
+    } else if matches!(text, "true" | "false") {
+        ColumnType::Boolean
+    } else if text.len() == 10 && text.parse::<jiff::civil::Date>().is_ok() {
+        ColumnType::Date
+    } else if text.parse::<jiff::Timestamp>().is_ok() {
+        ColumnType::Timestamp
+    } else {
+        ColumnType::Text
+    })
+}
+
+fn is_number(text: &str) -> bool {
+    let is_numeric = |byte: u8| byte.is_ascii_digit() || b".-eE".contains(&byte);
+    text.bytes().all(is_numeric) && text.parse::<f64>().is_ok_and(f64::is_finite)
+}
+
+fn reason(error: &csv::Error) -> String {
+    match error.kind() {
+        csv::ErrorKind::Io(error) => io_reason(error),
+        _ => "the file is not valid CSV".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cells_have_the_narrowest_type_that_keeps_them() {
+        let kind = |text: &str| kind_of(text.as_bytes());
+        assert_eq!(kind(""), None);
+        assert_eq!(kind("-12"), Some(ColumnType::Integer));
+        assert_eq!(kind("007"), Some(ColumnType::Text));
+        assert_eq!(kind("9223372036854775808"), Some(ColumnType::Text));
+        assert_eq!(kind("0.5"), Some(ColumnType::Number));
+        assert_eq!(kind("inf"), Some(ColumnType::Text));
+        assert_eq!(kind("true"), Some(ColumnType::Boolean));
+        assert_eq!(kind("2026-01-31"), Some(ColumnType::Date));
+        assert_eq!(kind("2026-01-31T09:30:00Z"), Some(ColumnType::Timestamp));
+        assert_eq!(kind("-"), Some(ColumnType::Text));
+    }
+}

@@ -1,0 +1,243 @@
+//! JSON lines, and JSON arrays of objects.
+
+use std::fmt;
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
+
+use serde::Deserialize;
+use serde::de::{Deserializer, MapAccess, Visitor};
+use serde_json::Value;
+
+use super::table::{Columns, Guess, SAMPLE, TextTable};
+use crate::row::Reason;
+use crate::text::io_reason;
+use crate::value::ColumnType;
+
+/// How the objects of a file follow each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Layout {
+    Lines,
+    Array,
+}
+
+pub(super) struct JsonFile {
+    reader: BufReader<File>,
+    layout: Layout,
+    /// The number of objects, which have been read from an array.
+    read: u64,
+    line: Vec<u8>,
+}
+
+/// The longest line, in bytes.
+const LONGEST_LINE: u64 = 64 << 20;
+
+/// The next object of a file.
+enum Next {
+    Object(Fields),
+    /// A line that is no object.
+    Broken(String),
+    End,
+}
+
+impl JsonFile {
+    pub(super) fn open(path: &Path, layout: Layout) -> Result<Self, String> {
+        let file = File::open(path).map_err(|error| io_reason(&error))?;
+        let mut reader = BufReader::with_capacity(1 << 16, file);
+        let start = reader.fill_buf().map_err(|error| io_reason(&error))?;
+        if start.starts_with(BYTE_ORDER_MARK) {
+            reader.consume(BYTE_ORDER_MARK.len());
+        }
+        Ok(Self { reader, layout, read: 0, line: Vec::new() })
+    }
+
+    /// Finds the columns of a file and their types.
+    pub(super) fn sample(path: &Path, layout: Layout) -> Result<Vec<(String, ColumnType)>, String> {
+        let mut file = Self::open(path, layout)?;
+        let mut found: Vec<(String, Guess)> = Vec::new();
+        for _ in 0..SAMPLE {
+            let fields = match file.advance()? {
+                Next::Object(Fields(fields)) => fields,
+                Next::Broken(_) => continue,
+                Next::End => break,
+            };
+            for (name, value) in fields {
+                let known = found.iter().position(|(known, _)| *known == name);
+                let place = known.unwrap_or_else(|| {
+                    found.push((name, Guess::default()));
+                    found.len() - 1
+                });
+                if let Some(kind) = kind_of(&value) {
+                    found[place].1.add(kind);
+                }
+            }
+        }
+        Ok(found.into_iter().map(|(name, guess)| (name, guess.kind())).collect())
+    }
+
+    /// Adds records to a table until it has `most`. Returns whether there may be more.
+    pub(super) fn fill(
+        &mut self,
+        columns: &Columns,
+        table: &mut TextTable<'_>,
+        most: usize,
+    ) -> Result<bool, String> {
+        let mut cells: Vec<Option<String>> = vec![None; columns.len()];
+        while table.rows() < most {
+            match self.advance()? {
+                Next::End => return Ok(false),
+                Next::Broken(reason) => table.push_broken(Reason::of_record(reason)),
+                Next::Object(fields) => match fields.spread(columns, &mut cells) {
+                    Some(reason) => table.push_broken(reason),
+                    None => table.push(cells.iter().map(Option::as_deref)),
+                },
+            }
+        }
+        Ok(true)
+    }
+
+    fn advance(&mut self) -> Result<Next, String> {
+        match self.layout {
+            Layout::Lines => self.next_line(),
+            Layout::Array => self.next_item(),
+        }
+    }
+
+    fn next_line(&mut self) -> Result<Next, String> {
+        loop {
+            self.line.clear();
+            let mut limited = (&mut self.reader).take(LONGEST_LINE);
+            let count =
+                limited.read_until(b'\n', &mut self.line).map_err(|error| io_reason(&error))?;
+            if count == 0 {
+                return Ok(Next::End);
+            }
+            if count as u64 == LONGEST_LINE {
+                return Err(
+                    "a line is longer than 64 MiB; write one object in each line".to_owned()
+                );
+            }
+            let Ok(text) = std::str::from_utf8(&self.line) else {
+                return Ok(Next::Broken("the line is not UTF-8".to_owned()));
+            };
+            if text.trim().is_empty() {
+                continue;
+            }
+            return Ok(match workflow_core::json::parse(text) {
+                Ok(fields) => Next::Object(fields),
+                Err(error) => Next::Broken(format!("the line is not a JSON object: {error}")),
+            });
+        }
+    }
+
+    fn next_item(&mut self) -> Result<Next, String> {
+        let number = self.read + 1;
+        match (self.read, self.peek()?) {
+            (0, Some(b'[')) => self.reader.consume(1),
+            (0, _) => {
+                return Err(
+                    "the file is not a JSON array; use `format: jsonl` for JSON lines".to_owned()
+                );
+            }
+            (_, Some(b',')) => self.reader.consume(1),
+            (_, Some(b']')) => return Ok(Next::End),
+            _ => return Err(format!("expected `,` or `]` after record {}", self.read)),
+        }
+        match self.peek()? {
+            Some(b'{') => {}
+            Some(b']') if self.read == 0 => return Ok(Next::End),
+            _ => return Err(format!("record {number} is not an object")),
+        }
+        // This reads no byte beyond the object.
+        let mut deserializer = serde_json::Deserializer::from_reader(&mut self.reader);
+        let fields = Fields::deserialize(&mut deserializer);
+        self.read = number;
+        fields.map(Next::Object).map_err(|_| format!("record {number} is not valid JSON"))
+    }
+
+    /// The next byte that is no space, which stays.
+    fn peek(&mut self) -> Result<Option<u8>, String> {
+        loop {
+            let bytes = self.reader.fill_buf().map_err(|error| io_reason(&error))?;
+            match bytes.first() {
+                Some(byte) if byte.is_ascii_whitespace() => self.reader.consume(1),
+                first => return Ok(first.copied()),
+            }
+        }
+    }
+}
+
+const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
+
+/// The fields of an object, in their order.
+struct Fields(Vec<(String, Value)>);
+
+impl Fields {
+    /// Puts the values into the cells of their columns. Returns what is wrong with the record.
+    fn spread(self, columns: &Columns, cells: &mut [Option<String>]) -> Option<Reason> {
+        cells.fill(None);
+        for (index, (name, value)) in self.0.into_iter().enumerate() {
+            // Most objects have their fields in one order.
+            let same = columns.names.get(index).is_some_and(|column| *column == name);
+            let place = if same {
+                Some(index)
+            } else {
+                columns.names.iter().position(|column| *column == name)
+            };
+            let Some(place) = place else {
+                let message = format!(
+                    "is in none of the first {SAMPLE} records, so its column is unknown; add the column to one of them, or remove it"
+                );
+                return Some(Reason::of_value(&name, text_of(value), message));
+            };
+            cells[place] = text_of(value);
+        }
+        None
+    }
+}
+
+fn text_of(value: Value) -> Option<String> {
+    match value {
+        Value::Null => None,
+        Value::String(text) => Some(text),
+        other => Some(other.to_string()),
+    }
+}
+
+/// The type of a value; `None` for null. Texts stay texts, and lists and objects become texts.
+fn kind_of(value: &Value) -> Option<ColumnType> {
+    match value {
+        Value::Null => None,
+        Value::Bool(_) => Some(ColumnType::Boolean),
+        Value::Number(number) if number.is_i64() => Some(ColumnType::Integer),
+        Value::Number(number) if number.is_f64() => Some(ColumnType::Number),
+        // An integer of more than 64 bits would change as a number.
+        Value::Number(_) | Value::String(_) | Value::Array(_) | Value::Object(_) => {
+            Some(ColumnType::Text)
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Fields {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(FieldsVisitor)
+    }
+}
+
+struct FieldsVisitor;
+
+impl<'de> Visitor<'de> for FieldsVisitor {
+    type Value = Fields;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields, A::Error> {
+        let mut fields = Vec::with_capacity(map.size_hint().unwrap_or(0));
+        while let Some(entry) = map.next_entry()? {
+            fields.push(entry);
+        }
+        Ok(Fields(fields))
+    }
+}

@@ -1,0 +1,166 @@
+//! Records as text, which become a typed batch. Values that do not fit their types are found here.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arrow_array::builder::StringBuilder;
+use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch};
+use arrow_schema::{ArrowError, Field, Schema, SchemaRef};
+
+use super::SourceError;
+use crate::batch::{Batch, BatchMetadata};
+use crate::config::FileSource;
+use crate::policy::Rejects;
+use crate::row::{FailedRow, Reason};
+use crate::value::{self, ColumnType};
+
+/// How many records types are found from.
+pub(super) const SAMPLE: usize = 1_000;
+
+/// The names and types of a table's columns.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct Columns {
+    pub(super) names: Vec<String>,
+    types: Vec<ColumnType>,
+}
+
+impl Columns {
+    /// Joins the columns that were found with the types that the configuration gives.
+    ///
+    /// # Errors
+    ///
+    /// Fails with the reason when a given column is not there.
+    pub(super) fn new(
+        found: Vec<(String, ColumnType)>,
+        options: &FileSource,
+    ) -> Result<Self, String> {
+        for wanted in options.columns.keys() {
+            if !found.iter().any(|(name, _)| name == wanted) {
+                let names = || found.iter().map(|(name, _)| name.as_str());
+                let near = crate::text::suggestion(wanted, names());
+                let names: Vec<_> = names().map(|name| format!("`{name}`")).collect();
+                let names = names.join(", ");
+                return Err(format!("no column `{wanted}`{near}; its columns are {names}"));
+            }
+        }
+        let typed = |(name, kind): (String, ColumnType)| {
+            let kind = options.columns.get(&name).copied().unwrap_or(kind);
+            (name, kind)
+        };
+        let (names, types) = found.into_iter().map(typed).unzip();
+        Ok(Self { names, types })
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.names.len()
+    }
+
+    pub(super) fn schema(&self) -> SchemaRef {
+        let fields = self.names.iter().zip(&self.types);
+        let fields = fields.map(|(name, kind)| Field::new(name, kind.data_type(), true));
+        Arc::new(Schema::new(fields.collect::<Vec<_>>()))
+    }
+}
+
+/// Records as text, column by column.
+pub(super) struct TextTable<'c> {
+    columns: &'c Columns,
+    cells: Vec<StringBuilder>,
+    rows: usize,
+    /// What is wrong with a record, by its row.
+    failures: BTreeMap<usize, Vec<Reason>>,
+}
+
+impl<'c> TextTable<'c> {
+    pub(super) fn new(columns: &'c Columns) -> Self {
+        let cells = columns.names.iter().map(|_| StringBuilder::new()).collect();
+        Self { columns, cells, rows: 0, failures: BTreeMap::new() }
+    }
+
+    pub(super) fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// Adds a record with the cells of all columns, in order.
+    pub(super) fn push<'v>(&mut self, cells: impl Iterator<Item = Option<&'v str>>) {
+        for (builder, cell) in self.cells.iter_mut().zip(cells) {
+            builder.append_option(cell);
+        }
+        self.rows += 1;
+    }
+
+    /// Adds a record that cannot be read.
+    pub(super) fn push_broken(&mut self, reason: Reason) {
+        self.cells.iter_mut().for_each(StringBuilder::append_null);
+        self.failures.entry(self.rows).or_default().push(reason);
+        self.rows += 1;
+    }
+
+    /// Converts the cells to their types, and rejects the records that do not fit.
+    pub(super) fn into_batch(
+        mut self,
+        metadata: BatchMetadata,
+        place: &Arc<str>,
+        first: u64,
+        rejects: &mut Rejects,
+    ) -> Result<Batch, SourceError> {
+        let texts: Vec<ArrayRef> =
+            self.cells.iter_mut().map(|builder| Arc::new(builder.finish()) as ArrayRef).collect();
+        let fail = |error: ArrowError| SourceError::Read {
+            place: place.to_string(),
+            reason: error.to_string(),
+        };
+        let typed = self.convert(&texts).map_err(fail)?;
+        let records = RecordBatch::try_new(self.columns.schema(), typed).map_err(fail)?;
+        let batch = Batch::new(records, metadata, Arc::clone(place), first);
+        if self.failures.is_empty() {
+            return Ok(batch);
+        }
+        let keep: BooleanArray =
+            (0..self.rows).map(|row| Some(!self.failures.contains_key(&row))).collect();
+        for (row, reasons) in self.failures {
+            let values = self.columns.names.iter().zip(&texts);
+            let values =
+                values.map(|(name, column)| (name.clone(), value::text(column, row).into()));
+            rejects.reject(FailedRow::new(batch.position(row), reasons, values.collect()))?;
+        }
+        batch.filter(&keep).map_err(fail)
+    }
+
+    fn convert(&mut self, texts: &[ArrayRef]) -> Result<Vec<ArrayRef>, ArrowError> {
+        let mut typed = Vec::with_capacity(texts.len());
+        for ((name, kind), column) in self.columns.names.iter().zip(&self.columns.types).zip(texts)
+        {
+            let converted = value::convert(column, *kind)?;
+            for row in converted.misfits {
+                let reason = Reason::of_value(name, value::text(column, row), kind.mismatch());
+                self.failures.entry(row).or_default().push(reason);
+            }
+            typed.push(converted.column);
+        }
+        debug_assert!(typed.iter().all(|column| column.len() == self.rows));
+        Ok(typed)
+    }
+}
+
+/// Finds the type of a column from texts.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Guess(Option<ColumnType>);
+
+impl Guess {
+    /// Adds a value of this type. Integers and other numbers are numbers; else mixed types are text.
+    pub(super) fn add(&mut self, kind: ColumnType) {
+        use ColumnType::{Integer, Number, Text};
+        self.0 = Some(match (self.0, kind) {
+            (None, kind) => kind,
+            (Some(known), kind) if known == kind => kind,
+            (Some(Integer | Number), Integer | Number) => Number,
+            _ => Text,
+        });
+    }
+
+    /// The type; text if no value is known.
+    pub(super) fn kind(self) -> ColumnType {
+        self.0.unwrap_or(ColumnType::Text)
+    }
+}

@@ -1,0 +1,166 @@
+//! The stage `cleaning`: trims texts, converts types, drops nulls and duplicates, in this order.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use arrow_array::cast::AsArray;
+use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch, StringArray};
+use arrow_buffer::NullBuffer;
+use arrow_schema::{DataType, Field, Schema};
+use serde::Deserialize;
+use serde::de::{Deserializer, SeqAccess, Visitor, value::SeqAccessDeserializer};
+use workflow_config::ConfigError;
+
+use super::seen::SeenKeys;
+use super::{Options, Stage, StageError, column, reject_rows};
+use crate::batch::Batch;
+use crate::policy::Rejects;
+use crate::row::Reason;
+use crate::value::{self, ColumnType};
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct CleaningOptions {
+    remove_duplicates: Selection,
+    drop_nulls: Selection,
+    trim: bool,
+    types: BTreeMap<String, ColumnType>,
+}
+
+/// No column, all, or those of a list.
+#[derive(Debug, Default, PartialEq, Eq)]
+enum Selection {
+    #[default]
+    None,
+    All,
+    Columns(Vec<String>),
+}
+
+pub(super) struct Cleaning {
+    options: CleaningOptions,
+    seen: SeenKeys,
+}
+
+impl Cleaning {
+    pub(super) fn new(options: &Options) -> Result<Self, ConfigError> {
+        let read: CleaningOptions = options.read()?;
+        for (name, selection) in
+            [("remove_duplicates", &read.remove_duplicates), ("drop_nulls", &read.drop_nulls)]
+        {
+            if matches!(selection, Selection::Columns(columns) if columns.is_empty()) {
+                let message = "the list names no column; write `true` for all columns";
+                return Err(options.error(name, message));
+            }
+        }
+        Ok(Self { options: read, seen: SeenKeys::new() })
+    }
+
+    fn convert(&self, batch: Batch, rejects: &mut Rejects) -> Result<Batch, StageError> {
+        let records = batch.records();
+        let mut fields: Vec<_> = records.schema().fields().iter().cloned().collect();
+        let mut columns = records.columns().to_vec();
+        let mut failures: BTreeMap<usize, Vec<Reason>> = BTreeMap::new();
+        for (name, kind) in &self.options.types {
+            let place = column(records, name)?;
+            let converted = value::convert(&columns[place], *kind)?;
+            for row in converted.misfits {
+                let text = value::text(&columns[place], row);
+                let reason = Reason::of_value(name, text, kind.mismatch());
+                failures.entry(row).or_default().push(reason);
+            }
+            fields[place] = Arc::new(Field::new(name, kind.data_type(), true));
+            columns[place] = converted.column;
+        }
+        if failures.is_empty() {
+            let converted = RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)?;
+            return Ok(batch.with_records(converted)?);
+        }
+        // Failing records are quarantined as they were before the conversion.
+        let kept = reject_rows(batch, failures, |row| rejects.reject(row))?;
+        self.convert(kept, rejects)
+    }
+
+    fn drop_nulls(&self, batch: Batch) -> Result<Batch, StageError> {
+        let columns = selected(batch.records(), &self.options.drop_nulls)?;
+        let nulls = columns.iter().fold(None, |nulls: Option<NullBuffer>, column| {
+            NullBuffer::union(nulls.as_ref(), column.logical_nulls().as_ref())
+        });
+        match nulls {
+            Some(nulls) => Ok(batch.filter(&BooleanArray::new(nulls.into_inner(), None))?),
+            None => Ok(batch),
+        }
+    }
+
+    fn remove_duplicates(&mut self, batch: Batch) -> Result<Batch, StageError> {
+        let key = selected(batch.records(), &self.options.remove_duplicates)?;
+        let is_new = self.seen.first_times(&key)?;
+        Ok(batch.filter(&is_new)?)
+    }
+}
+
+impl Stage for Cleaning {
+    fn apply(&mut self, mut batch: Batch, rejects: &mut Rejects) -> Result<Batch, StageError> {
+        if self.options.trim {
+            batch = trim(batch)?;
+        }
+        if !self.options.types.is_empty() {
+            batch = self.convert(batch, rejects)?;
+        }
+        if self.options.drop_nulls != Selection::None {
+            batch = self.drop_nulls(batch)?;
+        }
+        if self.options.remove_duplicates != Selection::None {
+            batch = self.remove_duplicates(batch)?;
+        }
+        Ok(batch)
+    }
+}
+
+fn trim(batch: Batch) -> Result<Batch, StageError> {
+    let records = batch.records();
+    let columns = records.columns().iter().map(|column| match column.data_type() {
+        DataType::Utf8 => {
+            let texts = column.as_string::<i32>().iter();
+            Arc::new(texts.map(|text| text.map(str::trim)).collect::<StringArray>()) as ArrayRef
+        }
+        _ => Arc::clone(column),
+    });
+    let trimmed = RecordBatch::try_new(records.schema(), columns.collect())?;
+    Ok(batch.with_records(trimmed)?)
+}
+
+fn selected(records: &RecordBatch, selection: &Selection) -> Result<Vec<ArrayRef>, StageError> {
+    match selection {
+        Selection::None => Ok(Vec::new()),
+        Selection::All => Ok(records.columns().to_vec()),
+        Selection::Columns(names) => names
+            .iter()
+            .map(|name| column(records, name).map(|place| Arc::clone(records.column(place))))
+            .collect(),
+    }
+}
+
+impl<'de> Deserialize<'de> for Selection {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(SelectionVisitor)
+    }
+}
+
+struct SelectionVisitor;
+
+impl<'de> Visitor<'de> for SelectionVisitor {
+    type Value = Selection;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("`true`, `false` or a list of columns")
+    }
+
+    fn visit_bool<E>(self, all: bool) -> Result<Selection, E> {
+        Ok(if all { Selection::All } else { Selection::None })
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, columns: A) -> Result<Selection, A::Error> {
+        Vec::deserialize(SeqAccessDeserializer::new(columns)).map(Selection::Columns)
+    }
+}

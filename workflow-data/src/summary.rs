@@ -1,0 +1,79 @@
+//! `Summary`: what a run of a pipeline did.
+
+use serde::{Deserialize, Serialize};
+
+use crate::batch::BatchMetadata;
+
+/// What a run of a pipeline did.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Summary {
+    /// The metadata of all records that passed the stages. Its time is the start of the run.
+    pub metadata: BatchMetadata,
+    /// How many records were read, failing ones included.
+    pub read: u64,
+    /// How many records were written; 0 without sinks.
+    pub written: u64,
+    /// How many failing records were left out.
+    pub skipped: u64,
+    /// How many failing records were left out and written to the quarantine.
+    pub quarantined: u64,
+    /// How many batches were read.
+    pub batches: u64,
+    /// The number of records of the largest batch that was read.
+    pub largest_batch: u64,
+    /// The stages, in order.
+    pub stages: Vec<StageSummary>,
+    /// The sinks, in order.
+    pub sinks: Vec<SinkSummary>,
+}
+
+/// What a stage did.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct StageSummary {
+    /// The name.
+    pub name: String,
+    /// How many records it received.
+    pub received: u64,
+    /// How many records it passed on.
+    pub passed: u64,
+}
+
+/// What a sink did.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct SinkSummary {
+    /// The file.
+    pub path: String,
+    /// How many records it wrote.
+    pub records: u64,
+}
+
+impl Summary {
+    pub(crate) fn new(metadata: BatchMetadata) -> Self {
+        Self {
+            metadata,
+            read: 0,
+            written: 0,
+            skipped: 0,
+            quarantined: 0,
+            batches: 0,
+            largest_batch: 0,
+            stages: Vec::new(),
+            sinks: Vec::new(),
+        }
+    }
+}
+
+impl StageSummary {
+    pub(crate) fn new(name: &str) -> Self {
+        Self { name: name.to_owned(), received: 0, passed: 0 }
+    }
+}
+
+impl SinkSummary {
+    pub(crate) fn new(path: &std::path::Path) -> Self {
+        Self { path: path.display().to_string(), records: 0 }
+    }
+}

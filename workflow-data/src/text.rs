@@ -1,0 +1,22 @@
+//! Words for errors of other libraries.
+
+use std::io;
+
+/// The reason of an error of the operating system, without its number.
+pub(crate) fn io_reason(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::NotFound => "no such file or folder".to_owned(),
+        io::ErrorKind::PermissionDenied => "no permission".to_owned(),
+        _ => {
+            let text = error.to_string();
+            let end = text.find(" (os error").unwrap_or(text.len());
+            text[..end].to_owned()
+        }
+    }
+}
+
+/// A question that names the most similar candidate; empty if none is similar.
+pub(crate) fn suggestion<'a>(wanted: &str, known: impl IntoIterator<Item = &'a str>) -> String {
+    let near = workflow_core::id::nearest(wanted, known);
+    near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default()
+}

@@ -1,0 +1,172 @@
+//! Both forms of the configuration, their agreement, and the places of mistakes.
+
+use crate::folder::Folder;
+
+/// The configuration of the authoring guide; only its source is another one.
+const GUIDE: &str = r#"
+workflow:
+  name: "My Workflow"
+  description: "Extracts and processes data from Source X"
+  schedule: "0 0 * * *" # Daily at midnight (cron format)
+
+ingestion:
+  source:
+    type: "mock"
+  parameters:
+    batch_size: 30
+    max_retries: 3
+
+transformation:
+  stages:
+    - name: "cleaning"
+      options:
+        remove_duplicates: true
+    - name: "enrichment"
+      options:
+        add_timestamps: true
+"#;
+
+#[test]
+fn the_configuration_of_the_guide_acts() {
+    let summary = Folder::new().run(GUIDE).unwrap();
+    let metadata = serde_json::to_value(&summary.metadata).unwrap();
+    let expected = serde_json::json!({
+        "source": "mock",
+        "record_count": 100,
+        "timestamp": "2026-01-02T03:04:05Z",
+        "transformation_stages": ["cleaning", "enrichment"],
+    });
+    assert_eq!(metadata, expected);
+    assert_eq!((summary.read, summary.written, summary.batches), (100, 0, 4));
+    assert_eq!(summary.largest_batch, 30);
+}
+
+#[test]
+fn the_letter_r_is_no_number_of_retries() {
+    let text = Folder::new().refusal(&GUIDE.replace("max_retries: 3", "max_retries: R"));
+    assert!(text.contains("expected an integer, found a string"), "{text}");
+    assert!(text.contains("config.yaml:12:18"), "{text}");
+}
+
+#[test]
+fn both_forms_describe_one_source() {
+    let by_section = "
+source:
+  name: made_up
+  type: mock
+  mock: {records: 7}
+processing: {batch_size: 3}
+schedule: {cron: '0 0 * * *', timezone: UTC}
+output:
+";
+    let folder = Folder::new();
+    let summary = folder.run(by_section).unwrap();
+    assert_eq!(
+        (summary.read, summary.batches, summary.metadata.source.as_str()),
+        (7, 3, "made_up")
+    );
+
+    let both = format!("{by_section}ingestion: {{source: {{type: mock, records: 7}}}}\n");
+    assert_eq!(folder.run(&both).unwrap().read, 7);
+    let text = folder.refusal(&both.replace("records: 7}}", "records: 8}}"));
+    assert!(text.contains("`ingestion.source` and `source` describe different sources"), "{text}");
+    assert!(text.contains("config.yaml:"), "{text}");
+
+    let sizes = format!("{by_section}ingestion: {{parameters: {{batch_size: 4}}}}\n");
+    let text = folder.refusal(&sizes);
+    assert!(text.contains("`ingestion.parameters.batch_size` has another value"), "{text}");
+    assert!(text.contains("config.yaml:6:26"), "{text}");
+}
+
+#[test]
+fn sources_that_do_not_exist_yet_are_refused() {
+    let folder = Folder::new();
+    let api = GUIDE.replace(
+        "type: \"mock\"",
+        "type: \"api\"\n    url: \"https://api.example.com/data\"\n    auth_type: \"bearer_token\"",
+    );
+    let text = folder.refusal(&api);
+    let expected = "sources of `type: api` are not available yet; available: `file`, `mock`";
+    assert!(text.contains(expected), "{text}");
+    assert!(text.contains("config.yaml:9:11"), "{text}");
+
+    let database = "source: {type: database, database: {url: 'sqlite:a.db', query: 'SELECT 1'}}";
+    assert!(folder.refusal(database).contains("`type: database` are not available"));
+}
+
+#[test]
+fn mistakes_have_places_and_cures() {
+    let folder = Folder::with("a.csv", "id\n1\n");
+    let cases = [
+        ("{}", "no source; add `ingestion:`"),
+        ("source: {type: mokc}", "did you mean `mock`?"),
+        ("source: {type: file}", "`type: file` needs its options; add `file:`"),
+        ("ingestion: {source: {type: file}}", "`type: file` needs `path`; add `path:`"),
+        ("ingestion: {source: {type: mock, path: a}}", "`type: mock` has no such option"),
+        ("source: {type: file, file: {path: a.txt}}", "the extension tells no format"),
+        (
+            "source: {type: file, file: {path: '${DIR}/b.csv'}}",
+            "the file `DIR/b.csv` does not exist",
+        ),
+        ("source: {type: file, file: {path: '${DIR}/*.json'}}", "no file matches `DIR/*.json`"),
+        ("source: {type: mock, mock: {records: 3, duplicates: 2}}", "at most half of `records`"),
+        ("source: {type: mock}\nprocessing: {batch_size: 0}", "must be from 1 to 1000000"),
+        ("source: {type: mock}\nprocessing: {on_failure: quarantine}", "`quarantine` needs a file"),
+        ("source: {type: mock}\nschedule: {cron: '61 * * * *'}", "config.yaml:2:"),
+        ("source: {type: mock}\nschedule: {timezone: Europe/Berln}", "Europe/Berlin"),
+        ("source: {type: mock}\nsurce: 1", "did you mean `source`?"),
+        ("source: {type: mock}\noutput: {type: file, path: a.txt}", "add `format: csv`"),
+        ("source: {type: mock}\noutput: [{type: fiel, path: a}]", "did you mean `file`?"),
+        ("source: {type: mock}\noutput: 3", "expected a map or a list of maps"),
+        (
+            "source: {type: mock}\noutput: {type: file, path: a.csv, mode: merge}",
+            "files have no keys",
+        ),
+        ("source: {type: mock}\noutput: {type: parquet, path: a, mode: append}", "cannot grow"),
+        ("source: {type: mock}\noutput: {type: sqlite, path: a}", "needs a table; add `table:`"),
+        (
+            "source: {type: mock}\noutput: {type: sqlite, path: a, table: t, mode: merge}",
+            "add `key: [id]`",
+        ),
+    ];
+    for (yaml, expected) in cases {
+        let text = folder.refusal(yaml);
+        assert!(text.contains(expected), "{yaml}\n{text}");
+        assert!(text.contains("config.yaml:"), "{yaml}\n{text}");
+    }
+}
+
+#[test]
+fn mistakes_in_stages_have_places_and_cures() {
+    let folder = Folder::new();
+    let cases = [
+        ("{name: cleening}", "no stage is named `cleening`; did you mean `cleaning`?"),
+        ("{name: cleaning, options: {trimm: true}}", "unknown field `trimm`"),
+        ("{name: cleaning, options: {trimm: true}}", "did you mean `trim`?"),
+        ("{name: cleaning, options: {trim: 3}}", "expected `true` or `false`"),
+        ("{name: cleaning, options: {types: {id: int}}}", "unknown choice `int`"),
+        ("{name: cleaning, options: {drop_nulls: []}}", "the list names no column"),
+        ("{name: cleaning, options: {drop_nulls: 3}}", "`true`, `false` or a list of columns"),
+        ("{name: enrichment, options: {constants: {a: [1]}}}", "a constant is a text, a number"),
+        ("{name: validation}", "no rules; add `rules:"),
+        ("{name: validation, options: {rules: [{column: id}]}}", "the rule checks nothing"),
+        (
+            "{name: validation, options: {rules: [{column: id, min: 3, max: 2}]}}",
+            "is less than `min`, 3, so no value passes",
+        ),
+        (
+            "{name: validation, options: {rules: [{column: id, pattern: '('}]}}",
+            "is not a valid regular expression",
+        ),
+        (
+            "{name: validation, options: {on_failure: quarantine, rules: [{column: id, min: 3}]}}",
+            "`quarantine` needs a file",
+        ),
+    ];
+    for (stage, expected) in cases {
+        let yaml = format!("source: {{type: mock}}\ntransformation:\n  stages:\n  - {stage}\n");
+        let text = folder.refusal(&yaml);
+        assert!(text.contains(expected), "{stage}\n{text}");
+        assert!(text.contains("config.yaml:4:"), "{stage}\n{text}");
+    }
+}

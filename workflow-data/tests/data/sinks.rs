@@ -1,0 +1,156 @@
+//! What each sink writes in each mode, and what a failure leaves behind.
+
+use crate::folder::Folder;
+
+const MOCK: &str = "source: {type: mock, mock: {records: 2}}\n";
+
+#[test]
+fn replacing_creates_folders_and_removes_old_records() {
+    let folder = Folder::new();
+    let yaml = format!("{MOCK}output: {{type: file, path: '${{DIR}}/a/b/out.csv'}}");
+    folder.run(&yaml).unwrap();
+    let summary = folder.run(&yaml).unwrap();
+    assert_eq!(folder.read("a/b/out.csv").lines().count(), 3);
+    assert_eq!((summary.written, summary.sinks[0].records), (2, 2));
+}
+
+#[test]
+fn appending_keeps_old_records() {
+    let folder = Folder::new();
+    for name in ["out.csv", "out.jsonl"] {
+        let yaml = format!("{MOCK}output: {{type: file, path: '${{DIR}}/{name}', mode: append}}");
+        folder.run(&yaml).unwrap();
+        // Somebody edited the file, and left out the last line break.
+        folder.write(name, folder.read(name).trim_end());
+        folder.run(&yaml).unwrap();
+        let (header, lines) = (usize::from(name == "out.csv"), folder.read(name));
+        assert_eq!(lines.lines().count(), header + 4, "{lines}");
+    }
+    folder.write("out.csv", "id,title\n1,a\n");
+    let yaml = format!("{MOCK}output: {{type: file, path: '${{DIR}}/out.csv', mode: append}}");
+    let expected = "cannot write `DIR/out.csv`: the file has the columns `id`, `title`, the records `id`, `name`, `amount`, `created_at`; use `mode: replace` or another `path`";
+    assert_eq!(folder.failure(&yaml), expected);
+    assert_eq!(folder.read("out.csv"), "id,title\n1,a\n");
+}
+
+#[test]
+fn a_failing_run_leaves_all_sinks_as_they_were() {
+    let folder = Folder::with("in.csv", "id\n1\n2\n3\n4\n-5\n");
+    folder.write("out.csv", "old\n");
+    let yaml = "
+source: {type: file, file: {path: '${DIR}/in.csv'}}
+processing: {batch_size: 2, quarantine: '${DIR}/bad.jsonl'}
+transformation:
+  stages:
+    - {name: validation, options: {on_failure: quarantine, rules: [{column: id, max: 3}]}}
+    - {name: validation, options: {rules: [{column: id, min: 0}]}}
+output:
+  - {type: file, path: '${DIR}/out.csv'}
+  - {type: file, path: '${DIR}/out.jsonl', mode: append}
+";
+    assert!(folder.failure(yaml).contains("record 5, column `id`: `-5` is less than 0"));
+    assert_eq!(folder.read("out.csv"), "old\n");
+    assert_eq!(folder.names(), ["config.yaml", "in.csv", "out.csv"]);
+}
+
+#[test]
+fn a_folder_is_not_a_file() {
+    let folder = Folder::new();
+    std::fs::create_dir(folder.path("out.csv")).unwrap();
+    let yaml = format!("{MOCK}output: {{type: file, path: '${{DIR}}/out.csv'}}");
+    let expected = "cannot write `DIR/out.csv`: a folder has this name; choose the path of a file";
+    assert_eq!(folder.failure(&yaml), expected);
+}
+
+#[cfg(not(feature = "parquet"))]
+#[test]
+fn parquet_needs_its_feature() {
+    let text = Folder::new().refusal(&format!("{MOCK}output: {{type: parquet, path: a.parquet}}"));
+    assert!(text.contains("without the feature `parquet` of `workflow-data`"), "{text}");
+}
+
+#[cfg(not(feature = "sqlite"))]
+#[test]
+fn sqlite_needs_its_feature() {
+    let yaml = format!("{MOCK}output: {{type: sqlite, path: a.db, table: a}}");
+    let text = Folder::new().refusal(&yaml);
+    assert!(text.contains("without the feature `sqlite` of `workflow-data`"), "{text}");
+}
+
+#[cfg(feature = "parquet")]
+#[test]
+fn parquet_needs_columns() {
+    let folder = Folder::with("in.jsonl", "");
+    folder.write("out.parquet", "old");
+    let yaml = "source: {type: file, file: {path: '${DIR}/in.jsonl'}}\noutput: {type: parquet, path: '${DIR}/out.parquet'}";
+    let expected =
+        "cannot write `DIR/out.parquet`: the source has no columns, so there is no table to write";
+    assert_eq!(folder.failure(yaml), expected);
+    assert_eq!(folder.read("out.parquet"), "old");
+}
+
+#[cfg(feature = "sqlite")]
+mod sqlite {
+    use rusqlite::Connection;
+
+    use crate::folder::Folder;
+
+    fn yaml(mode: &str) -> String {
+        format!(
+            "source: {{type: file, file: {{path: '${{DIR}}/in.csv'}}}}\noutput: {{type: sqlite, path: '${{DIR}}/shop.db', table: the orders, mode: {mode}}}"
+        )
+    }
+
+    fn rows(folder: &Folder) -> Vec<(i64, Option<f64>)> {
+        let connection = Connection::open(folder.path("shop.db")).unwrap();
+        let query = r#"SELECT id, price FROM "the orders" ORDER BY id, price"#;
+        let mut statement = connection.prepare(query).unwrap();
+        let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+        rows.map(Result::unwrap).collect()
+    }
+
+    #[test]
+    fn tables_are_replaced_appended_and_merged() {
+        let folder = Folder::with("in.csv", "id,price\n1,1.5\n2,\n");
+        folder.run(&yaml("replace")).unwrap();
+        assert_eq!(rows(&folder), [(1, Some(1.5)), (2, None)]);
+        folder.write("in.csv", "id,price\n2,2.5\n3,3.5\n");
+        folder.run(&yaml("merge, key: [id]")).unwrap();
+        assert_eq!(rows(&folder), [(1, Some(1.5)), (2, Some(2.5)), (3, Some(3.5))]);
+        folder.write("in.csv", "id,price\n4,4.5\n");
+        folder.run(&yaml("append")).unwrap();
+        assert_eq!(rows(&folder).len(), 4);
+        folder.run(&yaml("replace")).unwrap();
+        assert_eq!(rows(&folder), [(4, Some(4.5))]);
+    }
+
+    #[test]
+    fn a_failing_run_leaves_the_table_as_it_was() {
+        let folder = Folder::with("in.csv", "id,price\n1,1.5\n");
+        folder.run(&yaml("replace")).unwrap();
+        folder.write("in.csv", "id,price\n5,5.5\n,6.5\n");
+        let expected = "cannot write `DIR/shop.db, table the orders`: in.csv: record 2 has no value in `id` of the key; drop such records with the stage `cleaning`";
+        assert_eq!(folder.failure(&yaml("merge, key: [id]")), expected);
+        assert_eq!(rows(&folder), [(1, Some(1.5))]);
+    }
+
+    #[test]
+    fn keys_and_columns_must_fit_the_table() {
+        let folder = Folder::with("in.csv", "id,price\n1,1.5\n1,2.5\n");
+        folder.run(&yaml("replace")).unwrap();
+        let text = folder.failure(&yaml("merge, key: [id]"));
+        assert!(
+            text.contains("its key `id` is not unique in the records that are there"),
+            "{text}"
+        );
+        let text = folder.failure(&yaml("merge, key: [ident, id]"));
+        assert!(text.contains("no column `ident` for the key"), "{text}");
+        folder.write("in.csv", "id,cost\n1,1.5\n");
+        let text = folder.failure(&yaml("append"));
+        assert!(
+            text.contains("the table has no column `cost`; add it, or use `mode: replace`"),
+            "{text}"
+        );
+        assert_eq!(rows(&folder).len(), 2);
+    }
+}

@@ -1,0 +1,133 @@
+//! What each source reads.
+
+use workflow_data::Summary;
+
+use crate::folder::Folder;
+
+/// Reads files by a path in the folder, and returns the table as JSON lines.
+fn read(folder: &Folder, path: &str, more: &str) -> (Summary, Vec<String>) {
+    let yaml = format!(
+        "source: {{type: file, file: {{path: '${{DIR}}/{path}'{more}}}}}\nprocessing: {{batch_size: 2}}\noutput: {{type: file, path: '${{DIR}}/out.ndjson'}}"
+    );
+    let summary = folder.run(&yaml).unwrap();
+    (summary, folder.read("out.ndjson").lines().map(str::to_owned).collect())
+}
+
+#[test]
+fn csv_has_types_from_its_records() {
+    let text = "\u{feff}id,code,price,ok,day,at,note\n\
+        1,007,1.5,true,2026-01-31,2026-01-31T09:30:00Z,\"a, b\"\n\
+        2,010,2,false,,2026-01-31T11:30:00+02:00,\n";
+    let folder = Folder::with("in.csv", text);
+    let (summary, lines) = read(&folder, "in.csv", "");
+    assert_eq!(
+        lines,
+        [
+            r#"{"id":1,"code":"007","price":1.5,"ok":true,"day":"2026-01-31","at":"2026-01-31T09:30:00Z","note":"a, b"}"#,
+            r#"{"id":2,"code":"010","price":2.0,"ok":false,"day":null,"at":"2026-01-31T09:30:00Z","note":null}"#,
+        ]
+    );
+    assert_eq!((summary.read, summary.metadata.source.as_str()), (2, "file"));
+}
+
+#[test]
+fn types_of_the_configuration_win() {
+    let folder = Folder::with("in.csv", "id,price\n1,2\n");
+    let (_, lines) = read(&folder, "in.csv", ", columns: {id: text, price: number}");
+    assert_eq!(lines, [r#"{"id":"1","price":2.0}"#]);
+    let yaml = "source: {type: file, file: {path: '${DIR}/in.csv', columns: {prise: number}}}";
+    let expected = "cannot read `DIR/in.csv`: no column `prise`; did you mean `price`?; its columns are `id`, `price`";
+    assert_eq!(folder.failure(yaml), expected);
+}
+
+#[test]
+fn patterns_read_files_in_order_of_their_names() {
+    let folder = Folder::with("b.csv", "name,id\nb,2\n");
+    folder.write("a.csv", "id,name\n1,a\n");
+    folder.write("c.csv", "id,name\n");
+    let (summary, lines) = read(&folder, "*.csv", "");
+    assert_eq!(lines, [r#"{"id":1,"name":"a"}"#, r#"{"id":2,"name":"b"}"#]);
+    assert_eq!(summary.batches, 2);
+    folder.write("d.csv", "id\n1\n");
+    let yaml = "source: {type: file, file: {path: '${DIR}/*.csv'}}";
+    let expected = "cannot read `DIR/d.csv`: the column `name` of the first file is missing; all files need the same columns";
+    assert_eq!(folder.failure(yaml), expected);
+}
+
+#[test]
+fn a_header_without_records_is_a_table_without_records() {
+    let folder = Folder::with("in.csv", "id,name\n");
+    let yaml = "source: {type: file, file: {path: '${DIR}/in.csv'}}\noutput: {type: file, path: '${DIR}/out.csv'}";
+    assert_eq!(folder.run(yaml).unwrap().written, 0);
+    assert_eq!(folder.read("out.csv"), "id,name\n");
+    folder.write("in.csv", "");
+    assert!(folder.failure(yaml).contains("the file is empty; a CSV file begins with a header"));
+    folder.write("in.csv", "id,id\n");
+    assert!(folder.failure(yaml).contains("the header names `id` twice"));
+}
+
+#[test]
+fn json_lines_and_arrays_are_read_alike() {
+    let expected = [
+        r#"{"id":1,"name":"a","tags":"[1,2]","new":null}"#,
+        r#"{"id":2,"name":"","tags":null,"new":true}"#,
+        r#"{"id":3,"name":null,"tags":null,"new":null}"#,
+    ];
+    let objects = [
+        r#"{"id": 1, "name": "a", "tags": [1, 2]}"#,
+        r#"{"name": "", "id": 2, "new": true}"#,
+        r#"{"id": 3}"#,
+    ];
+    let folder = Folder::with("in.jsonl", objects.join("\n\n"));
+    folder.write("in.json", format!(" [{}\n]", objects.join(" ,\n")));
+    for path in ["in.jsonl", "in.json"] {
+        let (summary, lines) = read(&folder, path, "");
+        assert_eq!((lines, summary.batches), (expected.map(str::to_owned).to_vec(), 2));
+    }
+    folder.write("empty.json", "[]");
+    assert_eq!(read(&folder, "empty.json", "").1.len(), 0);
+}
+
+#[test]
+fn broken_arrays_name_the_record() {
+    let folder = Folder::new();
+    let yaml = "source: {type: file, file: {path: '${DIR}/in.json'}}";
+    let cases = [
+        (r#"{"id": 1}"#, "the file is not a JSON array; use `format: jsonl` for JSON lines"),
+        (r#"[{"id": 1} {"id": 2}]"#, "expected `,` or `]` after record 1"),
+        (r#"[{"id": 1}, 2]"#, "record 2 is not an object"),
+        (r#"[{"id": 1}, {"id": ]"#, "record 2 is not valid JSON"),
+    ];
+    for (text, expected) in cases {
+        folder.write("in.json", text);
+        assert_eq!(folder.failure(yaml), format!("cannot read `DIR/in.json`: {expected}"));
+    }
+}
+
+#[cfg(feature = "parquet")]
+#[test]
+fn parquet_is_read_as_it_was_written() {
+    let folder = Folder::new();
+    let write = "source: {type: mock, mock: {records: 5, nulls: 1}}\noutput: [{type: parquet, path: '${DIR}/in.parquet'}, {type: file, path: '${DIR}/mock.ndjson'}]";
+    folder.run(write).unwrap();
+    let (summary, lines) = read(&folder, "in.parquet", "");
+    assert_eq!(lines, folder.read("mock.ndjson").lines().collect::<Vec<_>>());
+    assert_eq!((summary.read, summary.batches, summary.largest_batch), (5, 3, 2));
+    folder.write("in.parquet", "id\n1\n");
+    let yaml = "source: {type: file, file: {path: '${DIR}/in.parquet'}}";
+    assert_eq!(folder.failure(yaml), "cannot read `DIR/in.parquet`: the file is not valid Parquet");
+}
+
+#[test]
+fn mock_data_is_the_same_each_time() {
+    let folder = Folder::new();
+    let yaml = "source: {type: mock, mock: {records: 4, duplicates: 1, nulls: 1}}\nprocessing: {batch_size: 3}\noutput: {type: file, path: '${DIR}/out.csv'}";
+    let summary = folder.run(yaml).unwrap();
+    let expected = "id,name,amount,created_at\n\
+        1,Ada,,2026-01-01T00:00:00Z\n\
+        2,Blaise,80.19,2026-01-01T00:01:00Z\n\
+        3,Carl,159.38,2026-01-01T00:02:00Z\n\
+        1,Ada,,2026-01-01T00:00:00Z\n";
+    assert_eq!(folder.read("out.csv"), expected);
+    assert_eq!((summary.batches, summary.largest_batch), (2, 3));
+}

@@ -1,0 +1,164 @@
+//! What each stage does, alone and one after the other.
+
+use serde_json::json;
+use workflow_data::{Batch, Rejects, Stage, StageError, Stages};
+
+use crate::folder::{Folder, through};
+
+#[test]
+fn cleaning_trims_converts_and_drops() {
+    let options = json!({ "trim": true, "types": { "day": "date" }, "drop_nulls": ["name"] });
+    let stages = json!([{ "name": "cleaning", "options": options }]);
+    let csv = "name,day\n Ada ,2026-01-31 \nBob,\n,2026-02-01\n";
+    assert_eq!(through(stages, csv).unwrap(), "name,day\nAda,2026-01-31\nBob,\n");
+}
+
+#[test]
+fn cleaning_removes_duplicates_across_batches() {
+    let all = json!([{ "name": "cleaning", "options": { "remove_duplicates": true } }]);
+    let csv = "id,name\n1,a\n2,\n1,b\n2,\n1,a\n,\n,\n";
+    assert_eq!(through(all, csv).unwrap(), "id,name\n1,a\n2,\n1,b\n,\n");
+    let key = json!([{ "name": "cleaning", "options": { "remove_duplicates": ["id"] } }]);
+    assert_eq!(through(key, csv).unwrap(), "id,name\n1,a\n2,\n,\n");
+}
+
+#[test]
+fn cleaning_refuses_values_that_would_change() {
+    let stages = json!([{ "name": "cleaning", "options": { "types": { "price": "integer" } } }]);
+    assert_eq!(through(stages.clone(), "price\n1.0\n2\n").unwrap(), "price\n1\n2\n");
+    assert_eq!(
+        through(stages, "price\n1.0\n2.0\n1.5\n").unwrap_err(),
+        "stage `cleaning`: in.csv: record 3, column `price`: `1.5` is not an integer of 64 bits"
+    );
+    let missing = json!([{ "name": "cleaning", "options": { "drop_nulls": ["prise"] } }]);
+    assert_eq!(
+        through(missing, "price\n1\n").unwrap_err(),
+        "stage `cleaning`: the table has no column `prise`; did you mean `price`?; its columns are `price`"
+    );
+}
+
+#[test]
+fn enrichment_adds_and_replaces_columns() {
+    let options = json!({ "add_timestamps": true, "constants": { "region": "north", "id": 0 } });
+    let stages = json!([{ "name": "enrichment", "options": options }]);
+    let expected = "id,region,processed_at\n0,north,2026-01-02T03:04:05Z\n";
+    assert_eq!(through(stages, "id\n7\n").unwrap(), expected);
+}
+
+#[test]
+fn validation_checks_each_rule() {
+    let rule = |rule| json!([{ "name": "validation", "options": { "rules": [rule] } }]);
+    let csv = "id,price,state\n1,2.5,open\n,,\n";
+    let passes = [
+        json!({ "column": "price", "min": 2.5, "max": 3 }),
+        json!({ "column": "state", "one_of": ["open", "paid"] }),
+        json!({ "column": "id", "one_of": [1.0] }),
+        json!({ "column": "state", "pattern": "o.*n" }),
+    ];
+    for passing in passes {
+        assert_eq!(through(rule(passing), csv).unwrap(), csv);
+    }
+    let fails = [
+        (
+            json!({ "column": "id", "not_null": true }),
+            "record 2, column `id`: the empty value is not allowed",
+        ),
+        (json!({ "column": "price", "max": 2 }), "record 1, column `price`: `2.5` is more than 2"),
+        (json!({ "column": "id", "min": 2 }), "record 1, column `id`: `1` is less than 2"),
+        (
+            json!({ "column": "state", "one_of": ["paid"] }),
+            "record 1, column `state`: `open` is not one of `paid`",
+        ),
+        (
+            json!({ "column": "state", "pattern": "pe" }),
+            "record 1, column `state`: `open` does not match `pe`",
+        ),
+        (
+            json!({ "column": "state", "min": 1 }),
+            "the column `state` does not fit its rule: `min` and `max` need a column of numbers; convert it with `types` of the stage `cleaning`",
+        ),
+    ];
+    for (failing, expected) in fails {
+        let text = through(rule(failing), csv).unwrap_err();
+        assert!(text.ends_with(expected), "{text}");
+    }
+}
+
+#[test]
+fn validation_has_a_policy_of_its_own() {
+    let folder = Folder::with("in.csv", "id,price\n1,-1\n,-2\n3,3\n");
+    let yaml = "
+source: {type: file, file: {path: '${DIR}/in.csv'}}
+processing: {quarantine: '${DIR}/bad.jsonl'}
+transformation:
+  stages:
+    - name: validation
+      options: {on_failure: quarantine, rules: [{column: id, not_null: true}, {column: price, min: 0}]}
+";
+    let summary = folder.run(yaml).unwrap();
+    assert_eq!((summary.quarantined, summary.metadata.record_count), (2, 1));
+    let bad = folder.read("bad.jsonl");
+    let second = r#""reasons":[{"column":"id","message":"is not allowed"},{"column":"price","value":"-2","message":"is less than 0"}],"values":{"id":null,"price":-2}}"#;
+    assert!(bad.lines().nth(1).unwrap().ends_with(second), "{bad}");
+}
+
+/// Holds all batches back, and counts nothing else.
+struct Last(Option<Batch>);
+
+impl Stage for Last {
+    fn apply(&mut self, batch: Batch, _: &mut Rejects) -> Result<Batch, StageError> {
+        let nothing = batch.records().slice(0, 0);
+        let keep = vec![false; batch.len()].into();
+        self.0 = Some(batch.clone());
+        let empty = batch.filter(&keep)?;
+        Ok(empty.with_records(nothing)?)
+    }
+
+    fn finish(&mut self, _: &mut Rejects) -> Result<Option<Batch>, StageError> {
+        Ok(self.0.take())
+    }
+}
+
+#[test]
+fn stages_of_the_host_run_by_name() {
+    let folder = Folder::new();
+    let yaml = "
+source: {type: mock, mock: {records: 5}}
+processing: {batch_size: 2}
+transformation: {stages: [{name: last}, {name: enrichment, options: {constants: {a: 1}}}]}
+output: {type: file, path: '${DIR}/out.csv'}
+";
+    let stages = Stages::new().with("last", |_| Ok(Last(None)));
+    let summary = folder.build_with(yaml, stages).unwrap().run().unwrap();
+    assert_eq!((summary.read, summary.written), (5, 1));
+    let passed: Vec<_> =
+        summary.stages.iter().map(|stage| (stage.received, stage.passed)).collect();
+    assert_eq!(passed, [(5, 1), (1, 1)]);
+    assert_eq!(
+        folder.read("out.csv").lines().nth(1).unwrap(),
+        "5,Emmy,317.76,2026-01-01T00:04:00Z,1"
+    );
+}
+
+#[test]
+fn a_stage_that_changes_columns_midway_is_an_error() {
+    let yaml = "
+source: {type: mock, mock: {records: 3}}
+processing: {batch_size: 2}
+transformation: {stages: [{name: unsteady}]}
+output: {type: file, path: '${DIR}/out.csv'}
+";
+    let stages = Stages::new().with("unsteady", |_| {
+        let mut count = 0;
+        Ok(move |batch: Batch| {
+            count += 1;
+            let records = batch.records().project(&(0..count).collect::<Vec<_>>())?;
+            Ok(batch.with_records(records)?)
+        })
+    });
+    let folder = Folder::new();
+    let error = folder.build_with(yaml, stages).unwrap().run().unwrap_err();
+    let expected = "the columns change at mock: record 3: they were `id` (Int64), and are `id` (Int64), `name` (Utf8); every stage must give all batches the same columns and types";
+    assert_eq!(error.to_string(), expected);
+    assert_eq!(folder.names(), ["config.yaml"]);
+}

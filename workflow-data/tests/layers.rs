@@ -1,0 +1,10 @@
+//! The modules of data workflows and the one way in which they may name each other.
+
+#[path = "../../tests-support/layers.rs"]
+mod support;
+
+/// From the base to the top.
+const ORDER: [&str; 14] = [
+    "text", "clock", "staged", "row", "value", "batch", "config", "policy", "source", "stage",
+    "sink", "summary", "pipeline", "build",
+];
