@@ -1,7 +1,7 @@
 //! The configuration of a pipeline: typed sections, their defaults and their checks.
 //!
-//! The sections are read with `workflow-config`, so each mistake has its file, line and column. What
-//! they say of stages' options is checked by the stages themselves.
+//! The sections are read with `workflow-config`, so each mistake has its file, line and column.
+//! Stages read and check their own options.
 
 mod one_or_many;
 mod output;
@@ -219,9 +219,7 @@ impl Rules for PipelineConfig {
         self.check_source(violations);
         self.check_processing(violations);
         self.check_schedule(violations);
-        for (index, output) in self.outputs().iter().enumerate() {
-            violations.field(self.output_path(index), output);
-        }
+        self.check_outputs(violations);
     }
 }
 
@@ -237,9 +235,10 @@ impl PipelineConfig {
         match (of_ingestion.map(IngestionSource::normalize), &self.source) {
             (None, None) => violations.add(
                 "",
-                "no source; add `ingestion:` with `source: {type: mock}`, or `source: {type: mock}`",
+                "no source; add `ingestion:` with `source: {type: mock}`, \
+                 or `source: {type: mock}`",
             ),
-            (Some(of_ingestion), Some(source)) if !agree(of_ingestion.as_ref(), source.normalize().as_ref()) => {
+            (Some(one), Some(other)) if !agree(one.as_ref(), other.normalize().as_ref()) => {
                 violations.add(
                     "source",
                     "`ingestion.source` and `source` describe different sources; keep one of them",
@@ -278,6 +277,23 @@ impl PipelineConfig {
                 "processing.on_failure",
                 "`quarantine` needs a file; add `quarantine: quarantine.jsonl` to `processing`",
             );
+        }
+    }
+
+    fn check_outputs(&self, violations: &mut Violations) {
+        let outputs = self.outputs();
+        for (index, output) in outputs.iter().enumerate() {
+            let path = self.output_path(index);
+            violations.field(&path, output);
+            let is_taken = outputs[..index].iter().any(|other| {
+                other.path == output.path
+                    && (&other.table, other.kind) == (&output.table, output.kind)
+            });
+            if is_taken || self.quarantine() == Some(&output.path) {
+                let message =
+                    "another output, or the quarantine, has this path; choose another one";
+                violations.add(format!("{path}.path"), message);
+            }
         }
     }
 

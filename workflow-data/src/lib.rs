@@ -1,7 +1,7 @@
 //! Tables from a source through stages to sinks, batch by batch, driven by configuration.
 //!
-//! A [`Pipeline`] reads a configuration, checks all of it before it reads any data, and then streams
-//! Arrow record batches. One job of a workflow runs the whole pipeline:
+//! A [`Pipeline`] reads a configuration, checks all of it before it reads any data, and then
+//! streams Arrow record batches. One job of a workflow runs the whole pipeline:
 //!
 //! ```
 //! use serde_json::json;
@@ -32,9 +32,9 @@
 //! }
 //!
 //! #[job]
-//! fn load(folder: &str) -> Result<Summary, Box<dyn std::error::Error + Send + Sync>> {
+//! fn load(ctx: &JobContext, folder: &str) -> Result<Summary, PipelineError> {
 //!     let config = Config::from_json("orders", config(folder))?;
-//!     Ok(Pipeline::open(&config)?.run()?)
+//!     Pipeline::open(&config)?.run_until(|| ctx.is_cancelled())
 //! }
 //!
 //! #[register_workflow(name = "orders")]
@@ -87,27 +87,29 @@
 //!   - {type: sqlite, path: data/shop.db, table: orders, mode: merge, key: [id]}
 //! ```
 //!
-//! Types of columns are `text`, `integer`, `number`, `boolean`, `date` and `timestamp`. Empty cells of
-//! a CSV file are null. Texts of JSON stay texts; lists and objects become JSON texts. Decimals,
-//! times of day and other types of Parquet files pass through, and `validation` reads them as texts.
+//! Types of columns are `text`, `integer`, `number`, `boolean`, `date` and `timestamp`. Empty cells
+//! of a CSV file are null. Texts of JSON stay texts; lists and objects become JSON texts. Decimals,
+//! times of day and other types of Parquet files pass through, and `validation` reads them as
+//! texts.
 //!
 //! # Failing records
 //!
-//! A record that does not fit its columns or breaks a rule stops the pipeline, or is left out, or is
-//! added to a file of JSON lines with its place, all its reasons and its values. An error has the
-//! place, the column and the value: ``orders.csv: record 1204, column `price`: `abc` is not a number``.
+//! A record that does not fit its columns or breaks a rule stops the pipeline, or is left out, or
+//! is added to a file of JSON lines with its place, all its reasons and its values. An error has
+//! the place, the column and the value: ``orders.csv: record 1204, column `price`: `abc` is not a
+//! number``.
 //!
 //! # Crashes
 //!
-//! Files are written beside their final name and renamed at the end; a SQLite table is written in one
-//! transaction. A killed process leaves the old data, and at most a hidden `.partial` file. Sinks are
-//! committed one after the other: a crash between two of them leaves the second one old.
+//! Files are written beside their final name and renamed at the end; a SQLite table is written in
+//! one transaction. A killed process leaves the old data, and at most a hidden `.partial` file.
+//! Sinks are committed one after the other: a crash between two of them leaves the second one old.
 //!
 //! # Limits
 //!
 //! - `max_retries` is checked, and has no effect on files and mock data.
-//! - `schedule` and `workflow.schedule` are checked. `#[register_workflow(schedule = ..)]` is what runs
-//!   a workflow on time.
+//! - `schedule` and `workflow.schedule` are checked. The schedule in the metadata of
+//!   `#[register_workflow]` is the one that runs a workflow.
 //! - Files are read twice: types are found first. They must not be pipes.
 
 // Here and not in `examples`, so that those build without Arrow.

@@ -15,8 +15,9 @@ use crate::summary::{SinkSummary, StageSummary, Summary};
 
 /// A source, stages and sinks, ready to run.
 ///
-/// One batch is in memory at a time. Beside it, a stage `cleaning` that removes duplicates keeps up to
-/// 48 bytes for each distinct key, and a Parquet sink the row group that it is writing.
+/// One batch is in memory at a time. A stage `cleaning` that removes duplicates also keeps 20 to 40
+/// bytes for each distinct key, up to 60 while its set grows. A Parquet sink also keeps up to 32
+/// MiB of the row group that it is writing.
 ///
 /// ```
 /// use serde_json::json;
@@ -69,9 +70,16 @@ pub enum PipelineError {
     /// The quarantine cannot be written.
     #[error(transparent)]
     Quarantine(#[from] RejectError),
+    /// The pipeline is cancelled. Nothing is written.
+    #[error("cancelled after {read} records; nothing is written")]
+    Cancelled {
+        /// How many records were read.
+        read: u64,
+    },
     /// A stage, or a source, changes the columns from one batch to the next.
     #[error(
-        "the columns change at {position}: they were {before}, and are {now}; every stage must give all batches the same columns and types"
+        "the columns change at {position}: they were {before}, and are {now}; \
+         every stage must give all batches the same columns and types"
     )]
     Columns {
         /// The place of the first record of the batch.
@@ -141,8 +149,18 @@ impl Pipeline {
     /// Fails when the source cannot be read, a stage does not fit the records, a sink cannot be
     /// written, or a record fails and the policy is `fail`.
     pub fn run(self) -> Result<Summary, PipelineError> {
+        self.run_until(|| false)
+    }
+
+    /// Runs like [`run`](Pipeline::run), and stops between two batches when it is cancelled. A job
+    /// passes `|| context.is_cancelled()`.
+    ///
+    /// # Errors
+    ///
+    /// Fails as [`run`](Pipeline::run) does, and with [`PipelineError::Cancelled`].
+    pub fn run_until(self, is_cancelled: impl FnMut() -> bool) -> Result<Summary, PipelineError> {
         let started = BatchMetadata::new(&self.label, 0, self.clock.timestamp());
-        Run { pipeline: self, summary: Summary::new(started), schema: None }.finish()
+        Run { pipeline: self, summary: Summary::new(started), schema: None }.finish(is_cancelled)
     }
 }
 
@@ -167,9 +185,12 @@ struct Run {
 }
 
 impl Run {
-    fn finish(mut self) -> Result<Summary, PipelineError> {
+    fn finish(mut self, mut is_cancelled: impl FnMut() -> bool) -> Result<Summary, PipelineError> {
         tracing::info!(source = self.pipeline.label, "reading the source");
         while let Some(batch) = self.read()? {
+            if is_cancelled() {
+                return Err(PipelineError::Cancelled { read: self.summary.read });
+            }
             self.pass(batch, 0)?;
         }
         for index in 0..self.pipeline.stages.len() {

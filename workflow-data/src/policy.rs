@@ -10,7 +10,8 @@ use crate::text::io_reason;
 
 /// Takes records that fail, and does with them what the policy says.
 ///
-/// Sources and stages hand each failing record to [`reject`](Rejects::reject), and go on without it.
+/// Sources and stages hand each failing record to [`reject`](Rejects::reject), and go on without
+/// it.
 ///
 /// ```
 /// use workflow_data::{FailedRow, OnFailure, Position, Reason, Rejects};

@@ -94,6 +94,7 @@ fn sqlite(_: &OutputConfig) -> Result<Box<dyn Sink>, String> {
 #[cfg(not(all(feature = "parquet", feature = "sqlite")))]
 fn missing_feature(name: &str) -> String {
     format!(
-        "this program is built without the feature `{name}` of `workflow-data`; enable it in `Cargo.toml`"
+        "this program is built without the feature `{name}` of `workflow-data`; \
+         enable it in `Cargo.toml`"
     )
 }

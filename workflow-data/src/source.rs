@@ -1,7 +1,7 @@
 //! Sources: where the records of a pipeline come from, batch by batch.
 //!
-//! A source knows nothing of stages and sinks. It blocks while it reads: CSV, Parquet and SQLite do so
-//! anyway, and a pipeline that asks for one batch after the other holds no more than one.
+//! A source knows nothing of stages and sinks. It blocks while it reads: CSV, Parquet and SQLite do
+//! so anyway, and a pipeline that asks for one batch after the other holds no more than one.
 
 mod csv;
 mod file;

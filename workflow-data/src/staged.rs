@@ -26,8 +26,10 @@ pub(crate) enum Start {
 impl StagedFile {
     /// Begins a file, and creates its folder.
     pub(crate) fn begin(target: &Path, start: Start) -> io::Result<Self> {
+        fs::create_dir_all(folder_of(target))?;
+        // A link stays, and the file that it leads to is replaced.
+        let target = &fs::canonicalize(target).unwrap_or_else(|_| target.to_owned());
         let folder = folder_of(target);
-        fs::create_dir_all(folder)?;
         if target.is_dir() {
             let message = "a folder has this name; choose the path of a file";
             return Err(io::Error::other(message));
@@ -35,8 +37,11 @@ impl StagedFile {
         let partial = folder.join(partial_name(target));
         let mut file = File::create_new(&partial)?;
         let mut staged = Self { target: target.to_owned(), partial, writer: None };
-        if start == Start::Existing && target.exists() {
-            io::copy(&mut File::open(target)?, &mut file)?;
+        if let Ok(old) = fs::metadata(target) {
+            file.set_permissions(old.permissions())?;
+            if start == Start::Existing {
+                io::copy(&mut File::open(target)?, &mut file)?;
+            }
         }
         staged.writer = Some(BufWriter::new(file));
         Ok(staged)

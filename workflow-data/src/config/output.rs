@@ -109,13 +109,12 @@ impl OutputConfig {
         match self.format.or_else(|| FileFormat::of(&self.path)) {
             None => violations.add(
                 "path",
-                "the extension is not `.csv`, `.jsonl` or `.ndjson`; add `format: csv` or `format: jsonl`",
+                "the extension is not `.csv`, `.jsonl` or `.ndjson`; \
+                 add `format: csv` or `format: jsonl`",
             ),
             Some(FileFormat::Parquet) => violations.add("type", "write `type: parquet`"),
-            Some(FileFormat::Json) => violations.add(
-                "path",
-                "a JSON array cannot be written batch by batch; use `format: jsonl`",
-            ),
+            Some(FileFormat::Json) => violations
+                .add("path", "a JSON array cannot be written batch by batch; use `format: jsonl`"),
             Some(FileFormat::Csv | FileFormat::Jsonl) => {}
         }
     }

@@ -71,7 +71,8 @@ impl FileSink {
         let found = header.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
         let wanted = crate::value::columns(records);
         let reason = format!(
-            "the file has the columns {found}, the records {wanted}; use `mode: replace` or another `path`"
+            "the file has the columns {found}, the records {wanted}; \
+             use `mode: replace` or another `path`"
         );
         Err(SinkError::of_path(&self.path, reason))
     }

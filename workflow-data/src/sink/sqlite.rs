@@ -66,7 +66,8 @@ impl SqliteSink {
             connection.execute_batch(&self.index()).map_err(|_| {
                 let key = self.key.join("`, `");
                 self.failure(format!(
-                    "its key `{key}` is not unique in the records that are there; choose another `key`"
+                    "its key `{key}` is not unique in the records that are there; \
+                     choose another `key`"
                 ))
             })?;
         }
@@ -157,7 +158,8 @@ impl SqliteSink {
                 let (position, column) =
                     (batch.position(row), &records.schema().fields()[*place].name().clone());
                 return Err(self.failure(format!(
-                    "{position} has no value in `{column}` of the key; drop such records with the stage `cleaning`"
+                    "{position} has no value in `{column}` of the key; \
+                     drop such records with the stage `cleaning`"
                 )));
             }
             let values = records.columns().iter().map(|column| sql_value(column, row));

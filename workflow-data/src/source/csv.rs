@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::BufReader;
 use std::path::Path;
 
+use arrow_cast::parse::string_to_timestamp_nanos;
 use csv::{ByteRecord, ReaderBuilder};
 
 use super::table::{Columns, Guess, SAMPLE, TextTable};
@@ -48,7 +49,10 @@ impl CsvFile {
         for name in &columns.names {
             let place = file.header.iter().position(|known| known == name);
             let place = place.ok_or_else(|| {
-                format!("the column `{name}` of the first file is missing; all files need the same columns")
+                format!(
+                    "the column `{name}` of the first file is missing; \
+                     all files need the same columns"
+                )
             })?;
             file.order.push(place);
         }
@@ -140,11 +144,21 @@ fn kind_of(cell: &[u8]) -> Option<ColumnType> {
         ColumnType::Boolean
     } else if text.len() == 10 && text.parse::<jiff::civil::Date>().is_ok() {
         ColumnType::Date
-    } else if text.parse::<jiff::Timestamp>().is_ok() {
+    } else if is_timestamp(text) {
         ColumnType::Timestamp
     } else {
         ColumnType::Text
     })
+}
+
+/// Whether a text is a time with an offset and at most microseconds.
+fn is_timestamp(text: &str) -> bool {
+    let fraction = text.split_once('.').map_or("", |(_, rest)| rest);
+    let digits = fraction.bytes().take_while(u8::is_ascii_digit).count();
+    // The name of a time zone in brackets would be lost.
+    let is_short = digits <= 6 && !text.contains('[');
+    // One parser demands the offset, and the other one converts the column later.
+    is_short && text.parse::<jiff::Timestamp>().is_ok() && string_to_timestamp_nanos(text).is_ok()
 }
 
 fn is_number(text: &str) -> bool {
@@ -175,6 +189,51 @@ mod tests {
         assert_eq!(kind("true"), Some(ColumnType::Boolean));
         assert_eq!(kind("2026-01-31"), Some(ColumnType::Date));
         assert_eq!(kind("2026-01-31T09:30:00Z"), Some(ColumnType::Timestamp));
+        assert_eq!(kind("2026-01-31T09:30:00.1234567Z"), Some(ColumnType::Text));
+        assert_eq!(kind("2026-01-31T09:30:00+01:00[Europe/Berlin]"), Some(ColumnType::Text));
         assert_eq!(kind("-"), Some(ColumnType::Text));
+    }
+
+    /// What is found from the data is accepted by the conversion.
+    #[test]
+    fn types_that_are_found_fit() {
+        let texts = [
+            "1",
+            "-1",
+            "0",
+            "0.5",
+            ".5",
+            "1.",
+            "-.5",
+            "1e5",
+            "1E-3",
+            "1e+3",
+            "-0.0",
+            "12.50",
+            "+1",
+            "true",
+            "false",
+            "TRUE",
+            "2026-01-31",
+            "2026-13-31",
+            "2024-02-29",
+            "2026-W05-6",
+            "2026-01-31T09:30:00Z",
+            "2026-01-31 09:30:00Z",
+            "2026-01-31T09:30:00.123456+02:00",
+            "2026-01-31T09:30Z",
+            "2026-01-31T09:30:00-0500",
+            "2026-01-31T09:30:00+02",
+            "e",
+            ".",
+            "--1",
+        ];
+        for text in texts {
+            let kind = kind_of(text.as_bytes()).unwrap_or(ColumnType::Text);
+            let column: arrow_array::ArrayRef =
+                std::sync::Arc::new(arrow_array::StringArray::from(vec![text]));
+            let misfits = crate::value::convert(&column, kind).map(|converted| converted.misfits);
+            assert!(misfits.is_ok_and(|misfits| misfits.is_empty()), "{text} as {kind:?}");
+        }
     }
 }

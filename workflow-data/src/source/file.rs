@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
+use glob::MatchOptions;
 
 use super::csv::CsvFile;
 use super::json::{JsonFile, Layout};
@@ -36,7 +37,9 @@ pub(crate) fn find(options: &FileSource) -> Result<Vec<PathBuf>, String> {
         };
         return Err(format!("the file `{pattern}` {what}"));
     }
-    let matches = glob::glob(pattern).map_err(|error| {
+    // Hidden files are not tables: pipelines write theirs under hidden names first.
+    let options = MatchOptions { require_literal_leading_dot: true, ..MatchOptions::new() };
+    let matches = glob::glob_with(pattern, options).map_err(|error| {
         format!("invalid pattern `{pattern}`: {}, at character {}", error.msg, error.pos + 1)
     })?;
     let mut files = Vec::new();

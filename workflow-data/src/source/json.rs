@@ -186,7 +186,8 @@ impl Fields {
             };
             let Some(place) = place else {
                 let message = format!(
-                    "is in none of the first {SAMPLE} records, so its column is unknown; add the column to one of them, or remove it"
+                    "is in none of the first {SAMPLE} records, so its column is unknown; \
+                     add the column to one of them, or remove it"
                 );
                 return Some(Reason::of_value(&name, text_of(value), message));
             };

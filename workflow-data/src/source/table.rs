@@ -148,7 +148,8 @@ impl<'c> TextTable<'c> {
 pub(super) struct Guess(Option<ColumnType>);
 
 impl Guess {
-    /// Adds a value of this type. Integers and other numbers are numbers; else mixed types are text.
+    /// Adds a value of this type. Integers and other numbers are numbers; else mixed types are
+    /// text.
     pub(super) fn add(&mut self, kind: ColumnType) {
         use ColumnType::{Integer, Number, Text};
         self.0 = Some(match (self.0, kind) {

@@ -9,10 +9,10 @@ use arrow_row::{RowConverter, SortField};
 use arrow_schema::ArrowError;
 use twox_hash::XxHash3_128;
 
-/// Hashes of keys, 128 bits each. With the free places of the set, they take up to 48 bytes of memory
-/// for each distinct key.
+/// The hashes of all keys so far, 128 bits each.
 ///
-/// Two different keys have the same hash with a probability of about 1 in 10^20 among 10^9 keys.
+/// The set takes 20 to 40 bytes of memory for each distinct key, and up to 60 while it grows. Among
+/// 10^9 keys, the probability that any two have the same hash is about 1 in 10^20.
 pub(super) struct SeenKeys {
     hashes: HashSet<u128, BuildHasherDefault<Truncate>>,
     /// Known from the first batch on.
@@ -27,7 +27,7 @@ impl SeenKeys {
         Self { hashes: HashSet::default(), converter: None, seed }
     }
 
-    /// Tells of each row whether its key is new.
+    /// Returns for each row whether its key is new.
     pub(super) fn first_times(&mut self, key: &[ArrayRef]) -> Result<BooleanArray, ArrowError> {
         let converter = match self.converter.take() {
             Some(converter) => converter,
@@ -46,7 +46,7 @@ impl SeenKeys {
     }
 }
 
-/// Takes a part of what is a hash already.
+/// Hashes a hash: takes half of its bits.
 #[derive(Default)]
 struct Truncate(u64);
 

@@ -206,7 +206,8 @@ impl Rule {
     fn unfit(&self, need: &str) -> StageError {
         let column = &self.column;
         StageError::new(format!(
-            "the column `{column}` does not fit its rule: {need}; convert it with `types` of the stage `cleaning`"
+            "the column `{column}` does not fit its rule: {need}; \
+             convert it with `types` of the stage `cleaning`"
         ))
     }
 }

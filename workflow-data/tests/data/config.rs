@@ -1,5 +1,7 @@
 //! Both forms of the configuration, their agreement, and the places of mistakes.
 
+use workflow_data::PipelineConfig;
+
 use crate::folder::Folder;
 
 /// The configuration of the authoring guide; only its source is another one.
@@ -79,6 +81,16 @@ output:
 }
 
 #[test]
+fn the_documented_configuration_is_valid() {
+    let docs = include_str!("../../src/lib.rs");
+    let block = docs.split("//! ```yaml\n").nth(1).and_then(|rest| rest.split("//! ```").next());
+    let yaml = block.unwrap().replace("//! ", "");
+    let config: PipelineConfig = Folder::new().config(&yaml).read().unwrap();
+    assert_eq!((config.stages().len(), config.outputs().len()), (3, 2));
+    assert_eq!((config.batch_size(), config.max_retries(), config.cron()), (1000, 0, None));
+}
+
+#[test]
 fn sources_that_do_not_exist_yet_are_refused() {
     let folder = Folder::new();
     let api = GUIDE.replace(
@@ -117,6 +129,10 @@ fn mistakes_have_places_and_cures() {
         ("source: {type: mock}\nsurce: 1", "did you mean `source`?"),
         ("source: {type: mock}\noutput: {type: file, path: a.txt}", "add `format: csv`"),
         ("source: {type: mock}\noutput: [{type: fiel, path: a}]", "did you mean `file`?"),
+        (
+            "source: {type: mock}\noutput: [{type: file, path: a.csv}, {type: file, path: a.csv}]",
+            "another output, or the quarantine, has this path",
+        ),
         ("source: {type: mock}\noutput: 3", "expected a map or a list of maps"),
         (
             "source: {type: mock}\noutput: {type: file, path: a.csv, mode: merge}",

@@ -6,6 +6,7 @@
 mod config;
 mod failing;
 mod folder;
+mod runs;
 mod sinks;
 mod sources;
 mod stages;
