@@ -285,10 +285,8 @@ impl PipelineConfig {
         for (index, output) in outputs.iter().enumerate() {
             let path = self.output_path(index);
             violations.field(&path, output);
-            let is_taken = outputs[..index].iter().any(|other| {
-                other.path == output.path
-                    && (&other.table, other.kind) == (&output.table, output.kind)
-            });
+            // Two connections to one SQLite database would wait for each other.
+            let is_taken = outputs[..index].iter().any(|other| other.path == output.path);
             if is_taken || self.quarantine() == Some(&output.path) {
                 let message =
                     "another output, or the quarantine, has this path; choose another one";

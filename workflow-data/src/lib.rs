@@ -110,6 +110,7 @@
 //! - `max_retries` is checked, and has no effect on files and mock data.
 //! - `schedule` and `workflow.schedule` are checked. The schedule in the metadata of
 //!   `#[register_workflow]` is the one that runs a workflow.
+//! - Each output has a path of its own, so a pipeline writes one table of a SQLite database.
 //! - Files are read twice: types are found first. They must not be pipes.
 
 // Here and not in `examples`, so that those build without Arrow.

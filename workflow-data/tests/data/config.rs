@@ -133,6 +133,10 @@ fn mistakes_have_places_and_cures() {
             "source: {type: mock}\noutput: [{type: file, path: a.csv}, {type: file, path: a.csv}]",
             "another output, or the quarantine, has this path",
         ),
+        (
+            "source: {type: mock}\noutput: [{type: file, path: a.csv}, {type: parquet, path: a.csv}]",
+            "another output, or the quarantine, has this path",
+        ),
         ("source: {type: mock}\noutput: 3", "expected a map or a list of maps"),
         (
             "source: {type: mock}\noutput: {type: file, path: a.csv, mode: merge}",
