@@ -128,7 +128,7 @@ fn mistakes_have_places_and_cures() {
         ("source: {type: mock}\nschedule: {timezone: Europe/Berln}", "Europe/Berlin"),
         ("source: {type: mock}\nsurce: 1", "did you mean `source`?"),
         ("source: {type: mock}\noutput: {type: file, path: a.txt}", "add `format: csv`"),
-        ("source: {type: mock}\noutput: [{type: fiel, path: a}]", "did you mean `file`?"),
+        ("source: {type: mock}\noutput: [{type: files, path: a}]", "did you mean `file`?"),
         (
             "source: {type: mock}\noutput: [{type: file, path: a.csv}, {type: file, path: a.csv}]",
             "another output, or the quarantine, has this path",
