@@ -10,6 +10,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
+use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, NoTls};
 
 use crate::programs::{Programs, programs};
@@ -17,6 +18,7 @@ use crate::programs::{Programs, programs};
 /// A database in the cluster.
 pub struct Database {
     url: String,
+    name: String,
 }
 
 impl Database {
@@ -58,17 +60,70 @@ pub fn set_clock(url: &str, micros: i64) {
     run(url, &sql);
 }
 
-/// Creates a database for one test.
+/// Creates an empty database for one test.
 pub fn database() -> Database {
+    let create = |name: &str| format!("CREATE DATABASE {name}");
+    create_with(create).expect("a database")
+}
+
+/// A database that is filled once, and copied for each test that needs one like it.
+///
+/// ```no_run
+/// use test_postgres::Template;
+///
+/// static WITH_ORDERS: Template = Template::new(|url| {
+///     test_postgres::run(url, "CREATE TABLE orders (id BIGINT PRIMARY KEY)");
+/// });
+/// assert_eq!(WITH_ORDERS.copy().query("SELECT count(*) FROM orders"), ["0"]);
+/// ```
+pub struct Template {
+    fill: fn(&str),
+    filled: OnceLock<String>,
+}
+
+impl Template {
+    /// A database that this function fills, which gets its URL.
+    pub const fn new(fill: fn(&str)) -> Self {
+        Self { fill, filled: OnceLock::new() }
+    }
+
+    /// Creates a database for one test.
+    ///
+    /// # Panics
+    ///
+    /// Panics if a connection to the template stays open for ten seconds after it was filled.
+    pub fn copy(&self) -> Database {
+        let template = self.filled.get_or_init(|| {
+            let database = database();
+            (self.fill)(&database.url);
+            database.name
+        });
+        let create = |name: &str| format!("CREATE DATABASE {name} TEMPLATE {template}");
+        let deadline = Instant::now() + Duration::from_secs(10);
+        loop {
+            match create_with(create) {
+                Ok(database) => return database,
+                // Connections of the program end a little after their owner was dropped.
+                Err(error) if error.code() == Some(&SqlState::OBJECT_IN_USE) => {
+                    assert!(Instant::now() < deadline, "{error}");
+                    std::thread::sleep(Duration::from_millis(20));
+                }
+                Err(error) => panic!("cannot copy a database: {error}"),
+            }
+        }
+    }
+}
+
+/// Creates a database in the cluster of the test program, which is started for the first one.
+fn create_with(create: impl Fn(&str) -> String) -> Result<Database, tokio_postgres::Error> {
     static CLUSTER: OnceLock<Cluster> = OnceLock::new();
     static COUNT: AtomicU32 = AtomicU32::new(0);
     let programs = needed();
     let cluster = CLUSTER.get_or_init(|| Cluster::start_with(programs, &[]));
     let name = format!("test_{}", COUNT.fetch_add(1, Ordering::Relaxed));
-    let create = format!("CREATE DATABASE {name}");
-    with_client(&cluster.url("postgres"), async |client| client.batch_execute(&create).await)
-        .expect("a database");
-    Database { url: cluster.url(&name) }
+    let sql = create(&name);
+    with_client(&cluster.url("postgres"), async |client| client.batch_execute(&sql).await)?;
+    Ok(Database { url: cluster.url(&name), name })
 }
 
 /// A server that speaks TLS, on a port of this machine.
@@ -96,7 +151,8 @@ impl Encrypted {
 
     /// The first column of a query's result, as text.
     pub fn query(&self, sql: &str) -> Vec<String> {
-        Database { url: self.cluster.url("postgres") }.query(sql)
+        let name = "postgres".to_owned();
+        Database { url: self.cluster.url(&name), name }.query(sql)
     }
 
     /// The URL of its database, with this host name.

@@ -172,7 +172,7 @@ async fn descriptions_of_many_words(kind: Kind) {
 /// Simulates busy readers by readers that wait for a lock.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn busy_readers_do_not_block_health_checks() {
-    let database = tokio::task::spawn_blocking(crate::cluster::database).await;
+    let database = tokio::task::spawn_blocking(|| crate::MIGRATED.copy()).await;
     let database = database.expect("a database");
     let store = workflow_store::open(database.url()).await.expect("a store");
     let folder = tempfile::tempdir().expect("a folder");

@@ -28,3 +28,9 @@ mod workers;
 mod workflows;
 
 use test_postgres as cluster;
+use test_postgres::Template;
+
+/// A database with the tables of this version, which most tests begin with.
+pub(crate) static MIGRATED: Template = Template::new(|url| {
+    drop(pollster::block_on(workflow_store::open(url)).expect("a store"));
+});

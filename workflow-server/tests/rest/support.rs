@@ -12,7 +12,7 @@ use workflow_core::Engine;
 use workflow_server::{NewPassword, Server, TokenRequest};
 use workflow_store::{Catalog, NewUser, TokenScope};
 
-use crate::cluster;
+use crate::MIGRATED;
 
 /// The kind of a store.
 #[derive(Debug, Clone, Copy)]
@@ -127,7 +127,7 @@ pub(crate) async fn store(kind: Kind) -> (Arc<dyn Catalog>, tempfile::TempDir) {
     let address = match kind {
         Kind::Sqlite => format!("sqlite://{}", folder.path().join("test.db").display()),
         Kind::Postgres => {
-            let database = tokio::task::spawn_blocking(cluster::database).await;
+            let database = tokio::task::spawn_blocking(|| MIGRATED.copy()).await;
             database.expect("a database").url().to_owned()
         }
     };

@@ -37,7 +37,7 @@ async fn on_sqlite() -> Stores {
 }
 
 async fn on_postgres() -> Stores {
-    let database = cluster::database();
+    let database = crate::MIGRATED.copy();
     let url = database.url().to_owned();
     let one = Arc::new(PostgresStore::open(&url).await.expect("a store"));
     let other = Arc::new(PostgresStore::open(&url).await.expect("the same store"));

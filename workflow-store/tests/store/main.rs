@@ -19,3 +19,10 @@ mod postgres_stopped;
 mod postgres_tls;
 mod sqlite_faults;
 mod why;
+
+use test_postgres::Template;
+
+/// A database with the tables of this version, which most tests begin with.
+pub(crate) static MIGRATED: Template = Template::new(|url| {
+    drop(pollster::block_on(workflow_store::open(url)).expect("a store"));
+});

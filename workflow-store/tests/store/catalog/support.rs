@@ -120,7 +120,7 @@ pub(crate) async fn sqlite() -> Place {
 }
 
 pub(crate) async fn postgres() -> Place {
-    let database = Arc::new(test_postgres::database());
+    let database = Arc::new(crate::MIGRATED.copy());
     let store = workflow_store::open(database.url()).await.expect("a store");
     let other = workflow_store::open(database.url()).await.expect("the same");
     Place { store, other, raw: Raw::Postgres(database), _keep: Box::new(()) }
