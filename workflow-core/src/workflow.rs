@@ -1,8 +1,8 @@
 //! Workflows: trait [`Workflow`], and [`Flow`], the builder of graphs of typed jobs.
 
+mod by_path;
 mod flow;
 mod function;
-mod named;
 mod plan;
 
 use std::any::Any;
@@ -14,16 +14,17 @@ use serde_json::Value as Json;
 pub use flow::Flow;
 pub(crate) use flow::policy;
 pub use function::{FunctionWorkflow, OutputOf};
-pub(crate) mod private {
-    //! For generated code.
-
-    pub use super::named::{DrawFunction, draw_by, input_of};
-}
 pub use plan::{Plan, PlanError};
 
 use crate::definition::Metadata;
 use crate::id::WorkflowName;
 use crate::value::Type;
+
+pub(crate) mod private {
+    //! For generated code.
+
+    pub use super::by_path::{DrawFunction, draw_by, input_of};
+}
 
 /// A workflow: a named definition that can be planned and run.
 ///

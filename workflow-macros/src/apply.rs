@@ -44,7 +44,7 @@ fn job_of(function: Function, args: &JobArgs, mistake: Option<&syn::Error>) -> T
 pub(crate) fn workflow(args: TokenStream, item: TokenStream, block: Option<Block>) -> TokenStream {
     let (args, mistake) = WorkflowArgs::parse(args);
     if let Some(path) = &args.job {
-        return named(path, &args, mistake, &item);
+        return by_path(path, &args, mistake, &item);
     }
     let variants = match (fallback::variants(item.clone()), &mistake) {
         (Ok(variants), _) => variants,
@@ -120,13 +120,13 @@ fn attribute_arguments(attribute: &Attribute) -> TokenStream {
 }
 
 /// Registers the function with this path. The item with the attribute is not changed.
-fn named(
+fn by_path(
     path: &Path,
     args: &WorkflowArgs,
     mistake: Option<syn::Error>,
     item: &TokenStream,
 ) -> TokenStream {
-    let checked = validate::named(path, item, &args.options);
+    let checked = validate::by_path(path, item, &args.options);
     let entry = match mistake.map_or(checked, Err) {
         Ok(()) => expand::workflow_at(path, args, item),
         Err(error) => error.to_compile_error(),

@@ -153,7 +153,7 @@ pub(crate) fn stacked(kinds: &[Kind], job: &Attribute, options: &Options) -> syn
 }
 
 /// Checks `job = path` and the item with the attribute.
-pub(crate) fn named(path: &Path, item: &TokenStream, options: &Options) -> syn::Result<()> {
+pub(crate) fn by_path(path: &Path, item: &TokenStream, options: &Options) -> syn::Result<()> {
     if syn::parse2::<Function>(item.clone()).is_ok() {
         let message = "`job` names a function, but the attribute is on another function; remove \
                        `job`, or move the attribute to an item such as `use jobs::nightly;`";
