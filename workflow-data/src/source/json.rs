@@ -8,6 +8,8 @@ use std::path::Path;
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::Value;
+use serde_json::value::RawValue;
+use workflow_core::json;
 
 use super::table::{Columns, Guess, SAMPLE, TextTable};
 use crate::row::Reason;
@@ -35,7 +37,7 @@ const LONGEST_LINE: u64 = 64 << 20;
 /// The next object of a file.
 enum Next {
     Object(Fields),
-    /// A line that is no object.
+    /// A line that is no object, or an object that would lose something.
     Broken(String),
     End,
 }
@@ -123,7 +125,7 @@ impl JsonFile {
             if text.trim().is_empty() {
                 continue;
             }
-            return Ok(match workflow_core::json::parse(text) {
+            return Ok(match json::read(text) {
                 Ok(fields) => Next::Object(fields),
                 Err(error) => Next::Broken(format!("the line is not a JSON object: {error}")),
             });
@@ -150,9 +152,13 @@ impl JsonFile {
         }
         // This reads no byte beyond the object.
         let mut deserializer = serde_json::Deserializer::from_reader(&mut self.reader);
-        let fields = Fields::deserialize(&mut deserializer);
+        let text = Box::<RawValue>::deserialize(&mut deserializer);
+        let text = text.map_err(|_| format!("record {number} is not valid JSON"))?;
         self.read = number;
-        fields.map(Next::Object).map_err(|_| format!("record {number} is not valid JSON"))
+        Ok(match json::read(text.get()) {
+            Ok(fields) => Next::Object(fields),
+            Err(error) => Next::Broken(format!("the object cannot be read: {error}")),
+        })
     }
 
     /// The next byte that is no space, which stays.

@@ -104,6 +104,22 @@ fn broken_arrays_name_the_record() {
     }
 }
 
+/// A number that no 64 bits hold would be another one afterwards.
+#[test]
+fn numbers_that_would_change_fail_their_record() {
+    let folder = Folder::new();
+    folder.write("in.json", r#"[{"id": 1}, {"id": 123456789012345678901}]"#);
+    folder.write("in.jsonl", "{\"id\": 1}\n{\"id\": 123456789012345678901}\n");
+    for file in ["in.json", "in.jsonl"] {
+        let yaml = format!("source: {{type: file, file: {{path: '${{DIR}}/{file}'}}}}");
+        let failure = folder.failure(&yaml);
+        assert!(failure.starts_with(&format!("{file}: record 2: ")), "{failure}");
+        assert!(failure.contains("64 bits"), "{failure}");
+        let skipping = folder.run(&format!("{yaml}\nprocessing: {{on_failure: skip}}")).unwrap();
+        assert_eq!((skipping.read, skipping.skipped), (2, 1));
+    }
+}
+
 #[cfg(feature = "parquet")]
 #[test]
 fn parquet_is_read_as_it_was_written() {
