@@ -11,11 +11,13 @@ use futures::TryStreamExt as _;
 use serde::Serialize;
 use serde_json::Value as Json;
 use temporalio_client::errors::WorkflowStartError;
+use temporalio_client::tonic;
 use temporalio_client::{
     Client, UntypedWorkflowHandle, WorkflowDescribeOptions, WorkflowExecution,
     WorkflowExecutionInfo, WorkflowListOptions, WorkflowStartOptions,
 };
 use temporalio_common::UntypedWorkflow;
+use temporalio_common::data_converters::RawValue;
 use workflow_core::engine::{Engine, IntoWorkflow, LookupError};
 use workflow_core::flow_control::FlowControl;
 use workflow_core::id::RunId;
@@ -216,7 +218,8 @@ impl StartRequest {
     /// # Errors
     ///
     /// Fails if there is no such workflow, if the input does not fit, if a workflow with this ID is
-    /// running, or if the server does not accept the workflow.
+    /// running, or if the server does not accept the workflow. Fails after some seconds if the
+    /// server has no such namespace, because it notices a new one late.
     pub async fn start(self) -> Result<TemporalRun, StartError> {
         let Self { client, workflow, input, workflow_id, task_queue, priority } = self;
         let workflow = workflow.map_err(StartError::Lookup)?;
@@ -236,12 +239,14 @@ impl StartRequest {
         };
         options.static_summary = metadata.description().map(str::to_owned);
         let payloads = payload::write_input(input.as_ref());
-        let started =
-            client.client.start_workflow(UntypedWorkflow::new(name.clone()), payloads, options);
-        let handle = match started.await {
+        let handle = match client.start_in_namespace(&name, payloads, options).await {
             Ok(handle) => handle,
             Err(WorkflowStartError::AlreadyStarted { .. }) => {
                 return Err(StartError::AlreadyStarted { id });
+            }
+            Err(error) if names_unknown_namespace(&error) => {
+                let namespace = client.namespace().to_owned();
+                return Err(StartError::Namespace { workflow: name, namespace });
             }
             Err(error) => {
                 return Err(StartError::Server { workflow: name, error: Box::new(error) });
@@ -255,6 +260,39 @@ impl StartRequest {
         Ok(TemporalRun { client, workflow: name, run, id, input })
     }
 }
+
+impl TemporalClient {
+    /// Starts a workflow. The server may not know a namespace for a moment that it has.
+    async fn start_in_namespace(
+        &self,
+        workflow: &str,
+        input: RawValue,
+        options: WorkflowStartOptions,
+    ) -> Result<UntypedWorkflowHandle<Client>, WorkflowStartError> {
+        let began = Instant::now();
+        loop {
+            let workflow = UntypedWorkflow::new(workflow.to_owned());
+            let started = self.client.start_workflow(workflow, input.clone(), options.clone());
+            match started.await {
+                Err(error) if names_unknown_namespace(&error) && began.elapsed() < KNOWN_WITHIN => {
+                    tokio::time::sleep(KNOWN_PAUSE).await;
+                }
+                started => return started,
+            }
+        }
+    }
+}
+
+/// A start refers to nothing else that could be missing.
+fn names_unknown_namespace(error: &WorkflowStartError) -> bool {
+    matches!(error, WorkflowStartError::Rpc(status) if status.code() == tonic::Code::NotFound)
+}
+
+/// How long a namespace is tried that the server does not know, and how often. Each of its
+/// services keeps a copy of the namespaces, and remembers for a second that one is not there. A
+/// namespace that had been in use for seconds was seen missing under load.
+const KNOWN_WITHIN: Duration = Duration::from_secs(4);
+const KNOWN_PAUSE: Duration = Duration::from_millis(1100);
 
 /// Checks that a workflow accepts an input and can be planned, before Temporal has it.
 pub(crate) fn check(workflow: &dyn Workflow, input: Option<&Json>) -> Result<(), StartError> {

@@ -54,6 +54,17 @@ pub enum StartError {
         /// The workflow ID.
         id: String,
     },
+    /// The server has no such namespace.
+    #[error(
+        "cannot start workflow `{workflow}`: Temporal has no namespace `{namespace}`; check the \
+         name, or create it with `temporal operator namespace create {namespace}`"
+    )]
+    Namespace {
+        /// The workflow.
+        workflow: String,
+        /// The namespace.
+        namespace: String,
+    },
     /// The server did not accept the workflow.
     #[error("Temporal did not start workflow `{workflow}`")]
     Server {

@@ -4,9 +4,9 @@ use std::sync::Mutex;
 
 use workflow_core::job::{JobErrorKind, TimeoutKind, closure};
 use workflow_core::prelude::*;
-use workflow_temporal::{CallError, StartError};
+use workflow_temporal::{CallError, StartError, TemporalClient};
 
-use crate::support::{Rate, client};
+use crate::support::{Rate, client, options};
 
 #[job]
 async fn numbers(count: usize) -> Vec<u64> {
@@ -319,4 +319,30 @@ async fn what_does_not_fit_is_refused_before_it_starts() {
     assert_eq!(client.find(&id).await.expect("it is there").id(), first.id());
     first.cancel().await.expect("it is running");
     assert!(matches!(client.find("nothing").await.map(drop), Err(CallError::NotFound)));
+}
+
+#[tokio::test]
+async fn a_start_waits_for_a_namespace_that_was_just_created() {
+    let client = |namespace| async move {
+        TemporalClient::connect(&options().namespace(namespace)).await.expect("it connects")
+    };
+    let missing = client("missing").await;
+    let error = missing.run("question").start().await.map(drop).expect_err("there is none");
+    let cure = "temporal operator namespace create missing";
+    assert!(error.to_string().contains(cure), "{error}");
+
+    let late = client("late").await;
+    // Now the server remembers that there is none.
+    let (run, created) = tokio::join!(late.run("question").start(), create_namespace("late"));
+    assert!(created, "it is created");
+    run.expect("it starts").cancel().await.expect("it is running");
+}
+
+async fn create_namespace(name: &str) -> bool {
+    let program = test_temporal::program().expect("Temporal is there");
+    let mut command = std::process::Command::new(program);
+    command.args(["operator", "namespace", "create", name, "--address"]);
+    command.arg(test_temporal::server().address());
+    let created = tokio::task::spawn_blocking(move || command.output());
+    created.await.expect("no panic").expect("a process").status.success()
 }
