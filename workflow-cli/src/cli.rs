@@ -13,6 +13,8 @@ use crate::commands::completions::CompletionsArguments;
 use crate::commands::config::ConfigArguments;
 use crate::commands::list::ListArguments;
 use crate::commands::maintenance::{MigrateArguments, PruneArguments};
+#[cfg(feature = "new")]
+use crate::commands::new::NewArguments;
 use crate::commands::plan::PlanArguments;
 use crate::commands::recover::RecoverArguments;
 use crate::commands::run::RunArguments;
@@ -21,6 +23,8 @@ use crate::commands::schedules::SchedulesArguments;
 #[cfg(feature = "serve")]
 use crate::commands::serve::ServeArguments;
 use crate::commands::stats::StatsArguments;
+#[cfg(feature = "new")]
+use crate::commands::test::TestArguments;
 use crate::commands::trigger;
 use crate::commands::trigger::TriggerArguments;
 use crate::commands::validate::ValidateArguments;
@@ -44,6 +48,7 @@ pub(crate) struct Arguments {
 
 const EXAMPLES: &str = "\
 Examples:
+  workflow new sales                       make a data workflow from a template
   workflow list                            list registered workflows
   workflow validate etl.yaml               check a workflow file
   workflow plan etl.yaml                   show which jobs would run, in what order
@@ -62,6 +67,10 @@ Exit codes:
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    #[cfg(feature = "new")]
+    New(NewArguments),
+    #[cfg(feature = "new")]
+    Test(TestArguments),
     Run(RunArguments),
     Trigger(TriggerArguments),
     Plan(PlanArguments),
@@ -115,6 +124,8 @@ impl Command {
             | Self::List(_)
             | Self::Config(_)
             | Self::Completions(_) => return,
+            #[cfg(feature = "new")]
+            Self::New(_) | Self::Test(_) => return,
         };
         store.host = Some(host);
     }

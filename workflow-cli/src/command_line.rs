@@ -16,6 +16,10 @@ use crate::commands::{
     completions, config, list, maintenance, plan, recover, run, runs, schedules, stats, trigger,
     validate, worker, workers, workflows,
 };
+#[cfg(feature = "new")]
+use crate::commands::{new, test};
+#[cfg(feature = "new")]
+use crate::delegate::to_project;
 use crate::failure::{Failure, Outcome};
 use crate::logging::DefaultLevel;
 use crate::output;
@@ -51,12 +55,20 @@ pub struct CommandLine {
     arguments: Vec<OsString>,
     store: Option<Arc<dyn Catalog>>,
     presets: Option<String>,
+    #[cfg(feature = "new")]
+    delegates: bool,
 }
 
 impl CommandLine {
     /// Creates a command line with the arguments of this process, no store and no presets.
     pub fn new() -> Self {
-        Self { arguments: std::env::args_os().collect(), store: None, presets: None }
+        Self {
+            arguments: std::env::args_os().collect(),
+            store: None,
+            presets: None,
+            #[cfg(feature = "new")]
+            delegates: false,
+        }
     }
 
     /// Sets the arguments. The first one is the name of the program. Default: the arguments of the
@@ -84,6 +96,19 @@ impl CommandLine {
         self
     }
 
+    /// Hands commands to the program of the Cargo project around the working directory, if a manifest
+    /// names one: what the binary `workflow` does, which has no registered workflows itself.
+    /// `new`, `test`, `validate` and `completions` are not handed on.
+    ///
+    /// The manifest, in the working directory or above it, has the name of a package in
+    /// `package.metadata.workflow.host` or `workspace.metadata.workflow.host`. `cargo run` builds
+    /// and runs it, so its author is trusted.
+    #[cfg(feature = "new")]
+    pub fn delegate_to_project(mut self) -> Self {
+        self.delegates = true;
+        self
+    }
+
     /// Runs the command that the arguments name, and returns its exit code.
     ///
     /// As process 1 of a container, starts the program again as a child process with the arguments
@@ -98,6 +123,12 @@ impl CommandLine {
         let parsed = parse(&program, &self.arguments);
         match parsed {
             Ok(mut arguments) => {
+                #[cfg(feature = "new")]
+                if self.delegates
+                    && let Some(code) = to_project(&arguments.command, &self.arguments)
+                {
+                    return code;
+                }
                 if let Some(store) = self.store {
                     arguments.command.set_store(HostStore(store));
                 }
@@ -127,6 +158,10 @@ fn dispatch(arguments: Arguments, program: &str) -> Result<Outcome, Failure> {
     output::set_color(arguments.color);
     arguments.log.init(default_level(&arguments.command))?;
     match arguments.command {
+        #[cfg(feature = "new")]
+        Command::New(args) => new::new(&args),
+        #[cfg(feature = "new")]
+        Command::Test(args) => test::test(&args),
         Command::Run(args) => run::run(&args),
         Command::Trigger(args) => trigger::trigger(&args),
         Command::Plan(args) => plan::plan(&args),

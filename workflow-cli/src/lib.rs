@@ -42,6 +42,7 @@
 //!
 //! - `tokio` (default): runs jobs inside a tokio runtime.
 //! - `serve` (default): adds the commands `serve`, `user` and `token`.
+//! - `new` (default): adds the commands `new` and `test`.
 //! - `temporal`: adds `--backend temporal://host:port/namespace` to `worker`, `trigger` and `runs`.
 //! - `schema`: shows the JSON Schema of inputs that implement `schemars::JsonSchema`.
 
@@ -49,14 +50,20 @@ mod args;
 mod cli;
 mod command_line;
 mod commands;
+#[cfg(feature = "new")]
+mod delegate;
 mod failure;
 #[cfg(unix)]
 mod init;
 mod interrupt;
 mod logging;
 mod output;
+#[cfg(feature = "new")]
+mod project;
 mod render;
 mod runtime;
+#[cfg(feature = "new")]
+mod scaffold;
 mod session;
 
 pub use command_line::{CommandLine, main};

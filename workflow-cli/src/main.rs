@@ -3,5 +3,8 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    workflow_cli::main()
+    let command_line = workflow_cli::CommandLine::new();
+    #[cfg(feature = "new")]
+    let command_line = command_line.delegate_to_project();
+    command_line.run()
 }

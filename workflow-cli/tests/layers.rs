@@ -4,7 +4,7 @@
 mod support;
 
 /// All modules, from the base to the top.
-const ORDER: [&str; 12] = [
+const ORDER: [&str; 15] = [
     "init",
     "failure",
     "output",
@@ -14,7 +14,10 @@ const ORDER: [&str; 12] = [
     "args",
     "interrupt",
     "session",
+    "scaffold",
+    "project",
     "commands",
     "cli",
+    "delegate",
     "command_line",
 ];

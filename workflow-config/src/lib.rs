@@ -63,7 +63,8 @@
 //!
 //! The first of these that exists: the file or the folders of a [`Loader`]; the folders of
 //! `WORKFLOW_CONFIG_DIR`; `workflows/<name>/config.yaml` in the working directory; `config.yaml`
-//! beside the source of the registered function. These folders contain a folder for each workflow.
+//! beside the source of the registered function; `config.yaml` in the folder of its package, if
+//! that folder has the name of the workflow. The first three contain a folder for each workflow.
 //! The file may also end in `.yml`, `.json` or `.json5`.
 //!
 //! # Variables

@@ -76,7 +76,7 @@ impl Search<'_> {
         }
         let mut folders: Vec<_> = self.roots().into_iter().map(|root| root.join(name)).collect();
         match registry::get(name) {
-            Ok(entry) => folders.extend(folder_of_source(entry.location().file)),
+            Ok(entry) => folders.extend(folders_of_source(entry.location().file, name)),
             Err(RegistryError::Unknown { .. }) => {}
             Err(error) => return Err(ConfigError::Registry(error)),
         }
@@ -104,7 +104,7 @@ impl Search<'_> {
             }
         }
         for entry in registry::list().map_err(ConfigError::Registry)? {
-            if let Some(folder) = folder_of_source(entry.location().file) {
+            for folder in folders_of_source(entry.location().file, entry.name()) {
                 add(&mut found, entry.name(), &folder)?;
             }
         }
@@ -188,6 +188,25 @@ fn entries_in(folder: &Path) -> Result<Vec<PathBuf>, ConfigError> {
     })
 }
 
+/// The folders that a source file speaks for: its own, and that of its package if the package has
+/// the name of the workflow.
+fn folders_of_source(file: &str, workflow: &str) -> Vec<PathBuf> {
+    let Some(own) = folder_of_source(file) else { return Vec::new() };
+    let package = package_above(&own).filter(|package| {
+        let name = std::path::absolute(package).ok();
+        let name = name.as_deref().and_then(Path::file_name).and_then(|name| name.to_str());
+        name.is_some_and(|name| name.replace('-', "_") == workflow.replace('-', "_"))
+    });
+    let package = package.map(Path::to_owned);
+    [own].into_iter().chain(package).collect()
+}
+
+/// The folder that contains `src`.
+fn package_above(folder: &Path) -> Option<&Path> {
+    let src = folder.ancestors().find(|folder| folder.file_name().is_some_and(|it| it == "src"))?;
+    src.parent()
+}
+
 /// The folder of a source file, if it exists. The compiler names files relative to the folder in
 /// which it was started, which is the working directory or one above it.
 fn folder_of_source(file: &str) -> Option<PathBuf> {
@@ -210,6 +229,15 @@ mod tests {
         for name in ["daily etl", "etl.v2", "..etl", "é"] {
             assert!(is_component(name), "{name}");
         }
+    }
+
+    #[test]
+    fn a_package_that_is_named_as_the_workflow_is_searched_too() {
+        let own = folder_of_source(file!()).expect("the tests run below the workspace");
+        assert_eq!(folders_of_source(file!(), "prices"), std::slice::from_ref(&own));
+        let package = package_above(&own).expect("it is in `src`").to_owned();
+        assert!(package.join("Cargo.toml").is_file());
+        assert_eq!(folders_of_source(file!(), "workflow_config"), [own, package]);
     }
 
     #[test]

@@ -21,21 +21,33 @@ impl Pipeline {
         Self::builder(config).build()
     }
 
-    /// Builds a pipeline with stages of the host, or another clock.
+    /// Builds a pipeline with a source or stages of the host, or another clock.
     pub fn builder(config: &Config) -> PipelineBuilder {
-        PipelineBuilder { config: config.clone(), stages: Stages::new(), clock: Clock::system() }
+        PipelineBuilder {
+            config: config.clone(),
+            source: None,
+            stages: Stages::new(),
+            clock: Clock::system(),
+        }
     }
 }
 
-/// Builds a [`Pipeline`] with stages of the host, or another clock.
-#[derive(Debug)]
+/// Builds a [`Pipeline`] with a source or stages of the host, or another clock.
 pub struct PipelineBuilder {
     config: Config,
+    source: Option<Box<dyn Source>>,
     stages: Stages,
     clock: Clock,
 }
 
 impl PipelineBuilder {
+    /// Sets a source of the host, which is read in place of the one that the configuration
+    /// describes. Default: none.
+    #[must_use]
+    pub fn source(self, source: Box<dyn Source>) -> Self {
+        Self { source: Some(source), ..self }
+    }
+
     /// Sets the stages that the configuration may name. Default: the built-in ones.
     #[must_use]
     pub fn stages(self, stages: Stages) -> Self {
@@ -48,6 +60,27 @@ impl PipelineBuilder {
         Self { clock, ..self }
     }
 
+    /// Opens the source that the configuration describes, to read it without stages and sinks.
+    ///
+    /// ```
+    /// # use serde_json::json;
+    /// # use workflow_config::Config;
+    /// use workflow_data::{OnFailure, Pipeline, Rejects};
+    ///
+    /// let config = Config::from_json("orders", json!({ "source": { "type": "mock" } }))?;
+    /// let mut source = Pipeline::builder(&config).open_source()?;
+    /// let batch = source.next(&mut Rejects::new(OnFailure::Fail))?.expect("records");
+    /// assert_eq!(batch.len(), 100);
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Fails when the configuration is invalid, with file, line and column.
+    pub fn open_source(&self) -> Result<Box<dyn Source>, PipelineError> {
+        Ok(self.configured_source(&self.config.read()?)?)
+    }
+
     /// Checks the configuration, finds the files of the source, and makes all stages and sinks.
     /// Nothing is read or written yet.
     ///
@@ -55,10 +88,13 @@ impl PipelineBuilder {
     ///
     /// Fails when the configuration is invalid, names a stage that does not exist, or needs what
     /// this program does not have; with file, line and column.
-    pub fn build(self) -> Result<Pipeline, PipelineError> {
+    pub fn build(mut self) -> Result<Pipeline, PipelineError> {
         let sections: PipelineConfig = self.config.read()?;
         warn_of_schedules(&sections);
-        let source = self.source(&sections)?;
+        let source = match self.source.take() {
+            Some(source) => source,
+            None => self.configured_source(&sections)?,
+        };
         let stages = self.make_stages(&sections)?;
         let sinks = self.sinks(&sections)?;
         let label = sections.source().map(|source| source.label().to_owned()).unwrap_or_default();
@@ -69,7 +105,7 @@ impl PipelineBuilder {
         Ok(Pipeline { label, source, stages, sinks, rejects, clock: self.clock })
     }
 
-    fn source(&self, sections: &PipelineConfig) -> Result<Box<dyn Source>, ConfigError> {
+    fn configured_source(&self, sections: &PipelineConfig) -> Result<Box<dyn Source>, ConfigError> {
         let path = sections.source_path();
         let fail =
             |field: &str, message: &str| self.config.error_at(&format!("{path}.{field}"), message);
@@ -148,6 +184,17 @@ impl PipelineBuilder {
             tracing::warn!("the pipeline has no `output`, so its records are read and not written");
         }
         Ok(sinks)
+    }
+}
+
+impl std::fmt::Debug for PipelineBuilder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("PipelineBuilder")
+            .field("config", &self.config)
+            .field("has_source", &self.source.is_some())
+            .field("stages", &self.stages)
+            .field("clock", &self.clock)
+            .finish()
     }
 }
 

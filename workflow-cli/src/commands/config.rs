@@ -13,8 +13,9 @@ use crate::output::{self, SUCCESS, styled};
 /// List, show and check the configurations of workflows
 ///
 /// A configuration is a `config.yaml`, with an optional file per profile next to it, in a directory
-/// named like the workflow. Directories are searched in WORKFLOW_CONFIG_DIR, in `workflows`, and
-/// next to the source of the registered function. WORKFLOW_<NAME>__<KEY>__<KEY> overrides a value.
+/// named like the workflow. Directories are searched in WORKFLOW_CONFIG_DIR, in `workflows`, next to
+/// the source of the registered function, and in the directory of its package, if that is named like
+/// the workflow. WORKFLOW_<NAME>__<KEY>__<KEY> overrides a value.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct ConfigArguments {

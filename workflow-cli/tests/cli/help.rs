@@ -12,6 +12,8 @@ fn help_of_everything() {
     Usage: workflow [OPTIONS] <COMMAND>
 
     Commands:
+      new          Make a new workflow from a template
+      test         Run the tests of a workflow
       run          Run a workflow and report the result [alias: execute]
       trigger      Queue a run of a workflow for the workers
       plan         Show which jobs would run, in what order, without running them
@@ -43,6 +45,7 @@ fn help_of_everything() {
       -V, --version              Print version
 
     Examples:
+      workflow new sales                       make a data workflow from a template
       workflow list                            list registered workflows
       workflow validate etl.yaml               check a workflow file
       workflow plan etl.yaml                   show which jobs would run, in what order
@@ -335,8 +338,9 @@ fn help_of_everything() {
     List, show and check the configurations of workflows
 
     A configuration is a `config.yaml`, with an optional file per profile next to it, in a directory
-    named like the workflow. Directories are searched in WORKFLOW_CONFIG_DIR, in `workflows`, and next
-    to the source of the registered function. WORKFLOW_<NAME>__<KEY>__<KEY> overrides a value.
+    named like the workflow. Directories are searched in WORKFLOW_CONFIG_DIR, in `workflows`, next to
+    the source of the registered function, and in the directory of its package, if that is named like
+    the workflow. WORKFLOW_<NAME>__<KEY>__<KEY> overrides a value.
 
     Usage: workflow config [OPTIONS] <COMMAND>
 

@@ -11,6 +11,7 @@ mod host_store;
 mod job_queues;
 #[cfg(target_os = "linux")]
 mod live;
+mod new;
 mod persistence;
 mod postgres;
 #[cfg(target_os = "linux")]

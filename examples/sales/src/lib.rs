@@ -1,0 +1,6 @@
+//! The data workflow `sales`: reads records, cleans them, and writes a table.
+
+pub mod assets;
+pub mod ingestion;
+pub mod transform;
+pub mod workflow;

@@ -1,0 +1,46 @@
+//! The workflow: how it is registered, and what its jobs compute.
+
+use sales::ingestion::NAME;
+use sales::workflow::{self, load};
+use workflow_config::Loader;
+use workflow_core::Engine;
+use workflow_core::registry;
+use workflow_data::{PipelineError, Summary};
+
+#[test]
+fn it_is_registered_with_its_schedule() {
+    let entry = registry::get(NAME).expect("it is linked");
+    let metadata = entry.metadata();
+    assert_eq!(metadata.schedule(), Some("0 3 * * *"));
+    assert!(metadata.description().is_some());
+}
+
+#[test]
+fn it_loads_the_table() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("table.parquet");
+    let table = path.clone();
+    // In place of the job, with the configuration of the tests.
+    let load = load::replaced_by(move || {
+        let loader = Loader::new()
+            .profile("test")
+            .set("processing.on_failure", "skip")
+            .set("output.path", table.to_str());
+        workflow::run(&loader.open(NAME)?, || false)
+    });
+    let report = Engine::builder().replace(load).build().run(NAME).wait().expect("it completes");
+    let summary = report.output::<Summary>().expect("a summary");
+    assert_eq!((summary.read, summary.written), (100, summary.metadata.record_count));
+    assert!(path.is_file());
+}
+
+#[test]
+fn a_cancelled_load_writes_nothing() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("table.parquet");
+    let loader = Loader::new().profile("test").set("output.path", path.to_str());
+    let config = loader.open(NAME).expect("config.yaml can be read");
+    let error = workflow::run(&config, || true).expect_err("it is cancelled");
+    assert!(matches!(error, PipelineError::Cancelled { .. }), "{error}");
+    assert!(!path.exists());
+}

@@ -1,0 +1,3 @@
+//! The workflow `{{ crate_name }}`.
+
+pub mod workflow;
