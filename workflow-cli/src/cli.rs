@@ -72,6 +72,8 @@ pub(crate) enum Command {
     #[cfg(feature = "new")]
     Test(TestArguments),
     Run(RunArguments),
+    #[command(subcommand, hide = true)]
+    Workflow(WorkflowCommand),
     Trigger(TriggerArguments),
     Plan(PlanArguments),
     Validate(ValidateArguments),
@@ -95,11 +97,17 @@ pub(crate) enum Command {
     Completions(CompletionsArguments),
 }
 
+/// `workflow run NAME`, as some people write it after the name of the program
+#[derive(Debug, Subcommand)]
+pub(crate) enum WorkflowCommand {
+    Run(RunArguments),
+}
+
 impl Command {
     /// Sets the store that is used without `--db`.
     pub(crate) fn set_store(&mut self, host: HostStore) {
         let store = match self {
-            Self::Run(args) => {
+            Self::Run(args) | Self::Workflow(WorkflowCommand::Run(args)) => {
                 args.persistence.host = Some(host);
                 return;
             }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use workflow_store::Catalog;
 
 use crate::args::HostStore;
-use crate::cli::{Arguments, Command, command, parse, program_name};
+use crate::cli::{Arguments, Command, WorkflowCommand, command, parse, program_name};
 #[cfg(feature = "serve")]
 use crate::commands::{accounts, serve};
 use crate::commands::{
@@ -162,7 +162,7 @@ fn dispatch(arguments: Arguments, program: &str) -> Result<Outcome, Failure> {
         Command::New(args) => new::new(&args),
         #[cfg(feature = "new")]
         Command::Test(args) => test::test(&args),
-        Command::Run(args) => run::run(&args),
+        Command::Run(args) | Command::Workflow(WorkflowCommand::Run(args)) => run::run(&args),
         Command::Trigger(args) => trigger::trigger(&args),
         Command::Plan(args) => plan::plan(&args),
         Command::Validate(args) => validate::validate(&args),

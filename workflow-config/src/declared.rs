@@ -1,7 +1,7 @@
 //! Declared types of configurations, for checks without running the workflow.
 
 use std::any::TypeId;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{PoisonError, RwLock};
 
 use serde::de::DeserializeOwned;
@@ -11,26 +11,54 @@ use workflow_files::document::Diagnostics;
 
 type Check = fn(&Config) -> Result<(), ConfigError>;
 
+/// A declaration that is linked into the program, made by [`declare!`](crate::declare!).
+pub struct Declaration {
+    name: &'static str,
+    type_id: fn() -> TypeId,
+    check: Check,
+}
+
+inventory::collect!(Declaration);
+
+impl Declaration {
+    /// Declares that the configuration of this name is read as `T`.
+    pub const fn new<T: DeserializeOwned + Rules + 'static>(name: &'static str) -> Self {
+        Self { name, type_id: TypeId::of::<T>, check: read::<T> }
+    }
+}
+
+fn read<T: DeserializeOwned + Rules>(config: &Config) -> Result<(), ConfigError> {
+    config.read::<T>().map(drop)
+}
+
 static DECLARED: RwLock<BTreeMap<String, BTreeMap<TypeId, Check>>> = RwLock::new(BTreeMap::new());
 
 pub(super) fn declare<T: DeserializeOwned + Rules + 'static>(name: &str) {
-    let check: Check = |config| config.read::<T>().map(drop);
     let mut declared = DECLARED.write().unwrap_or_else(PoisonError::into_inner);
-    declared.entry(name.to_owned()).or_default().insert(TypeId::of::<T>(), check);
+    declared.entry(name.to_owned()).or_default().insert(TypeId::of::<T>(), read::<T>);
+}
+
+/// The names with declared types, sorted.
+pub(super) fn names() -> BTreeSet<String> {
+    let linked = inventory::iter::<Declaration>().map(|linked| linked.name.to_owned());
+    let declared = DECLARED.read().unwrap_or_else(PoisonError::into_inner);
+    declared.keys().cloned().chain(linked).collect()
+}
+
+/// The checks of all types that are declared for a name.
+fn checks(name: &str) -> impl Iterator<Item = Check> {
+    let linked = inventory::iter::<Declaration>().filter(|linked| linked.name == name);
+    let mut checks: BTreeMap<_, _> =
+        linked.map(|linked| ((linked.type_id)(), linked.check)).collect();
+    let declared = DECLARED.read().unwrap_or_else(PoisonError::into_inner);
+    checks.extend(declared.get(name).into_iter().flatten().map(|(id, check)| (*id, *check)));
+    checks.into_values()
 }
 
 /// Reads the configuration as each of its declared types.
 pub(super) fn check(config: &Config) -> Result<(), ConfigError> {
-    let checks: Vec<Check> = {
-        let declared = DECLARED.read().unwrap_or_else(PoisonError::into_inner);
-        declared
-            .get(config.name())
-            .into_iter()
-            .flat_map(|checks| checks.values().copied())
-            .collect()
-    };
     let mut problems = Diagnostics::default();
-    for check in checks {
+    for check in checks(config.name()) {
         match check(config) {
             Ok(()) => {}
             Err(ConfigError::Invalid { problems: found, .. }) => problems.append(found),

@@ -183,6 +183,46 @@ pub fn declare<T: DeserializeOwned + Rules + 'static>(name: &str) {
     declared::declare::<T>(name);
 }
 
+/// Checks every configuration for which a type is [declared](declare), as a host does when it
+/// starts. The commands `serve` and `worker` of `workflow-cli` do so.
+///
+/// # Errors
+///
+/// Fails with the problems of all of them, sorted by name.
+pub fn validate_declared() -> Result<(), Vec<ConfigError>> {
+    LOADER.validate_declared()
+}
+
+/// Declares, where it is linked, that the configuration of a workflow is read as a type. The
+/// function [`declare`](fn@declare) does the same when it is called.
+///
+/// ```
+/// #[derive(serde::Deserialize)]
+/// struct Prices {
+///     currency: String,
+/// }
+///
+/// impl workflow_config::Rules for Prices {}
+///
+/// workflow_config::declare!("prices", Prices);
+/// # fn main() {}
+/// ```
+#[macro_export]
+macro_rules! declare {
+    ($name:expr, $type:ty) => {
+        $crate::__private::submit! {
+            $crate::__private::Declaration::new::<$type>($name)
+        }
+    };
+}
+
+/// For the code of [`declare!`].
+#[doc(hidden)]
+pub mod __private {
+    pub use crate::declared::Declaration;
+    pub use inventory::submit;
+}
+
 /// Escapes a text for a file: each `${` becomes `$${`.
 ///
 /// ```

@@ -190,6 +190,18 @@ impl Loader {
         Ok(config)
     }
 
+    /// Checks every configuration for which a type is [declared](super::declare), as a host does
+    /// when it starts. One that is missing is a problem, too.
+    ///
+    /// # Errors
+    ///
+    /// Fails with the problems of all of them, sorted by name.
+    pub fn validate_declared(&self) -> Result<(), Vec<ConfigError>> {
+        let checked = declared::names().into_iter().map(|name| self.validate(&name));
+        let problems: Vec<_> = checked.filter_map(Result::err).collect();
+        if problems.is_empty() { Ok(()) } else { Err(problems) }
+    }
+
     fn variables(&self) -> Environment {
         self.environment.clone().unwrap_or_else(Environment::of_process)
     }

@@ -44,3 +44,11 @@ fn a_cancelled_load_writes_nothing() {
     assert!(matches!(error, PipelineError::Cancelled { .. }), "{error}");
     assert!(!path.exists());
 }
+
+#[test]
+fn a_wrong_configuration_is_found_before_a_run() {
+    workflow_config::validate(NAME).expect("config.yaml is valid");
+    let wrong = Loader::new().set("processing.batch_size", 0).set("source.type", "paper");
+    let error = wrong.validate(NAME).map(drop).expect_err("there is no such source").to_string();
+    assert!(error.contains("source.type"), "{error}");
+}

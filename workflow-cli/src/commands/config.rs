@@ -91,6 +91,16 @@ struct ValidateArguments {
     names: Vec<String>,
 }
 
+/// Checks the configurations of this program's workflows, before it serves them.
+pub(super) fn validate_declared() -> Result<(), Failure> {
+    let Err(mut problems) = workflow_config::validate_declared() else { return Ok(()) };
+    let last = problems.pop();
+    for problem in problems {
+        output::failure(&Failure::Config(problem));
+    }
+    last.map_or(Ok(()), |last| Err(Failure::Config(last)))
+}
+
 pub(crate) fn config(args: &ConfigArguments) -> Result<Outcome, Failure> {
     let mut loader = Loader::new();
     for dir in &args.dir {

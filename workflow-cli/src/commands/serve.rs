@@ -74,6 +74,7 @@ Exit codes:
   0 stopped by a signal, 1 the server failed, 2 invalid usage or input";
 
 pub(crate) fn serve(args: &ServeArguments) -> Result<Outcome, Failure> {
+    super::config::validate_declared()?;
     #[cfg(feature = "temporal")]
     if let Some(options) = args.backend.temporal() {
         // The store in memory is a copy of the runs of Temporal.

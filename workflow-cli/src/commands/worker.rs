@@ -112,6 +112,7 @@ struct PresetFile {
 }
 
 pub(crate) fn worker(args: &WorkerArguments) -> Result<Outcome, Failure> {
+    super::config::validate_declared()?;
     let preset = args.preset()?;
     let builder = session::engine_builder(Path::new(RUNS_DIR));
     if args.dry_run {

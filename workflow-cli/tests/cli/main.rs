@@ -3,6 +3,7 @@
 mod support;
 
 mod commands;
+mod configured;
 mod control_codes;
 mod external_writer;
 mod files;

@@ -110,3 +110,18 @@ fn declared_types_are_validated() {
 struct Lists(#[expect(dead_code, reason = "only its type matters")] BTreeMap<String, Vec<u8>>);
 
 impl Rules for Lists {}
+
+workflow_config::declare!("config_is_declared_where_linked", Lists);
+
+#[test]
+fn types_that_are_declared_where_they_are_linked_are_validated() {
+    let name = "config_is_declared_where_linked";
+    let problems = Folder::new("declared_where_linked").loader().validate_declared();
+    let texts: Vec<_> = problems.expect_err("no file").iter().map(ToString::to_string).collect();
+    assert!(texts.iter().any(|text| text.contains(name)), "{texts:?}");
+
+    let folder = Folder::new("declared_where_linked")
+        .file(&format!("{name}/config.yaml"), "a: [1]\nb: [300]\n");
+    let error = folder.loader().validate(name).expect_err("no byte");
+    assert!(error.to_string().contains("config.yaml:2:5"), "{error}");
+}

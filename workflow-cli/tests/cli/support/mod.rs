@@ -69,12 +69,18 @@ pub(crate) fn process_in(folder: &Path, args: &[&str]) -> Command {
     command
 }
 
-/// The example `host`, built by cargo next to this test.
+/// The example `host`.
 pub(crate) fn host_binary() -> PathBuf {
+    example("host")
+}
+
+/// An example, built by cargo next to this test.
+pub(crate) fn example(name: &str) -> PathBuf {
     let test = std::env::current_exe().expect("this test has a path");
     let profile = test.parent().and_then(Path::parent).expect("target/<profile>/deps/<test>");
-    let path = profile.join("examples/host").with_extension(std::env::consts::EXE_EXTENSION);
-    assert!(path.exists(), "build it with `cargo build -p workflow-cli --example host`");
+    let path = profile.join("examples").join(name);
+    let path = path.with_extension(std::env::consts::EXE_EXTENSION);
+    assert!(path.exists(), "build it with `cargo build -p workflow-cli --example {name}`");
     path
 }
 
