@@ -1,5 +1,7 @@
 //! What happens with records that fail: they stop the pipeline, are skipped, or are quarantined.
 
+mod failures;
+
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -7,6 +9,8 @@ use crate::config::OnFailure;
 use crate::row::{FailedRow, RowError};
 use crate::staged::{StagedFile, Start};
 use crate::text::io_reason;
+
+pub(crate) use failures::Failures;
 
 /// Takes records that fail, and does with them what the policy says.
 ///

@@ -11,15 +11,15 @@ mod validation;
 use std::collections::BTreeMap;
 use std::fmt;
 
-use arrow_array::{BooleanArray, RecordBatch};
+use arrow_array::RecordBatch;
 use arrow_schema::ArrowError;
 use serde::de::DeserializeOwned;
 use workflow_config::{Config, ConfigError};
 
 use crate::batch::Batch;
 use crate::clock::Clock;
-use crate::policy::{RejectError, Rejects};
-use crate::row::{FailedRow, Reason};
+use crate::policy::{Failures, RejectError, Rejects};
+use crate::row::FailedRow;
 use crate::{text, value};
 
 /// What happens with each batch between the source and the sinks.
@@ -206,20 +206,15 @@ fn column(records: &RecordBatch, name: &str) -> Result<usize, StageError> {
     })
 }
 
-/// Rejects records, and keeps the others. The reasons are sorted by the index of the record.
+/// Rejects records, and keeps the others.
 fn reject_rows(
     batch: Batch,
-    failures: BTreeMap<usize, Vec<Reason>>,
-    mut reject: impl FnMut(FailedRow) -> Result<(), RejectError>,
+    failures: Failures,
+    reject: impl FnMut(FailedRow) -> Result<(), RejectError>,
 ) -> Result<Batch, StageError> {
     if failures.is_empty() {
         return Ok(batch);
     }
-    let keep: BooleanArray =
-        (0..batch.len()).map(|row| Some(!failures.contains_key(&row))).collect();
-    for (row, reasons) in failures {
-        let values = value::row(batch.records(), row);
-        reject(FailedRow::new(batch.position(row), reasons, values))?;
-    }
-    Ok(batch.filter(&keep)?)
+    let stays = failures.reject(&batch, batch.records(), reject)?;
+    Ok(batch.filter(&stays)?)
 }

@@ -1,18 +1,17 @@
 //! Records as text, which become a typed batch. Values that do not fit their types are found here.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow_array::builder::StringBuilder;
-use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch};
+use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::{ArrowError, Field, Schema, SchemaRef};
 
 use super::SourceError;
 use crate::batch::{Batch, BatchMetadata};
 use crate::config::FileSource;
-use crate::policy::Rejects;
-use crate::row::{FailedRow, Reason};
-use crate::value::{self, ColumnType};
+use crate::policy::{Failures, Rejects};
+use crate::row::Reason;
+use crate::value::ColumnType;
 
 /// How many records types are found from.
 pub(super) const SAMPLE: usize = 1_000;
@@ -56,10 +55,18 @@ impl Columns {
     }
 
     pub(super) fn schema(&self) -> SchemaRef {
-        let fields = self.names.iter().zip(&self.types);
-        let fields = fields.map(|(name, kind)| Field::new(name, kind.data_type(), true));
-        Arc::new(Schema::new(fields.collect::<Vec<_>>()))
+        schema(self.names.iter().zip(self.types.iter().copied()))
     }
+
+    /// The columns before their conversion.
+    fn text_schema(&self) -> SchemaRef {
+        schema(self.names.iter().map(|name| (name, ColumnType::Text)))
+    }
+}
+
+fn schema<'n>(columns: impl Iterator<Item = (&'n String, ColumnType)>) -> SchemaRef {
+    let fields = columns.map(|(name, kind)| Field::new(name, kind.data_type(), true));
+    Arc::new(Schema::new(fields.collect::<Vec<_>>()))
 }
 
 /// Records as text, column by column.
@@ -67,14 +74,13 @@ pub(super) struct TextTable<'c> {
     columns: &'c Columns,
     cells: Vec<StringBuilder>,
     rows: usize,
-    /// What is wrong with a record, by its row.
-    failures: BTreeMap<usize, Vec<Reason>>,
+    failures: Failures,
 }
 
 impl<'c> TextTable<'c> {
     pub(super) fn new(columns: &'c Columns) -> Self {
         let cells = columns.names.iter().map(|_| StringBuilder::new()).collect();
-        Self { columns, cells, rows: 0, failures: BTreeMap::new() }
+        Self { columns, cells, rows: 0, failures: Failures::default() }
     }
 
     pub(super) fn rows(&self) -> usize {
@@ -92,7 +98,7 @@ impl<'c> TextTable<'c> {
     /// Adds a record that cannot be read.
     pub(super) fn push_broken(&mut self, reason: Reason) {
         self.cells.iter_mut().for_each(StringBuilder::append_null);
-        self.failures.entry(self.rows).or_default().push(reason);
+        self.failures.add(self.rows, reason);
         self.rows += 1;
     }
 
@@ -110,36 +116,20 @@ impl<'c> TextTable<'c> {
             place: place.to_string(),
             reason: error.to_string(),
         };
+        let texts = RecordBatch::try_new(self.columns.text_schema(), texts).map_err(fail)?;
         let typed = self.convert(&texts).map_err(fail)?;
         let records = RecordBatch::try_new(self.columns.schema(), typed).map_err(fail)?;
         let batch = Batch::new(records, metadata, Arc::clone(place), first);
         if self.failures.is_empty() {
             return Ok(batch);
         }
-        let keep: BooleanArray =
-            (0..self.rows).map(|row| Some(!self.failures.contains_key(&row))).collect();
-        for (row, reasons) in self.failures {
-            let values = self.columns.names.iter().zip(&texts);
-            let values =
-                values.map(|(name, column)| (name.clone(), value::text(column, row).into()));
-            rejects.reject(FailedRow::new(batch.position(row), reasons, values.collect()))?;
-        }
-        batch.filter(&keep).map_err(fail)
+        let stays = self.failures.reject(&batch, &texts, |row| rejects.reject(row))?;
+        batch.filter(&stays).map_err(fail)
     }
 
-    fn convert(&mut self, texts: &[ArrayRef]) -> Result<Vec<ArrayRef>, ArrowError> {
-        let mut typed = Vec::with_capacity(texts.len());
-        for ((name, kind), column) in self.columns.names.iter().zip(&self.columns.types).zip(texts)
-        {
-            let converted = value::convert(column, *kind)?;
-            for row in converted.misfits {
-                let reason = Reason::of_value(name, value::text(column, row), kind.mismatch());
-                self.failures.entry(row).or_default().push(reason);
-            }
-            typed.push(converted.column);
-        }
-        debug_assert!(typed.iter().all(|column| column.len() == self.rows));
-        Ok(typed)
+    fn convert(&mut self, texts: &RecordBatch) -> Result<Vec<ArrayRef>, ArrowError> {
+        let columns = self.columns.names.iter().zip(&self.columns.types).zip(texts.columns());
+        columns.map(|((name, kind), column)| self.failures.convert(name, column, *kind)).collect()
     }
 }
 

@@ -15,9 +15,8 @@ use workflow_config::ConfigError;
 use super::seen::SeenKeys;
 use super::{Options, Stage, StageError, column, reject_rows};
 use crate::batch::Batch;
-use crate::policy::Rejects;
-use crate::row::Reason;
-use crate::value::{self, ColumnType};
+use crate::policy::{Failures, Rejects};
+use crate::value::ColumnType;
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -60,17 +59,11 @@ impl Cleaning {
         let records = batch.records();
         let mut fields: Vec<_> = records.schema().fields().iter().cloned().collect();
         let mut columns = records.columns().to_vec();
-        let mut failures: BTreeMap<usize, Vec<Reason>> = BTreeMap::new();
+        let mut failures = Failures::default();
         for (name, kind) in &self.options.types {
             let place = column(records, name)?;
-            let converted = value::convert(&columns[place], *kind)?;
-            for row in converted.misfits {
-                let text = value::text(&columns[place], row);
-                let reason = Reason::of_value(name, text, kind.mismatch());
-                failures.entry(row).or_default().push(reason);
-            }
+            columns[place] = failures.convert(name, &columns[place], *kind)?;
             fields[place] = Arc::new(Field::new(name, kind.data_type(), true));
-            columns[place] = converted.column;
         }
         if failures.is_empty() {
             let converted = RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)?;

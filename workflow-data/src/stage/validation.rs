@@ -1,7 +1,5 @@
 //! The stage `validation`: checks values by rules. Each record is reported with all broken rules.
 
-use std::collections::BTreeMap;
-
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float64Type, Int64Type};
 use arrow_array::{Array, ArrayRef};
@@ -14,7 +12,7 @@ use workflow_config::ConfigError;
 use super::{Options, Stage, StageError, column, reject_rows};
 use crate::batch::Batch;
 use crate::config::OnFailure;
-use crate::policy::Rejects;
+use crate::policy::{Failures, Rejects};
 use crate::row::Reason;
 use crate::value;
 
@@ -53,7 +51,13 @@ enum Check {
     Min(Number),
     Max(Number),
     OneOf(Vec<Value>),
-    Pattern(Regex),
+    Pattern(Pattern),
+}
+
+/// A pattern, which the whole value must match.
+struct Pattern {
+    written: String,
+    whole: Regex,
 }
 
 impl Validation {
@@ -105,18 +109,24 @@ fn checks(rule: RuleOptions) -> Result<Vec<Check>, (&'static str, String)> {
         checks.push(Check::OneOf(values));
     }
     if let Some(pattern) = rule.pattern {
-        // The whole value must match.
-        let whole = Regex::new(&format!("^(?:{pattern})$"));
-        let whole =
-            whole.map_err(|_| ("pattern", "is not a valid regular expression".to_owned()))?;
-        checks.push(Check::Pattern(whole));
+        checks.push(Check::Pattern(Pattern::new(pattern).map_err(|text| ("pattern", text))?));
     }
     Ok(checks)
 }
 
+impl Pattern {
+    fn new(written: String) -> Result<Self, String> {
+        // By itself first: `a)|(b` would close the group that anchors it.
+        Regex::new(&written).map_err(|_| "is not a valid regular expression".to_owned())?;
+        let whole = Regex::new(&format!("^(?:{written})$"));
+        let whole = whole.map_err(|_| "ends in a comment; add a line break after it".to_owned())?;
+        Ok(Self { written, whole })
+    }
+}
+
 impl Stage for Validation {
     fn apply(&mut self, batch: Batch, rejects: &mut Rejects) -> Result<Batch, StageError> {
-        let mut failures: BTreeMap<usize, Vec<Reason>> = BTreeMap::new();
+        let mut failures = Failures::default();
         for rule in &self.rules {
             let place = column(batch.records(), &rule.column)?;
             rule.check(batch.records().column(place), &mut failures)?;
@@ -130,16 +140,11 @@ impl Stage for Validation {
 }
 
 impl Rule {
-    fn check(
-        &self,
-        column: &ArrayRef,
-        failures: &mut BTreeMap<usize, Vec<Reason>>,
-    ) -> Result<(), StageError> {
+    fn check(&self, column: &ArrayRef, failures: &mut Failures) -> Result<(), StageError> {
         let passes = self.passes(column)?;
         for row in (0..column.len()).filter(|row| !passes(*row)) {
             let text = value::text(column, row);
-            let reason = Reason::of_value(&self.column, text, self.check.message());
-            failures.entry(row).or_default().push(reason);
+            failures.add(row, Reason::of_value(&self.column, text, self.check.message()));
         }
         Ok(())
     }
@@ -177,7 +182,9 @@ impl Rule {
             Check::Pattern(pattern) => match column.data_type() {
                 DataType::Utf8 => {
                     let texts = column.as_string::<i32>();
-                    Ok(Box::new(|row| texts.is_null(row) || pattern.is_match(texts.value(row))))
+                    Ok(Box::new(|row| {
+                        texts.is_null(row) || pattern.whole.is_match(texts.value(row))
+                    }))
                 }
                 _ => Err(self.unfit("`pattern` needs a column of texts")),
             },
@@ -224,11 +231,7 @@ impl Check {
                     values.iter().map(|value| format!("`{}`", text_of(value))).collect();
                 format!("is not one of {}", values.join(", "))
             }
-            Self::Pattern(pattern) => {
-                let pattern = pattern.as_str();
-                let inner = pattern.strip_prefix("^(?:").and_then(|rest| rest.strip_suffix(")$"));
-                format!("does not match `{}`", inner.unwrap_or(pattern))
-            }
+            Self::Pattern(pattern) => format!("does not match `{}`", pattern.written),
         }
     }
 }

@@ -179,6 +179,14 @@ fn mistakes_in_stages_have_places_and_cures() {
             "is not a valid regular expression",
         ),
         (
+            "{name: validation, options: {rules: [{column: id, pattern: 'a)|(b'}]}}",
+            "is not a valid regular expression",
+        ),
+        (
+            "{name: validation, options: {rules: [{column: id, pattern: '(?x) a # b'}]}}",
+            "ends in a comment; add a line break after it",
+        ),
+        (
             "{name: validation, options: {on_failure: quarantine, rules: [{column: id, min: 3}]}}",
             "`quarantine` needs a file",
         ),

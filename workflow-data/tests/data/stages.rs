@@ -74,6 +74,10 @@ fn validation_checks_each_rule() {
             "record 1, column `state`: `open` does not match `pe`",
         ),
         (
+            json!({ "column": "state", "pattern": "o|n" }),
+            "record 1, column `state`: `open` does not match `o|n`",
+        ),
+        (
             json!({ "column": "state", "min": 1 }),
             "the column `state` does not fit its rule: `min` and `max` need a column of numbers; convert it with `types` of the stage `cleaning`",
         ),
