@@ -114,21 +114,28 @@ impl PipelineBuilder {
         let reading = Reading {
             label: source.label().to_owned(),
             batch_size: sections.batch_size(),
+            max_retries: sections.max_retries(),
             clock: self.clock,
+        };
+        let kind = source.kind.name();
+        let is_section = path == "source";
+        let option = |field: &str| match field {
+            "type" => field.to_owned(),
+            field if is_section => format!("{kind}.{field}"),
+            field => field.to_owned(),
         };
         match source.kind {
             SourceKind::Mock(options) => Ok(source::mock(options, reading)),
             SourceKind::File(options) => match source::find(&options) {
                 Ok(files) => Ok(source::files(options, files, reading)),
-                Err(reason) if path == "source" => Err(fail("file.path", &reason)),
-                Err(reason) => Err(fail("path", &reason)),
+                Err(reason) => Err(fail(&option("path"), &reason)),
             },
-            kind @ (SourceKind::Api(_) | SourceKind::Database(_)) => {
-                let name = kind.name();
-                let message = format!(
-                    "sources of `type: {name}` are not available yet; available: `file`, `mock`"
-                );
-                Err(fail("type", &message))
+            SourceKind::Api(options) => source::api(*options, reading)
+                .map_err(|(field, reason)| fail(&option(field), &reason)),
+            SourceKind::Database(_) => {
+                let message = "sources of `type: database` are not available yet; \
+                    available: `api`, `file`, `mock`";
+                Err(fail("type", message))
             }
         }
     }

@@ -24,7 +24,7 @@ impl Clock {
         Self::default()
     }
 
-    /// A clock that always shows this time.
+    /// A clock that always shows this time. Sources do not wait between requests.
     pub fn fixed(time: SystemTime) -> Self {
         Self { fixed: Some(time) }
     }
@@ -39,7 +39,15 @@ impl Clock {
         self.now().as_microsecond()
     }
 
-    fn now(&self) -> Timestamp {
+    /// Blocks for a while. A clock with a fixed time does not wait.
+    #[cfg(feature = "api")]
+    pub(crate) fn pause(&self, time: std::time::Duration) {
+        if self.fixed.is_none() {
+            std::thread::sleep(time);
+        }
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
         // Times outside of the years that RFC 3339 can write are shown as the start of 1970.
         self.fixed.map_or_else(Timestamp::now, |time| Timestamp::try_from(time).unwrap_or_default())
     }

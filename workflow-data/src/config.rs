@@ -3,6 +3,7 @@
 //! The sections are read with `workflow-config`, so each mistake has its file, line and column.
 //! Stages read and check their own options.
 
+mod api;
 mod one_or_many;
 mod output;
 mod source;
@@ -14,11 +15,12 @@ use serde_json::{Map, Value};
 use workflow_config::{Rules, Violations};
 use workflow_cron::{Cron, zone};
 
+pub use api::{ApiSource, AuthType, Pagination, PagingKind};
 pub(crate) use one_or_many::OneOrMany;
 pub use output::{OutputConfig, SinkKind, WriteMode};
 pub use source::{
-    ApiSource, DatabaseSource, FileFormat, FileSource, IngestionSource, MockSource, SourceConfig,
-    SourceKind, SourceSection,
+    DatabaseSource, FileFormat, FileSource, IngestionSource, MockSource, SourceConfig, SourceKind,
+    SourceSection,
 };
 
 /// What happens with a record that fails.
@@ -90,7 +92,7 @@ pub struct Ingestion {
 pub struct Parameters {
     /// The most records of a batch.
     pub batch_size: Option<usize>,
-    /// How often a source tries a failed request again. Files and mock data make no requests.
+    /// How often an API is asked again after a failed request. Other sources make no requests.
     pub max_retries: Option<u32>,
 }
 
@@ -101,7 +103,7 @@ pub struct Parameters {
 pub struct Processing {
     /// The most records of a batch.
     pub batch_size: Option<usize>,
-    /// How often a source tries a failed request again. Files and mock data make no requests.
+    /// How often an API is asked again after a failed request. Other sources make no requests.
     pub max_retries: Option<u32>,
     /// What happens with a record that fails. Default: `fail`.
     pub on_failure: Option<OnFailure>,
@@ -187,7 +189,7 @@ impl PipelineConfig {
         given.unwrap_or(BATCH_SIZE)
     }
 
-    /// How often a source tries a failed request again. Default: never.
+    /// How often an API is asked again after a failed request. Default: never.
     pub fn max_retries(&self) -> u32 {
         let given = self.parameters().and_then(|section| section.max_retries);
         given.or_else(|| self.processing.as_ref()?.max_retries).unwrap_or_default()

@@ -62,7 +62,7 @@
 //! ingestion:                  # or `source:` with `name`, `type` and a section named as the type
 //!   source:
 //!     name: orders
-//!     type: file              # or `mock`; `api` and `database` are not available yet
+//!     type: file              # or `mock` or `api`; `database` is not available yet
 //!     path: data/*.csv        # CSV, JSON lines (.jsonl), a JSON array (.json) or Parquet
 //!     columns: {price: number}  # the types of the others are found from the first 1,000 records
 //!   parameters:
@@ -92,6 +92,45 @@
 //! times of day and other types of Parquet files pass through, and `validation` reads them as
 //! texts.
 //!
+//! # APIs
+//!
+//! A source of `type: api` (feature `api`) gets JSON with `GET`:
+//!
+//! ```yaml
+//! source:
+//!   name: orders
+//!   type: api
+//!   api:
+//!     url: https://api.example.com/orders
+//!     auth_type: bearer_token   # or `basic` (username, password), `header` (header, token)
+//!     token: ${secret:API_TOKEN:-none}
+//!     query_parameters: {state: open}
+//!     records_path: data.items  # default: the response is the list
+//!     pagination: {type: cursor, next_path: meta.next, limit: 100}
+//!     columns: {note: text}     # of columns that the first page lacks, or with other types
+//!     requests_per_second: 5
+//! processing: {max_retries: 5}
+//! ```
+//!
+//! | `pagination.type` | the next page | the last page |
+//! |---|---|---|
+//! | `link` | the header `Link` with `rel="next"`, or the URL at `next_path` | has no next one |
+//! | `cursor` | the parameter `cursor` with the value at `next_path` | has no cursor |
+//! | `offset` | the parameter `offset` counts records; `limit` is 100 | is empty |
+//! | `page` | the parameter `page` counts pages from `first_page`, 1 | is empty |
+//!
+//! `parameter` and `limit_parameter` are the names of the parameters. More than `max_pages` (10,000)
+//! pages, and pages that repeat, are errors.
+//!
+//! A failed connection and the status 408, 425, 429 or 5xx are tried again `max_retries` times:
+//! after the time of `Retry-After`, which is 5 minutes at most, or after a random part of 0.5 s,
+//! 1 s, 2 s, up to a minute. `connect_timeout` (10) and `timeout` (60) of a request are in seconds.
+//! A response has at most `max_response_mib` (32).
+//!
+//! Requests go to the server of `url` only. Redirects and pages on other servers are errors. No
+//! error and no log shows a secret or the value of a parameter. A proxy is taken from
+//! `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY`.
+//!
 //! # Failing records
 //!
 //! A record that does not fit its columns or breaks a rule stops the pipeline, or is left out, or
@@ -107,7 +146,8 @@
 //!
 //! # Limits
 //!
-//! - `max_retries` is checked, and has no effect on files and mock data.
+//! - `max_retries` has no effect on files and mock data.
+//! - A run is cancelled between two pages of an API, and not while it waits for another attempt.
 //! - `schedule` and `workflow.schedule` are checked. The schedule in the metadata of
 //!   `#[register_workflow]` is the one that runs a workflow.
 //! - Each output has a path of its own, so a pipeline writes one table of a SQLite database.
@@ -137,10 +177,10 @@ pub use batch::{Batch, BatchMetadata};
 pub use build::PipelineBuilder;
 pub use clock::Clock;
 pub use config::{
-    ApiSource, DatabaseSource, FileFormat, FileSource, Ingestion, IngestionSource, MockSource,
-    OnFailure, OutputConfig, Parameters, PipelineConfig, Processing, ScheduleSection, SinkKind,
-    SourceConfig, SourceKind, SourceSection, StageConfig, Transformation, WorkflowSection,
-    WriteMode,
+    ApiSource, AuthType, DatabaseSource, FileFormat, FileSource, Ingestion, IngestionSource,
+    MockSource, OnFailure, OutputConfig, Pagination, PagingKind, Parameters, PipelineConfig,
+    Processing, ScheduleSection, SinkKind, SourceConfig, SourceKind, SourceSection, StageConfig,
+    Transformation, WorkflowSection, WriteMode,
 };
 pub use pipeline::{Pipeline, PipelineError};
 pub use policy::{RejectError, Rejects};

@@ -11,6 +11,8 @@ use std::path::Path;
 use crate::batch::Batch;
 use crate::config::{FileFormat, OutputConfig, SinkKind};
 use crate::text::io_reason;
+#[cfg(not(all(feature = "parquet", feature = "sqlite")))]
+use crate::text::missing_feature;
 
 /// Where a pipeline writes its table.
 ///
@@ -89,12 +91,4 @@ fn sqlite(options: &OutputConfig) -> Result<Box<dyn Sink>, String> {
 #[cfg(not(feature = "sqlite"))]
 fn sqlite(_: &OutputConfig) -> Result<Box<dyn Sink>, String> {
     Err(missing_feature("sqlite"))
-}
-
-#[cfg(not(all(feature = "parquet", feature = "sqlite")))]
-fn missing_feature(name: &str) -> String {
-    format!(
-        "this program is built without the feature `{name}` of `workflow-data`; \
-         enable it in `Cargo.toml`"
-    )
 }

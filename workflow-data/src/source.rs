@@ -3,6 +3,8 @@
 //! A source knows nothing of stages and sinks. It blocks while it reads: CSV, Parquet and SQLite do
 //! so anyway, and a pipeline that asks for one batch after the other holds no more than one.
 
+#[cfg(feature = "api")]
+mod api;
 mod csv;
 mod file;
 mod json;
@@ -13,7 +15,7 @@ mod table;
 
 use crate::batch::Batch;
 use crate::clock::Clock;
-use crate::config::{FileSource, MockSource};
+use crate::config::{ApiSource, FileSource, MockSource};
 use crate::policy::{RejectError, Rejects};
 
 pub(crate) use file::find;
@@ -56,12 +58,30 @@ pub(crate) struct Reading {
     pub(crate) label: String,
     /// The most records of a batch.
     pub(crate) batch_size: usize,
+    /// How often a failed request is tried again.
+    #[cfg_attr(not(feature = "api"), expect(dead_code, reason = "only an API has requests"))]
+    pub(crate) max_retries: u32,
     pub(crate) clock: Clock,
 }
 
 /// A source of made-up records.
 pub(crate) fn mock(options: MockSource, reading: Reading) -> Box<dyn Source> {
     Box::new(mock::Mock::new(options, reading))
+}
+
+/// A source of an HTTP API, or why there is none: an option, and what is wrong with it.
+#[cfg(feature = "api")]
+pub(crate) fn api(
+    options: ApiSource,
+    reading: Reading,
+) -> Result<Box<dyn Source>, (&'static str, String)> {
+    let made = api::Api::new(options, reading);
+    made.map(|api| Box::new(api) as Box<dyn Source>).map_err(|reason| ("url", reason))
+}
+
+#[cfg(not(feature = "api"))]
+pub(crate) fn api(_: ApiSource, _: Reading) -> Result<Box<dyn Source>, (&'static str, String)> {
+    Err(("type", crate::text::missing_feature("api")))
 }
 
 /// A source of files, which [`find`] found.

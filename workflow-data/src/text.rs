@@ -20,3 +20,12 @@ pub(crate) fn suggestion<'a>(wanted: &str, known: impl IntoIterator<Item = &'a s
     let near = workflow_core::id::nearest(wanted, known);
     near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default()
 }
+
+/// Why a part of a configuration is refused that needs a feature of this crate.
+#[cfg(not(all(feature = "api", feature = "parquet", feature = "sqlite")))]
+pub(crate) fn missing_feature(name: &str) -> String {
+    format!(
+        "this program is built without the feature `{name}` of `workflow-data`; \
+         enable it in `Cargo.toml`"
+    )
+}

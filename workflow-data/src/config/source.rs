@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use workflow_config::{Rules, Secret, Violations};
 
+use super::api::{ApiSource, AuthType, Pagination};
 use crate::value::ColumnType;
 
 /// A source: what both forms of the configuration stand for.
@@ -22,8 +23,8 @@ pub struct SourceConfig {
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum SourceKind {
-    /// An HTTP API. It is read from configurations, and refused when a pipeline is built.
-    Api(ApiSource),
+    /// An HTTP API (feature `api`).
+    Api(Box<ApiSource>),
     /// Files.
     File(FileSource),
     /// A database. It is read from configurations, and refused when a pipeline is built.
@@ -48,26 +49,6 @@ impl SourceKind {
             Self::Database(_) => "database",
             Self::Mock(_) => "mock",
         }
-    }
-}
-
-/// Options of a source of type `api`.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-#[non_exhaustive]
-pub struct ApiSource {
-    /// The address.
-    pub url: String,
-    /// How requests are authorized, such as `bearer_token`.
-    pub auth_type: Option<String>,
-    /// The token of `bearer_token`.
-    pub token: Option<Secret>,
-}
-
-impl PartialEq for ApiSource {
-    fn eq(&self, other: &Self) -> bool {
-        let token = |source: &Self| source.token.as_ref().map(|token| token.expose().clone());
-        (&self.url, &self.auth_type, token(self)) == (&other.url, &other.auth_type, token(other))
     }
 }
 
@@ -180,8 +161,19 @@ pub struct IngestionSource {
     kind: SourceType,
     name: Option<String>,
     url: Option<Secret>,
-    auth_type: Option<String>,
+    auth_type: Option<AuthType>,
     token: Option<Secret>,
+    username: Option<String>,
+    password: Option<Secret>,
+    header: Option<String>,
+    headers: Option<BTreeMap<String, Secret>>,
+    query_parameters: Option<BTreeMap<String, Secret>>,
+    records_path: Option<String>,
+    pagination: Option<Pagination>,
+    requests_per_second: Option<f64>,
+    connect_timeout: Option<f64>,
+    timeout: Option<f64>,
+    max_response_mib: Option<u64>,
     query: Option<String>,
     path: Option<String>,
     format: Option<FileFormat>,
@@ -196,11 +188,7 @@ impl IngestionSource {
     pub(crate) fn normalize(&self) -> Option<SourceConfig> {
         let url = || self.url.clone();
         let kind = match self.kind {
-            SourceType::Api => SourceKind::Api(ApiSource {
-                url: url()?.into_exposed(),
-                auth_type: self.auth_type.clone(),
-                token: self.token.clone(),
-            }),
+            SourceType::Api => SourceKind::Api(Box::new(self.api(url()?.into_exposed()))),
             SourceType::File => SourceKind::File(FileSource {
                 path: self.path.clone()?,
                 format: self.format,
@@ -221,17 +209,48 @@ impl IngestionSource {
         Some(SourceConfig { name: self.name.clone(), kind })
     }
 
+    fn api(&self, url: String) -> ApiSource {
+        ApiSource {
+            url,
+            auth_type: self.auth_type,
+            token: self.token.clone(),
+            username: self.username.clone(),
+            password: self.password.clone(),
+            header: self.header.clone(),
+            headers: self.headers.clone().unwrap_or_default(),
+            query_parameters: self.query_parameters.clone().unwrap_or_default(),
+            records_path: self.records_path.clone(),
+            pagination: self.pagination.clone(),
+            columns: self.columns.clone().unwrap_or_default(),
+            requests_per_second: self.requests_per_second,
+            connect_timeout: self.connect_timeout,
+            timeout: self.timeout,
+            max_response_mib: self.max_response_mib,
+        }
+    }
+
     /// Each option: its name, whether it is given, and the types that have it.
-    fn options(&self) -> [(&'static str, bool, &'static [SourceType]); 10] {
+    fn options(&self) -> [(&'static str, bool, &'static [SourceType]); 21] {
         use SourceType::{Api, Database, File, Mock};
         [
             ("url", self.url.is_some(), &[Api, Database]),
             ("auth_type", self.auth_type.is_some(), &[Api]),
             ("token", self.token.is_some(), &[Api]),
+            ("username", self.username.is_some(), &[Api]),
+            ("password", self.password.is_some(), &[Api]),
+            ("header", self.header.is_some(), &[Api]),
+            ("headers", self.headers.is_some(), &[Api]),
+            ("query_parameters", self.query_parameters.is_some(), &[Api]),
+            ("records_path", self.records_path.is_some(), &[Api]),
+            ("pagination", self.pagination.is_some(), &[Api]),
+            ("requests_per_second", self.requests_per_second.is_some(), &[Api]),
+            ("connect_timeout", self.connect_timeout.is_some(), &[Api]),
+            ("timeout", self.timeout.is_some(), &[Api]),
+            ("max_response_mib", self.max_response_mib.is_some(), &[Api]),
             ("query", self.query.is_some(), &[Database]),
             ("path", self.path.is_some(), &[File]),
             ("format", self.format.is_some(), &[File]),
-            ("columns", self.columns.is_some(), &[File]),
+            ("columns", self.columns.is_some(), &[Api, File]),
             ("records", self.records.is_some(), &[Mock]),
             ("duplicates", self.duplicates.is_some(), &[Mock]),
             ("nulls", self.nulls.is_some(), &[Mock]),
@@ -282,7 +301,7 @@ impl SourceSection {
     /// The source; `None` if the section of its options is missing, which the rules report.
     pub(crate) fn normalize(&self) -> Option<SourceConfig> {
         let kind = match self.kind {
-            SourceType::Api => SourceKind::Api(self.api.clone()?),
+            SourceType::Api => SourceKind::Api(Box::new(self.api.clone()?)),
             SourceType::File => SourceKind::File(self.file.clone()?),
             SourceType::Database => SourceKind::Database(self.database.clone()?),
             SourceType::Mock => SourceKind::Mock(self.mock.clone().unwrap_or_default()),
@@ -328,7 +347,8 @@ fn check_kind(kind: &SourceKind, section: &str, violations: &mut Violations) {
                 violations.add(path("nulls"), "must be at most `records`");
             }
         }
-        SourceKind::Api(_) | SourceKind::Database(_) => {}
+        SourceKind::Api(api) => violations.field(section, api.as_ref()),
+        SourceKind::Database(_) => {}
     }
 }
 

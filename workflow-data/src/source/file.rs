@@ -131,7 +131,7 @@ impl Files {
     ) -> Result<&Columns, String> {
         let columns = match self.columns.take() {
             Some(columns) => columns,
-            None => Columns::new(sample()?, &self.options)?,
+            None => Columns::of_file(sample()?, &self.options.columns)?,
         };
         Ok(self.columns.insert(columns))
     }

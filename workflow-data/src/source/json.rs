@@ -56,25 +56,15 @@ impl JsonFile {
     /// Finds the columns of a file and their types.
     pub(super) fn sample(path: &Path, layout: Layout) -> Result<Vec<(String, ColumnType)>, String> {
         let mut file = Self::open(path, layout)?;
-        let mut found: Vec<(String, Guess)> = Vec::new();
+        let mut sample = Sample::default();
         for _ in 0..SAMPLE {
-            let fields = match file.advance()? {
-                Next::Object(Fields(fields)) => fields,
-                Next::Broken(_) => continue,
+            match file.advance()? {
+                Next::Object(fields) => sample.add(fields),
+                Next::Broken(_) => {}
                 Next::End => break,
-            };
-            for (name, value) in fields {
-                let known = found.iter().position(|(known, _)| *known == name);
-                let place = known.unwrap_or_else(|| {
-                    found.push((name, Guess::default()));
-                    found.len() - 1
-                });
-                if let Some(kind) = kind_of(&value) {
-                    found[place].1.add(kind);
-                }
             }
         }
-        Ok(found.into_iter().map(|(name, guess)| (name, guess.kind())).collect())
+        Ok(sample.columns())
     }
 
     /// Adds records to a table until it has `most`. Returns whether there may be more.
@@ -175,12 +165,36 @@ impl JsonFile {
 
 const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 
+/// Finds the columns of objects and their types.
+#[derive(Default)]
+pub(super) struct Sample(Vec<(String, Guess)>);
+
+impl Sample {
+    pub(super) fn add(&mut self, Fields(fields): Fields) {
+        let Self(found) = self;
+        for (name, value) in fields {
+            let known = found.iter().position(|(known, _)| *known == name);
+            let place = known.unwrap_or_else(|| {
+                found.push((name, Guess::default()));
+                found.len() - 1
+            });
+            if let Some(kind) = kind_of(&value) {
+                found[place].1.add(kind);
+            }
+        }
+    }
+
+    pub(super) fn columns(self) -> Vec<(String, ColumnType)> {
+        self.0.into_iter().map(|(name, guess)| (name, guess.kind())).collect()
+    }
+}
+
 /// The fields of an object, in their order.
-struct Fields(Vec<(String, Value)>);
+pub(super) struct Fields(Vec<(String, Value)>);
 
 impl Fields {
     /// Puts the values into the cells of their columns. Returns what is wrong with the record.
-    fn spread(self, columns: &Columns, cells: &mut [Option<String>]) -> Option<Reason> {
+    pub(super) fn spread(self, columns: &Columns, cells: &mut [Option<String>]) -> Option<Reason> {
         cells.fill(None);
         for (index, (name, value)) in self.0.into_iter().enumerate() {
             // Most objects have their fields in one order.
@@ -191,11 +205,7 @@ impl Fields {
                 columns.names.iter().position(|column| *column == name)
             };
             let Some(place) = place else {
-                let message = format!(
-                    "is in none of the first {SAMPLE} records, so its column is unknown; \
-                     add the column to one of them, or remove it"
-                );
-                return Some(Reason::of_value(&name, text_of(value), message));
+                return Some(Reason::of_value(&name, text_of(value), columns.unknown));
             };
             cells[place] = text_of(value);
         }

@@ -1,5 +1,6 @@
 //! Records as text, which become a typed batch. Values that do not fit their types are found here.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow_array::builder::StringBuilder;
@@ -8,7 +9,6 @@ use arrow_schema::{ArrowError, Field, Schema, SchemaRef};
 
 use super::SourceError;
 use crate::batch::{Batch, BatchMetadata};
-use crate::config::FileSource;
 use crate::policy::{Failures, Rejects};
 use crate::row::Reason;
 use crate::value::ColumnType;
@@ -21,6 +21,8 @@ pub(super) const SAMPLE: usize = 1_000;
 pub(super) struct Columns {
     pub(super) names: Vec<String>,
     types: Vec<ColumnType>,
+    /// What is wrong with a value of another column, after the value.
+    pub(super) unknown: &'static str,
 }
 
 impl Columns {
@@ -29,11 +31,11 @@ impl Columns {
     /// # Errors
     ///
     /// Fails with the reason when a given column is not there.
-    pub(super) fn new(
+    pub(super) fn of_file(
         found: Vec<(String, ColumnType)>,
-        options: &FileSource,
+        given: &BTreeMap<String, ColumnType>,
     ) -> Result<Self, String> {
-        for wanted in options.columns.keys() {
+        for wanted in given.keys() {
             if !found.iter().any(|(name, _)| name == wanted) {
                 let names = || found.iter().map(|(name, _)| name.as_str());
                 let near = crate::text::suggestion(wanted, names());
@@ -42,12 +44,39 @@ impl Columns {
                 return Err(format!("no column `{wanted}`{near}; its columns are {names}"));
             }
         }
+        let unknown = "is in none of the first 1000 records, so its column is unknown; \
+            add the column to one of them, or remove it";
+        Ok(Self::join(found, given, unknown))
+    }
+
+    /// Joins the columns of the first page with the types that the configuration gives. Given
+    /// columns may appear on later pages.
+    #[cfg(feature = "api")]
+    pub(super) fn of_page(
+        mut found: Vec<(String, ColumnType)>,
+        given: &BTreeMap<String, ColumnType>,
+    ) -> Self {
+        for (name, kind) in given {
+            if !found.iter().any(|(known, _)| known == name) {
+                found.push((name.clone(), *kind));
+            }
+        }
+        let unknown = "is not on the first page with records, so its column is unknown; \
+            add its type to `columns` of the source";
+        Self::join(found, given, unknown)
+    }
+
+    fn join(
+        found: Vec<(String, ColumnType)>,
+        given: &BTreeMap<String, ColumnType>,
+        unknown: &'static str,
+    ) -> Self {
         let typed = |(name, kind): (String, ColumnType)| {
-            let kind = options.columns.get(&name).copied().unwrap_or(kind);
+            let kind = given.get(&name).copied().unwrap_or(kind);
             (name, kind)
         };
         let (names, types) = found.into_iter().map(typed).unzip();
-        Ok(Self { names, types })
+        Self { names, types, unknown }
     }
 
     pub(super) fn len(&self) -> usize {

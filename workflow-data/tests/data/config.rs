@@ -83,25 +83,40 @@ output:
 #[test]
 fn the_documented_configuration_is_valid() {
     let docs = include_str!("../../src/lib.rs");
-    let block = docs.split("//! ```yaml\n").nth(1).and_then(|rest| rest.split("//! ```").next());
-    let yaml = block.unwrap().replace("//! ", "");
+    let block = |number| {
+        let rest = docs.split("//! ```yaml\n").nth(number).unwrap();
+        rest.split("//! ```").next().unwrap().replace("//! ", "")
+    };
+    let api: PipelineConfig = Folder::new().config(&block(2)).read().unwrap();
+    assert_eq!(api.max_retries(), 5);
+    let yaml = block(1);
     let config: PipelineConfig = Folder::new().config(&yaml).read().unwrap();
     assert_eq!((config.stages().len(), config.outputs().len()), (3, 2));
     assert_eq!((config.batch_size(), config.max_retries(), config.cron()), (1000, 0, None));
 }
 
+/// The source of the guide.
 #[test]
-fn sources_that_do_not_exist_yet_are_refused() {
+fn an_api_needs_its_token_and_its_feature() {
     let folder = Folder::new();
     let api = GUIDE.replace(
         "type: \"mock\"",
         "type: \"api\"\n    url: \"https://api.example.com/data\"\n    auth_type: \"bearer_token\"",
     );
     let text = folder.refusal(&api);
-    let expected = "sources of `type: api` are not available yet; available: `file`, `mock`";
-    assert!(text.contains(expected), "{text}");
-    assert!(text.contains("config.yaml:9:11"), "{text}");
+    assert!(text.contains("`bearer_token` needs `token`; add `token:`"), "{text}");
+    assert!(text.contains("config.yaml:11:16"), "{text}");
+    if cfg!(not(feature = "api")) {
+        let api = api.replace("auth_type: \"bearer_token\"", "auth_type: none");
+        let text = folder.refusal(&api);
+        assert!(text.contains("without the feature `api` of `workflow-data`"), "{text}");
+        assert!(text.contains("config.yaml:9:11"), "{text}");
+    }
+}
 
+#[test]
+fn sources_that_do_not_exist_yet_are_refused() {
+    let folder = Folder::new();
     let database = "source: {type: database, database: {url: 'sqlite:a.db', query: 'SELECT 1'}}";
     assert!(folder.refusal(database).contains("`type: database` are not available"));
 }

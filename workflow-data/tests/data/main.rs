@@ -3,10 +3,14 @@
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+#[cfg(feature = "api")]
+mod api;
 mod config;
 mod failing;
 mod folder;
 mod runs;
+#[cfg(feature = "api")]
+mod server;
 mod sinks;
 mod sources;
 mod stages;

@@ -1,0 +1,186 @@
+//! JSON from an HTTP server, page by page.
+//!
+//! Each page is one batch, or several if it is long. Requests, retries and pages have modules of
+//! their own; this one makes batches of them.
+
+mod client;
+mod mask;
+mod page;
+mod paging;
+mod retry;
+
+use std::sync::Arc;
+
+use arrow_array::RecordBatch;
+use serde_json::value::RawValue;
+use url::Url;
+use workflow_core::json;
+
+use self::client::{Client, Response};
+use self::page::Page;
+use self::paging::Pager;
+use super::json::{Fields, Sample};
+use super::table::{Columns, SAMPLE, TextTable};
+use super::{Reading, Source, SourceError};
+use crate::batch::{Batch, BatchMetadata};
+use crate::config::ApiSource;
+use crate::policy::Rejects;
+use crate::row::Reason;
+
+pub(super) struct Api {
+    options: ApiSource,
+    reading: Reading,
+    client: Client,
+    pager: Pager,
+    /// The URL of the next page.
+    next: Option<Url>,
+    /// The number of the open page, from 1.
+    page: u64,
+    records: std::vec::IntoIter<Box<RawValue>>,
+    /// How many records of the open page were read.
+    read: u64,
+    /// Known from the first page with records on.
+    columns: Option<Columns>,
+    has_returned: bool,
+}
+
+impl Api {
+    /// Makes a source. Nothing is sent yet.
+    ///
+    /// # Errors
+    ///
+    /// Fails with the reason when the URL is not valid, or the system has no certificates.
+    pub(super) fn new(options: ApiSource, reading: Reading) -> Result<Self, String> {
+        let url =
+            Url::parse(&options.url).map_err(|error| format!("is not a valid URL: {error}"))?;
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err("must not contain a user; use `auth_type: basic`".to_owned());
+        }
+        let parameters = options.query_parameters.iter();
+        let parameters: Vec<_> =
+            parameters.map(|(name, value)| (name.clone(), value.expose().clone())).collect();
+        let mut first = paging::with(&url, &parameters);
+        first.set_fragment(None);
+        if first.scheme() == "http" && !client::is_local(&first) && options.has_secrets() {
+            tracing::warn!("`url` is not encrypted, so everybody on the way can read the secrets");
+        }
+        let client = Client::new(&options, &first, reading.max_retries, reading.clock)?;
+        let mut pager = Pager::new(first, options.pagination.clone(), options.max_pages());
+        Ok(Self {
+            next: Some(pager.start()),
+            options,
+            reading,
+            client,
+            pager,
+            page: 0,
+            records: Vec::new().into_iter(),
+            read: 0,
+            columns: None,
+            has_returned: false,
+        })
+    }
+
+    /// Gets the page at this URL.
+    fn open(&mut self, url: &Url) -> Result<(), SourceError> {
+        self.page += 1;
+        self.read = 0;
+        tracing::debug!(source = self.reading.label, page = self.page, "getting a page");
+        let opened = self.client.get(url).and_then(|response| self.read_page(&response));
+        opened.map_err(|reason| {
+            let shown = self.client.masks.url(url, &self.pager.numbered());
+            let (label, page) = (&self.reading.label, self.page);
+            SourceError::Read { place: format!("{label}, page {page}, {shown}"), reason }
+        })
+    }
+
+    fn read_page(&mut self, response: &Response) -> Result<(), String> {
+        let page = match &response.text {
+            Some(text) => self.parse(text, &response.content_type)?,
+            None => Page { records: Vec::new(), next: page::Next::None },
+        };
+        self.next = self.pager.advance(&response.url, &response.link, &page)?;
+        if self.columns.is_none() && !page.records.is_empty() {
+            self.columns = Some(columns(&page.records, &self.options));
+        }
+        self.records = page.records.into_iter();
+        Ok(())
+    }
+
+    fn parse(&self, text: &str, content_type: &str) -> Result<Page, String> {
+        let next_path = self.options.pagination.as_ref();
+        let next_path = next_path.and_then(|paging| paging.next_path.as_deref());
+        let page = Page::read(text, self.options.records_path.as_deref(), next_path);
+        let masks = &self.client.masks;
+        page.map_err(|reason| {
+            let (reason, excerpt) = (masks.apply(&reason), masks.excerpt(text));
+            let kind = masks.apply(content_type);
+            match content_type {
+                "" => format!("{reason}: `{excerpt}`"),
+                _ => format!("{reason}; its type is `{kind}`: `{excerpt}`"),
+            }
+        })
+    }
+
+    /// Makes a batch of the next records of the open page.
+    fn batch(&mut self, rejects: &mut Rejects) -> Result<Option<Batch>, SourceError> {
+        let (metadata, place) = (self.metadata(), self.place());
+        let Some(columns) = &self.columns else { return Ok(None) };
+        let mut table = TextTable::new(columns);
+        let mut cells: Vec<Option<String>> = vec![None; columns.len()];
+        for record in self.records.by_ref().take(self.reading.batch_size) {
+            match json::read::<Fields>(record.get()) {
+                Err(error) => table.push_broken(Reason::of_record(format!(
+                    "the record is not a JSON object that can be kept: {error}"
+                ))),
+                Ok(fields) => match fields.spread(columns, &mut cells) {
+                    Some(reason) => table.push_broken(reason),
+                    None => table.push(cells.iter().map(Option::as_deref)),
+                },
+            }
+        }
+        let first = self.read + 1;
+        self.read += table.rows() as u64;
+        if table.rows() == 0 {
+            return Ok(None);
+        }
+        table.into_batch(metadata, &place, first, rejects).map(Some)
+    }
+
+    fn place(&self) -> Arc<str> {
+        format!("{}: page {}", self.reading.label, self.page).into()
+    }
+
+    fn metadata(&self) -> BatchMetadata {
+        BatchMetadata::new(&self.reading.label, 0, self.reading.clock.timestamp())
+    }
+
+    /// A batch without records, so that sinks know the columns.
+    fn empty(&self) -> Option<Batch> {
+        let columns = Columns::of_page(Vec::new(), &self.options.columns);
+        let schema = (columns.len() > 0).then(|| columns.schema())?;
+        Some(Batch::new(RecordBatch::new_empty(schema), self.metadata(), self.place(), 1))
+    }
+}
+
+/// The columns of the first records. Records that cannot be read have none.
+fn columns(records: &[Box<RawValue>], options: &ApiSource) -> Columns {
+    let mut sample = Sample::default();
+    let readable = records.iter().take(SAMPLE).filter_map(|record| json::read(record.get()).ok());
+    readable.for_each(|fields| sample.add(fields));
+    Columns::of_page(sample.columns(), &options.columns)
+}
+
+impl Source for Api {
+    fn next(&mut self, rejects: &mut Rejects) -> Result<Option<Batch>, SourceError> {
+        loop {
+            if let Some(batch) = self.batch(rejects)? {
+                self.has_returned = true;
+                return Ok(Some(batch));
+            }
+            let Some(url) = self.next.take() else { break };
+            self.open(&url)?;
+        }
+        let is_first = !std::mem::replace(&mut self.has_returned, true);
+        Ok(if is_first { self.empty() } else { None })
+    }
+}

@@ -1,0 +1,359 @@
+//! Sends requests, and tries failed ones again.
+
+use std::io::Read;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use rustls::crypto::ring;
+use ureq::tls::{Certificate, RootCerts, TlsConfig};
+use ureq::{Agent, Body, Proxy, http};
+use url::{Host, Url};
+
+use super::mask::Masks;
+use super::paging::elsewhere;
+use super::retry;
+use crate::clock::Clock;
+use crate::config::{ApiSource, AuthType};
+use crate::text::io_reason;
+
+/// A client for one server.
+pub(super) struct Client {
+    agent: Agent,
+    headers: Vec<(String, String)>,
+    pub(super) masks: Masks,
+    max_retries: u32,
+    connect_timeout: Duration,
+    timeout: Duration,
+    /// The size of the largest response, in bytes.
+    largest: u64,
+    /// The time between two requests.
+    interval: Duration,
+    last: Option<Instant>,
+    clock: Clock,
+}
+
+/// A successful response.
+pub(super) struct Response {
+    /// Where it was found, after redirects.
+    pub(super) url: Url,
+    /// The header `Link`.
+    pub(super) link: String,
+    /// The header `Content-Type`, without parameters.
+    pub(super) content_type: String,
+    /// `None` if the server says that there is nothing.
+    pub(super) text: Option<String>,
+}
+
+/// Why an attempt fails, and when the next one may be made.
+struct Failure {
+    reason: String,
+    retry: Retry,
+}
+
+#[derive(Clone, Copy)]
+enum Retry {
+    Never,
+    WithBackoff,
+    /// As the server asks.
+    After(Duration),
+}
+
+impl Failure {
+    fn terminal(reason: impl Into<String>) -> Self {
+        Self { reason: reason.into(), retry: Retry::Never }
+    }
+
+    fn transient(reason: impl Into<String>) -> Self {
+        Self { reason: reason.into(), retry: Retry::WithBackoff }
+    }
+}
+
+/// The most redirects of one request.
+const MOST_REDIRECTS: usize = 5;
+
+/// How much of a failed response is read, in bytes.
+const EXCERPT: u64 = 64 << 10;
+
+impl Client {
+    /// Makes a client for the server of this URL.
+    ///
+    /// # Errors
+    ///
+    /// Fails with the reason when certificates are needed, and the system has none.
+    pub(super) fn new(
+        options: &ApiSource,
+        url: &Url,
+        max_retries: u32,
+        clock: Clock,
+    ) -> Result<Self, String> {
+        let seconds =
+            |given: Option<f64>, default| Duration::from_secs_f64(given.unwrap_or(default));
+        let connect_timeout = seconds(options.connect_timeout, 10.0);
+        let timeout = seconds(options.timeout, 60.0);
+        let authorization = authorization(options);
+        let masks = Masks::new(options, authorization.iter().map(|(_, value)| value.clone()));
+        let mut headers: Vec<_> = authorization.into_iter().collect();
+        let more = options.headers.iter();
+        headers.extend(more.map(|(name, value)| (name.clone(), value.expose().clone())));
+        let config = Agent::config_builder()
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .max_redirects_will_error(false)
+            .proxy(if is_local(url) { None } else { Proxy::try_from_env() })
+            .timeout_connect(Some(connect_timeout))
+            .timeout_global(Some(timeout))
+            .user_agent(concat!("workflow-data/", env!("CARGO_PKG_VERSION")))
+            .accept("application/json");
+        let config = if url.scheme() == "https" { config.tls_config(tls()?) } else { config };
+        Ok(Self {
+            agent: config.build().new_agent(),
+            headers,
+            masks,
+            max_retries,
+            connect_timeout,
+            timeout,
+            largest: options.max_response_mib.unwrap_or(32) << 20,
+            interval: options
+                .requests_per_second
+                .map_or(Duration::ZERO, |most| Duration::from_secs_f64(1.0 / most)),
+            last: None,
+            clock,
+        })
+    }
+
+    /// Gets a page. Blocks until it is complete, and between attempts.
+    ///
+    /// # Errors
+    ///
+    /// Fails with the reason of the last attempt.
+    pub(super) fn get(&mut self, url: &Url) -> Result<Response, String> {
+        let mut attempts = 0;
+        loop {
+            self.keep_rate();
+            let Failure { reason, retry } = match self.follow(url) {
+                Ok(response) => return Ok(response),
+                Err(failure) => failure,
+            };
+            attempts += 1;
+            let tried =
+                if attempts == 1 { String::new() } else { format!(", after {attempts} attempts") };
+            let wait = match retry {
+                Retry::Never => return Err(reason),
+                Retry::WithBackoff => retry::backoff(attempts, retry::chance()),
+                Retry::After(wait) if wait > retry::LONGEST_ASKED => {
+                    let (wait, most) = (wait.as_secs(), retry::LONGEST_ASKED.as_secs());
+                    return Err(format!(
+                        "{reason}; it asks to wait {wait} s, more than {most} s; run again later"
+                    ));
+                }
+                Retry::After(wait) => wait,
+            };
+            if attempts > self.max_retries {
+                return Err(format!("{reason}{tried}"));
+            }
+            let wait_ms = wait.as_millis() as u64;
+            tracing::warn!(attempt = attempts, wait_ms, reason, "request failed, trying again");
+            self.clock.pause(wait);
+        }
+    }
+
+    /// Waits until the next request is allowed.
+    fn keep_rate(&mut self) {
+        if let Some(last) = self.last {
+            let wait = self.interval.saturating_sub(last.elapsed());
+            if !wait.is_zero() {
+                self.clock.pause(wait);
+            }
+        }
+        self.last = Some(Instant::now());
+    }
+
+    /// Gets a page, through redirects on its server.
+    fn follow(&self, url: &Url) -> Result<Response, Failure> {
+        let mut url = url.clone();
+        for _ in 0..=MOST_REDIRECTS {
+            let response = self.send(&url)?;
+            let status = response.status();
+            if status.is_success() {
+                return self.read(url, response);
+            }
+            match header(&response, "location") {
+                Some(location) if status.is_redirection() => {
+                    url = redirect(&url, &location).map_err(Failure::terminal)?;
+                }
+                _ => return Err(self.refusal(response)),
+            }
+        }
+        Err(Failure::terminal(format!("the server redirects more than {MOST_REDIRECTS} times")))
+    }
+
+    fn send(&self, url: &Url) -> Result<http::Response<Body>, Failure> {
+        let mut request = self.agent.get(url.as_str());
+        for (name, value) in &self.headers {
+            request = request.header(name, value);
+        }
+        request.call().map_err(|error| self.failure(error, url))
+    }
+
+    fn read(&self, url: Url, mut response: http::Response<Body>) -> Result<Response, Failure> {
+        let link = response.headers().get_all("link").iter();
+        let link: Vec<_> = link.filter_map(|value| value.to_str().ok()).collect();
+        let link = link.join(", ");
+        let content_type = response.body().mime_type().unwrap_or_default().to_owned();
+        let bytes = self.body(&mut response, &url)?;
+        let text =
+            String::from_utf8(bytes).map_err(|_| Failure::terminal("the response is not UTF-8"))?;
+        let text = (response.status() != http::StatusCode::NO_CONTENT).then_some(text);
+        Ok(Response { url, link, content_type, text })
+    }
+
+    fn body(&self, response: &mut http::Response<Body>, url: &Url) -> Result<Vec<u8>, Failure> {
+        let mib = self.largest >> 20;
+        let too_large = || {
+            Failure::terminal(format!(
+                "the response is larger than {mib} MiB; ask for smaller pages, \
+                 or raise `max_response_mib`"
+            ))
+        };
+        let promised = response.body().content_length();
+        if promised.is_some_and(|length| length > self.largest) {
+            return Err(too_large());
+        }
+        let mut bytes = Vec::new();
+        let reader = response.body_mut().with_config().limit(u64::MAX).reader();
+        let read = reader.take(self.largest + 1).read_to_end(&mut bytes);
+        read.map_err(|error| match ureq::Error::from(error) {
+            ureq::Error::Io(_) => {
+                Failure::transient(format!("the response breaks off after {} bytes", bytes.len()))
+            }
+            other => self.failure(other, url),
+        })?;
+        if bytes.len() as u64 > self.largest { Err(too_large()) } else { Ok(bytes) }
+    }
+
+    /// Why a response is no page.
+    fn refusal(&self, mut response: http::Response<Body>) -> Failure {
+        let status = response.status();
+        let mut bytes = Vec::new();
+        let asked = header(&response, "retry-after");
+        let asked = asked.and_then(|text| retry::asked(&text, self.clock.now()));
+        let body = response.body_mut().with_config().limit(u64::MAX).reader();
+        // What arrives is an excerpt of an error, which the status tells anyway.
+        let _ = body.take(EXCERPT).read_to_end(&mut bytes);
+        let excerpt = self.masks.excerpt(&String::from_utf8_lossy(&bytes));
+        let excerpt = if excerpt.is_empty() { excerpt } else { format!(": `{excerpt}`") };
+        let cure = match status.as_u16() {
+            401 | 403 => "; check `auth_type` and its secrets",
+            404 | 410 => "; check `url`",
+            _ => "",
+        };
+        let reason = format!("the server answers {status}{excerpt}{cure}");
+        let retry = match asked {
+            _ if !retry::is_transient(status.as_u16()) => Retry::Never,
+            Some(wait) => Retry::After(wait),
+            None => Retry::WithBackoff,
+        };
+        Failure { reason, retry }
+    }
+
+    /// What the errors of the library mean.
+    fn failure(&self, error: ureq::Error, url: &Url) -> Failure {
+        use ureq::{Error, Timeout};
+        let host = url.host_str().unwrap_or_default();
+        match error {
+            Error::Timeout(Timeout::Connect | Timeout::Resolve) => {
+                let seconds = self.connect_timeout.as_secs_f64();
+                Failure::transient(format!(
+                    "no connection within {seconds} s; raise `connect_timeout`"
+                ))
+            }
+            Error::Timeout(_) => {
+                let seconds = self.timeout.as_secs_f64();
+                Failure::transient(format!("no response within {seconds} s; raise `timeout`"))
+            }
+            Error::HostNotFound => Failure::transient(format!("no address for the host `{host}`")),
+            Error::ConnectionFailed => Failure::transient("the connection fails"),
+            Error::Io(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
+                Failure::transient("the server closes the connection without a response")
+            }
+            Error::Io(error) => match error.get_ref().and_then(|inner| inner.downcast_ref()) {
+                Some(error) => refused_by_tls(host, error),
+                None => Failure::transient(self.masks.apply(&io_reason(&error))),
+            },
+            Error::Rustls(error) => refused_by_tls(host, &error),
+            Error::LargeResponseHeader(..) => {
+                Failure::terminal("the headers of the response are too long")
+            }
+            Error::Protocol(error) => Failure::terminal(format!(
+                "the server does not answer in HTTP: {}",
+                self.masks.apply(&error.to_string())
+            )),
+            other => Failure::terminal(self.masks.apply(&other.to_string())),
+        }
+    }
+}
+
+fn refused_by_tls(host: &str, error: &rustls::Error) -> Failure {
+    Failure::terminal(format!("no encrypted connection to `{host}`: {error}"))
+}
+
+/// The header that authorizes requests.
+fn authorization(options: &ApiSource) -> Option<(String, String)> {
+    let exposed = |secret: &Option<workflow_config::Secret>| {
+        secret.as_ref().map(|secret| secret.expose().clone()).unwrap_or_default()
+    };
+    let header = "Authorization".to_owned();
+    match options.auth_type? {
+        AuthType::None => None,
+        AuthType::BearerToken => Some((header, format!("Bearer {}", exposed(&options.token)))),
+        AuthType::Basic => {
+            let user = options.username.as_deref().unwrap_or_default();
+            let pair = format!("{user}:{}", exposed(&options.password));
+            Some((header, format!("Basic {}", BASE64_STANDARD.encode(pair))))
+        }
+        AuthType::Header => Some((options.header.clone()?, exposed(&options.token))),
+    }
+}
+
+/// Where a redirect leads.
+fn redirect(from: &Url, location: &str) -> Result<Url, String> {
+    let mut to =
+        from.join(location).map_err(|_| "the URL of the redirect is not valid".to_owned())?;
+    if to.origin() != from.origin() {
+        return Err(elsewhere("the server redirects to a page", &to));
+    }
+    to.set_fragment(None);
+    // The credentials are those of the configuration. URLs with a host can have a user.
+    let _ = (to.set_username(""), to.set_password(None));
+    Ok(to)
+}
+
+fn header(response: &http::Response<Body>, name: &str) -> Option<String> {
+    response.headers().get(name)?.to_str().ok().map(str::to_owned)
+}
+
+/// Whether a server runs on this machine, which no proxy can reach.
+pub(super) fn is_local(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
+}
+
+/// Trusts the certificates of the system, as the stores of the workspace do.
+fn tls() -> Result<TlsConfig, String> {
+    let found = rustls_native_certs::load_native_certs().certs;
+    if found.is_empty() {
+        return Err("this system has no CA certificates; \
+            install them, or set SSL_CERT_FILE to a file with some"
+            .to_owned());
+    }
+    let roots: RootCerts =
+        found.iter().map(|certificate| Certificate::from_der(certificate).to_owned()).into();
+    let provider = Arc::new(ring::default_provider());
+    Ok(TlsConfig::builder().root_certs(roots).unversioned_rustls_crypto_provider(provider).build())
+}
