@@ -132,11 +132,8 @@ impl PipelineBuilder {
             },
             SourceKind::Api(options) => source::api(*options, reading)
                 .map_err(|(field, reason)| fail(&option(field), &reason)),
-            SourceKind::Database(_) => {
-                let message = "sources of `type: database` are not available yet; \
-                    available: `api`, `file`, `mock`";
-                Err(fail("type", message))
-            }
+            SourceKind::Database(options) => source::database(options, reading)
+                .map_err(|(field, reason)| fail(&option(field), &reason)),
         }
     }
 

@@ -4,6 +4,7 @@
 //! Stages read and check their own options.
 
 mod api;
+mod database;
 mod one_or_many;
 mod output;
 mod source;
@@ -16,11 +17,13 @@ use workflow_config::{Rules, Violations};
 use workflow_cron::{Cron, zone};
 
 pub use api::{ApiSource, AuthType, Pagination, PagingKind};
+pub use database::DatabaseSource;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+pub(crate) use database::System;
 pub(crate) use one_or_many::OneOrMany;
 pub use output::{OutputConfig, SinkKind, WriteMode};
 pub use source::{
-    DatabaseSource, FileFormat, FileSource, IngestionSource, MockSource, SourceConfig, SourceKind,
-    SourceSection,
+    FileFormat, FileSource, IngestionSource, MockSource, SourceConfig, SourceKind, SourceSection,
 };
 
 /// What happens with a record that fails.

@@ -62,7 +62,7 @@
 //! ingestion:                  # or `source:` with `name`, `type` and a section named as the type
 //!   source:
 //!     name: orders
-//!     type: file              # or `mock` or `api`; `database` is not available yet
+//!     type: file              # or `mock`, `api` or `database`
 //!     path: data/*.csv        # CSV, JSON lines (.jsonl), a JSON array (.json) or Parquet
 //!     columns: {price: number}  # the types of the others are found from the first 1,000 records
 //!   parameters:
@@ -131,6 +131,27 @@
 //! error and no log shows a secret or the value of a parameter. A proxy is taken from
 //! `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY`.
 //!
+//! # Databases
+//!
+//! A source of `type: database` reads one `SELECT` from SQLite (feature `sqlite`) or PostgreSQL
+//! (feature `postgres`), batch by batch:
+//!
+//! ```yaml
+//! source:
+//!   name: orders
+//!   type: database
+//!   database:
+//!     url: ${secret:SHOP_URL:-sqlite:data/shop.db}   # or postgres://user:password@host/database
+//!     query: SELECT id, total FROM orders WHERE state = $1 AND id > $2
+//!     parameters: [open, 100]
+//!     columns: {total: number}
+//! ```
+//!
+//! Columns have the types of the database. SQLite keeps a type for each value, so a column without
+//! a declared type has the type of the values of its first batch. `numeric` of PostgreSQL is text,
+//! with all of its digits, and so is a `timestamp` without a time zone; `columns` makes them numbers
+//! and times. All records are of one state of the database. No error shows the URL.
+//!
 //! # Failing records
 //!
 //! A record that does not fit its columns or breaks a rule stops the pipeline, or is left out, or
@@ -151,6 +172,8 @@
 //! - `schedule` and `workflow.schedule` are checked. The schedule in the metadata of
 //!   `#[register_workflow]` is the one that runs a workflow.
 //! - Each output has a path of its own, so a pipeline writes one table of a SQLite database.
+//! - Connections to PostgreSQL are not encrypted: `sslmode=require` and stricter modes are refused.
+//! - A query reads a batch ahead, in a thread. A cancelled run does not wait for its end.
 //! - Files are read twice: types are found first. They must not be pipes.
 
 // Here and not in `examples`, so that those build without Arrow.

@@ -6,6 +6,8 @@
 #[cfg(feature = "api")]
 mod api;
 mod csv;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+mod database;
 mod file;
 mod json;
 mod mock;
@@ -15,7 +17,7 @@ mod table;
 
 use crate::batch::Batch;
 use crate::clock::Clock;
-use crate::config::{ApiSource, FileSource, MockSource};
+use crate::config::{ApiSource, DatabaseSource, FileSource, MockSource};
 use crate::policy::{RejectError, Rejects};
 
 pub(crate) use file::find;
@@ -82,6 +84,24 @@ pub(crate) fn api(
 #[cfg(not(feature = "api"))]
 pub(crate) fn api(_: ApiSource, _: Reading) -> Result<Box<dyn Source>, (&'static str, String)> {
     Err(("type", crate::text::missing_feature("api")))
+}
+
+/// A source of a query to a database, or why there is none: an option, and what is wrong with it.
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+pub(crate) fn database(
+    options: DatabaseSource,
+    reading: Reading,
+) -> Result<Box<dyn Source>, (&'static str, String)> {
+    let made = database::Database::new(options, reading);
+    made.map(|database| Box::new(database) as Box<dyn Source>)
+}
+
+#[cfg(not(any(feature = "sqlite", feature = "postgres")))]
+pub(crate) fn database(
+    _: DatabaseSource,
+    _: Reading,
+) -> Result<Box<dyn Source>, (&'static str, String)> {
+    Err(("type", crate::text::missing_feature("sqlite` or `postgres")))
 }
 
 /// A source of files, which [`find`] found.

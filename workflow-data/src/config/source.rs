@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
+use serde_json::Value;
 use workflow_config::{Rules, Secret, Violations};
 
 use super::api::{ApiSource, AuthType, Pagination};
+use super::database::DatabaseSource;
 use crate::value::ColumnType;
 
 /// A source: what both forms of the configuration stand for.
@@ -27,7 +29,7 @@ pub enum SourceKind {
     Api(Box<ApiSource>),
     /// Files.
     File(FileSource),
-    /// A database. It is read from configurations, and refused when a pipeline is built.
+    /// A query to a database (features `sqlite` and `postgres`).
     Database(DatabaseSource),
     /// Data that is made up.
     Mock(MockSource),
@@ -49,23 +51,6 @@ impl SourceKind {
             Self::Database(_) => "database",
             Self::Mock(_) => "mock",
         }
-    }
-}
-
-/// Options of a source of type `database`.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-#[non_exhaustive]
-pub struct DatabaseSource {
-    /// The address, which may have a password.
-    pub url: Secret,
-    /// The query.
-    pub query: String,
-}
-
-impl PartialEq for DatabaseSource {
-    fn eq(&self, other: &Self) -> bool {
-        (self.url.expose(), &self.query) == (other.url.expose(), &other.query)
     }
 }
 
@@ -175,6 +160,7 @@ pub struct IngestionSource {
     timeout: Option<f64>,
     max_response_mib: Option<u64>,
     query: Option<String>,
+    parameters: Option<Vec<Value>>,
     path: Option<String>,
     format: Option<FileFormat>,
     columns: Option<BTreeMap<String, ColumnType>>,
@@ -194,9 +180,12 @@ impl IngestionSource {
                 format: self.format,
                 columns: self.columns.clone().unwrap_or_default(),
             }),
-            SourceType::Database => {
-                SourceKind::Database(DatabaseSource { url: url()?, query: self.query.clone()? })
-            }
+            SourceType::Database => SourceKind::Database(DatabaseSource {
+                url: url()?,
+                query: self.query.clone()?,
+                parameters: self.parameters.clone().unwrap_or_default(),
+                columns: self.columns.clone().unwrap_or_default(),
+            }),
             SourceType::Mock => {
                 let default = MockSource::default();
                 SourceKind::Mock(MockSource {
@@ -230,7 +219,7 @@ impl IngestionSource {
     }
 
     /// Each option: its name, whether it is given, and the types that have it.
-    fn options(&self) -> [(&'static str, bool, &'static [SourceType]); 21] {
+    fn options(&self) -> [(&'static str, bool, &'static [SourceType]); 22] {
         use SourceType::{Api, Database, File, Mock};
         [
             ("url", self.url.is_some(), &[Api, Database]),
@@ -248,9 +237,10 @@ impl IngestionSource {
             ("timeout", self.timeout.is_some(), &[Api]),
             ("max_response_mib", self.max_response_mib.is_some(), &[Api]),
             ("query", self.query.is_some(), &[Database]),
+            ("parameters", self.parameters.is_some(), &[Database]),
             ("path", self.path.is_some(), &[File]),
             ("format", self.format.is_some(), &[File]),
-            ("columns", self.columns.is_some(), &[Api, File]),
+            ("columns", self.columns.is_some(), &[Api, Database, File]),
             ("records", self.records.is_some(), &[Mock]),
             ("duplicates", self.duplicates.is_some(), &[Mock]),
             ("nulls", self.nulls.is_some(), &[Mock]),
@@ -348,7 +338,7 @@ fn check_kind(kind: &SourceKind, section: &str, violations: &mut Violations) {
             }
         }
         SourceKind::Api(api) => violations.field(section, api.as_ref()),
-        SourceKind::Database(_) => {}
+        SourceKind::Database(database) => violations.field(section, database),
     }
 }
 

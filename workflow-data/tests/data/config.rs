@@ -89,6 +89,8 @@ fn the_documented_configuration_is_valid() {
     };
     let api: PipelineConfig = Folder::new().config(&block(2)).read().unwrap();
     assert_eq!(api.max_retries(), 5);
+    let database: PipelineConfig = Folder::new().config(&block(3)).read().unwrap();
+    assert_eq!(database.source().unwrap().label(), "orders");
     let yaml = block(1);
     let config: PipelineConfig = Folder::new().config(&yaml).read().unwrap();
     assert_eq!((config.stages().len(), config.outputs().len()), (3, 2));
@@ -115,10 +117,31 @@ fn an_api_needs_its_token_and_its_feature() {
 }
 
 #[test]
-fn sources_that_do_not_exist_yet_are_refused() {
+fn databases_have_mistakes_with_places_and_cures() {
     let folder = Folder::new();
-    let database = "source: {type: database, database: {url: 'sqlite:a.db', query: 'SELECT 1'}}";
-    assert!(folder.refusal(database).contains("`type: database` are not available"));
+    let cases = [
+        (
+            "url: 'mysql://ada:hunter2@a/b', query: SELECT 1",
+            "must be `sqlite:FILE`, or `postgres://",
+        ),
+        ("url: 'sqlite:a.db', query: ' '", "must not be empty"),
+        ("url: 'sqlite:a.db', query: SELECT 1, parameters: [[1]]", "must be a text, a number"),
+    ];
+    for (options, expected) in cases {
+        let text = folder.refusal(&format!("source: {{type: database, database: {{{options}}}}}"));
+        assert!(text.contains(expected), "{options}\n{text}");
+        assert!(text.contains("config.yaml:1:"), "{options}\n{text}");
+        let message = text.lines().next().unwrap_or_default();
+        assert!(!message.contains("hunter2"), "{text}");
+    }
+}
+
+#[cfg(not(feature = "postgres"))]
+#[test]
+fn postgres_needs_its_feature() {
+    let database = "source: {type: database, database: {url: 'postgres://a', query: SELECT 1}}";
+    let text = Folder::new().refusal(database);
+    assert!(text.contains("without the feature `"), "{text}");
 }
 
 #[test]

@@ -6,6 +6,8 @@
 #[cfg(feature = "api")]
 mod api;
 mod config;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+mod databases;
 mod failing;
 mod folder;
 mod runs;

@@ -1,0 +1,70 @@
+//! Options of sources of type `database`.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde_json::Value;
+use workflow_config::{Rules, Secret, Violations};
+
+use crate::value::ColumnType;
+
+/// Options of a source of type `database`: the records of a query.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct DatabaseSource {
+    /// The database: `sqlite:FILE`, or `postgres://user:password@host:5432/database`.
+    pub url: Secret,
+    /// The query, one `SELECT`.
+    pub query: String,
+    /// The values of `$1`, `$2` and so on in the query: texts, numbers, `true`, `false` or null.
+    #[serde(default)]
+    pub parameters: Vec<Value>,
+    /// Types of columns. The others have the types of the database.
+    #[serde(default)]
+    pub columns: BTreeMap<String, ColumnType>,
+}
+
+impl PartialEq for DatabaseSource {
+    fn eq(&self, other: &Self) -> bool {
+        let rest = |source: &Self| (source.parameters.clone(), source.columns.clone());
+        (self.url.expose(), &self.query) == (other.url.expose(), &other.query)
+            && rest(self) == rest(other)
+    }
+}
+
+/// The database systems.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum System {
+    Sqlite,
+    Postgres,
+}
+
+impl System {
+    /// The system of a URL.
+    pub(crate) fn of(url: &str) -> Option<Self> {
+        match url.split_once(':')?.0 {
+            "sqlite" => Some(Self::Sqlite),
+            "postgres" | "postgresql" => Some(Self::Postgres),
+            _ => None,
+        }
+    }
+}
+
+impl Rules for DatabaseSource {
+    fn check(&self, violations: &mut Violations) {
+        // The URL may have a password, so no message shows it.
+        if System::of(self.url.expose()).is_none() {
+            let message = "must be `sqlite:FILE`, or `postgres://user:password@host:5432/database`";
+            violations.add("url", message);
+        }
+        if self.query.trim().is_empty() {
+            violations.add("query", "must not be empty");
+        }
+        let lists = self.parameters.iter().enumerate();
+        for (index, _) in lists.filter(|(_, value)| value.is_array() || value.is_object()) {
+            let message = "must be a text, a number, `true`, `false` or null";
+            violations.add(format!("parameters[{index}]"), message);
+        }
+    }
+}

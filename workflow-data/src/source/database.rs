@@ -1,0 +1,211 @@
+//! The records of a query.
+//!
+//! A statement borrows its connection, and a driver of PostgreSQL needs a runtime. So a thread owns
+//! the connection, and hands over one batch after the other. It reads at most one batch ahead.
+
+#[cfg(feature = "postgres")]
+mod postgres;
+#[cfg(feature = "sqlite")]
+mod sqlite;
+
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::thread;
+
+use arrow_array::RecordBatch;
+
+use super::table::{Columns, TextTable};
+use super::{Reading, Source, SourceError};
+use crate::batch::{Batch, BatchMetadata};
+use crate::config::{DatabaseSource, System};
+use crate::policy::Rejects;
+use crate::row::Reason;
+use crate::value::ColumnType;
+
+pub(super) struct Database {
+    query: Query,
+    reading: Reading,
+    place: Arc<str>,
+    state: State,
+    /// The number of the next record.
+    next: u64,
+}
+
+enum State {
+    Waiting,
+    /// The columns are known.
+    Running {
+        columns: Columns,
+        rows: Receiver<Result<Message, String>>,
+        has_returned: bool,
+    },
+    Done,
+}
+
+/// A query, and where to send it.
+#[derive(Clone)]
+struct Query {
+    options: DatabaseSource,
+    system: System,
+    batch_size: usize,
+}
+
+/// What the thread of a connection says. The columns come first.
+enum Message {
+    Columns(Vec<(String, ColumnType)>),
+    Rows(Vec<Row>),
+}
+
+/// The cells of a record as texts, or why it cannot be read.
+type Row = Result<Vec<Option<String>>, Reason>;
+
+/// Takes a message. False if nobody wants another one.
+type Hand<'a> = &'a mut dyn FnMut(Message) -> bool;
+
+impl Database {
+    /// Makes a source. Nothing is connected yet.
+    ///
+    /// # Errors
+    ///
+    /// Fails with an option and what is wrong with it.
+    pub(super) fn new(
+        options: DatabaseSource,
+        reading: Reading,
+    ) -> Result<Self, (&'static str, String)> {
+        let Some(system) = System::of(options.url.expose()) else {
+            return Err(("url", "names no known database".to_owned()));
+        };
+        let query = Query { options, system, batch_size: reading.batch_size };
+        query.check()?;
+        let place = reading.label.as_str().into();
+        Ok(Self { query, reading, place, state: State::Waiting, next: 1 })
+    }
+
+    fn fail(&self, reason: String) -> SourceError {
+        SourceError::Read { place: self.place.to_string(), reason }
+    }
+
+    /// Sends the query. Returns when the columns are known.
+    fn start(&mut self) -> Result<(), SourceError> {
+        let (sender, rows) = sync_channel(0);
+        let query = self.query.clone();
+        let run = move || {
+            let mut hand = |message| sender.send(Ok(message)).is_ok();
+            if let Err(reason) = query.run(&mut hand) {
+                // If nobody listens, the run has ended for another reason.
+                let _ = sender.send(Err(reason));
+            }
+        };
+        let started = thread::Builder::new().name("query".to_owned()).spawn(run);
+        started.map_err(|error| self.fail(crate::text::io_reason(&error)))?;
+        let found = match rows.recv() {
+            Ok(Ok(Message::Columns(found))) => found,
+            Ok(Err(reason)) => return Err(self.fail(reason)),
+            _ => return Err(self.fail(ENDED.to_owned())),
+        };
+        check_names(&found).map_err(|reason| self.fail(reason))?;
+        let columns = Columns::of_file(found, &self.query.options.columns);
+        let columns = columns.map_err(|reason| self.fail(reason))?;
+        self.state = State::Running { columns, rows, has_returned: false };
+        Ok(())
+    }
+
+    fn metadata(&self) -> BatchMetadata {
+        BatchMetadata::new(&self.reading.label, 0, self.reading.clock.timestamp())
+    }
+}
+
+/// The error of a query that is no `SELECT`.
+const NO_COLUMNS: &str = "the query returns no columns; write a `SELECT`";
+
+/// The error of a thread that panicked.
+const ENDED: &str = "the connection ended without a reason";
+
+impl Source for Database {
+    fn next(&mut self, rejects: &mut Rejects) -> Result<Option<Batch>, SourceError> {
+        if matches!(self.state, State::Waiting) {
+            self.state = State::Done;
+            self.start()?;
+        }
+        let metadata = self.metadata();
+        let State::Running { columns, rows, has_returned } = &mut self.state else {
+            return Ok(None);
+        };
+        let is_first = !std::mem::replace(has_returned, true);
+        match rows.recv() {
+            Ok(Ok(Message::Rows(rows))) => {
+                let mut table = TextTable::new(columns);
+                for row in rows {
+                    match row {
+                        Ok(cells) => table.push(cells.iter().map(Option::as_deref)),
+                        Err(reason) => table.push_broken(reason),
+                    }
+                }
+                let first = self.next;
+                self.next += table.rows() as u64;
+                table.into_batch(metadata, &self.place, first, rejects).map(Some)
+            }
+            Ok(Ok(Message::Columns(_))) => Err(self.fail(ENDED.to_owned())),
+            Ok(Err(reason)) => Err(self.fail(reason)),
+            // The thread has closed the connection.
+            Err(_) => {
+                let empty = RecordBatch::new_empty(columns.schema());
+                self.state = State::Done;
+                let empty = || Batch::new(empty, metadata, Arc::clone(&self.place), 1);
+                Ok(is_first.then(empty))
+            }
+        }
+    }
+}
+
+impl Query {
+    fn check(&self) -> Result<(), (&'static str, String)> {
+        match self.system {
+            #[cfg(feature = "sqlite")]
+            System::Sqlite => Ok(()),
+            #[cfg(feature = "postgres")]
+            System::Postgres => postgres::config(self).map(|_| ()).map_err(|text| ("url", text)),
+            #[cfg(not(feature = "sqlite"))]
+            System::Sqlite => Err(("url", crate::text::missing_feature("sqlite"))),
+            #[cfg(not(feature = "postgres"))]
+            System::Postgres => Err(("url", crate::text::missing_feature("postgres"))),
+        }
+    }
+
+    /// Runs the query, and hands over its columns and then its records.
+    fn run(&self, hand: Hand<'_>) -> Result<(), String> {
+        match self.system {
+            #[cfg(feature = "sqlite")]
+            System::Sqlite => sqlite::read(self, hand),
+            #[cfg(feature = "postgres")]
+            System::Postgres => postgres::read(self, hand),
+            #[cfg(not(all(feature = "sqlite", feature = "postgres")))]
+            system => Err(format!("this program is built without {system:?}")),
+        }
+    }
+
+    /// The text of a parameter; `None` for null.
+    fn parameter_text(value: &serde_json::Value) -> Option<String> {
+        match value {
+            serde_json::Value::Null => None,
+            serde_json::Value::String(text) => Some(text.clone()),
+            other => Some(other.to_string()),
+        }
+    }
+}
+
+fn check_names(found: &[(String, ColumnType)]) -> Result<(), String> {
+    for (index, (name, _)) in found.iter().enumerate() {
+        if name.is_empty() || name == "?column?" {
+            let number = index + 1;
+            return Err(format!("column {number} of the query has no name; add `AS name`"));
+        }
+        if found[..index].iter().any(|(other, _)| other == name) {
+            return Err(format!("the query names `{name}` twice; rename one of them with `AS`"));
+        }
+    }
+    if found.is_empty() {
+        return Err(NO_COLUMNS.to_owned());
+    }
+    Ok(())
+}

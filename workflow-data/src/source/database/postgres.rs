@@ -1,0 +1,191 @@
+//! Queries to PostgreSQL, batch by batch, in a transaction that sees one state of the database.
+
+use std::error::Error as _;
+use std::time::Duration;
+
+use bytes::BytesMut;
+use tokio_postgres::config::Host;
+use tokio_postgres::error::ErrorPosition;
+use tokio_postgres::types::{Format, IsNull, ToSql, Type, to_sql_checked};
+use tokio_postgres::{Config, IsolationLevel, NoTls, SimpleQueryMessage, SimpleQueryRow};
+use tokio_postgres::{Statement, Transaction};
+
+use super::{Hand, Message, Query, Row};
+use crate::value::ColumnType;
+
+/// How long a connection may take, unless the URL says otherwise.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The settings of the URL. The reasons of the parser may contain a part of the password.
+pub(super) fn config(query: &Query) -> Result<Config, String> {
+    let url = query.options.url.expose();
+    let mode = url.split_once("sslmode=").map(|(_, rest)| rest.split('&').next().unwrap_or(rest));
+    if let Some(mode @ ("require" | "verify-ca" | "verify-full")) = mode {
+        return Err(format!(
+            "`sslmode={mode}` needs an encrypted connection, which this source does not have; \
+             use `sslmode=disable` in a trusted network, or a proxy with TLS on this machine"
+        ));
+    }
+    let mut config: Config = url.parse().map_err(|_| {
+        "is not a valid URL of PostgreSQL; write `postgres://user:password@host:5432/database`, \
+         with special characters of the password encoded, such as `%3F` for `?`"
+            .to_owned()
+    })?;
+    if config.get_connect_timeout().is_none() {
+        config.connect_timeout(CONNECT_TIMEOUT);
+    }
+    Ok(config)
+}
+
+pub(super) fn read(query: &Query, hand: Hand<'_>) -> Result<(), String> {
+    let config = config(query)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| crate::text::io_reason(&error))?;
+    runtime.block_on(async {
+        let connected = config.connect(NoTls).await;
+        let (mut client, connection) = connected.map_err(|error| {
+            format!("cannot connect to {}: {}", server(&config), reason(&error))
+        })?;
+        // Its errors are those of the statements.
+        let driver = tokio::spawn(connection);
+        let transaction = client
+            .build_transaction()
+            .isolation_level(IsolationLevel::RepeatableRead)
+            .read_only(true)
+            .start()
+            .await;
+        let transaction = transaction.map_err(|error| reason(&error))?;
+        let result = send(&transaction, query, hand).await;
+        drop(transaction);
+        drop(client);
+        // A connection that breaks now has served its purpose.
+        let _ = driver.await;
+        result
+    })
+}
+
+/// The servers of the URL.
+fn server(config: &Config) -> String {
+    let hosts = config.get_hosts().iter().map(|host| match host {
+        Host::Tcp(name) => name.clone(),
+        #[cfg(unix)]
+        Host::Unix(folder) => folder.display().to_string(),
+    });
+    let hosts = hosts.collect::<Vec<_>>().join(", ");
+    let ports: Vec<_> = config.get_ports().iter().map(u16::to_string).collect();
+    if ports.is_empty() { hosts } else { format!("{hosts}, port {}", ports.join(", ")) }
+}
+
+/// Texts of values do not depend on the settings of the user or the database.
+const FORMATS: &str = "SET LOCAL datestyle = 'ISO, YMD'; SET LOCAL timezone = 'UTC'; \
+    SET LOCAL intervalstyle = 'iso_8601'; SET LOCAL bytea_output = 'hex'; \
+    SET LOCAL extra_float_digits = 1";
+
+async fn send(transaction: &Transaction<'_>, query: &Query, hand: Hand<'_>) -> Result<(), String> {
+    let fail = |error: tokio_postgres::Error| format!("the query fails: {}", reason(&error));
+    transaction.batch_execute(FORMATS).await.map_err(fail)?;
+    // By itself first: its errors have their place in the query, and it is one statement.
+    let written = transaction.prepare(&query.options.query).await.map_err(fail)?;
+    check_parameters(&written, query)?;
+    let columns = written.columns().iter();
+    let columns: Vec<_> =
+        columns.map(|column| (column.name().to_owned(), column_type(column.type_()))).collect();
+    super::check_names(&columns)?;
+    if !hand(Message::Columns(columns)) {
+        return Ok(());
+    }
+    let parameters = query.options.parameters.iter();
+    let parameters: Vec<_> = parameters.map(|value| Text(Query::parameter_text(value))).collect();
+    let parameters: Vec<_> = parameters.iter().map(|text| text as &(dyn ToSql + Sync)).collect();
+    let declare = format!("DECLARE rows NO SCROLL CURSOR FOR {}", query.options.query);
+    let declared = transaction.prepare_typed(&declare, written.params()).await.map_err(fail)?;
+    transaction.execute(&declared, &parameters).await.map_err(fail)?;
+    let fetch = format!("FETCH {} FROM rows", query.batch_size);
+    loop {
+        // Without preparation, all values are texts.
+        let messages = transaction.simple_query(&fetch).await.map_err(fail)?;
+        let rows = messages.iter().filter_map(|message| match message {
+            SimpleQueryMessage::Row(row) => Some(texts(row)),
+            _ => None,
+        });
+        let rows: Vec<_> = rows.collect();
+        let is_last = rows.len() < query.batch_size;
+        let is_wanted = rows.is_empty() || hand(Message::Rows(rows));
+        if is_last || !is_wanted {
+            return Ok(());
+        }
+    }
+}
+
+fn texts(row: &SimpleQueryRow) -> Row {
+    Ok((0..row.len()).map(|place| row.get(place).map(str::to_owned)).collect())
+}
+
+fn check_parameters(written: &Statement, query: &Query) -> Result<(), String> {
+    let (used, given) = (written.params().len(), query.options.parameters.len());
+    if used == given {
+        return Ok(());
+    }
+    Err(format!("the query uses {used} parameters, and `parameters` has {given}"))
+}
+
+/// Types that would lose something as a type of columns are texts: `numeric`, and times without a
+/// zone.
+fn column_type(kind: &Type) -> ColumnType {
+    match *kind {
+        Type::INT2 | Type::INT4 | Type::INT8 | Type::OID => ColumnType::Integer,
+        Type::FLOAT4 | Type::FLOAT8 => ColumnType::Number,
+        Type::BOOL => ColumnType::Boolean,
+        Type::DATE => ColumnType::Date,
+        Type::TIMESTAMPTZ => ColumnType::Timestamp,
+        _ => ColumnType::Text,
+    }
+}
+
+/// A parameter as text, which the server reads as the type that the query needs.
+#[derive(Debug)]
+struct Text(Option<String>);
+
+impl ToSql for Text {
+    fn to_sql(
+        &self,
+        _: &Type,
+        out: &mut BytesMut,
+    ) -> Result<IsNull, Box<dyn std::error::Error + Sync + Send>> {
+        match &self.0 {
+            None => Ok(IsNull::Yes),
+            Some(text) => {
+                out.extend_from_slice(text.as_bytes());
+                Ok(IsNull::No)
+            }
+        }
+    }
+
+    fn accepts(_: &Type) -> bool {
+        true
+    }
+
+    fn encode_format(&self, _: &Type) -> Format {
+        Format::Text
+    }
+
+    to_sql_checked!();
+}
+
+/// The reason of an error, with its place in the query.
+fn reason(error: &tokio_postgres::Error) -> String {
+    let Some(error) = error.as_db_error() else {
+        let source = error.source();
+        let io = source.and_then(|source| source.downcast_ref()).map(crate::text::io_reason);
+        return io.unwrap_or_else(|| match source {
+            Some(source) => format!("{error}: {source}"),
+            None => error.to_string(),
+        });
+    };
+    let place = match error.position() {
+        Some(ErrorPosition::Original(place)) => format!(", at character {place} of `query`"),
+        _ => String::new(),
+    };
+    let hint = error.hint().map(|hint| format!("; {hint}")).unwrap_or_default();
+    format!("{}{place}{hint}", error.message())
+}
