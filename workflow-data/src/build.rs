@@ -179,10 +179,11 @@ impl PipelineBuilder {
         let mut sinks = Vec::new();
         for (index, output) in sections.outputs().iter().enumerate() {
             let made = sink::make(output);
-            let made = made.map_err(|reason| {
-                self.config.error_at(&format!("{}.type", sections.output_path(index)), &reason)
+            let made = made.map_err(|(field, reason)| {
+                let path = sections.output_path(index);
+                self.config.error_at(&format!("{path}.{field}"), &reason)
             })?;
-            sinks.push(NamedSink::new(&output.path, made));
+            sinks.push(NamedSink::new(output.place(), made));
         }
         if sinks.is_empty() {
             tracing::warn!("the pipeline has no `output`, so its records are read and not written");

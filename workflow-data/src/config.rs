@@ -7,6 +7,8 @@ mod api;
 mod database;
 mod one_or_many;
 mod output;
+#[cfg(feature = "postgres")]
+pub(crate) mod postgres;
 mod source;
 
 use std::path::PathBuf;
@@ -290,9 +292,10 @@ impl PipelineConfig {
         for (index, output) in outputs.iter().enumerate() {
             let path = self.output_path(index);
             violations.field(&path, output);
-            // Two connections to one SQLite database would wait for each other.
-            let is_taken = outputs[..index].iter().any(|other| other.path == output.path);
-            if is_taken || self.quarantine() == Some(&output.path) {
+            let is_taken = outputs[..index].iter().any(|other| output.collides_with(other));
+            if is_taken && output.url.is_some() {
+                violations.add(format!("{path}.table"), "another output has this table");
+            } else if is_taken || self.quarantine() == Some(&output.path) {
                 let message =
                     "another output, or the quarantine, has this path; choose another one";
                 violations.add(format!("{path}.path"), message);

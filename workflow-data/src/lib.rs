@@ -85,6 +85,7 @@
 //! output:                     # one sink, or a list
 //!   - {type: parquet, path: data/orders.parquet}
 //!   - {type: sqlite, path: data/shop.db, table: orders, mode: merge, key: [id]}
+//!   - {type: postgres, url: "${secret:SHOP_URL:-postgres://host/shop}", table: orders, mode: append}
 //! ```
 //!
 //! Types of columns are `text`, `integer`, `number`, `boolean`, `date` and `timestamp`. Empty cells
@@ -161,8 +162,8 @@
 //!
 //! # Crashes
 //!
-//! Files are written beside their final name and renamed at the end; a SQLite table is written in
-//! one transaction. A killed process leaves the old data, and at most a hidden `.partial` file.
+//! Files are written beside their final name and renamed at the end; a table of a database is
+//! written in one transaction. A killed process leaves the old data, and at most a hidden `.partial` file.
 //! Sinks are committed one after the other: a crash between two of them leaves the second one old.
 //!
 //! # Limits
@@ -174,6 +175,8 @@
 //! - Each output has a path of its own, so a pipeline writes one table of a SQLite database.
 //! - Connections to PostgreSQL are not encrypted: `sslmode=require` and stricter modes are refused.
 //! - A query reads a batch ahead, in a thread. A cancelled run does not wait for its end.
+//! - A table of PostgreSQL is found by the `search_path` of its user. `mode: replace` creates it
+//!   anew, without its indexes and permissions, and fails if views depend on it.
 //! - Files are read twice: types are found first. They must not be pipes.
 
 // Here and not in `examples`, so that those build without Arrow.

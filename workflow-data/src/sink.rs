@@ -3,8 +3,12 @@
 mod file;
 #[cfg(feature = "parquet")]
 mod parquet;
+#[cfg(feature = "postgres")]
+mod postgres;
 #[cfg(feature = "sqlite")]
 mod sqlite;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+mod table;
 
 use std::path::Path;
 
@@ -59,8 +63,8 @@ impl SinkError {
     }
 }
 
-/// Makes the sink of a configuration, or says why this program has none.
-pub(crate) fn make(options: &OutputConfig) -> Result<Box<dyn Sink>, String> {
+/// Makes the sink of a configuration, or says why there is none: an option, and what is wrong.
+pub(crate) fn make(options: &OutputConfig) -> Result<Box<dyn Sink>, (&'static str, String)> {
     match options.kind {
         SinkKind::File => {
             let format = options.format.or_else(|| FileFormat::of(&options.path));
@@ -68,9 +72,21 @@ pub(crate) fn make(options: &OutputConfig) -> Result<Box<dyn Sink>, String> {
             let format = format.unwrap_or(FileFormat::Csv);
             Ok(Box::new(file::FileSink::new(options.path.clone(), format, options.mode)))
         }
-        SinkKind::Parquet => parquet(options),
-        SinkKind::Sqlite => sqlite(options),
+        SinkKind::Parquet => parquet(options).map_err(|reason| ("type", reason)),
+        SinkKind::Sqlite => sqlite(options).map_err(|reason| ("type", reason)),
+        SinkKind::Postgres => postgres(options),
     }
+}
+
+#[cfg(feature = "postgres")]
+fn postgres(options: &OutputConfig) -> Result<Box<dyn Sink>, (&'static str, String)> {
+    let made = postgres::PostgresSink::new(options);
+    made.map(|sink| Box::new(sink) as Box<dyn Sink>).map_err(|reason| ("url", reason))
+}
+
+#[cfg(not(feature = "postgres"))]
+fn postgres(_: &OutputConfig) -> Result<Box<dyn Sink>, (&'static str, String)> {
+    Err(("type", crate::text::missing_feature("postgres")))
 }
 
 #[cfg(feature = "parquet")]

@@ -44,7 +44,7 @@ pub struct StageSummary {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct SinkSummary {
-    /// The file.
+    /// The file, or `table` with the name of a table of PostgreSQL.
     pub path: String,
     /// How many records it wrote.
     pub records: u64,
@@ -69,11 +69,5 @@ impl Summary {
 impl StageSummary {
     pub(crate) fn new(name: &str) -> Self {
         Self { name: name.to_owned(), received: 0, passed: 0 }
-    }
-}
-
-impl SinkSummary {
-    pub(crate) fn new(path: &std::path::Path) -> Self {
-        Self { path: path.display().to_string(), records: 0 }
     }
 }

@@ -29,3 +29,26 @@ pub(crate) fn missing_feature(name: &str) -> String {
          enable it in `Cargo.toml`"
     )
 }
+
+/// The reason of an error of PostgreSQL, with its place in the query.
+#[cfg(feature = "postgres")]
+pub(crate) fn postgres_reason(error: &tokio_postgres::Error) -> String {
+    use std::error::Error;
+
+    let Some(error) = error.as_db_error() else {
+        let source = error.source();
+        let io = source.and_then(|source| source.downcast_ref()).map(io_reason);
+        return io.unwrap_or_else(|| match source {
+            Some(source) => format!("{error}: {source}"),
+            None => error.to_string(),
+        });
+    };
+    let place = match error.position() {
+        Some(tokio_postgres::error::ErrorPosition::Original(place)) => {
+            format!(", at character {place} of `query`")
+        }
+        _ => String::new(),
+    };
+    let hint = error.hint().map(|hint| format!("; {hint}")).unwrap_or_default();
+    format!("{}{place}{hint}", error.message())
+}

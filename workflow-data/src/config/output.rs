@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 
 use serde::Deserialize;
-use workflow_config::{Rules, Violations};
+use workflow_config::{Rules, Secret, Violations};
 
 use super::FileFormat;
+use super::database::System;
 
 /// A sink.
 #[derive(Debug, Clone, Deserialize)]
@@ -15,11 +16,14 @@ pub struct OutputConfig {
     /// The kind of sink.
     #[serde(rename = "type")]
     pub kind: SinkKind,
-    /// The file. Missing folders are created.
+    /// The file; empty for `postgres`. Missing folders are created.
+    #[serde(default)]
     pub path: PathBuf,
+    /// The database of `postgres`: `postgres://user:password@host:5432/database`.
+    pub url: Option<Secret>,
     /// The format of a `file`. Default: by the extension.
     pub format: Option<FileFormat>,
-    /// The table of a `sqlite` database.
+    /// The table of a `sqlite` or `postgres` database.
     pub table: Option<String>,
     /// What happens with data that is already there. Default: `replace`.
     #[serde(default)]
@@ -40,6 +44,19 @@ pub enum SinkKind {
     Parquet,
     /// A table of a SQLite database (feature `sqlite`).
     Sqlite,
+    /// A table of a PostgreSQL database (feature `postgres`).
+    Postgres,
+}
+
+impl SinkKind {
+    fn name(self) -> &'static str {
+        match self {
+            Self::File => "file",
+            Self::Parquet => "parquet",
+            Self::Sqlite => "sqlite",
+            Self::Postgres => "postgres",
+        }
+    }
 }
 
 /// What happens with data that is already there.
@@ -58,26 +75,26 @@ pub enum WriteMode {
 
 impl Rules for OutputConfig {
     fn check(&self, violations: &mut Violations) {
-        if self.path.as_os_str().is_empty() {
-            violations.add("path", "must not be empty");
-        }
+        self.check_place(violations);
         self.check_mode(violations);
-        match self.kind {
-            SinkKind::File => self.check_file(violations),
-            SinkKind::Parquet | SinkKind::Sqlite if self.format.is_some() => {
-                violations.add("format", "only `type: file` has a format; remove it");
-            }
-            _ => {}
+        if self.kind == SinkKind::File {
+            self.check_file(violations);
+        } else if self.format.is_some() {
+            violations.add("format", "only `type: file` has a format; remove it");
         }
         match (self.kind, &self.table) {
-            (SinkKind::Sqlite, None) => {
-                violations.add("", "`type: sqlite` needs a table; add `table:`");
+            (SinkKind::Sqlite | SinkKind::Postgres, None) => {
+                let kind = self.kind.name();
+                violations.add("", format!("`type: {kind}` needs a table; add `table:`"));
             }
-            (SinkKind::Sqlite, Some(table)) if table.is_empty() || table.contains('\0') => {
+            (SinkKind::Sqlite | SinkKind::Postgres, Some(table))
+                if table.is_empty() || table.contains('\0') =>
+            {
                 violations.add("table", "must be a name");
             }
             (SinkKind::File | SinkKind::Parquet, Some(_)) => {
-                violations.add("table", "only `type: sqlite` has a table; remove it");
+                violations
+                    .add("table", "only `type: sqlite` and `postgres` have a table; remove it");
             }
             _ => {}
         }
@@ -85,11 +102,56 @@ impl Rules for OutputConfig {
 }
 
 impl OutputConfig {
+    /// The file, or the table of a server, for people.
+    pub(crate) fn place(&self) -> String {
+        match (self.kind, &self.table) {
+            (SinkKind::Postgres, Some(table)) => format!("table {table}"),
+            _ => self.path.display().to_string(),
+        }
+    }
+
+    /// Whether two outputs would write one file, or one table of a server.
+    pub(crate) fn collides_with(&self, other: &Self) -> bool {
+        let url = |output: &Self| output.url.as_ref().map(|url| url.expose().clone());
+        match (self.kind, other.kind) {
+            (SinkKind::Postgres, SinkKind::Postgres) => {
+                url(self) == url(other) && self.table == other.table
+            }
+            // Two connections to one SQLite database would wait for each other.
+            _ => self.path == other.path && !self.path.as_os_str().is_empty(),
+        }
+    }
+
+    fn check_place(&self, violations: &mut Violations) {
+        let (kind, has_path) = (self.kind.name(), !self.path.as_os_str().is_empty());
+        match (self.kind, &self.url) {
+            (SinkKind::Postgres, None) => {
+                violations.add("", "`type: postgres` needs a database; add `url:`");
+            }
+            (SinkKind::Postgres, Some(url))
+                if System::of(url.expose()) != Some(System::Postgres) =>
+            {
+                let message = "must be `postgres://user:password@host:5432/database`";
+                violations.add("url", message);
+            }
+            (SinkKind::Postgres, _) if has_path => {
+                violations.add("path", "`type: postgres` has a `url` in place of it; remove it");
+            }
+            (SinkKind::Postgres, _) => {}
+            (_, Some(_)) => violations.add("url", "only `type: postgres` has a URL; remove it"),
+            (_, None) if !has_path => {
+                violations.add("", format!("`type: {kind}` needs a file; add `path:`"));
+            }
+            _ => {}
+        }
+    }
+
     fn check_mode(&self, violations: &mut Violations) {
         match (self.mode, self.kind) {
             (WriteMode::Merge, SinkKind::File | SinkKind::Parquet) => violations.add(
                 "mode",
-                "files have no keys to merge by; use `type: sqlite`, or `mode: replace`",
+                "files have no keys to merge by; \
+                 use `type: sqlite` or `postgres`, or `mode: replace`",
             ),
             (WriteMode::Append, SinkKind::Parquet) => violations.add(
                 "mode",

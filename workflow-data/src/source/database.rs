@@ -164,7 +164,10 @@ impl Query {
             #[cfg(feature = "sqlite")]
             System::Sqlite => Ok(()),
             #[cfg(feature = "postgres")]
-            System::Postgres => postgres::config(self).map(|_| ()).map_err(|text| ("url", text)),
+            System::Postgres => {
+                let settings = crate::config::postgres::settings(&self.options.url);
+                settings.map(|_| ()).map_err(|text| ("url", text))
+            }
             #[cfg(not(feature = "sqlite"))]
             System::Sqlite => Err(("url", crate::text::missing_feature("sqlite"))),
             #[cfg(not(feature = "postgres"))]

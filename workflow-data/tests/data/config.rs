@@ -93,7 +93,7 @@ fn the_documented_configuration_is_valid() {
     assert_eq!(database.source().unwrap().label(), "orders");
     let yaml = block(1);
     let config: PipelineConfig = Folder::new().config(&yaml).read().unwrap();
-    assert_eq!((config.stages().len(), config.outputs().len()), (3, 2));
+    assert_eq!((config.stages().len(), config.outputs().len()), (3, 3));
     assert_eq!((config.batch_size(), config.max_retries(), config.cron()), (1000, 0, None));
 }
 
@@ -182,6 +182,20 @@ fn mistakes_have_places_and_cures() {
         ),
         ("source: {type: mock}\noutput: {type: parquet, path: a, mode: append}", "cannot grow"),
         ("source: {type: mock}\noutput: {type: sqlite, path: a}", "needs a table; add `table:`"),
+        ("source: {type: mock}\noutput: {type: file}", "`type: file` needs a file; add `path:`"),
+        ("source: {type: mock}\noutput: {type: postgres, table: t}", "add `url:`"),
+        (
+            "source: {type: mock}\noutput: {type: postgres, table: t, url: 'sqlite:a'}",
+            "must be `postgres://user:password@host:5432/database`",
+        ),
+        (
+            "source: {type: mock}\noutput: {type: file, path: a.csv, url: 'postgres://a'}",
+            "only `type: postgres` has a URL",
+        ),
+        (
+            "source: {type: mock}\noutput: [{type: postgres, table: t, url: 'postgres://a'}, {type: postgres, table: t, url: 'postgres://a'}]",
+            "another output has this table",
+        ),
         (
             "source: {type: mock}\noutput: {type: sqlite, path: a, table: t, mode: merge}",
             "add `key: [id]`",

@@ -154,3 +154,127 @@ mod sqlite {
         assert_eq!(rows(&folder).len(), 2);
     }
 }
+
+#[cfg(feature = "postgres")]
+mod postgres {
+    use test_postgres::Database;
+
+    use crate::folder::Folder;
+
+    /// Writes `in.csv` to a table whose name breaks SQL that does not quote it.
+    fn yaml(database: &Database, more: &str) -> String {
+        let url = database.url();
+        format!(
+            "source: {{type: file, file: {{path: '${{DIR}}/in.csv'}}}}\nprocessing: {{batch_size: 2}}\noutput: {{type: postgres, url: '{url}', table: 'the \"orders\"; DROP TABLE x', {more}}}"
+        )
+    }
+
+    const TABLE: &str = r#""the ""orders""; DROP TABLE x""#;
+
+    fn rows(database: &Database, columns: &str) -> Vec<String> {
+        database.query(&format!("SELECT concat_ws('|', {columns}) FROM {TABLE} ORDER BY 1"))
+    }
+
+    #[test]
+    fn tables_are_replaced_appended_and_merged() {
+        let (database, folder) = (test_postgres::database(), Folder::new());
+        let write = |csv: &str, mode: &str| {
+            folder.write("in.csv", csv);
+            folder.run(&yaml(&database, &format!("mode: {mode}"))).unwrap()
+        };
+        write("id,price\n1,1.5\n2,\n", "replace");
+        assert_eq!(rows(&database, "id, price"), ["1|1.5", "2"]);
+        // In two batches, and the last record of a key counts.
+        write("id,price\n2,0.5\n3,3.5\n2,2.5\n", "merge, key: [id]");
+        assert_eq!(rows(&database, "id, price"), ["1|1.5", "2|2.5", "3|3.5"]);
+        write("id,price\n3,4.5\n", "merge, key: [id]");
+        assert_eq!(rows(&database, "id, price"), ["1|1.5", "2|2.5", "3|4.5"]);
+        let summary = write("id,price\n9,9.5\n", "append");
+        assert_eq!(summary.sinks[0].path, "table the \"orders\"; DROP TABLE x");
+        assert_eq!(rows(&database, "id, price").len(), 4);
+        write("id\n4\n", "replace");
+        assert_eq!(rows(&database, "id"), ["4"]);
+    }
+
+    #[test]
+    fn values_keep_their_types() {
+        let (database, folder) = (test_postgres::database(), Folder::new());
+        let csv = "id,code,price,ok,day,at,\"a \"\"b\nc\"\n9223372036854775807,007,0.1,true,2026-01-31,2026-01-31T09:30:00.123456Z,\"\\N\ttab\nline \\\"\n-1,,,,,,\\N\n";
+        folder.write("in.csv", csv);
+        folder.run(&yaml(&database, "mode: replace")).unwrap();
+        let types = "SELECT data_type FROM information_schema.columns ORDER BY ordinal_position DESC LIMIT 7";
+        let types =
+            database.query(&types.replace("columns ", "columns WHERE table_schema = 'public' "));
+        assert_eq!(
+            types,
+            [
+                "text",
+                "timestamp with time zone",
+                "date",
+                "boolean",
+                "double precision",
+                "text",
+                "bigint"
+            ]
+        );
+        let expected = [
+            "-1|\\N",
+            "9223372036854775807|007|0.1|t|2026-01-31|2026-01-31 09:30:00.123456|\\N\ttab\nline \\",
+        ];
+        let columns = "id, code, price, ok, day, at AT TIME ZONE 'UTC', \"a \"\"b\nc\"";
+        assert_eq!(rows(&database, columns), expected);
+    }
+
+    #[test]
+    fn a_failing_run_leaves_the_table_as_it_was() {
+        let (database, folder) =
+            (test_postgres::database(), Folder::with("in.csv", "id,name\n1,a\n"));
+        folder.run(&yaml(&database, "mode: replace")).unwrap();
+        let failure = |csv: &str, more: &str| {
+            folder.write("in.csv", csv);
+            folder.failure(&yaml(&database, more))
+        };
+        let text = failure("id,name\n5,b\n6,b\n7,b\n,b\n", "mode: merge, key: [id]");
+        assert!(text.contains("in.csv: record 4 has no value in `id` of the key"), "{text}");
+        let text = failure("id,name\n5,b\n6,b\n7,b\nx,b\n", "mode: append");
+        assert!(text.contains("in.csv: record 4: invalid input syntax for type bigint"), "{text}");
+        let text = failure("id,name\n5,b\n6,b\n7,b\n8,\"a\0b\"\n", "mode: replace");
+        assert!(text.contains("in.csv: record 4 has a text with the character NUL"), "{text}");
+        let text = failure("id,nam\n5,b\n", "mode: append");
+        assert!(
+            text.contains("the table has no column `nam`; add it, or use `mode: replace`"),
+            "{text}"
+        );
+        let text = failure("id,name\n5,b\n", "mode: merge, key: [ident]");
+        assert!(text.contains("no column `ident` for the key; did you mean `id`?"), "{text}");
+        assert_eq!(rows(&database, "id, name"), ["1|a"]);
+        database.execute(&format!("INSERT INTO {TABLE} VALUES (1, 'b')"));
+        let text = failure("id,name\n5,b\n", "mode: merge, key: [id]");
+        assert!(
+            text.contains("its key `id` is not unique in the records that are there"),
+            "{text}"
+        );
+        assert_eq!(rows(&database, "id, name"), ["1|a", "1|b"]);
+    }
+
+    #[test]
+    fn a_primary_key_serves_as_the_key() {
+        let (database, folder) =
+            (test_postgres::database(), Folder::with("in.csv", "b,a,n\nx,1,2\n"));
+        database.execute(&format!("CREATE TABLE {TABLE} (a int, b text, n int, PRIMARY KEY (a, b)); INSERT INTO {TABLE} VALUES (1, 'x', 1)"));
+        folder.run(&yaml(&database, "mode: merge, key: [b, a]")).unwrap();
+        assert_eq!(rows(&database, "a, b, n"), ["1|x|2"]);
+        assert_eq!(
+            database.query("SELECT count(*) FROM pg_indexes WHERE schemaname = 'public'"),
+            ["1"]
+        );
+    }
+
+    #[test]
+    fn no_error_shows_the_password() {
+        let folder = Folder::with("in.csv", "id\n1\n");
+        let yaml = "source: {type: file, file: {path: '${DIR}/in.csv'}}\noutput: {type: postgres, table: t, url: 'postgres://ada:hunter2@127.0.0.1:1/shop'}";
+        let expected = "cannot write `127.0.0.1, port 1, table t`: cannot connect to 127.0.0.1, port 1: Connection refused";
+        assert_eq!(folder.failure(yaml), expected);
+    }
+}

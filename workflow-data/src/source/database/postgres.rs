@@ -1,50 +1,23 @@
 //! Queries to PostgreSQL, batch by batch, in a transaction that sees one state of the database.
 
-use std::error::Error as _;
-use std::time::Duration;
-
 use bytes::BytesMut;
-use tokio_postgres::config::Host;
-use tokio_postgres::error::ErrorPosition;
 use tokio_postgres::types::{Format, IsNull, ToSql, Type, to_sql_checked};
-use tokio_postgres::{Config, IsolationLevel, NoTls, SimpleQueryMessage, SimpleQueryRow};
+use tokio_postgres::{IsolationLevel, NoTls, SimpleQueryMessage, SimpleQueryRow};
 use tokio_postgres::{Statement, Transaction};
 
 use super::{Hand, Message, Query, Row};
+use crate::config::postgres;
+use crate::text::postgres_reason;
 use crate::value::ColumnType;
 
-/// How long a connection may take, unless the URL says otherwise.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// The settings of the URL. The reasons of the parser may contain a part of the password.
-pub(super) fn config(query: &Query) -> Result<Config, String> {
-    let url = query.options.url.expose();
-    let mode = url.split_once("sslmode=").map(|(_, rest)| rest.split('&').next().unwrap_or(rest));
-    if let Some(mode @ ("require" | "verify-ca" | "verify-full")) = mode {
-        return Err(format!(
-            "`sslmode={mode}` needs an encrypted connection, which this source does not have; \
-             use `sslmode=disable` in a trusted network, or a proxy with TLS on this machine"
-        ));
-    }
-    let mut config: Config = url.parse().map_err(|_| {
-        "is not a valid URL of PostgreSQL; write `postgres://user:password@host:5432/database`, \
-         with special characters of the password encoded, such as `%3F` for `?`"
-            .to_owned()
-    })?;
-    if config.get_connect_timeout().is_none() {
-        config.connect_timeout(CONNECT_TIMEOUT);
-    }
-    Ok(config)
-}
-
 pub(super) fn read(query: &Query, hand: Hand<'_>) -> Result<(), String> {
-    let config = config(query)?;
+    let config = postgres::settings(&query.options.url)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| crate::text::io_reason(&error))?;
     runtime.block_on(async {
         let connected = config.connect(NoTls).await;
         let (mut client, connection) = connected.map_err(|error| {
-            format!("cannot connect to {}: {}", server(&config), reason(&error))
+            format!("cannot connect to {}: {}", postgres::servers(&config), postgres_reason(&error))
         })?;
         // Its errors are those of the statements.
         let driver = tokio::spawn(connection);
@@ -54,7 +27,7 @@ pub(super) fn read(query: &Query, hand: Hand<'_>) -> Result<(), String> {
             .read_only(true)
             .start()
             .await;
-        let transaction = transaction.map_err(|error| reason(&error))?;
+        let transaction = transaction.map_err(|error| postgres_reason(&error))?;
         let result = send(&transaction, query, hand).await;
         drop(transaction);
         drop(client);
@@ -64,25 +37,14 @@ pub(super) fn read(query: &Query, hand: Hand<'_>) -> Result<(), String> {
     })
 }
 
-/// The servers of the URL.
-fn server(config: &Config) -> String {
-    let hosts = config.get_hosts().iter().map(|host| match host {
-        Host::Tcp(name) => name.clone(),
-        #[cfg(unix)]
-        Host::Unix(folder) => folder.display().to_string(),
-    });
-    let hosts = hosts.collect::<Vec<_>>().join(", ");
-    let ports: Vec<_> = config.get_ports().iter().map(u16::to_string).collect();
-    if ports.is_empty() { hosts } else { format!("{hosts}, port {}", ports.join(", ")) }
-}
-
 /// Texts of values do not depend on the settings of the user or the database.
 const FORMATS: &str = "SET LOCAL datestyle = 'ISO, YMD'; SET LOCAL timezone = 'UTC'; \
     SET LOCAL intervalstyle = 'iso_8601'; SET LOCAL bytea_output = 'hex'; \
     SET LOCAL extra_float_digits = 1";
 
 async fn send(transaction: &Transaction<'_>, query: &Query, hand: Hand<'_>) -> Result<(), String> {
-    let fail = |error: tokio_postgres::Error| format!("the query fails: {}", reason(&error));
+    let fail =
+        |error: tokio_postgres::Error| format!("the query fails: {}", postgres_reason(&error));
     transaction.batch_execute(FORMATS).await.map_err(fail)?;
     // By itself first: its errors have their place in the query, and it is one statement.
     let written = transaction.prepare(&query.options.query).await.map_err(fail)?;
@@ -170,22 +132,4 @@ impl ToSql for Text {
     }
 
     to_sql_checked!();
-}
-
-/// The reason of an error, with its place in the query.
-fn reason(error: &tokio_postgres::Error) -> String {
-    let Some(error) = error.as_db_error() else {
-        let source = error.source();
-        let io = source.and_then(|source| source.downcast_ref()).map(crate::text::io_reason);
-        return io.unwrap_or_else(|| match source {
-            Some(source) => format!("{error}: {source}"),
-            None => error.to_string(),
-        });
-    };
-    let place = match error.position() {
-        Some(ErrorPosition::Original(place)) => format!(", at character {place} of `query`"),
-        _ => String::new(),
-    };
-    let hint = error.hint().map(|hint| format!("; {hint}")).unwrap_or_default();
-    format!("{}{place}{hint}", error.message())
 }

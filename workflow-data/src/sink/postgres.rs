@@ -1,0 +1,221 @@
+//! Tables of PostgreSQL, loaded with `COPY` in one transaction.
+//!
+//! A thread owns the connection and its runtime, so a pipeline may run inside of another runtime.
+//! If the thread ends before its commit, the server rolls back.
+
+mod load;
+
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread;
+
+use arrow_array::{Array, RecordBatch};
+use arrow_cast::display::{ArrayFormatter, FormatOptions};
+use arrow_schema::{ArrowError, DataType};
+use tokio_postgres::Config;
+use twox_hash::XxHash3_128;
+
+use self::load::{Failure, Plan};
+use super::table::{Table, names, quoted, quoted_list};
+use super::{Sink, SinkError};
+use crate::batch::Batch;
+use crate::config::{OutputConfig, WriteMode, postgres};
+use crate::text::io_reason;
+
+pub(super) struct PostgresSink {
+    config: Config,
+    table: Table,
+    /// From the first batch to the commit.
+    open: Option<OpenTable>,
+}
+
+struct OpenTable {
+    loader: Loader,
+    /// The places of the key's columns.
+    key: Vec<usize>,
+}
+
+/// The thread of a connection. It answers each command.
+struct Loader {
+    commands: Sender<Command>,
+    answers: Receiver<Result<(), Failure>>,
+}
+
+enum Command {
+    /// Loads records in the text format of `COPY`.
+    Rows(Vec<u8>),
+    Commit,
+}
+
+impl PostgresSink {
+    /// Makes a sink. Nothing is connected yet.
+    ///
+    /// # Errors
+    ///
+    /// Fails with what is wrong with the URL.
+    pub(super) fn new(options: &OutputConfig) -> Result<Self, String> {
+        let url = options.url.clone().unwrap_or_default();
+        let config = postgres::settings(&url)?;
+        let table = Table::new(options, &postgres::servers(&config));
+        Ok(Self { config, table, open: None })
+    }
+
+    fn open(&self, records: &RecordBatch) -> Result<OpenTable, SinkError> {
+        let key = self.table.key_of(records)?;
+        let (config, plan) = (self.config.clone(), self.plan(records));
+        let (commands, received) = channel();
+        let (sender, answers) = channel();
+        let run = move || load::run(&config, &plan, &received, &sender);
+        let started = thread::Builder::new().name("load".to_owned()).spawn(run);
+        started.map_err(|error| self.table.failure(io_reason(&error)))?;
+        let loader = Loader { commands, answers };
+        match loader.answer() {
+            Ok(()) => {}
+            Err(Failure::Columns(known)) => {
+                self.table
+                    .check_columns(records, |name| known.iter().any(|known| known == name))?;
+                return Err(self.table.failure("the table has other columns"));
+            }
+            Err(Failure::NotUnique) => return Err(self.table.not_unique()),
+            Err(Failure::Other { reason, .. }) => return Err(self.table.failure(reason)),
+        }
+        Ok(OpenTable { loader, key })
+    }
+
+    fn plan(&self, records: &RecordBatch) -> Plan {
+        let table = &self.table;
+        let columns = names(records);
+        let list = quoted_list(&columns);
+        let merges = table.mode == WriteMode::Merge;
+        let target = if merges { "workflow_stage".to_owned() } else { table.name.clone() };
+        // Names of indexes have at most 63 bytes, and the server cuts longer ones off.
+        let key = table.key().join("\0");
+        let hash = XxHash3_128::oneshot(format!("{}\0{key}", table.name).as_bytes());
+        let index = table.index_sql(&format!("workflow_key_{hash:032x}"));
+        Plan {
+            table: table.quoted(),
+            columns,
+            drop: (table.mode == WriteMode::Replace).then(|| table.drop_sql()),
+            create: table.create_sql(records, column_type),
+            merge: merges.then(|| load::Merge {
+                key: table.key().to_vec(),
+                index,
+                stage: format!(
+                    "CREATE TEMP TABLE workflow_stage ON COMMIT DROP AS \
+                     SELECT {list} FROM {table} WITH NO DATA; \
+                     ALTER TABLE workflow_stage \
+                     ADD \"workflow ordinal\" bigint GENERATED ALWAYS AS IDENTITY",
+                    table = table.quoted(),
+                ),
+                // Of records with one key, the last one counts.
+                insert: format!(
+                    "INSERT INTO {table} ({list}) SELECT DISTINCT ON ({key}) {list} \
+                     FROM workflow_stage ORDER BY {key}, \"workflow ordinal\" DESC {conflict}",
+                    table = table.quoted(),
+                    key = quoted_list(table.key()),
+                    conflict = table.conflict_sql(records),
+                ),
+            }),
+            copy: format!("COPY {} ({list}) FROM STDIN", quoted(&target)),
+            target,
+        }
+    }
+
+    fn write_rows(&self, open: &OpenTable, batch: &Batch) -> Result<(), SinkError> {
+        self.table.check_key(batch, &open.key)?;
+        if batch.is_empty() {
+            return Ok(());
+        }
+        let text = copy_text(batch.records());
+        let text = text.map_err(|error| self.table.failure(error))?;
+        if let Some(place) = text.iter().position(|byte| *byte == 0) {
+            let row = text[..place].iter().filter(|byte| **byte == b'\n').count();
+            let position = batch.position(row);
+            return Err(self.table.failure(format!(
+                "{position} has a text with the character NUL, which PostgreSQL does not keep"
+            )));
+        }
+        open.loader.command(Command::Rows(text)).map_err(|failure| match failure {
+            Failure::Other { reason, line: Some(line) } => {
+                self.table.failure(format!("{}: {reason}", batch.position(line)))
+            }
+            other => self.table.failure(other),
+        })
+    }
+}
+
+impl Loader {
+    fn command(&self, command: Command) -> Result<(), Failure> {
+        // If the thread has ended, its answer is missing, too.
+        let _ = self.commands.send(command);
+        self.answer()
+    }
+
+    fn answer(&self) -> Result<(), Failure> {
+        self.answers.recv().unwrap_or_else(|_| Err(Failure::other("the connection ended")))
+    }
+}
+
+impl Sink for PostgresSink {
+    fn write(&mut self, batch: &Batch) -> Result<(), SinkError> {
+        let open = match self.open.take() {
+            Some(open) => open,
+            None => self.open(batch.records())?,
+        };
+        let written = self.write_rows(&open, batch);
+        self.open = Some(open);
+        written
+    }
+
+    fn commit(&mut self) -> Result<(), SinkError> {
+        let Some(open) = self.open.take() else { return Err(self.table.no_columns()) };
+        open.loader.command(Command::Commit).map_err(|failure| self.table.failure(failure))
+    }
+}
+
+fn column_type(kind: &DataType) -> &'static str {
+    match kind {
+        DataType::Int8 | DataType::Int16 | DataType::Int32 | DataType::Int64 => "bigint",
+        DataType::Float32 | DataType::Float64 => "double precision",
+        DataType::Boolean => "boolean",
+        DataType::Date32 => "date",
+        DataType::Timestamp(_, Some(_)) => "timestamptz",
+        DataType::Timestamp(_, None) => "timestamp",
+        DataType::UInt64 | DataType::Decimal128(..) | DataType::Decimal256(..) => "numeric",
+        _ => "text",
+    }
+}
+
+/// Records in the text format of `COPY`.
+fn copy_text(records: &RecordBatch) -> Result<Vec<u8>, ArrowError> {
+    let options = FormatOptions::default();
+    let columns = records.columns().iter();
+    let columns = columns.map(|column| ArrayFormatter::try_new(column.as_ref(), &options));
+    let columns = columns.collect::<Result<Vec<_>, _>>()?;
+    let mut text = Vec::new();
+    for row in 0..records.num_rows() {
+        for (place, formatter) in columns.iter().enumerate() {
+            if place > 0 {
+                text.push(b'\t');
+            }
+            if records.column(place).is_null(row) {
+                text.extend_from_slice(b"\\N");
+            } else {
+                escape(&formatter.value(row).try_to_string()?, &mut text);
+            }
+        }
+        text.push(b'\n');
+    }
+    Ok(text)
+}
+
+fn escape(value: &str, text: &mut Vec<u8>) {
+    for byte in value.bytes() {
+        match byte {
+            b'\\' => text.extend_from_slice(b"\\\\"),
+            b'\n' => text.extend_from_slice(b"\\n"),
+            b'\r' => text.extend_from_slice(b"\\r"),
+            b'\t' => text.extend_from_slice(b"\\t"),
+            byte => text.push(byte),
+        }
+    }
+}

@@ -1,0 +1,184 @@
+//! The thread that loads a table: one connection, one transaction.
+
+use std::fmt;
+use std::sync::mpsc::{Receiver, Sender};
+
+use bytes::Bytes;
+use futures::SinkExt;
+use tokio_postgres::error::SqlState;
+use tokio_postgres::{Client, Config, NoTls};
+
+use super::Command;
+use crate::config::postgres;
+use crate::text::{io_reason, postgres_reason};
+
+/// The statements of a load.
+pub(super) struct Plan {
+    /// The quoted name of the table.
+    pub(super) table: String,
+    pub(super) columns: Vec<String>,
+    pub(super) drop: Option<String>,
+    pub(super) create: String,
+    pub(super) copy: String,
+    /// The name of the table that `copy` loads, without quotes.
+    pub(super) target: String,
+    pub(super) merge: Option<Merge>,
+}
+
+/// The statements that merge by a key.
+pub(super) struct Merge {
+    pub(super) key: Vec<String>,
+    pub(super) index: String,
+    pub(super) stage: String,
+    pub(super) insert: String,
+}
+
+/// Why a load fails.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// The table has these columns, and not all of the records.
+    Columns(Vec<String>),
+    /// Records that are there have the same key.
+    NotUnique,
+    /// Anything else, with the index of the record in its batch if the server names it.
+    Other { reason: String, line: Option<usize> },
+}
+
+impl Failure {
+    pub(super) fn other(reason: impl Into<String>) -> Self {
+        Self::Other { reason: reason.into(), line: None }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Columns(_) => f.write_str("the table has other columns"),
+            Self::NotUnique => f.write_str("the key is not unique"),
+            Self::Other { reason, .. } => f.write_str(reason),
+        }
+    }
+}
+
+impl From<tokio_postgres::Error> for Failure {
+    fn from(error: tokio_postgres::Error) -> Self {
+        Self::other(postgres_reason(&error))
+    }
+}
+
+/// The index of the record in `COPY table, line 2, column id: "x"`.
+fn line_of(context: &str, table: &str) -> Option<usize> {
+    let line = context.strip_prefix("COPY ")?.strip_prefix(table)?.strip_prefix(", line ")?;
+    let digits = line.split(|c: char| !c.is_ascii_digit()).next()?;
+    digits.parse::<usize>().ok()?.checked_sub(1)
+}
+
+/// Opens the table, and does what it is told until the commit. Answers each step.
+pub(super) fn run(
+    config: &Config,
+    plan: &Plan,
+    commands: &Receiver<Command>,
+    answers: &Sender<Result<(), Failure>>,
+) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let result = match runtime {
+        Ok(runtime) => runtime.block_on(load(config, plan, commands, answers)),
+        Err(error) => Err(Failure::other(io_reason(&error))),
+    };
+    // If nobody listens, the run has ended for another reason.
+    let _ = answers.send(result);
+}
+
+async fn load(
+    config: &Config,
+    plan: &Plan,
+    commands: &Receiver<Command>,
+    answers: &Sender<Result<(), Failure>>,
+) -> Result<(), Failure> {
+    let connected = config.connect(NoTls).await;
+    let (client, connection) = connected.map_err(|error| {
+        let servers = postgres::servers(config);
+        Failure::other(format!("cannot connect to {servers}: {}", postgres_reason(&error)))
+    })?;
+    // Its errors are those of the statements.
+    tokio::spawn(connection);
+    open(&client, plan).await?;
+    loop {
+        let is_wanted = answers.send(Ok(())).is_ok();
+        // The sink was dropped: the server rolls back.
+        let Ok(command) = commands.recv() else { return Ok(()) };
+        match command {
+            _ if !is_wanted => return Ok(()),
+            Command::Rows(rows) => copy(&client, plan, rows).await?,
+            Command::Commit => return commit(&client, plan).await,
+        }
+    }
+}
+
+async fn open(client: &Client, plan: &Plan) -> Result<(), Failure> {
+    // Another transaction that never ends would block this one forever.
+    client.batch_execute("BEGIN; SET LOCAL lock_timeout = '60s'").await?;
+    if let Some(drop) = &plan.drop {
+        client.batch_execute(drop).await?;
+    }
+    client.batch_execute(&plan.create).await?;
+    let known = "SELECT attname::text FROM pg_attribute \
+        WHERE attrelid = to_regclass($1) AND attnum > 0 AND NOT attisdropped";
+    let known = client.query(known, &[&plan.table]).await?;
+    let known = known.iter().map(|row| row.try_get(0)).collect::<Result<Vec<String>, _>>()?;
+    if plan.columns.iter().any(|column| !known.contains(column)) {
+        return Err(Failure::Columns(known));
+    }
+    let Some(merge) = &plan.merge else { return Ok(()) };
+    // A primary key serves as well, and the table may belong to somebody else.
+    let fits = "SELECT 1 FROM pg_index i WHERE indrelid = to_regclass($1) \
+        AND indisunique AND indisvalid AND indpred IS NULL AND indexprs IS NULL \
+        AND indnkeyatts = indnatts \
+        AND (SELECT array_agg(attname::text ORDER BY attname::text COLLATE \"C\") \
+             FROM pg_attribute a \
+             WHERE a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey::int2[])) = $2::text[]";
+    let mut key = merge.key.clone();
+    key.sort_unstable();
+    if client.query(fits, &[&plan.table, &key]).await?.is_empty() {
+        client.batch_execute(&merge.index).await.map_err(|error| match error.code() {
+            Some(&SqlState::UNIQUE_VIOLATION) => Failure::NotUnique,
+            _ => error.into(),
+        })?;
+    }
+    Ok(client.batch_execute(&merge.stage).await?)
+}
+
+async fn copy(client: &Client, plan: &Plan, rows: Vec<u8>) -> Result<(), Failure> {
+    let sink = client.copy_in(plan.copy.as_str()).await?;
+    let mut sink = std::pin::pin!(sink);
+    let sent = match sink.send(Bytes::from(rows)).await {
+        Ok(()) => sink.as_mut().finish().await,
+        Err(error) => Err(error),
+    };
+    sent.map(|_| ()).map_err(|error| {
+        let context = error.as_db_error().and_then(|error| error.where_());
+        let line = context.and_then(|context| line_of(context, &plan.target));
+        Failure::Other { reason: postgres_reason(&error), line }
+    })
+}
+
+async fn commit(client: &Client, plan: &Plan) -> Result<(), Failure> {
+    if let Some(merge) = &plan.merge {
+        client.batch_execute(&merge.insert).await?;
+    }
+    Ok(client.batch_execute("COMMIT").await?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_server_names_the_line() {
+        let line = |context| line_of(context, "orders");
+        assert_eq!(line("COPY orders, line 2, column price: \"a, line 7\""), Some(1));
+        assert_eq!(line("COPY orders, line 1"), Some(0));
+        assert_eq!(line("COPY orders"), None);
+        assert_eq!(line("SQL function"), None);
+    }
+}

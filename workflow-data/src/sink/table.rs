@@ -1,0 +1,147 @@
+//! What the sinks of databases share: the modes, the key, and the statements that both systems
+//! understand.
+
+use arrow_array::{Array, RecordBatch};
+use arrow_schema::DataType;
+
+use super::SinkError;
+use crate::batch::Batch;
+use crate::config::{OutputConfig, WriteMode};
+use crate::text::suggestion;
+use crate::value;
+
+/// A table, and how it is written.
+pub(super) struct Table {
+    pub(super) name: String,
+    pub(super) mode: WriteMode,
+    key: Vec<String>,
+    /// The table with its database, for errors.
+    target: String,
+}
+
+impl Table {
+    /// The table of these options. `database` is for errors.
+    pub(super) fn new(options: &OutputConfig, database: &str) -> Self {
+        let name = options.table.clone().unwrap_or_default();
+        let target = format!("{database}, table {name}");
+        Self { name, mode: options.mode, key: options.key.clone(), target }
+    }
+
+    pub(super) fn failure(&self, reason: impl ToString) -> SinkError {
+        SinkError::new(&self.target, reason.to_string())
+    }
+
+    pub(super) fn quoted(&self) -> String {
+        quoted(&self.name)
+    }
+
+    pub(super) fn key(&self) -> &[String] {
+        &self.key
+    }
+
+    /// The places of the key's columns.
+    pub(super) fn key_of(&self, records: &RecordBatch) -> Result<Vec<usize>, SinkError> {
+        let schema = records.schema();
+        let place = |name: &String| {
+            schema.index_of(name).map_err(|_| {
+                let near =
+                    suggestion(name, schema.fields().iter().map(|field| field.name().as_str()));
+                let columns = value::columns(records);
+                self.failure(format!(
+                    "no column `{name}` for the key{near}; its columns are {columns}"
+                ))
+            })
+        };
+        self.key.iter().map(place).collect()
+    }
+
+    /// Checks that each record of a batch has a key.
+    pub(super) fn check_key(&self, batch: &Batch, key: &[usize]) -> Result<(), SinkError> {
+        let records = batch.records();
+        for row in 0..records.num_rows() {
+            if let Some(place) = key.iter().find(|place| records.column(**place).is_null(row)) {
+                let (position, schema) = (batch.position(row), records.schema());
+                let column = schema.field(*place).name();
+                return Err(self.failure(format!(
+                    "{position} has no value in `{column}` of the key; \
+                     drop such records with the stage `cleaning`"
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    /// Checks that a table that is there has all columns.
+    pub(super) fn check_columns(
+        &self,
+        records: &RecordBatch,
+        is_known: impl Fn(&str) -> bool,
+    ) -> Result<(), SinkError> {
+        match records.schema().fields().iter().find(|field| !is_known(field.name())) {
+            Some(field) => Err(self.failure(format!(
+                "the table has no column `{}`; add it, or use `mode: replace`",
+                field.name()
+            ))),
+            None => Ok(()),
+        }
+    }
+
+    pub(super) fn drop_sql(&self) -> String {
+        format!("DROP TABLE IF EXISTS {}", self.quoted())
+    }
+
+    pub(super) fn create_sql(
+        &self,
+        records: &RecordBatch,
+        kind: fn(&DataType) -> &'static str,
+    ) -> String {
+        let schema = records.schema();
+        let columns = schema.fields().iter();
+        let columns =
+            columns.map(|field| format!("{} {}", quoted(field.name()), kind(field.data_type())));
+        let columns = columns.collect::<Vec<_>>().join(", ");
+        format!("CREATE TABLE IF NOT EXISTS {} ({columns})", self.quoted())
+    }
+
+    /// The index that finds records by their key.
+    pub(super) fn index_sql(&self, name: &str) -> String {
+        let (name, table, key) = (quoted(name), self.quoted(), quoted_list(&self.key));
+        format!("CREATE UNIQUE INDEX IF NOT EXISTS {name} ON {table} ({key})")
+    }
+
+    /// The error of an index that cannot be made.
+    pub(super) fn not_unique(&self) -> SinkError {
+        let key = self.key.join("`, `");
+        self.failure(format!(
+            "its key `{key}` is not unique in the records that are there; choose another `key`"
+        ))
+    }
+
+    /// What `INSERT` does with a record whose key is there.
+    pub(super) fn conflict_sql(&self, records: &RecordBatch) -> String {
+        let names = names(records);
+        let others = names.iter().filter(|name| !self.key.contains(name));
+        let updates = others.map(|name| format!("{0} = excluded.{0}", quoted(name)));
+        let updates = updates.collect::<Vec<_>>().join(", ");
+        let action =
+            if updates.is_empty() { "NOTHING".to_owned() } else { format!("UPDATE SET {updates}") };
+        format!("ON CONFLICT ({}) DO {action}", quoted_list(&self.key))
+    }
+
+    /// The error of a source that knows no columns.
+    pub(super) fn no_columns(&self) -> SinkError {
+        self.failure("the source has no columns, so there is no table to write")
+    }
+}
+
+pub(super) fn names(records: &RecordBatch) -> Vec<String> {
+    records.schema().fields().iter().map(|field| field.name().clone()).collect()
+}
+
+pub(super) fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+pub(super) fn quoted_list(names: &[String]) -> String {
+    names.iter().map(|name| quoted(name)).collect::<Vec<_>>().join(", ")
+}
