@@ -3,10 +3,10 @@
 use workflow_config::{Config, ConfigError};
 
 use crate::clock::Clock;
-use crate::config::{OnFailure, PipelineConfig, SourceKind};
-use crate::pipeline::{NamedSink, NamedStage, Pipeline, PipelineError};
+use crate::config::{OnFailure, PipelineConfig, SinkKind, SourceKind};
+use crate::pipeline::{Cursor, NamedSink, NamedStage, Pipeline, PipelineError};
 use crate::policy::Rejects;
-use crate::sink;
+use crate::sink::{self, CursorName};
 use crate::source::{self, Reading, Source};
 use crate::stage::{Options, Stages};
 use crate::text::suggestion;
@@ -102,7 +102,20 @@ impl PipelineBuilder {
         if let Some(path) = sections.quarantine() {
             rejects = rejects.with_quarantine(path);
         }
-        Ok(Pipeline { label, source, stages, sinks, rejects, clock: self.clock })
+        let cursor = self.cursor(&sections, &label);
+        Ok(Pipeline { label, source, stages, sinks, rejects, clock: self.clock, cursor })
+    }
+
+    fn cursor(&self, sections: &PipelineConfig, label: &str) -> Option<Cursor> {
+        let source = sections.source()?;
+        let column = &source.kind.incremental()?.cursor;
+        if sections.outputs().iter().any(|output| output.kind == SinkKind::File) {
+            tracing::warn!(
+                "a file keeps its cursor in a second file: a run that is killed between the two \
+                 writes appends some records twice"
+            );
+        }
+        Some(Cursor::new(CursorName::new(self.config.name(), label), column))
     }
 
     fn configured_source(&self, sections: &PipelineConfig) -> Result<Box<dyn Source>, ConfigError> {

@@ -5,6 +5,7 @@
 
 mod api;
 mod database;
+mod incremental;
 mod one_or_many;
 mod output;
 #[cfg(feature = "postgres")]
@@ -22,6 +23,7 @@ pub use api::{ApiSource, AuthType, Pagination, PagingKind};
 pub use database::DatabaseSource;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub(crate) use database::System;
+pub use incremental::Incremental;
 pub(crate) use one_or_many::OneOrMany;
 pub use output::{OutputConfig, SinkKind, WriteMode};
 pub use source::{
@@ -227,6 +229,7 @@ impl Rules for PipelineConfig {
         self.check_processing(violations);
         self.check_schedule(violations);
         self.check_outputs(violations);
+        self.check_incremental(violations);
     }
 }
 
@@ -299,6 +302,29 @@ impl PipelineConfig {
                 let message =
                     "another output, or the quarantine, has this path; choose another one";
                 violations.add(format!("{path}.path"), message);
+            }
+        }
+    }
+
+    /// An incremental load adds to what is there.
+    fn check_incremental(&self, violations: &mut Violations) {
+        let Some(source) = self.source().filter(|source| source.kind.incremental().is_some())
+        else {
+            return;
+        };
+        if self.outputs().is_empty() {
+            let path = self.source_path();
+            let kind =
+                if path == "source" { format!(".{}", source.kind.name()) } else { String::new() };
+            let message = "an output keeps the cursor; add `output:`";
+            violations.add(format!("{path}{kind}.incremental"), message);
+        }
+        for (index, output) in self.outputs().iter().enumerate() {
+            if output.mode == WriteMode::Replace {
+                let path = self.output_path(index);
+                let message = "`replace` would remove the records of earlier loads; \
+                    an `incremental` source needs `append` or `merge`";
+                violations.add(format!("{path}.mode"), message);
             }
         }
     }

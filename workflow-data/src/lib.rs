@@ -153,6 +153,33 @@
 //! with all of its digits, and so is a `timestamp` without a time zone; `columns` makes them numbers
 //! and times. All records are of one state of the database. No error shows the URL.
 //!
+//! # New records only
+//!
+//! ```yaml
+//! source:
+//!   name: orders
+//!   type: database
+//!   database:
+//!     url: sqlite:data/shop.db
+//!     query: SELECT * FROM orders WHERE updated_at >= $1
+//!     incremental: {cursor: updated_at, initial: "2026-01-01"}
+//! output: {type: sqlite, path: data/copy.db, table: orders, mode: merge, key: [id]}
+//! ```
+//!
+//! The largest value of the column `cursor` is kept with the load. The next run hands it to the
+//! query as its last parameter, or to an API as `parameter`. The first run has `initial`; an API
+//! without it gets no parameter. The column needs an order: texts with numbers are refused.
+//!
+//! A table of a database keeps the cursor in the same transaction, in the table
+//! `workflow_cursors`. A file `orders.csv` keeps it in `orders.csv.cursor.json`, which is renamed
+//! right after the file. A run that fails keeps the old cursor. If a process is killed between the
+//! two files, or between two outputs, the next run reads some records again: `merge` writes
+//! nothing twice, `append` does. Whoever removes the table or the file gets all records again.
+//!
+//! With `>`, a record is missed that is written later with the value of the cursor. `>=` with
+//! `merge` reads the last records again, and misses none. Records that a stage leaves out count as
+//! read.
+//!
 //! # Failing records
 //!
 //! A record that does not fit its columns or breaks a rule stops the pipeline, or is left out, or
@@ -177,6 +204,7 @@
 //! - A query reads a batch ahead, in a thread. A cancelled run does not wait for its end.
 //! - A table of PostgreSQL is found by the `search_path` of its user. `mode: replace` creates it
 //!   anew, without its indexes and permissions, and fails if views depend on it.
+//! - Two runs of an incremental pipeline at a time may append the same records.
 //! - Files are read twice: types are found first. They must not be pipes.
 
 // Here and not in `examples`, so that those build without Arrow.
@@ -203,15 +231,15 @@ pub use batch::{Batch, BatchMetadata};
 pub use build::PipelineBuilder;
 pub use clock::Clock;
 pub use config::{
-    ApiSource, AuthType, DatabaseSource, FileFormat, FileSource, Ingestion, IngestionSource,
-    MockSource, OnFailure, OutputConfig, Pagination, PagingKind, Parameters, PipelineConfig,
-    Processing, ScheduleSection, SinkKind, SourceConfig, SourceKind, SourceSection, StageConfig,
-    Transformation, WorkflowSection, WriteMode,
+    ApiSource, AuthType, DatabaseSource, FileFormat, FileSource, Incremental, Ingestion,
+    IngestionSource, MockSource, OnFailure, OutputConfig, Pagination, PagingKind, Parameters,
+    PipelineConfig, Processing, ScheduleSection, SinkKind, SourceConfig, SourceKind, SourceSection,
+    StageConfig, Transformation, WorkflowSection, WriteMode,
 };
 pub use pipeline::{Pipeline, PipelineError};
 pub use policy::{RejectError, Rejects};
 pub use row::{FailedRow, Position, Reason, RowError};
-pub use sink::{Sink, SinkError};
+pub use sink::{CursorName, Sink, SinkError};
 pub use source::{Source, SourceError};
 pub use stage::{Options, Stage, StageError, Stages};
 pub use summary::{SinkSummary, StageSummary, Summary};

@@ -1,8 +1,11 @@
 //! `Pipeline`: streams batches from a source through stages to sinks.
 
+mod incremental;
+
 use arrow_schema::SchemaRef;
 use workflow_config::ConfigError;
 
+pub(crate) use self::incremental::Cursor;
 use crate::batch::{Batch, BatchMetadata};
 use crate::clock::Clock;
 use crate::policy::{RejectError, Rejects};
@@ -42,6 +45,8 @@ pub struct Pipeline {
     pub(crate) sinks: Vec<NamedSink>,
     pub(crate) rejects: Rejects,
     pub(crate) clock: Clock,
+    /// Of an incremental load.
+    pub(crate) cursor: Option<Cursor>,
 }
 
 /// Why a pipeline cannot be built or run.
@@ -185,9 +190,15 @@ struct Run {
 impl Run {
     fn finish(mut self, mut is_cancelled: impl FnMut() -> bool) -> Result<Summary, PipelineError> {
         tracing::info!(source = self.pipeline.label, "reading the source");
+        if let Pipeline { cursor: Some(cursor), sinks, source, .. } = &mut self.pipeline {
+            cursor.resume(sinks, source.as_mut())?;
+        }
         while let Some(batch) = self.read()? {
             if is_cancelled() {
                 return Err(PipelineError::Cancelled { read: self.summary.read });
+            }
+            if let Some(cursor) = &mut self.pipeline.cursor {
+                cursor.raise(&batch)?;
             }
             self.pass(batch, 0)?;
         }
@@ -242,6 +253,13 @@ impl Run {
 
     fn commit(&mut self) -> Result<(), PipelineError> {
         self.pipeline.rejects.commit()?;
+        if let Pipeline { cursor: Some(cursor), sinks, .. } = &mut self.pipeline {
+            // Without new records, there may be no columns.
+            if self.schema.is_none() {
+                return Ok(());
+            }
+            cursor.save(sinks);
+        }
         for sink in &mut self.pipeline.sinks {
             sink.sink.commit()?;
         }

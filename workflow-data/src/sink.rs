@@ -1,5 +1,6 @@
 //! Sinks: where a pipeline writes its table. What a sink writes is visible only after its commit.
 
+mod cursor;
 mod file;
 #[cfg(feature = "parquet")]
 mod parquet;
@@ -12,6 +13,7 @@ mod table;
 
 use std::path::Path;
 
+pub use self::cursor::CursorName;
 use crate::batch::Batch;
 use crate::config::{FileFormat, OutputConfig, SinkKind};
 use crate::text::io_reason;
@@ -35,6 +37,16 @@ pub trait Sink: Send {
     ///
     /// Fails when that is not possible. The target is as it was before.
     fn commit(&mut self) -> Result<(), SinkError>;
+
+    /// The cursor that was kept with the records that are there; `None` before the first load.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the target cannot be read.
+    fn saved_cursor(&mut self, name: &CursorName) -> Result<Option<String>, SinkError>;
+
+    /// Keeps a cursor together with the records, at the commit.
+    fn save_cursor(&mut self, name: &CursorName, value: &str);
 }
 
 /// Why a sink cannot be written.

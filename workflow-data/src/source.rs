@@ -34,6 +34,12 @@ pub trait Source: Send {
     /// Fails when nothing more can be read, and at a record that the policy of `rejects` does not
     /// let pass.
     fn next(&mut self, rejects: &mut Rejects) -> Result<Option<Batch>, SourceError>;
+
+    /// Leaves out the records up to this cursor, which the last load kept. Called before the first
+    /// batch. Sources that are not incremental ignore it.
+    fn resume(&mut self, cursor: &str) {
+        let _ = cursor;
+    }
 }
 
 /// Why a source cannot be read.

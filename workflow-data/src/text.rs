@@ -15,6 +15,16 @@ pub(crate) fn io_reason(error: &io::Error) -> String {
     }
 }
 
+/// A text, a number or a boolean as text; `None` for null.
+#[cfg(any(feature = "api", feature = "postgres", feature = "sqlite"))]
+pub(crate) fn of_scalar(value: &serde_json::Value) -> Option<String> {
+    match value {
+        serde_json::Value::Null => None,
+        serde_json::Value::String(text) => Some(text.clone()),
+        other => Some(other.to_string()),
+    }
+}
+
 /// A question that names the most similar candidate; empty if none is similar.
 pub(crate) fn suggestion<'a>(wanted: &str, known: impl IntoIterator<Item = &'a str>) -> String {
     let near = workflow_core::id::nearest(wanted, known);

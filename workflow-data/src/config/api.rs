@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use workflow_config::{Rules, Secret, Violations};
 
+use super::incremental::Incremental;
 use crate::value::ColumnType;
 
 /// Options of a source of type `api`: JSON from an HTTP server, page by page.
@@ -38,6 +39,8 @@ pub struct ApiSource {
     /// Types of columns. The others are found from the first page that has records.
     #[serde(default)]
     pub columns: BTreeMap<String, ColumnType>,
+    /// Reads new records only.
+    pub incremental: Option<Incremental>,
     /// The most requests in a second. Default: no limit.
     pub requests_per_second: Option<f64>,
     /// How long a connection may take, in seconds. Default: 10.
@@ -137,6 +140,7 @@ impl PartialEq for ApiSource {
         texts(self) == texts(other)
             && rest(self) == rest(other)
             && self.pagination == other.pagination
+            && self.incremental == other.incremental
             && self.secrets() == other.secrets()
     }
 }
@@ -169,6 +173,13 @@ impl Rules for ApiSource {
         }
         if let Some(paging) = &self.pagination {
             violations.field("pagination", paging);
+        }
+        if let Some(incremental) = &self.incremental {
+            violations.field("incremental", incremental);
+            if incremental.parameter.is_none() {
+                let message = "an API needs the name of a parameter; add `parameter: since`";
+                violations.add("incremental.cursor", message);
+            }
         }
     }
 }

@@ -6,6 +6,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use workflow_config::{Rules, Secret, Violations};
 
+use super::incremental::Incremental;
 use crate::value::ColumnType;
 
 /// Options of a source of type `database`: the records of a query.
@@ -20,6 +21,8 @@ pub struct DatabaseSource {
     /// The values of `$1`, `$2` and so on in the query: texts, numbers, `true`, `false` or null.
     #[serde(default)]
     pub parameters: Vec<Value>,
+    /// Reads new records only. The last parameter of the query is the cursor.
+    pub incremental: Option<Incremental>,
     /// Types of columns. The others have the types of the database.
     #[serde(default)]
     pub columns: BTreeMap<String, ColumnType>,
@@ -27,7 +30,9 @@ pub struct DatabaseSource {
 
 impl PartialEq for DatabaseSource {
     fn eq(&self, other: &Self) -> bool {
-        let rest = |source: &Self| (source.parameters.clone(), source.columns.clone());
+        let rest = |source: &Self| {
+            (source.parameters.clone(), source.columns.clone(), source.incremental.clone())
+        };
         (self.url.expose(), &self.query) == (other.url.expose(), &other.query)
             && rest(self) == rest(other)
     }
@@ -60,6 +65,22 @@ impl Rules for DatabaseSource {
         }
         if self.query.trim().is_empty() {
             violations.add("query", "must not be empty");
+        }
+        if let Some(incremental) = &self.incremental {
+            violations.field("incremental", incremental);
+            if incremental.initial.is_none() {
+                let message = "a query needs the value of the first load; add `initial: 0`";
+                violations.add("incremental.cursor", message);
+            }
+            if incremental.parameter.is_some() {
+                let message = "the last parameter of the query is the cursor; remove this";
+                violations.add("incremental.parameter", message);
+            }
+            // The database compares the cursor with its own values.
+            if self.columns.contains_key(&incremental.cursor) {
+                let message = "is the cursor, which keeps its type; cast it in the query";
+                violations.add(format!("columns.{}", incremental.cursor), message);
+            }
         }
         let lists = self.parameters.iter().enumerate();
         for (index, _) in lists.filter(|(_, value)| value.is_array() || value.is_object()) {

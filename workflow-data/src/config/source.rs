@@ -9,6 +9,7 @@ use workflow_config::{Rules, Secret, Violations};
 
 use super::api::{ApiSource, AuthType, Pagination};
 use super::database::DatabaseSource;
+use super::incremental::Incremental;
 use crate::value::ColumnType;
 
 /// A source: what both forms of the configuration stand for.
@@ -43,6 +44,15 @@ impl SourceConfig {
 }
 
 impl SourceKind {
+    /// The option `incremental`.
+    pub(crate) fn incremental(&self) -> Option<&Incremental> {
+        match self {
+            Self::Api(api) => api.incremental.as_ref(),
+            Self::Database(database) => database.incremental.as_ref(),
+            Self::File(_) | Self::Mock(_) => None,
+        }
+    }
+
     /// The name of the type, as in configurations.
     pub fn name(&self) -> &'static str {
         match self {
@@ -161,6 +171,7 @@ pub struct IngestionSource {
     max_response_mib: Option<u64>,
     query: Option<String>,
     parameters: Option<Vec<Value>>,
+    incremental: Option<Incremental>,
     path: Option<String>,
     format: Option<FileFormat>,
     columns: Option<BTreeMap<String, ColumnType>>,
@@ -184,6 +195,7 @@ impl IngestionSource {
                 url: url()?,
                 query: self.query.clone()?,
                 parameters: self.parameters.clone().unwrap_or_default(),
+                incremental: self.incremental.clone(),
                 columns: self.columns.clone().unwrap_or_default(),
             }),
             SourceType::Mock => {
@@ -210,6 +222,7 @@ impl IngestionSource {
             query_parameters: self.query_parameters.clone().unwrap_or_default(),
             records_path: self.records_path.clone(),
             pagination: self.pagination.clone(),
+            incremental: self.incremental.clone(),
             columns: self.columns.clone().unwrap_or_default(),
             requests_per_second: self.requests_per_second,
             connect_timeout: self.connect_timeout,
@@ -219,7 +232,7 @@ impl IngestionSource {
     }
 
     /// Each option: its name, whether it is given, and the types that have it.
-    fn options(&self) -> [(&'static str, bool, &'static [SourceType]); 22] {
+    fn options(&self) -> [(&'static str, bool, &'static [SourceType]); 23] {
         use SourceType::{Api, Database, File, Mock};
         [
             ("url", self.url.is_some(), &[Api, Database]),
@@ -238,6 +251,7 @@ impl IngestionSource {
             ("max_response_mib", self.max_response_mib.is_some(), &[Api]),
             ("query", self.query.is_some(), &[Database]),
             ("parameters", self.parameters.is_some(), &[Database]),
+            ("incremental", self.incremental.is_some(), &[Api, Database]),
             ("path", self.path.is_some(), &[File]),
             ("format", self.format.is_some(), &[File]),
             ("columns", self.columns.is_some(), &[Api, Database, File]),

@@ -1,5 +1,6 @@
 //! CSV files and JSON lines.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -7,7 +8,8 @@ use std::path::{Path, PathBuf};
 use arrow_array::RecordBatch;
 use arrow_json::LineDelimitedWriter;
 
-use super::{Sink, SinkError};
+use super::cursor::Saved;
+use super::{CursorName, Sink, SinkError};
 use crate::batch::Batch;
 use crate::config::{FileFormat, WriteMode};
 use crate::staged::{StagedFile, Start};
@@ -18,6 +20,8 @@ pub(super) struct FileSink {
     mode: WriteMode,
     /// From the first batch to the commit.
     writer: Option<Writer>,
+    /// To keep at the commit.
+    cursor: Option<Saved>,
 }
 
 enum Writer {
@@ -27,7 +31,7 @@ enum Writer {
 
 impl FileSink {
     pub(super) fn new(path: PathBuf, format: FileFormat, mode: WriteMode) -> Self {
-        Self { path, format, mode, writer: None }
+        Self { path, format, mode, writer: None, cursor: None }
     }
 
     /// Begins the file, and checks that the records fit what is there.
@@ -123,6 +127,52 @@ impl Sink for FileSink {
             Some(Writer::Csv(writer)) => writer.into_inner(),
             Some(Writer::Json(writer)) => writer.into_inner(),
         };
-        file.commit().map_err(|error| SinkError::io(&self.path, &error))
+        file.commit().map_err(|error| SinkError::io(&self.path, &error))?;
+        let Some(Saved { name, value }) = self.cursor.take() else { return Ok(()) };
+        // A crash before this rename repeats the records that were just appended.
+        let mut cursors = self.cursors()?;
+        cursors.entry(name.pipeline).or_default().insert(name.source, value);
+        let path = self.cursor_path();
+        let written = StagedFile::begin(&path, Start::Empty).and_then(|mut file| {
+            serde_json::to_writer(&mut file, &cursors)?;
+            file.commit()
+        });
+        written.map_err(|error| SinkError::io(&path, &error))
+    }
+
+    fn saved_cursor(&mut self, name: &CursorName) -> Result<Option<String>, SinkError> {
+        // Somebody who removes the records wants all of them again.
+        if !self.path.exists() {
+            return Ok(None);
+        }
+        let cursors = self.cursors()?;
+        Ok(cursors.get(&name.pipeline).and_then(|sources| sources.get(&name.source)).cloned())
+    }
+
+    fn save_cursor(&mut self, name: &CursorName, value: &str) {
+        self.cursor = Some(Saved { name: name.clone(), value: value.to_owned() });
+    }
+}
+
+/// Cursors by pipeline and source.
+type Cursors = BTreeMap<String, BTreeMap<String, String>>;
+
+impl FileSink {
+    /// The file of cursors, beside the records.
+    fn cursor_path(&self) -> PathBuf {
+        let name = self.path.file_name().unwrap_or_default().to_string_lossy();
+        self.path.with_file_name(format!("{name}.cursor.json"))
+    }
+
+    fn cursors(&self) -> Result<Cursors, SinkError> {
+        let path = self.cursor_path();
+        match std::fs::read_to_string(&path) {
+            Ok(text) => serde_json::from_str(&text).map_err(|_| {
+                let reason = "the file of cursors is damaged; remove it to load all records again";
+                SinkError::of_path(&path, reason)
+            }),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Cursors::new()),
+            Err(error) => Err(SinkError::io(&path, &error)),
+        }
     }
 }

@@ -7,7 +7,7 @@ use parquet::basic::Compression;
 use parquet::errors::ParquetError;
 use parquet::file::properties::WriterProperties;
 
-use super::{Sink, SinkError};
+use super::{CursorName, Sink, SinkError};
 use crate::batch::Batch;
 use crate::staged::{StagedFile, Start};
 
@@ -57,6 +57,13 @@ impl Sink for ParquetSink {
         let file = writer.into_inner().map_err(|error| self.failure(&error))?;
         file.commit().map_err(|error| SinkError::io(&self.path, &error))
     }
+
+    /// The rules of the configuration refuse incremental loads, because the file cannot grow.
+    fn saved_cursor(&mut self, _: &CursorName) -> Result<Option<String>, SinkError> {
+        Ok(None)
+    }
+
+    fn save_cursor(&mut self, _: &CursorName, _: &str) {}
 }
 
 /// The size at which a row group is written, in bytes.

@@ -15,8 +15,9 @@ use tokio_postgres::Config;
 use twox_hash::XxHash3_128;
 
 use self::load::{Failure, Plan};
+use super::cursor::Saved;
 use super::table::{Table, names, quoted, quoted_list};
-use super::{Sink, SinkError};
+use super::{CursorName, Sink, SinkError};
 use crate::batch::Batch;
 use crate::config::{OutputConfig, WriteMode, postgres};
 use crate::text::io_reason;
@@ -26,6 +27,8 @@ pub(super) struct PostgresSink {
     table: Table,
     /// From the first batch to the commit.
     open: Option<OpenTable>,
+    /// To keep at the commit.
+    cursor: Option<Saved>,
 }
 
 struct OpenTable {
@@ -43,7 +46,7 @@ struct Loader {
 enum Command {
     /// Loads records in the text format of `COPY`.
     Rows(Vec<u8>),
-    Commit,
+    Commit(Option<Saved>),
 }
 
 impl PostgresSink {
@@ -56,7 +59,7 @@ impl PostgresSink {
         let url = options.url.clone().unwrap_or_default();
         let config = postgres::settings(&url)?;
         let table = Table::new(options, &postgres::servers(&config));
-        Ok(Self { config, table, open: None })
+        Ok(Self { config, table, open: None, cursor: None })
     }
 
     fn open(&self, records: &RecordBatch) -> Result<OpenTable, SinkError> {
@@ -92,6 +95,7 @@ impl PostgresSink {
         let hash = XxHash3_128::oneshot(format!("{}\0{key}", table.name).as_bytes());
         let index = table.index_sql(&format!("workflow_key_{hash:032x}"));
         Plan {
+            name: table.name.clone(),
             table: table.quoted(),
             columns,
             drop: (table.mode == WriteMode::Replace).then(|| table.drop_sql()),
@@ -168,7 +172,20 @@ impl Sink for PostgresSink {
 
     fn commit(&mut self) -> Result<(), SinkError> {
         let Some(open) = self.open.take() else { return Err(self.table.no_columns()) };
-        open.loader.command(Command::Commit).map_err(|failure| self.table.failure(failure))
+        let commit = Command::Commit(self.cursor.take());
+        open.loader.command(commit).map_err(|failure| self.table.failure(failure))
+    }
+
+    fn saved_cursor(&mut self, name: &CursorName) -> Result<Option<String>, SinkError> {
+        let read = || load::saved_cursor(&self.config, &self.table.name, name);
+        // A thread of its own, because the caller's may have a runtime.
+        let read = thread::scope(|scope| scope.spawn(read).join());
+        let read = read.unwrap_or_else(|_| Err(Failure::other("the connection ended")));
+        read.map_err(|failure| self.table.failure(failure))
+    }
+
+    fn save_cursor(&mut self, name: &CursorName, value: &str) {
+        self.cursor = Some(Saved { name: name.clone(), value: value.to_owned() });
     }
 }
 

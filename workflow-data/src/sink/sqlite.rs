@@ -7,10 +7,11 @@ use arrow_array::types::{Float64Type, Int64Type};
 use arrow_array::{Array, ArrayRef, RecordBatch};
 use arrow_schema::DataType;
 use rusqlite::types::Value;
-use rusqlite::{Connection, params_from_iter};
+use rusqlite::{Connection, OptionalExtension, params_from_iter};
 
+use super::cursor::{self, Saved};
 use super::table::{Table, names, quoted_list};
-use super::{Sink, SinkError};
+use super::{CursorName, Sink, SinkError};
 use crate::batch::Batch;
 use crate::config::{OutputConfig, WriteMode};
 use crate::text::io_reason;
@@ -21,6 +22,8 @@ pub(super) struct SqliteSink {
     table: Table,
     /// From the first batch to the commit.
     open: Option<OpenTable>,
+    /// To keep at the commit.
+    cursor: Option<Saved>,
 }
 
 /// A connection in a transaction, which ends without a trace if the connection is dropped.
@@ -34,7 +37,7 @@ struct OpenTable {
 impl SqliteSink {
     pub(super) fn new(options: &OutputConfig) -> Self {
         let table = Table::new(options, &options.path.display().to_string());
-        Self { path: options.path.clone(), table, open: None }
+        Self { path: options.path.clone(), table, open: None, cursor: None }
     }
 
     fn open(&self, records: &RecordBatch) -> Result<OpenTable, SinkError> {
@@ -102,7 +105,32 @@ impl Sink for SqliteSink {
 
     fn commit(&mut self) -> Result<(), SinkError> {
         let Some(open) = self.open.take() else { return Err(self.table.no_columns()) };
-        open.connection.execute_batch("COMMIT").map_err(|error| self.table.failure(error))
+        let sql = |error: rusqlite::Error| self.table.failure(error);
+        if let Some(Saved { name, value }) = &self.cursor {
+            open.connection.execute_batch(cursor::CREATE).map_err(sql)?;
+            let values = [&name.pipeline, &name.source, &self.table.name, value];
+            open.connection.execute(cursor::SAVE, values).map_err(sql)?;
+        }
+        open.connection.execute_batch("COMMIT").map_err(sql)
+    }
+
+    fn saved_cursor(&mut self, name: &CursorName) -> Result<Option<String>, SinkError> {
+        let sql = |error: rusqlite::Error| self.table.failure(error);
+        if !self.path.exists() {
+            return Ok(None);
+        }
+        let connection = Connection::open(&self.path).map_err(sql)?;
+        let has = |table: &str| known_columns(&connection, table).map(|names| !names.is_empty());
+        // Somebody who removes the table wants all records again.
+        if !has("workflow_cursors").map_err(sql)? || !has(&self.table.name).map_err(sql)? {
+            return Ok(None);
+        }
+        let key = [&name.pipeline, &name.source, &self.table.name];
+        connection.query_row(cursor::SELECT, key, |row| row.get(0)).optional().map_err(sql)
+    }
+
+    fn save_cursor(&mut self, name: &CursorName, value: &str) {
+        self.cursor = Some(Saved { name: name.clone(), value: value.to_owned() });
     }
 }
 

@@ -32,6 +32,8 @@ pub(super) struct Api {
     reading: Reading,
     client: Client,
     pager: Pager,
+    /// The URL of the first page, without a cursor.
+    first: Url,
     /// The URL of the next page.
     next: Option<Url>,
     /// The number of the open page, from 1.
@@ -65,9 +67,12 @@ impl Api {
             tracing::warn!("`url` is not encrypted, so everybody on the way can read the secrets");
         }
         let client = Client::new(&options, &first, reading.max_retries, reading.clock)?;
-        let mut pager = Pager::new(first, options.pagination.clone(), options.max_pages());
-        Ok(Self {
-            next: Some(pager.start()),
+        let pager = Pager::new(first.clone(), options.pagination.clone(), options.max_pages());
+        let initial = options.incremental.as_ref().and_then(|option| option.initial.as_ref());
+        let initial = initial.and_then(crate::text::of_scalar);
+        let mut api = Self {
+            first,
+            next: None,
             options,
             reading,
             client,
@@ -77,7 +82,20 @@ impl Api {
             read: 0,
             columns: None,
             has_returned: false,
-        })
+        };
+        api.start(initial.as_deref());
+        Ok(api)
+    }
+
+    /// Begins with the first page, of the records after the cursor.
+    fn start(&mut self, cursor: Option<&str>) {
+        let parameter = self.options.incremental.as_ref();
+        let parameter = parameter.and_then(|option| option.parameter.clone());
+        let cursor = parameter.zip(cursor.map(str::to_owned));
+        let first = paging::with(&self.first, cursor.as_slice());
+        let paging = self.options.pagination.clone();
+        self.pager = Pager::new(first, paging, self.options.max_pages());
+        self.next = Some(self.pager.start());
     }
 
     /// Gets the page at this URL.
@@ -171,6 +189,10 @@ fn columns(records: &[Box<RawValue>], options: &ApiSource) -> Columns {
 }
 
 impl Source for Api {
+    fn resume(&mut self, cursor: &str) {
+        self.start(Some(cursor));
+    }
+
     fn next(&mut self, rejects: &mut Rejects) -> Result<Option<Batch>, SourceError> {
         loop {
             if let Some(batch) = self.batch(rejects)? {

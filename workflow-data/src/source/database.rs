@@ -69,9 +69,11 @@ impl Database {
     ///
     /// Fails with an option and what is wrong with it.
     pub(super) fn new(
-        options: DatabaseSource,
+        mut options: DatabaseSource,
         reading: Reading,
     ) -> Result<Self, (&'static str, String)> {
+        let initial = options.incremental.as_ref().and_then(|option| option.initial.clone());
+        options.parameters.extend(initial);
         let Some(system) = System::of(options.url.expose()) else {
             return Err(("url", "names no known database".to_owned()));
         };
@@ -122,6 +124,14 @@ const NO_COLUMNS: &str = "the query returns no columns; write a `SELECT`";
 const ENDED: &str = "the connection ended without a reason";
 
 impl Source for Database {
+    /// A number is bound as a number: SQLite compares values of different types by their types.
+    fn resume(&mut self, cursor: &str) {
+        let number = serde_json::from_str::<serde_json::Number>(cursor);
+        let value = number.map_or_else(|_| cursor.into(), serde_json::Value::Number);
+        self.query.options.parameters.pop();
+        self.query.options.parameters.push(value);
+    }
+
     fn next(&mut self, rejects: &mut Rejects) -> Result<Option<Batch>, SourceError> {
         if matches!(self.state, State::Waiting) {
             self.state = State::Done;
@@ -184,15 +194,6 @@ impl Query {
             System::Postgres => postgres::read(self, hand),
             #[cfg(not(all(feature = "sqlite", feature = "postgres")))]
             system => Err(format!("this program is built without {system:?}")),
-        }
-    }
-
-    /// The text of a parameter; `None` for null.
-    fn parameter_text(value: &serde_json::Value) -> Option<String> {
-        match value {
-            serde_json::Value::Null => None,
-            serde_json::Value::String(text) => Some(text.clone()),
-            other => Some(other.to_string()),
         }
     }
 }

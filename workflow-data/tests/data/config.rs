@@ -91,6 +91,8 @@ fn the_documented_configuration_is_valid() {
     assert_eq!(api.max_retries(), 5);
     let database: PipelineConfig = Folder::new().config(&block(3)).read().unwrap();
     assert_eq!(database.source().unwrap().label(), "orders");
+    let incremental: PipelineConfig = Folder::new().config(&block(4)).read().unwrap();
+    assert_eq!(incremental.outputs().len(), 1);
     let yaml = block(1);
     let config: PipelineConfig = Folder::new().config(&yaml).read().unwrap();
     assert_eq!((config.stages().len(), config.outputs().len()), (3, 3));

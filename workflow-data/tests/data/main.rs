@@ -10,6 +10,7 @@ mod config;
 mod databases;
 mod failing;
 mod folder;
+mod incremental;
 mod runs;
 #[cfg(feature = "api")]
 mod server;

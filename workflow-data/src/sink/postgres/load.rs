@@ -6,15 +6,19 @@ use std::sync::mpsc::{Receiver, Sender};
 use bytes::Bytes;
 use futures::SinkExt;
 use tokio_postgres::error::SqlState;
+use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Config, NoTls};
 
+use super::super::cursor::{self, CursorName, Saved};
+use super::super::table::quoted;
 use super::Command;
 use crate::config::postgres;
 use crate::text::{io_reason, postgres_reason};
 
 /// The statements of a load.
 pub(super) struct Plan {
-    /// The quoted name of the table.
+    /// The name of the table, as it is and in quotes.
+    pub(super) name: String,
     pub(super) table: String,
     pub(super) columns: Vec<String>,
     pub(super) drop: Option<String>,
@@ -95,13 +99,7 @@ async fn load(
     commands: &Receiver<Command>,
     answers: &Sender<Result<(), Failure>>,
 ) -> Result<(), Failure> {
-    let connected = config.connect(NoTls).await;
-    let (client, connection) = connected.map_err(|error| {
-        let servers = postgres::servers(config);
-        Failure::other(format!("cannot connect to {servers}: {}", postgres_reason(&error)))
-    })?;
-    // Its errors are those of the statements.
-    tokio::spawn(connection);
+    let client = connect(config).await?;
     open(&client, plan).await?;
     loop {
         let is_wanted = answers.send(Ok(())).is_ok();
@@ -110,9 +108,43 @@ async fn load(
         match command {
             _ if !is_wanted => return Ok(()),
             Command::Rows(rows) => copy(&client, plan, rows).await?,
-            Command::Commit => return commit(&client, plan).await,
+            Command::Commit(cursor) => return commit(&client, plan, cursor).await,
         }
     }
+}
+
+async fn connect(config: &Config) -> Result<Client, Failure> {
+    let connected = config.connect(NoTls).await;
+    let (client, connection) = connected.map_err(|error| {
+        let servers = postgres::servers(config);
+        Failure::other(format!("cannot connect to {servers}: {}", postgres_reason(&error)))
+    })?;
+    // Its errors are those of the statements.
+    tokio::spawn(connection);
+    Ok(client)
+}
+
+/// The cursor of a table that is there.
+pub(super) fn saved_cursor(
+    config: &Config,
+    table: &str,
+    name: &CursorName,
+) -> Result<Option<String>, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| Failure::other(io_reason(&error)))?;
+    runtime.block_on(async {
+        let client = connect(config).await?;
+        // Somebody who removes the table wants all records again.
+        let exist = "SELECT to_regclass($1) IS NOT NULL \
+            AND to_regclass('workflow_cursors') IS NOT NULL";
+        let exist = client.query_one(exist, &[&quoted(table)]).await?;
+        if !exist.try_get::<_, bool>(0)? {
+            return Ok(None);
+        }
+        let key: [&(dyn ToSql + Sync); 3] = [&name.pipeline, &name.source, &table];
+        let row = client.query_opt(cursor::SELECT, &key).await?;
+        Ok(row.map(|row| row.try_get(0)).transpose()?)
+    })
 }
 
 async fn open(client: &Client, plan: &Plan) -> Result<(), Failure> {
@@ -162,9 +194,14 @@ async fn copy(client: &Client, plan: &Plan, rows: Vec<u8>) -> Result<(), Failure
     })
 }
 
-async fn commit(client: &Client, plan: &Plan) -> Result<(), Failure> {
+async fn commit(client: &Client, plan: &Plan, saved: Option<Saved>) -> Result<(), Failure> {
     if let Some(merge) = &plan.merge {
         client.batch_execute(&merge.insert).await?;
+    }
+    if let Some(Saved { name, value }) = saved {
+        client.batch_execute(cursor::CREATE).await?;
+        let row: [&(dyn ToSql + Sync); 4] = [&name.pipeline, &name.source, &plan.name, &value];
+        client.execute(cursor::SAVE, &row).await?;
     }
     Ok(client.batch_execute("COMMIT").await?)
 }

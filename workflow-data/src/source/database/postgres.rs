@@ -7,7 +7,7 @@ use tokio_postgres::{Statement, Transaction};
 
 use super::{Hand, Message, Query, Row};
 use crate::config::postgres;
-use crate::text::postgres_reason;
+use crate::text::{of_scalar, postgres_reason};
 use crate::value::ColumnType;
 
 pub(super) fn read(query: &Query, hand: Hand<'_>) -> Result<(), String> {
@@ -57,7 +57,7 @@ async fn send(transaction: &Transaction<'_>, query: &Query, hand: Hand<'_>) -> R
         return Ok(());
     }
     let parameters = query.options.parameters.iter();
-    let parameters: Vec<_> = parameters.map(|value| Text(Query::parameter_text(value))).collect();
+    let parameters: Vec<_> = parameters.map(|value| Text(of_scalar(value))).collect();
     let parameters: Vec<_> = parameters.iter().map(|text| text as &(dyn ToSql + Sync)).collect();
     let declare = format!("DECLARE rows NO SCROLL CURSOR FOR {}", query.options.query);
     let declared = transaction.prepare_typed(&declare, written.params()).await.map_err(fail)?;

@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::super::table::{Guess, SAMPLE};
 use super::{Hand, Message, NO_COLUMNS, Query, Row};
 use crate::row::Reason;
+use crate::text::of_scalar;
 use crate::value::ColumnType;
 
 pub(super) fn read(query: &Query, hand: Hand<'_>) -> Result<(), String> {
@@ -106,7 +107,7 @@ fn sql_value(value: &Value) -> SqlValue {
             (None, Some(float)) if !number.is_u64() => SqlValue::Real(float),
             _ => SqlValue::Text(number.to_string()),
         },
-        other => Query::parameter_text(other).map_or(SqlValue::Null, SqlValue::Text),
+        other => of_scalar(other).map_or(SqlValue::Null, SqlValue::Text),
     }
 }
 

@@ -1,0 +1,236 @@
+//! Loads of new records only: a second run, a run that fails, and outputs that disagree.
+
+use crate::folder::Folder;
+
+#[cfg(feature = "sqlite")]
+mod sqlite {
+    use rusqlite::Connection;
+
+    use super::Folder;
+
+    fn execute(folder: &Folder, file: &str, sql: &str) {
+        Connection::open(folder.path(file)).unwrap().execute_batch(sql).unwrap();
+    }
+
+    fn values(folder: &Folder, file: &str, sql: &str) -> Vec<String> {
+        let connection = Connection::open(folder.path(file)).unwrap();
+        let mut statement = connection.prepare(sql).unwrap();
+        let rows = statement.query_map([], |row| row.get(0)).unwrap();
+        rows.map(Result::unwrap).collect()
+    }
+
+    fn yaml(query: &str, more: &str, mode: &str) -> String {
+        format!(
+            "source: {{type: database, name: shop, database: {{url: 'sqlite:${{DIR}}/in.db', query: '{query}', {more}}}}}
+processing: {{batch_size: 2}}
+transformation: {{stages: [{{name: validation, options: {{rules: [{{column: id, min: 0}}]}}}}]}}
+output: {{type: sqlite, path: '${{DIR}}/out.db', table: t, mode: {mode}}}"
+        )
+    }
+
+    const IDS: &str = "SELECT CAST(id AS TEXT) FROM t ORDER BY id";
+
+    #[test]
+    fn a_second_run_loads_new_records() {
+        let folder = Folder::new();
+        execute(
+            &folder,
+            "in.db",
+            "CREATE TABLE s (id INTEGER); INSERT INTO s VALUES (10), (9), (2)",
+        );
+        let query = "SELECT id FROM s WHERE id % $1 = 0 OR id > $2";
+        let yaml =
+            yaml(query, "parameters: [1000], incremental: {cursor: id, initial: 0}", "append");
+        assert_eq!(folder.run(&yaml).unwrap().read, 3);
+        assert_eq!(folder.run(&yaml).unwrap().read, 0);
+        execute(&folder, "in.db", "INSERT INTO s VALUES (11), (3)");
+        assert_eq!(folder.run(&yaml).unwrap().read, 1);
+        assert_eq!(values(&folder, "out.db", IDS), ["2", "9", "10", "11"]);
+        let cursors =
+            "SELECT concat_ws('|', pipeline, source, output, value) FROM workflow_cursors";
+        assert_eq!(values(&folder, "out.db", cursors), ["orders|shop|t|11"]);
+        // Without the table, all records are new.
+        execute(&folder, "out.db", "DROP TABLE t");
+        assert_eq!(folder.run(&yaml).unwrap().read, 5);
+    }
+
+    #[test]
+    fn a_run_that_fails_keeps_the_old_cursor() {
+        let folder = Folder::new();
+        execute(
+            &folder,
+            "in.db",
+            "CREATE TABLE s (id INTEGER, at TEXT); INSERT INTO s VALUES (1, '2026-01-01')",
+        );
+        let more = "incremental: {cursor: at, initial: \"\"}";
+        let yaml = yaml("SELECT id, at FROM s WHERE at > $1 ORDER BY at", more, "merge, key: [id]");
+        assert_eq!(folder.run(&yaml).unwrap().read, 1);
+        execute(
+            &folder,
+            "in.db",
+            "INSERT INTO s VALUES (2, '2026-01-02'), (3, '2026-01-03'), (-4, '2026-01-04')",
+        );
+        assert!(folder.failure(&yaml).contains("`-4` is less than 0"));
+        assert_eq!(values(&folder, "out.db", "SELECT value FROM workflow_cursors"), ["2026-01-01"]);
+        execute(&folder, "in.db", "UPDATE s SET id = 1 WHERE id < 0");
+        assert_eq!(folder.run(&yaml).unwrap().read, 3);
+        assert_eq!(
+            values(&folder, "out.db", "SELECT at FROM t ORDER BY id"),
+            ["2026-01-04", "2026-01-02", "2026-01-03"]
+        );
+    }
+
+    /// As after a crash between the commits of two outputs: the last one is behind.
+    #[test]
+    fn the_last_output_says_where_to_go_on() {
+        let folder = Folder::new();
+        execute(&folder, "in.db", "CREATE TABLE s (id INTEGER); INSERT INTO s VALUES (1), (2)");
+        let yaml = "
+source: {type: database, database: {url: 'sqlite:${DIR}/in.db', query: SELECT id FROM s WHERE id > $1, incremental: {cursor: id, initial: 0}}}
+output:
+  - {type: sqlite, path: '${DIR}/out.db', table: t, mode: merge, key: [id]}
+  - {type: file, path: '${DIR}/out.csv', mode: append}
+";
+        folder.run(yaml).unwrap();
+        assert_eq!(folder.read("out.csv.cursor.json"), r#"{"orders":{"database":"2"}}"#);
+        folder.write("out.csv.cursor.json", r#"{"orders":{"database":"1"}}"#);
+        assert_eq!(folder.run(yaml).unwrap().read, 1);
+        assert_eq!(folder.read("out.csv"), "id\n1\n2\n2\n");
+        assert_eq!(values(&folder, "out.db", IDS), ["1", "2"]);
+        folder.write("out.csv.cursor.json", "broken");
+        let text = folder.failure(yaml);
+        assert_eq!(
+            text,
+            "cannot write `DIR/out.csv.cursor.json`: the file of cursors is damaged; remove it to load all records again"
+        );
+    }
+
+    #[test]
+    fn cursors_need_an_order() {
+        let folder = Folder::new();
+        execute(
+            &folder,
+            "in.db",
+            "CREATE TABLE s (id INTEGER, n TEXT); INSERT INTO s VALUES (1, '10'), (2, '9')",
+        );
+        let failure = |cursor: &str| {
+            let more = format!("incremental: {{cursor: {cursor}, initial: 0}}");
+            folder.failure(&yaml("SELECT id, n FROM s WHERE n > $1", &more, "append"))
+        };
+        let text = failure("n");
+        assert_eq!(
+            text,
+            "cannot read `shop`: the column `n` of the cursor has numbers as texts, which have no order; convert it to numbers"
+        );
+        let text = failure("m");
+        assert_eq!(
+            text,
+            "cannot read `shop`: the column `m` of the cursor is not there; the columns are `id`, `n`"
+        );
+        assert!(!folder.names().contains(&"out.csv".to_owned()));
+    }
+}
+
+#[cfg(feature = "postgres")]
+#[test]
+fn tables_of_postgres_keep_their_cursor() {
+    let database = test_postgres::database();
+    database.execute("CREATE TABLE s (id bigint, at timestamptz); INSERT INTO s VALUES (1, '2026-01-01 00:00:00.000001+00'), (2, '2026-01-02 00:00:00+02')");
+    let url = database.url();
+    let yaml = format!(
+        "
+source: {{type: database, name: shop, database: {{url: '{url}', query: 'SELECT id, at FROM s WHERE at > $1', incremental: {{cursor: at, initial: -infinity}}}}}}
+transformation: {{stages: [{{name: validation, options: {{rules: [{{column: id, min: 0}}]}}}}]}}
+output: {{type: postgres, url: '{url}', table: t, mode: append}}
+"
+    );
+    let folder = Folder::new();
+    assert_eq!(folder.run(&yaml).unwrap().read, 2);
+    assert_eq!(folder.run(&yaml).unwrap().read, 0);
+    database.execute("INSERT INTO s VALUES (3, '2026-01-03'), (-4, '2026-01-04')");
+    assert!(folder.failure(&yaml).contains("`-4` is less than 0"));
+    assert_eq!(database.query("SELECT value FROM workflow_cursors"), ["2026-01-01T22:00:00Z"]);
+    database.execute("UPDATE s SET id = 4 WHERE id < 0");
+    assert_eq!(folder.run(&yaml).unwrap().read, 2);
+    assert_eq!(database.query("SELECT id FROM t ORDER BY id"), ["1", "2", "3", "4"]);
+    database.execute("DROP TABLE t");
+    assert_eq!(folder.run(&yaml).unwrap().read, 4);
+}
+
+#[cfg(feature = "api")]
+#[test]
+fn apis_get_the_cursor_as_a_parameter() {
+    use crate::server::{Server, page};
+
+    let server = Server::start(vec![
+        page(r#"[{"id": 1, "at": "2026-01-02"}, {"id": 2, "at": "2026-01-01"}]"#),
+        page("[]"),
+        page("[]"),
+        page(r#"[{"id": 3, "at": "2026-01-03"}]"#),
+        page("[]"),
+        page("[]"),
+    ]);
+    let url = server.url();
+    let yaml = format!(
+        "
+source: {{type: api, api: {{url: '{url}', pagination: {{type: page}}, incremental: {{cursor: at, parameter: since}}}}}}
+output: {{type: file, path: '${{DIR}}/out.jsonl', mode: append}}
+"
+    );
+    let folder = Folder::new();
+    // The second run finds nothing, and not even columns.
+    let read: Vec<_> = (0..3).map(|_| folder.run(&yaml).unwrap().read).collect();
+    assert_eq!(read, [2, 0, 1]);
+    assert_eq!(folder.read("out.jsonl").lines().count(), 3);
+    std::fs::remove_file(folder.path("out.jsonl")).unwrap();
+    folder.run(&yaml).unwrap();
+    let expected = [
+        "/?page=1",
+        "/?page=2",
+        "/?since=2026-01-02&page=1",
+        "/?since=2026-01-02&page=1",
+        "/?since=2026-01-02&page=2",
+        "/?page=1",
+    ];
+    assert_eq!(server.targets(), expected);
+}
+
+#[test]
+fn mistakes_have_places_and_cures() {
+    let folder = Folder::new();
+    let output = "output: {type: file, path: a.csv, mode: append}";
+    let database = |more: &str| {
+        format!(
+            "source: {{type: database, database: {{url: 'sqlite:a', query: SELECT 1 AS a, {more}}}}}\n{output}"
+        )
+    };
+    let cases = [
+        (database("incremental: {cursor: a}"), "add `initial: 0`"),
+        (database("incremental: {cursor: a, initial: [1]}"), "must be a text or a number"),
+        (database("incremental: {cursor: a, initial: 1, parameter: b}"), "remove this"),
+        (database("incremental: {cursor: '', initial: 1}"), "must be the name of a column"),
+        (
+            database("columns: {a: date}, incremental: {cursor: a, initial: 1}"),
+            "is the cursor, which keeps its type; cast it in the query",
+        ),
+        (
+            database("incremental: {cursor: a, initial: 1}").replace("append", "replace"),
+            "`replace` would remove the records of earlier loads",
+        ),
+        (
+            database("incremental: {cursor: a, initial: 1}").replace(output, ""),
+            "an output keeps the cursor; add `output:`",
+        ),
+        (
+            format!(
+                "ingestion: {{source: {{type: api, url: http://a, incremental: {{cursor: a}}}}}}\n{output}"
+            ),
+            "add `parameter: since`",
+        ),
+    ];
+    for (yaml, expected) in cases {
+        let text = folder.refusal(&yaml);
+        assert!(text.contains(expected), "{yaml}\n{text}");
+        assert!(text.contains("config.yaml:"), "{yaml}\n{text}");
+    }
+}
