@@ -2,8 +2,10 @@
 //! sinks.
 
 use std::cmp::Ordering;
+use std::sync::Arc;
 
-use arrow_array::{Array, ArrayRef};
+use arrow_array::{Array, ArrayRef, StringArray};
+use arrow_cast::cast;
 use arrow_ord::ord::make_comparator;
 use arrow_schema::{DataType, SortOptions};
 
@@ -17,13 +19,15 @@ use crate::value;
 pub(crate) struct Cursor {
     name: CursorName,
     column: String,
+    /// The value of the last load.
+    saved: Option<String>,
     /// A column with the largest value so far.
     largest: Option<ArrayRef>,
 }
 
 impl Cursor {
     pub(crate) fn new(name: CursorName, column: &str) -> Self {
-        Self { name, column: column.to_owned(), largest: None }
+        Self { name, column: column.to_owned(), saved: None, largest: None }
     }
 
     /// Tells the source where the last load ended.
@@ -31,7 +35,7 @@ impl Cursor {
     /// Sinks are committed in order, so after a crash in between the last one has the oldest
     /// cursor.
     pub(super) fn resume(
-        &self,
+        &mut self,
         sinks: &mut [NamedSink],
         source: &mut dyn Source,
     ) -> Result<(), PipelineError> {
@@ -48,6 +52,7 @@ impl Cursor {
         if let Some(Some(value)) = saved.pop() {
             tracing::info!(cursor = self.column, value, "reading new records only");
             source.resume(&value);
+            self.saved = Some(value);
         }
         Ok(())
     }
@@ -76,13 +81,16 @@ impl Cursor {
         if *column.data_type() == DataType::Utf8 && text.parse::<f64>().is_ok() {
             return Err(fail("has numbers as texts, which have no order; convert it to numbers"));
         }
-        let is_larger = match &self.largest {
+        // A source that ignores the cursor does not take it back.
+        let before = self.largest.clone().or_else(|| {
+            let saved: ArrayRef = Arc::new(StringArray::from(vec![self.saved.as_deref()?]));
+            cast(&saved, column.data_type()).ok().filter(|saved| saved.is_valid(0))
+        });
+        let is_larger = match &before {
             Some(largest) => compare(&found, largest)?(0, 0) == Ordering::Greater,
             None => true,
         };
-        if is_larger {
-            self.largest = Some(found);
-        }
+        self.largest = if is_larger { Some(found) } else { before };
         Ok(())
     }
 

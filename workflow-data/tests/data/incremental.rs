@@ -55,6 +55,18 @@ output: {{type: sqlite, path: '${{DIR}}/out.db', table: t, mode: {mode}}}"
     }
 
     #[test]
+    fn a_cursor_is_not_taken_back() {
+        let folder = Folder::new();
+        execute(&folder, "in.db", "CREATE TABLE s (id INTEGER); INSERT INTO s VALUES (10)");
+        let query = "SELECT id FROM s WHERE id <> $1";
+        let yaml = yaml(query, "incremental: {cursor: id, initial: 0}", "append");
+        folder.run(&yaml).unwrap();
+        execute(&folder, "in.db", "INSERT INTO s VALUES (9)");
+        assert_eq!(folder.run(&yaml).unwrap().read, 1);
+        assert_eq!(values(&folder, "out.db", "SELECT value FROM workflow_cursors"), ["10"]);
+    }
+
+    #[test]
     fn a_run_that_fails_keeps_the_old_cursor() {
         let folder = Folder::new();
         execute(
