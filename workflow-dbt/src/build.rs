@@ -1,0 +1,334 @@
+//! The build of a run: one process of dbt at a time, and the jobs that wait for its nodes.
+//!
+//! The first job that starts also starts the thread that drives dbt. Each job waits for the end of
+//! its node in the log. What ended well is never built again: it is found in the logs of the run
+//! and in what its jobs persisted. A later process builds the rest.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use futures::channel::oneshot;
+use workflow_core::run_log::OutputStream;
+use workflow_core::{JobContext, JobError};
+
+use crate::event::{Level, LogEvent};
+use crate::lineage::Nodes;
+use crate::log::LogFolder;
+use crate::node::{NodeResult, NodeStatus};
+use crate::results::BuildSummary;
+use crate::settings::Settings;
+
+/// The build of one run.
+pub(crate) struct Build {
+    pub(crate) settings: Arc<Settings>,
+    pub(crate) nodes: Arc<Nodes>,
+    pub(crate) folder: LogFolder,
+    drive: Drive,
+    state: Mutex<State>,
+    stopping: Condvar,
+}
+
+/// The work of the thread.
+pub(crate) type Drive = fn(&Build, Work) -> Result<BuildSummary, Arc<str>>;
+
+/// What the thread does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Work {
+    /// Builds the nodes that are left.
+    Build,
+    /// Only sums up what earlier processes have built.
+    Summarize,
+}
+
+#[derive(Default)]
+struct State {
+    /// The nodes that ended well, in any process.
+    finished: HashMap<String, NodeResult>,
+    /// The failures that no attempt has taken yet.
+    failed: HashMap<String, NodeResult>,
+    /// The nodes whose jobs had failed before this host resumed the run.
+    given_up: HashSet<String>,
+    /// The nodes that failed in the process that runs, or ran last.
+    settled: HashSet<String>,
+    /// The last status of each node.
+    statuses: HashMap<String, NodeStatus>,
+    waiting: HashMap<String, Waiting>,
+    /// Who waits for the end of the process.
+    ends: Vec<oneshot::Sender<Answer>>,
+    /// Lines about nodes whose jobs have not started yet.
+    lines: HashMap<String, Vec<Line>>,
+    /// Lines about no node.
+    messages: Vec<Line>,
+    errors: Vec<String>,
+    runs: bool,
+    stops: bool,
+    /// How the last process of this host ended.
+    end: Option<Result<BuildSummary, Arc<str>>>,
+}
+
+struct Waiting {
+    context: JobContext,
+    answer: oneshot::Sender<Answer>,
+}
+
+/// A line that a job prints.
+type Line = (OutputStream, String);
+
+/// What the thread tells a job.
+pub(crate) enum Answer {
+    /// The node has ended.
+    Node(NodeResult),
+    /// dbt ended without this node, and why.
+    Ended(Arc<str>),
+    /// The process has ended: ask again.
+    Again,
+}
+
+/// What a job does next.
+pub(crate) enum Next {
+    Done(NodeResult),
+    Wait(oneshot::Receiver<Answer>),
+}
+
+/// The most lines that are kept for a job that has not started yet.
+const MAX_LINES: usize = 1000;
+const MAX_ERRORS: usize = 5;
+
+impl Build {
+    /// The build of the run of the context, with what its jobs have persisted.
+    pub(crate) fn new(
+        settings: Arc<Settings>,
+        nodes: Arc<Nodes>,
+        folder: LogFolder,
+        drive: Drive,
+        context: &JobContext,
+    ) -> Result<Self, JobError> {
+        let mut state = State::default();
+        for node in nodes.iter() {
+            if let Some(result) = context.persisted::<NodeResult>(&key(node))? {
+                state.statuses.insert(node.to_owned(), result.status);
+                if result.status.is_success() {
+                    state.finished.insert(node.to_owned(), result);
+                } else {
+                    state.given_up.insert(node.to_owned());
+                }
+            }
+        }
+        let (state, stopping) = (Mutex::new(state), Condvar::new());
+        Ok(Self { settings, nodes, folder, drive, state, stopping })
+    }
+
+    /// Starts or continues the attempt of a node's job: its result, or what to wait for.
+    pub(crate) fn next(self: &Arc<Self>, node: &str, context: &JobContext) -> Next {
+        let mut state = self.lock();
+        for (stream, line) in state.lines.remove(node).unwrap_or_default() {
+            context.print(stream, line);
+        }
+        if let Some(result) = state.finished.get(node) {
+            return Next::Done(result.clone());
+        }
+        if let Some(result) = state.failed.remove(node) {
+            return Next::Done(result);
+        }
+        state.given_up.remove(node);
+        let (answer, receiver) = oneshot::channel();
+        if state.runs && state.settled.contains(node) {
+            // A retry: the next process builds it.
+            state.ends.push(answer);
+        } else {
+            let context = context.clone();
+            state.waiting.insert(node.to_owned(), Waiting { context, answer });
+            self.start(&mut state, Work::Build);
+        }
+        Next::Wait(receiver)
+    }
+
+    /// The summary of the last process; or what to wait for, if it has not ended.
+    pub(crate) fn summary(
+        self: &Arc<Self>,
+    ) -> Result<Result<BuildSummary, Arc<str>>, oneshot::Receiver<Answer>> {
+        let mut state = self.lock();
+        if let (false, Some(end)) = (state.runs, &state.end) {
+            return Ok(end.clone());
+        }
+        let (answer, receiver) = oneshot::channel();
+        state.ends.push(answer);
+        self.start(&mut state, Work::Summarize);
+        Err(receiver)
+    }
+
+    /// Starts the thread, unless it runs.
+    fn start(self: &Arc<Self>, state: &mut State, work: Work) {
+        if state.runs {
+            return;
+        }
+        state.runs = true;
+        state.end = None;
+        state.errors.clear();
+        state.settled.clear();
+        state.failed.clear();
+        let build = Arc::clone(self);
+        let thread = std::thread::Builder::new().name("dbt".to_owned());
+        let started = thread.spawn(move || {
+            // Answers also if the thread panics.
+            let mut end = End { build: &build, end: None };
+            end.end = Some((build.drive)(&build, work));
+        });
+        if let Err(error) = started {
+            state.end(Err(format!("cannot start a thread for dbt: {error}").into()));
+        }
+    }
+
+    /// Stops dbt: it is interrupted, and killed after the grace period.
+    pub(crate) fn stop(&self) {
+        self.lock().stops = true;
+        self.stopping.notify_all();
+    }
+
+    /// Waits for a request to stop, at most this long. Returns whether there is one.
+    pub(crate) fn wait_for_stop(&self, at_most: Duration) -> bool {
+        let state = self.lock();
+        if state.stops {
+            drop(state);
+            std::thread::sleep(at_most);
+            return true;
+        }
+        let waited = self.stopping.wait_timeout(state, at_most);
+        waited.unwrap_or_else(PoisonError::into_inner).0.stops
+    }
+
+    pub(crate) fn stops(&self) -> bool {
+        self.lock().stops
+    }
+
+    /// Takes what an earlier process has logged.
+    pub(crate) fn recall(&self, event: LogEvent) {
+        if let (Some(node), Some(result)) = (event.node, event.result)
+            && self.nodes.contain(&node)
+        {
+            let mut state = self.lock();
+            state.statuses.insert(node.clone(), result.status);
+            if result.status.is_success() {
+                state.answer(node, result);
+            }
+        }
+    }
+
+    /// The nodes that are left to build. A job that has failed for good has decided about its node
+    /// and all that depends on it.
+    pub(crate) fn unfinished(&self) -> Vec<&str> {
+        let state = self.lock();
+        let decided = state.given_up.iter().map(String::as_str);
+        let decided = self.nodes.from(decided);
+        let is_left = |node: &&str| !state.finished.contains_key(*node) && !decided.contains(node);
+        self.nodes.iter().filter(is_left).collect()
+    }
+
+    /// Takes an event of the process that runs.
+    pub(crate) fn take(&self, event: LogEvent) {
+        let mut state = self.lock();
+        let node = event.node.filter(|node| self.nodes.contain(node));
+        if event.level >= Level::Error && state.errors.len() < MAX_ERRORS {
+            state.errors.push(event.text.trim().to_owned());
+        }
+        if event.level >= Level::Info && !event.text.trim().is_empty() {
+            state.print(node.as_deref(), event.level, event.text);
+        }
+        if let (Some(node), Some(result)) = (node, event.result) {
+            state.statuses.insert(node.clone(), result.status);
+            if !result.status.is_success() {
+                state.settled.insert(node.clone());
+            }
+            state.answer(node, result);
+        }
+    }
+
+    /// The last status of each node, and the errors of the process that runs.
+    pub(crate) fn statuses(&self) -> (HashMap<String, NodeStatus>, String) {
+        let state = self.lock();
+        (state.statuses.clone(), state.errors.join("; "))
+    }
+
+    /// The lines about no node since the last call.
+    pub(crate) fn messages(&self) -> Vec<Line> {
+        std::mem::take(&mut self.lock().messages)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// Records the end of a node, and tells its job.
+    fn answer(&mut self, node: String, result: NodeResult) {
+        let waiting = self.waiting.remove(&node);
+        if result.status.is_success() {
+            self.finished.insert(node, result.clone());
+        } else if waiting.is_none() {
+            self.failed.insert(node, result);
+            return;
+        }
+        if let Some(waiting) = waiting {
+            // Fails if the attempt was dropped.
+            let _ = waiting.answer.send(Answer::Node(result));
+        }
+    }
+
+    /// Prints a line for the job of its node, or keeps it until the job starts. What dbt says about
+    /// a node after its end is a repetition.
+    fn print(&mut self, node: Option<&str>, level: Level, text: String) {
+        let stream = if level >= Level::Warn { OutputStream::Stderr } else { OutputStream::Stdout };
+        let line = (stream, format!("{}\n", text.trim_end()));
+        let Some(node) = node else { return keep(&mut self.messages, line) };
+        if let Some(waiting) = self.waiting.get(node) {
+            waiting.context.print(line.0, line.1);
+        } else if !self.finished.contains_key(node) && !self.settled.contains(node) {
+            keep(self.lines.entry(node.to_owned()).or_default(), line);
+        }
+    }
+
+    fn end(&mut self, end: Result<BuildSummary, Arc<str>>) {
+        self.runs = false;
+        let reason = match &end {
+            Ok(_) => "dbt ended and did not build this node; run `dbt parse`, and load the \
+                      project again if nodes were renamed"
+                .into(),
+            Err(reason) => Arc::clone(reason),
+        };
+        self.end = Some(end);
+        for (_, waiting) in self.waiting.drain() {
+            // Fails if the attempt was dropped, here and below.
+            let _ = waiting.answer.send(Answer::Ended(Arc::clone(&reason)));
+        }
+        for waiting in self.ends.drain(..) {
+            let _ = waiting.send(Answer::Again);
+        }
+    }
+}
+
+/// Tells all jobs that the process has ended.
+struct End<'a> {
+    build: &'a Build,
+    end: Option<Result<BuildSummary, Arc<str>>>,
+}
+
+impl Drop for End<'_> {
+    fn drop(&mut self) {
+        let end = self.end.take();
+        let end = end.unwrap_or_else(|| Err("the thread that drives dbt panicked".into()));
+        self.build.lock().end(end);
+    }
+}
+
+fn keep(lines: &mut Vec<Line>, line: Line) {
+    if lines.len() < MAX_LINES {
+        lines.push(line);
+    }
+}
+
+/// The key of the result of a node among the values of a run.
+pub(crate) fn key(node: &str) -> String {
+    format!("dbt {node}")
+}
