@@ -1,0 +1,8 @@
+//! dbt-core with DuckDB, run by workflows. dbt is fetched once into the target folder.
+
+#![cfg(unix)]
+
+mod crash;
+mod life;
+mod support;
+mod wrong;

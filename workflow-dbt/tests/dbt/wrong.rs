@@ -1,0 +1,48 @@
+//! Other programs named dbt, and folders without a project.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use workflow_dbt::{DbtProject, Program, ProgramError};
+
+/// A script that prints this text as its version.
+fn fake(folder: &Path, says: &str) -> PathBuf {
+    let bin = folder.join(".venv/bin");
+    std::fs::create_dir_all(&bin).expect("a folder");
+    // Another process writes it: a program that this one has open for writing cannot be run by
+    // those that it starts meanwhile.
+    let write = "printf '#!/bin/sh\\ncat <<E\\n%s\\nE\\n' \"$2\" >\"$1\" && chmod 755 \"$1\"";
+    let mut shell = Command::new("sh");
+    shell.args(["-c", write, "sh"]).arg(bin.join("dbt")).arg(says);
+    assert!(shell.status().expect("a shell").success());
+    bin.join("dbt")
+}
+
+#[test]
+fn other_programs_named_dbt_are_told_apart() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let cases = [
+        ("dbt Cloud CLI - 0.40.7 (b6f0a3d 2026-05-01T10:00:00Z)", "is the dbt Cloud CLI, not dbt"),
+        ("dbt-fusion 2.0.0-preview.45", "is dbt Fusion 2.0.0-preview.45, not dbt-core 1.x"),
+        ("dbt 2.0.9", "is dbt Fusion 2.0.9, not dbt-core 1.x; install dbt-core in the folder"),
+        ("usage: dbt FILE", "is a program whose `--version` prints `usage: dbt FILE`, not dbt"),
+        ("Core:\n  - installed: 1.7.4", "is dbt-core 1.7.4; upgrade it to 1.8 or later"),
+    ];
+    for (says, part) in cases {
+        let program = fake(folder.path(), says);
+        let error = Program::find(folder.path()).expect_err("is refused").to_string();
+        assert!(error.starts_with(&format!("`{}` is", program.display())), "{error}");
+        assert!(error.contains(part), "{error}");
+    }
+    fake(folder.path(), "Core:\n  - installed: 1.12.6\n");
+    let found = Program::find(folder.path()).expect("dbt-core is taken");
+    assert_eq!(found.version().to_string(), "1.12.6");
+    let error = DbtProject::open_with(folder.path(), found).expect_err("no project").to_string();
+    assert!(error.contains("has no dbt_project.yml"), "{error}");
+}
+
+#[test]
+fn a_file_that_does_not_run_is_an_error() {
+    let error = Program::at(Path::new("/nowhere/dbt")).expect_err("nothing there");
+    assert!(matches!(error, ProgramError::Start { .. }), "{error}");
+}

@@ -1,0 +1,1 @@
+{{ config(materialized="ephemeral") }} select region, count(*) as orders from {{ ref("orders") }} group by 1

@@ -1,0 +1,1 @@
+select id, customer, region, amount from {{ ref("raw_orders") }}
