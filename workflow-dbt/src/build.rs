@@ -158,6 +158,16 @@ impl Build {
         Err(receiver)
     }
 
+    /// Completes when the process that runs has ended; `None` if none runs.
+    pub(crate) fn end(&self) -> Option<oneshot::Receiver<Answer>> {
+        let mut state = self.lock();
+        let (answer, receiver) = oneshot::channel();
+        state.runs.then(|| {
+            state.ends.push(answer);
+            receiver
+        })
+    }
+
     /// Starts the thread, unless it runs.
     fn start(self: &Arc<Self>, state: &mut State, work: Work) {
         if state.runs {

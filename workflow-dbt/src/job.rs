@@ -78,11 +78,19 @@ impl Builds {
                 self.forget(build);
                 build.stop();
                 let limit = pin!(context.sleep_through(self.grace()));
-                // A node that ends well meanwhile is built.
-                match select(receiver, limit).await {
-                    Either::Left((Ok(answer @ Answer::Node(_)), _)) => Ok(answer),
-                    _ => return Err(cancelled()),
+                let limit = match select(receiver, limit).await {
+                    // A node that ends well meanwhile is built.
+                    Either::Left((Ok(Answer::Node(node)), _)) if node.status.is_success() => {
+                        return Ok(Answer::Node(node));
+                    }
+                    Either::Left((_, limit)) => limit,
+                    Either::Right(_) => return Err(cancelled()),
+                };
+                if let Some(end) = build.end() {
+                    // Whether it ends in time makes no difference to the job.
+                    let _ = select(end, limit).await;
                 }
+                return Err(cancelled());
             }
         };
         stop.disarm();

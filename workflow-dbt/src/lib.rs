@@ -38,8 +38,8 @@
 //! dbt writes its log into the folder of the run, `.workflow/runs/<run ID>/dbt/<number>` in the
 //! project. If the host dies, even by `kill -9`, dbt is interrupted, and killed 5 s later. When the
 //! run is resumed, nodes that ended well according to the log complete at once, and a new process
-//! builds the others. A retry of a failed run, and a job with a retry policy, build what failed and
-//! what was skipped. Two processes of dbt never build the same project at once.
+//! builds the others. A retry of a failed run, and jobs with a [retry policy](DbtProject::retry),
+//! build what failed and what was skipped. Two processes of dbt never build the same project at once.
 //!
 //! A new host resumes a run if it registers the workflow under the same name, with the same graph.
 //!
@@ -56,6 +56,8 @@
 //!   dbt Fusion (dbt 2) and the dbt Cloud CLI apart, and refuses them. The [`Manifest`] of dbt 2 can
 //!   be read.
 //! - Exposures, saved queries and semantic models are not built.
+//! - If the host ignores SIGINT, as in the background of a shell script, and `env` is not that of
+//!   GNU coreutils, dbt is not interrupted, and killed after the grace period.
 //! - If a job is cancelled alone, the other jobs of its run that wait for dbt fail, too.
 
 #[cfg(doctest)]

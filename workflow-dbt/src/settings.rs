@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use serde_json::{Map, Value as Json};
@@ -42,7 +43,10 @@ impl Settings {
 
     /// A command of dbt, such as `ls`, with these options of dbt itself before it.
     pub(crate) fn command(&self, options: &[&str], command: &str) -> Command {
-        let mut process = Command::new(self.program.path());
+        self.with(Command::new(self.program.path()), options, command)
+    }
+
+    fn with(&self, mut process: Command, options: &[&str], command: &str) -> Command {
         process.current_dir(&self.folder).stdin(Stdio::null());
         process.args([
             "--no-send-anonymous-usage-stats",
@@ -77,7 +81,7 @@ impl Settings {
             // Without rotation: the file is read while it grows.
             "--log-file-max-bytes=0",
         ];
-        let mut process = self.command(&options, "build");
+        let mut process = self.with(interruptible(self.program.path()), &options, "build");
         process.arg("--log-path").arg(log).arg("--state").arg(state).arg("--no-defer");
         process.args(["--select", "result:error", "--indirect-selection", "empty"]);
         if let Some(threads) = self.threads {
@@ -95,4 +99,27 @@ impl Settings {
     pub(crate) fn own_folder(&self) -> PathBuf {
         self.folder.join(".workflow")
     }
+}
+
+/// A command that can be interrupted, also if this process ignores SIGINT. Programs that a shell
+/// script starts in the background do, and so would dbt, which has to be killed then.
+fn interruptible(program: &Path) -> Command {
+    static RESETS: OnceLock<bool> = OnceLock::new();
+    // Of GNU coreutils.
+    let env = || {
+        let mut env = Command::new("env");
+        env.arg("--default-signal=INT");
+        env
+    };
+    let works = || {
+        let mut probe = env();
+        probe.arg("true").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        probe.status().is_ok_and(|status| status.success())
+    };
+    if !*RESETS.get_or_init(works) {
+        return Command::new(program);
+    }
+    let mut command = env();
+    command.arg(program);
+    command
 }
