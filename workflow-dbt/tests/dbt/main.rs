@@ -4,5 +4,6 @@
 
 mod crash;
 mod life;
+mod scripted;
 mod support;
 mod wrong;

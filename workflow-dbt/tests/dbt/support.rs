@@ -63,7 +63,9 @@ impl Shop {
     }
 
     pub(crate) fn write(&self, file: &str, text: &str) {
-        fs::write(self.folder.join(file), text).expect("a file of the project");
+        let path = self.folder.join(file);
+        fs::create_dir_all(path.parent().expect("a folder")).expect("a folder of the project");
+        fs::write(path, text).expect("a file of the project");
     }
 
     /// The store of the project's runs.
@@ -127,6 +129,15 @@ impl Log {
 
 fn node(event: &Json) -> String {
     event["data"]["node_info"]["unique_id"].as_str().expect("a node").to_owned()
+}
+
+/// Writes a program. Another process writes it: a program that this one has open for writing cannot
+/// be run by those that it starts meanwhile.
+pub(crate) fn write_program(path: &Path, text: &str) {
+    fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
+    let mut shell = std::process::Command::new("sh");
+    shell.args(["-c", "printf %s \"$2\" >\"$1\" && chmod 755 \"$1\"", "sh"]).arg(path).arg(text);
+    assert!(shell.status().expect("a shell").success(), "{} is written", path.display());
 }
 
 /// Waits until something is true.

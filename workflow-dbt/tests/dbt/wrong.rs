@@ -1,21 +1,16 @@
 //! Other programs named dbt, and folders without a project.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use workflow_dbt::{DbtProject, Program, ProgramError};
 
+use super::support::write_program;
+
 /// A script that prints this text as its version.
 fn fake(folder: &Path, says: &str) -> PathBuf {
-    let bin = folder.join(".venv/bin");
-    std::fs::create_dir_all(&bin).expect("a folder");
-    // Another process writes it: a program that this one has open for writing cannot be run by
-    // those that it starts meanwhile.
-    let write = "printf '#!/bin/sh\\ncat <<E\\n%s\\nE\\n' \"$2\" >\"$1\" && chmod 755 \"$1\"";
-    let mut shell = Command::new("sh");
-    shell.args(["-c", write, "sh"]).arg(bin.join("dbt")).arg(says);
-    assert!(shell.status().expect("a shell").success());
-    bin.join("dbt")
+    let program = folder.join(".venv/bin/dbt");
+    write_program(&program, &format!("#!/bin/sh\ncat <<E\n{says}\nE\n"));
+    program
 }
 
 #[test]
