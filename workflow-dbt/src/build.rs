@@ -49,6 +49,8 @@ struct State {
     failed: HashMap<String, NodeResult>,
     /// The nodes whose jobs had failed before this host resumed the run.
     given_up: HashSet<String>,
+    /// The nodes that the process builds, once they are known.
+    selected: Option<HashSet<String>>,
     /// The nodes that failed in the process that runs, or ran last.
     settled: HashSet<String>,
     /// The last status of each node.
@@ -133,8 +135,8 @@ impl Build {
         }
         state.given_up.remove(node);
         let (answer, receiver) = oneshot::channel();
-        if state.runs && state.settled.contains(node) {
-            // A retry: the next process builds it.
+        if state.runs && !state.can_wait(node) {
+            // The next process builds it.
             state.ends.push(answer);
         } else {
             let context = context.clone();
@@ -175,6 +177,7 @@ impl Build {
         }
         state.runs = true;
         state.end = None;
+        state.selected = None;
         state.errors.clear();
         state.settled.clear();
         state.failed.clear();
@@ -225,14 +228,16 @@ impl Build {
         }
     }
 
-    /// The nodes that are left to build. A job that has failed for good has decided about its node
+    /// Selects the nodes that are left to build. A job that has failed for good has decided about its node
     /// and all that depends on it.
-    pub(crate) fn unfinished(&self) -> Vec<&str> {
-        let state = self.lock();
+    pub(crate) fn select(&self) -> Vec<&str> {
+        let mut state = self.lock();
         let decided = state.given_up.iter().map(String::as_str);
         let decided = self.nodes.from(decided);
         let is_left = |node: &&str| !state.finished.contains_key(*node) && !decided.contains(node);
-        self.nodes.iter().filter(is_left).collect()
+        let left: Vec<&str> = self.nodes.iter().filter(is_left).collect();
+        state.selected = Some(left.iter().map(|&node| node.to_owned()).collect());
+        left
     }
 
     /// Takes an event of the process that runs.
@@ -271,6 +276,12 @@ impl Build {
 }
 
 impl State {
+    /// Whether the process that runs may still end the node.
+    fn can_wait(&self, node: &str) -> bool {
+        let is_selected = self.selected.as_ref().is_none_or(|selected| selected.contains(node));
+        is_selected && !self.settled.contains(node)
+    }
+
     /// Records the end of a node, and tells its job.
     fn answer(&mut self, node: String, result: NodeResult) {
         let waiting = self.waiting.remove(&node);
@@ -341,4 +352,74 @@ fn keep(lines: &mut Vec<Line>, line: Line) {
 /// The key of the result of a node among the values of a run.
 pub(crate) fn key(node: &str) -> String {
     format!("dbt {node}")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Barrier;
+
+    use super::*;
+    use crate::lineage::steps;
+    use crate::manifest::Manifest;
+    use crate::program::Program;
+
+    const MANIFEST: &str = r#"{
+        "metadata": {"dbt_schema_version": "https://schemas.getdbt.com/dbt/manifest/v12.json"},
+        "nodes": {
+            "model.a": {"resource_type": "model", "name": "a"},
+            "model.b": {"resource_type": "model", "name": "b", "depends_on": {"nodes": ["model.a"]}},
+            "model.c": {"resource_type": "model", "name": "c"}
+        }
+    }"#;
+
+    /// Lets the test look at a process that has its selection.
+    static SELECTED: Barrier = Barrier::new(2);
+
+    fn drive(build: &Build, _: Work) -> Result<BuildSummary, Arc<str>> {
+        let selected = build.select();
+        SELECTED.wait();
+        SELECTED.wait();
+        for node in selected {
+            build.take(LogEvent::read(&format!(
+                r#"{{"info": {{"name": "NodeFinished"}}, "data": {{"node_info": {{"unique_id":
+                    "{node}"}}, "run_result": {{"status": "success"}}}}}}"#
+            )));
+        }
+        Ok(BuildSummary::default())
+    }
+
+    #[test]
+    fn a_node_that_is_not_selected_waits_for_the_next_process() {
+        let manifest = Manifest::parse(MANIFEST).expect("a manifest");
+        let selected = manifest.nodes().keys().cloned().collect();
+        let nodes = Arc::new(Nodes::of(&steps(&manifest, &selected)));
+        let settings = Arc::new(Settings::new("/nowhere".into(), Program::unchecked("dbt")));
+        let folder = LogFolder::new("/nowhere".as_ref());
+        let context = JobContext::detached();
+        let build = Build::new(settings, nodes, folder, drive, &context).expect("a build");
+        build.lock().given_up.insert("model.a".to_owned());
+        let build = Arc::new(build);
+        let wait = |node| match build.next(node, &context) {
+            Next::Wait(receiver) => receiver,
+            Next::Done(result) => panic!("{node} is done: {result:?}"),
+        };
+        let answer =
+            |receiver: oneshot::Receiver<Answer>| pollster::block_on(receiver).expect("an answer");
+
+        let other = wait("model.c");
+        SELECTED.wait();
+        assert_eq!(build.lock().selected, Some(HashSet::from(["model.c".to_owned()])));
+        let given_up = wait("model.a");
+        SELECTED.wait();
+        assert!(matches!(answer(other), Answer::Node(_)));
+        assert!(matches!(answer(given_up), Answer::Again));
+
+        let again = wait("model.a");
+        SELECTED.wait();
+        SELECTED.wait();
+        assert!(matches!(answer(again), Answer::Node(_)));
+        let end = build.end();
+        drop(end.map(answer));
+        assert!(matches!(build.next("model.b", &context), Next::Done(_)));
+    }
 }

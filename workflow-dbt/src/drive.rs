@@ -32,7 +32,7 @@ fn work_on(build: &Build, work: Work) -> Result<BuildSummary, DriveError> {
         let recalled = Tail::new(log.clone()).read(|event| build.recall(event));
         recalled.map_err(|source| DriveError::Log { path: log, source })?;
     }
-    let unfinished = build.unfinished();
+    let unfinished = build.select();
     if unfinished.is_empty() || work == Work::Summarize {
         return summary(build);
     }

@@ -39,7 +39,8 @@
 //! project. If the host dies, even by `kill -9`, dbt is interrupted, and killed 5 s later. When the
 //! run is resumed, nodes that ended well according to the log complete at once, and a new process
 //! builds the others. A retry of a failed run, and jobs with a [retry policy](DbtProject::retry),
-//! build what failed and what was skipped. Two processes of dbt never build the same project at once.
+//! build what failed and what was skipped. Two processes of dbt never build the same project at
+//! once.
 //!
 //! A new host resumes a run if it registers the workflow under the same name, with the same graph.
 //!

@@ -114,6 +114,12 @@ impl Program {
         Self::at(&venv.join("bin/dbt"))
     }
 
+    /// A program that does not have to exist.
+    #[cfg(test)]
+    pub(crate) fn unchecked(path: &str) -> Self {
+        Self { path: path.into(), version: OLDEST }
+    }
+
     /// The path of the program.
     pub fn path(&self) -> &Path {
         &self.path
