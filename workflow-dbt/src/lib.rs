@@ -53,9 +53,9 @@
 //!
 //! # Limits
 //!
-//! - Only on Unix, with dbt-core 1.8 or later; tested with 1.11 and DuckDB. [`Program::find`] tells
-//!   dbt Fusion (dbt 2) and the dbt Cloud CLI apart, and refuses them. The [`Manifest`] of dbt 2 can
-//!   be read.
+//! - Only on Unix, with dbt-core 1.8 or later. CI tests 1.11 with DuckDB; 1.12 passes the same tests.
+//!   [`Program::find`] tells dbt Fusion (dbt 2) and the dbt Cloud CLI apart, and refuses them. The
+//!   [`Manifest`] of dbt 2 can be read.
 //! - Exposures, saved queries and semantic models are not built.
 //! - If the host ignores SIGINT, as in the background of a shell script, and `env` is not that of
 //!   GNU coreutils, dbt is not interrupted, and killed after the grace period.
