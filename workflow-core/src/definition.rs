@@ -4,6 +4,7 @@
 //! A definition is not validated; [`Graph::compile`](crate::graph::Graph::compile) does that.
 
 mod metadata;
+mod schedule;
 
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ use crate::id::{JobName, NameError, WorkflowName};
 use crate::job::{OnFailure, TriggerRule};
 
 pub use metadata::{Metadata, MetadataError};
+pub use schedule::ScheduleError;
 
 /// A workflow as data: its name, its metadata, and the order between its jobs.
 ///

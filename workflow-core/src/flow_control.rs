@@ -15,6 +15,7 @@ use serde_json::{Map, Value as Json};
 use crate::json;
 
 pub use key::KeyError;
+pub(crate) use period::deserialize as duration;
 pub use rate::RateVerdict;
 
 /// The flow control of a workflow, or of one of its runs.

@@ -2,7 +2,7 @@
 //! expressions with it, so that all of them accept the same.
 //!
 //! Without features it only parses and has no dependencies, which suits a macro crate. The feature
-//! `times` computes times with croner; `zones` checks names of time zones.
+//! `times` computes times with croner, and plans what is due; `zones` checks names of time zones.
 //!
 //! ```
 //! use workflow_cron::Cron;
@@ -15,12 +15,18 @@
 //! ```
 
 mod field;
+#[cfg(feature = "times")]
+mod plan;
+mod policy;
 mod read;
 #[cfg(feature = "times")]
 mod times;
 #[cfg(feature = "zones")]
 pub mod zone;
 
+#[cfg(feature = "times")]
+pub use plan::{Check, MOST_STARTS, Missed, Plan, Planner};
+pub use policy::{Admission, EarlierRun, Overlap, PolicyError, SchedulePolicy};
 pub use read::{Cron, CronError};
 #[cfg(feature = "times")]
 pub use times::{TimeWindow, Times, TimesError, Watch};

@@ -4,4 +4,4 @@
 mod support;
 
 /// From the base to the top.
-const ORDER: [&str; 4] = ["field", "read", "zone", "times"];
+const ORDER: [&str; 6] = ["field", "read", "policy", "zone", "times", "plan"];

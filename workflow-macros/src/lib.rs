@@ -316,10 +316,11 @@ pub fn job(args: TokenStream, item: TokenStream) -> TokenStream {
 /// # Metadata
 ///
 /// Plain JSON, checked at compile time: keys are unique in an object, `tags` is a list of strings,
-/// `schedule` is a cron expression of five fields (six with seconds) that is due at some time, and
-/// the other keys named above are strings. All other keys are free. A comma may follow the last
-/// entry. The object can also be a string. A `project` that is not in lower case with dashes causes
-/// a warning.
+/// `schedule` is a cron expression of five fields (six with seconds) that is due at some time, or an
+/// object with `cron` and options: `schedule(cron = "0 3 * * *", timezone = "Europe/Berlin",
+/// overlap = "skip", catch_up = "6h", jitter = "30s")`. The other keys named above are strings.
+/// All other keys are free. A comma may follow the last entry. The object can also be a string. A
+/// `project` that is not in lower case with dashes causes a warning.
 ///
 /// ```
 /// use workflow_core::prelude::*;

@@ -3,6 +3,7 @@
 
 mod flow_control;
 pub(crate) mod known_keys;
+mod schedule;
 mod text;
 
 use proc_macro2::{Ident, Span};
@@ -68,9 +69,9 @@ pub(crate) fn shorthand(key: &Ident, input: ParseStream<'_>) -> syn::Result<Entr
     Ok(Entry { key: key.unraw().to_string(), span: key.span(), value })
 }
 
-/// Reads a part of the flow control as an entry of the metadata: `key(name = value, ..)`, `key` for
-/// true, or `key = value`.
-pub(crate) fn flow_control(key: &Ident, input: ParseStream<'_>) -> syn::Result<Entry> {
+/// Reads the schedule or a part of the flow control as an entry of the metadata:
+/// `key(name = value, ..)`, `key` for true, or `key = value`.
+pub(crate) fn with_options(key: &Ident, input: ParseStream<'_>) -> syn::Result<Entry> {
     let name = key.unraw().to_string();
     let span = key.span();
     if input.peek(Token![=]) {
@@ -107,6 +108,7 @@ fn example(part: &str) -> &'static str {
     match part {
         "concurrency" => "`concurrency(key = \"${{ input.customer }}\", limit = 1)`",
         "rate_limit" => "`rate_limit(limit = 200, per = \"1s\")`",
+        "schedule" => "`schedule(cron = \"0 3 * * *\", overlap = \"skip\")`",
         "debounce" => "`debounce(key = \"${{ input.page }}\", delay = \"5s\")`",
         _ => "`fairness(key = \"${{ input.tenant }}\")`",
     }

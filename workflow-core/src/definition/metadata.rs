@@ -6,6 +6,9 @@ use std::sync::Arc;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value as Json};
 
+use workflow_cron::{Overlap, SchedulePolicy};
+
+use super::schedule::{ScheduleError, ScheduleObject};
 use crate::flow_control::{FlowControl, FlowControlError};
 use crate::json;
 
@@ -14,6 +17,19 @@ use crate::json;
 /// The keys `description`, `owner`, `schedule`, `tags`, `project`, `domain` and `version` have
 /// fixed types, and so have those of [flow control](crate::flow_control::KEYS); all other keys are
 /// free.
+///
+/// `schedule` is a cron expression, or an object with its options:
+///
+/// | key | meaning |
+/// |---|---|
+/// | `cron` | the cron expression |
+/// | `timezone` | the time zone, an IANA name; default: the key `timezone` beside `schedule`, or UTC |
+/// | `overlap` | what happens at a time while an earlier scheduled run is unfinished: `allow` another beside it (default), `skip` the time, `queue` a run behind it, `cancel` it |
+/// | `catch_up` | how long a missed time can still start a run, such as `6h`; default: missed times are skipped |
+/// | `jitter` | the longest delay after each time, such as `30s`; default: none |
+///
+/// With an `overlap` other than `allow`, a workflow cannot have `concurrency` or `singleton`, which
+/// would contradict it.
 ///
 /// A string that contains a JSON object is read as that object; it is always written as an object.
 ///
@@ -33,6 +49,9 @@ pub struct Metadata {
     /// Read from the object. `None` if there is none.
     #[serde(skip)]
     flow_control: Option<Arc<FlowControl>>,
+    /// Read from the object. `None` if `schedule` is not an object.
+    #[serde(skip)]
+    schedule: Option<Arc<ScheduleObject>>,
 }
 
 /// The reason why a string or JSON value is not valid metadata.
@@ -55,13 +74,22 @@ pub enum MetadataError {
         /// The type that its value must have.
         wanted: &'static str,
     },
+    /// The schedule is an object and invalid.
+    #[error("metadata {0}")]
+    Schedule(ScheduleError),
+    /// Both the schedule and the flow control limit the number of runs.
+    #[error(
+        "metadata `{0}` and `overlap: {1}` of `schedule` both limit how many runs are in progress; \
+         remove one of them"
+    )]
+    TwoLimits(&'static str, Overlap),
     /// The flow control is invalid.
     #[error("metadata {0}")]
     FlowControl(FlowControlError),
 }
 
 /// The well-known keys whose values are strings.
-const TEXTS: [&str; 6] = ["description", "owner", "schedule", "project", "domain", "version"];
+const TEXTS: [&str; 5] = ["description", "owner", "project", "domain", "version"];
 
 impl Metadata {
     /// Creates metadata from a JSON object, or from a string that contains one.
@@ -97,9 +125,17 @@ impl Metadata {
                 return Err(MetadataError::WrongType { key: "tags", found: kind(other), wanted });
             }
         }
+        let schedule = schedule(&object)?.map(Arc::new);
         let flow_control = FlowControl::read(&object).map_err(MetadataError::FlowControl)?;
         let flow_control = (!flow_control.is_empty()).then(|| Arc::new(flow_control));
-        Ok(Self { object, flow_control })
+        if let Some(schedule) = &schedule
+            && schedule.policy.overlap != Overlap::Allow
+            && flow_control.as_ref().is_some_and(|control| control.concurrency.is_some())
+        {
+            let key = if object.contains_key("concurrency") { "concurrency" } else { "singleton" };
+            return Err(MetadataError::TwoLimits(key, schedule.policy.overlap));
+        }
+        Ok(Self { object, flow_control, schedule })
     }
 
     /// The limits of the workflow's runs, and their order: the keys `concurrency`, `rate_limit`,
@@ -150,12 +186,21 @@ impl Metadata {
 
     /// The schedule, as a cron expression.
     pub fn schedule(&self) -> Option<&str> {
-        self.text("schedule")
+        match &self.schedule {
+            Some(schedule) => Some(&schedule.cron),
+            None => self.text("schedule"),
+        }
     }
 
     /// The time zone of the schedule, an IANA name; UTC if there is none.
     pub fn timezone(&self) -> Option<&str> {
-        self.text("timezone")
+        let own = self.schedule.as_ref().and_then(|schedule| schedule.timezone.as_deref());
+        own.or_else(|| self.text("timezone"))
+    }
+
+    /// The policy of the schedule: overlapping runs, missed times, jitter.
+    pub fn schedule_policy(&self) -> SchedulePolicy {
+        self.schedule.as_ref().map(|schedule| schedule.policy).unwrap_or_default()
     }
 
     /// The project that the workflow belongs to.
@@ -181,6 +226,20 @@ impl Metadata {
             .into_iter()
             .flatten()
             .filter_map(Json::as_str)
+    }
+}
+
+fn schedule(metadata: &Map<String, Json>) -> Result<Option<ScheduleObject>, MetadataError> {
+    match metadata.get("schedule") {
+        None | Some(Json::String(_)) => Ok(None),
+        Some(Json::Object(object)) => {
+            ScheduleObject::read(object).map(Some).map_err(MetadataError::Schedule)
+        }
+        Some(other) => Err(MetadataError::WrongType {
+            key: "schedule",
+            found: kind(other),
+            wanted: "a cron expression, or an object such as { \"cron\": \"0 3 * * *\" }",
+        }),
     }
 }
 
@@ -231,6 +290,8 @@ impl fmt::Display for Metadata {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use serde_json::json;
 
@@ -249,6 +310,51 @@ mod tests {
         assert!(text(json!({ "tags": "a" })).contains("`tags` is a string"));
         assert!(text(json!({ "tags": [1] })).contains("a list of strings"));
         assert!(text(json!({ "owner": 1 })).contains("`owner` is a number"));
+    }
+
+    #[test]
+    fn a_schedule_is_a_text_or_an_object() {
+        let plain = Metadata::new(json!({ "schedule": "0 3 * * *", "timezone": "Europe/Berlin" }));
+        let plain = plain.expect("valid");
+        assert_eq!(plain.schedule_policy(), SchedulePolicy::default());
+        let schedule = json!({
+            "cron": "0 3 * * *", "overlap": "skip", "catch_up": "1h 30m", "jitter": 30,
+        });
+        let object = Metadata::new(json!({ "schedule": schedule, "timezone": "Europe/Berlin" }));
+        let object = object.expect("valid");
+        assert_eq!(object.schedule(), plain.schedule());
+        assert_eq!(object.timezone(), plain.timezone());
+        let policy = SchedulePolicy {
+            overlap: Overlap::Skip,
+            catch_up: Duration::from_secs(5400),
+            jitter: Duration::from_secs(30),
+        };
+        assert_eq!(object.schedule_policy(), policy);
+    }
+
+    #[test]
+    fn invalid_schedules_name_the_field_and_the_cure() {
+        let text = |schedule| {
+            let metadata = json!({ "schedule": schedule, "singleton": true });
+            Metadata::new(metadata).expect_err("not valid metadata").to_string()
+        };
+        let errors = [
+            (
+                json!(5),
+                "metadata `schedule` is a number; it must be a cron expression, or an object",
+            ),
+            (json!({}), "the field `cron` is missing"),
+            (json!({ "cron": "0 3 * * *", "overlaps": "skip" }), "overlaps"),
+            (json!({ "cron": "0 3 * * *", "overlap": "never" }), "write `allow`, `skip`, `queue`"),
+            (json!({ "cron": "0 3 * * *", "catch_up": "soon" }), "`catch_up`"),
+            (json!({ "cron": "0 3 * * *", "jitter": "25h" }), "`jitter` is longer than a day"),
+            (json!({ "cron": "0 3 * * *", "jitter": -1 }), "not a duration"),
+            (json!({ "cron": "0 3 * * *", "overlap": "queue" }), "remove one of them"),
+        ];
+        for (schedule, wanted) in errors {
+            let found = text(schedule);
+            assert!(found.contains(wanted), "{found}");
+        }
     }
 
     #[test]

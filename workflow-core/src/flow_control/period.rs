@@ -12,7 +12,7 @@ pub(super) fn serialize<S: Serializer>(length: &Duration, to: S) -> Result<S::Ok
     to.serialize_str(&format!("{length:#}"))
 }
 
-pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
+pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
     let value = Json::deserialize(from)?;
     read(&value).ok_or_else(|| {
         D::Error::custom(format!(

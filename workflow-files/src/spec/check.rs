@@ -4,7 +4,9 @@ use serde_json::{Map, Value as Json};
 use workflow_cron::{Cron, zone};
 
 use super::known::Known;
-use super::{ActionKind, JobEntry, JobSpec, Template, Text, Time, WorkflowSpec, flow_control};
+use super::{
+    ActionKind, JobEntry, JobSpec, Schedule, Template, Text, Time, WorkflowSpec, flow_control,
+};
 use crate::command::Interpreter;
 use crate::document::{Findings, Span, Spanned};
 use workflow_core::definition::Metadata;
@@ -39,9 +41,20 @@ pub(crate) fn metadata(spec: &WorkflowSpec, findings: &mut Findings) -> Metadata
                 .help("the field takes precedence; remove the one in `metadata`");
         }
     }
+    if let Some(with_policy) = schedule.and_then(Schedule::to_object) {
+        object.insert("schedule".to_owned(), with_policy);
+    }
     flow_control::add_to(&mut object, spec, findings);
-    // Invalid values have been reported.
-    Metadata::new(Json::Object(object)).unwrap_or_default()
+    match Metadata::new(Json::Object(object)) {
+        Ok(metadata) => metadata,
+        Err(error) => {
+            // Other invalid values have been reported.
+            if let Some(written) = spec.schedule.as_ref().filter(|_| !findings.has_errors()) {
+                findings.error(written.span, error.to_string());
+            }
+            Metadata::default()
+        }
+    }
 }
 
 fn read_metadata(written: &Spanned<Json>, findings: &mut Findings) -> Map<String, Json> {
@@ -59,7 +72,10 @@ fn read_metadata(written: &Spanned<Json>, findings: &mut Findings) -> Map<String
 fn check_schedule(spec: &WorkflowSpec, metadata: &Map<String, Json>, findings: &mut Findings) {
     let own = spec.schedule.as_ref().map(|schedule| &schedule.value);
     let own_zone = own.and_then(|schedule| schedule.timezone.as_ref());
-    let in_metadata = |key: &str| metadata.get(key).and_then(Json::as_str);
+    let in_metadata = |key: &str| {
+        let value = metadata.get(key)?;
+        value.as_str().or_else(|| value.get("cron")?.as_str())
+    };
     let within = spec.metadata.as_ref().map_or(Span::default(), |written| written.span);
     if let Some(schedule) = own
         && let Err(error) = Cron::parse(&schedule.cron.value)

@@ -139,7 +139,7 @@ fn parts(spec: &WorkflowSpec) -> Vec<(&'static str, Span, Json)> {
     parts
 }
 
-fn seconds(time: Time) -> Json {
+pub(super) fn seconds(time: Time) -> Json {
     let Time(length) = time;
     match length.subsec_nanos() {
         0 => length.as_secs().into(),

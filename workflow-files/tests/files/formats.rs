@@ -121,3 +121,27 @@ fn a_merge_key_in_quotes_is_a_key_like_any_other() {
     let merged = wrong(&with("<<: { A: [] }")).to_string();
     assert!(merged.contains("expected a string, a number or a boolean"), "{merged}");
 }
+
+#[test]
+fn a_schedule_with_a_policy_is_an_object_in_the_metadata() {
+    let text = |options: &str| {
+        let schedule = "cron: '0 4 * * *', timezone: Europe/Berlin, jitter: 30s";
+        format!("name: bakery\nschedule: {{ {schedule}, {options} }}\n{JOB}")
+    };
+    let file = sound("bakery.yaml", &text("overlap: skip, catch_up: 6h"));
+    let metadata = file.metadata();
+    assert_eq!(metadata.schedule(), Some("0 4 * * *"));
+    assert_eq!(metadata.timezone(), Some("Europe/Berlin"));
+    let policy = metadata.schedule_policy();
+    assert_eq!(policy.overlap.as_str(), "skip");
+    assert_eq!((policy.catch_up.as_secs(), policy.jitter.as_secs()), (6 * 3600, 30));
+    let errors = [
+        ("overlap: never", "`never`"),
+        ("catch_up: 9000h", "`catch_up` is longer than 366 days"),
+        ("overlap: skip }\nconcurrency: { limit: 2", "remove one of them"),
+    ];
+    for (options, wanted) in errors {
+        let error = wrong(&text(options)).to_string();
+        assert!(error.contains(wanted), "{error}");
+    }
+}

@@ -6,9 +6,7 @@ use crate::metadata::{Entry, Json};
 pub(crate) fn entry(entry: &Entry) -> syn::Result<()> {
     match entry.key.as_str() {
         "description" | "owner" | "project" | "domain" | "version" => text(entry).map(drop),
-        "schedule" => workflow_cron::Cron::parse(text(entry)?)
-            .map(drop)
-            .map_err(|why| syn::Error::new(entry.value.span, why)),
+        "schedule" => super::schedule::check(entry),
         "tags" => tags(entry),
         "concurrency" | "rate_limit" | "debounce" | "singleton" | "fairness" => {
             super::flow_control::part(entry)

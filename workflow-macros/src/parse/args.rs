@@ -97,8 +97,9 @@ impl WorkflowArgs {
                         self.say(entry)?;
                     }
                 }
-                "concurrency" | "rate_limit" | "debounce" | "singleton" | "fairness" => {
-                    self.say(metadata::flow_control(&key, input)?)?;
+                "schedule" | "concurrency" | "rate_limit" | "debounce" | "singleton"
+                | "fairness" => {
+                    self.say(metadata::with_options(&key, input)?)?;
                 }
                 main if self.options.read(&key, main, input)? => {}
                 _ => self.say(metadata::shorthand(&key, input)?)?,

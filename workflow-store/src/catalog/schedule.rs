@@ -5,6 +5,9 @@ use workflow_cron::{Cron, zone};
 
 use super::CatalogError;
 
+/// The key of the schedule.
+const SCHEDULE: &str = "schedule";
+
 /// The key of the time zone, beside `schedule`.
 const ZONE: &str = "timezone";
 
@@ -15,19 +18,21 @@ const ZONE: &str = "timezone";
 ///
 /// Fails when a new schedule or time zone is invalid.
 pub(super) fn check(new: &Metadata, old: Option<&Metadata>) -> Result<(), CatalogError> {
-    let zone_of = |metadata: &Metadata| metadata.as_object().get(ZONE).cloned();
-    let was = |metadata: &Metadata| (metadata.schedule().map(str::to_owned), zone_of(metadata));
-    let Some(cron) = new.schedule().filter(|_| old.is_none_or(|old| was(old) != was(new))) else {
+    let is_same =
+        |old: &Metadata| new.get(SCHEDULE) == old.get(SCHEDULE) && new.get(ZONE) == old.get(ZONE);
+    let Some(cron) = new.schedule().filter(|_| !old.is_some_and(is_same)) else {
         return Ok(());
     };
     Cron::parse(cron)
-        .map_err(|error| CatalogError::Schedule { key: "schedule", reason: error.to_string() })?;
-    match zone_of(new) {
-        None | Some(serde_json::Value::Null) => Ok(()),
-        Some(serde_json::Value::String(name)) => zone::check(&name).map_err(|cure| {
+        .map_err(|error| CatalogError::Schedule { key: SCHEDULE, reason: error.to_string() })?;
+    if let Some(name) = new.timezone() {
+        return zone::check(name).map_err(|cure| {
             let reason = format!("`{name}` is not a time zone; {cure}");
             CatalogError::Schedule { key: ZONE, reason }
-        }),
+        });
+    }
+    match new.get(ZONE) {
+        None | Some(serde_json::Value::Null) => Ok(()),
         Some(other) => {
             let reason =
                 format!("{other} is not a time zone; write a name such as `Europe/Berlin`");

@@ -22,7 +22,7 @@ pub(crate) fn statement(visibility: Visibility, after: i64, limit: usize) -> Sta
     statement
         .add(&format!("SELECT {COLUMNS} FROM workflows_workflow w WHERE w.id IN ("))
         .add("SELECT l.workflow_id FROM workflows_label l ")
-        .add("WHERE l.kind = 'metadata' AND l.path = 'schedule') ")
+        .add("WHERE l.kind = 'metadata' AND l.path IN ('schedule', 'schedule.cron')) ")
         .add("AND coalesce(w.is_active, TRUE) AND w.id > ")
         .number(after);
     visibility.workflow(&mut statement);

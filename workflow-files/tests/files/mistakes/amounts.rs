@@ -167,7 +167,7 @@ fn amounts() {
     2 | schedule: { cron: at five, zone: UTC }
       |                            ^^^^ unknown field
       |
-      = help: a schedule may have: cron, timezone
+      = help: a schedule may have: cron, timezone, overlap, catch_up, jitter
     "#);
 }
 
