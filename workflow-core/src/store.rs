@@ -9,6 +9,7 @@ mod limit;
 mod memory;
 mod queue;
 mod record;
+mod schedule;
 mod task;
 mod workers;
 
@@ -33,6 +34,9 @@ pub use queue::{ClaimRequest, ClaimedRun, DEFAULT_PREFIX, QueueTier, Queues, que
 pub use record::{
     BeginOutcome, Message, MessageKind, NewRun, Parent, StoredRun, Trigger, WORKFLOW_FILE,
     WorkflowSnapshot,
+};
+pub use schedule::{
+    ScheduleChange, ScheduleId, ScheduleState, ScheduleStore, ScheduledWorkflow, SkippedTime,
 };
 pub use task::{
     ClaimedTask, HeldTask, NewTask, StoredTask, TaskAnswer, TaskEnd, TaskError, TaskKey, TaskLease,
@@ -310,6 +314,12 @@ pub trait Store: Send + Sync + 'static {
     /// `None` if it does not, which is the default: an engine then makes all attempts of its runs
     /// itself.
     fn task_store(&self) -> Option<&dyn TaskStore> {
+        None
+    }
+
+    /// Returns the part of the store that keeps the state of schedules. `None` if it does not, which
+    /// is the default: schedulers then keep it in memory, and schedules cannot be paused.
+    fn schedule_store(&self) -> Option<&dyn ScheduleStore> {
         None
     }
 

@@ -126,6 +126,7 @@ pub async fn retry_run(
         runs_dir: old.runs_dir.clone(),
         task_queue: old.task_queue.clone(),
         priority: old.priority,
+        scheduled_for: old.scheduled_for,
         flow_control: old.flow_control.clone(),
         ..NewRun::new(old.workflow.clone())
     };

@@ -51,6 +51,7 @@ fn details_table(details: &RunDetails) -> Table {
         ("key", run.idempotency_key.clone()),
         ("parent", run.parent.as_ref().map(|of| format!("job {} of run {}", of.job, of.run))),
         ("queue", Some(queue(run))),
+        ("scheduled", run.scheduled_for.map(|at| time(Some(at)))),
         ("requested", Some(time(Some(run.started_at)))),
         ("started", run.begun_at.map(|at| time(Some(at)))),
         ("ended", run.completed_at.map(|at| time(Some(at)))),

@@ -55,6 +55,8 @@ pub(super) struct ActiveRun {
     pub(super) outer: Option<Box<JobContext>>,
     /// The user that requested the run.
     pub(super) user: Option<Arc<str>>,
+    /// The time of the schedule for which it runs.
+    pub(super) scheduled_for: Option<Box<SystemTime>>,
     /// The limits that its jobs count against.
     pub(super) limits: RunLimits,
     /// Whether it was claimed with a slot of a concurrency limit.
@@ -128,6 +130,7 @@ impl ActiveRun {
             plan,
             input,
             user,
+            scheduled_for,
             level,
             outer,
             inherited,
@@ -161,6 +164,7 @@ impl ActiveRun {
                 span,
                 outer,
                 user,
+                scheduled_for,
                 limits,
                 holds_slot,
                 is_child,

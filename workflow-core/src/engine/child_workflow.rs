@@ -102,6 +102,9 @@ async fn run_inside(
     if let Some(user) = context.user() {
         request = request.user(user);
     }
+    if let Some(at) = context.scheduled_for() {
+        request = request.scheduled_for(at);
+    }
     let run = match request.inside(context.clone()).start() {
         Ok(run) => run,
         Err(RunError::ShutDown { .. }) => return Err(wait_for_shutdown(&context).await),
@@ -171,6 +174,7 @@ async fn run_elsewhere(
         attempt: context.attempt(),
         input,
         user: context.user(),
+        scheduled_for: context.scheduled_for(),
         stop: Stop::new(context.token()),
     };
     executor.run_child(child).await

@@ -21,6 +21,7 @@ use std::future::Future;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::SystemTime;
 
 use futures::FutureExt as _;
 use futures::future::{BoxFuture, Either, select};
@@ -122,6 +123,8 @@ pub struct ChildRequest {
     pub input: Option<Json>,
     /// The user that requested the run.
     pub user: Option<Arc<str>>,
+    /// The time of the schedule for which the run stands.
+    pub scheduled_for: Option<SystemTime>,
     /// Asks the child to stop.
     pub stop: Stop,
 }

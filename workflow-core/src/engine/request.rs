@@ -8,6 +8,7 @@ use std::error::Error;
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use serde::Serialize;
 use serde_json::Value as Json;
@@ -98,6 +99,7 @@ pub(super) struct StoreOptions {
     pub(super) task_queue: Option<String>,
     pub(super) priority: i32,
     pub(super) flow_control: FlowControl,
+    pub(super) scheduled_for: Option<SystemTime>,
 }
 
 /// A checked request: a workflow with its plan and input.
@@ -107,6 +109,8 @@ pub(super) struct Runnable {
     pub(super) input: Option<Boxed>,
     /// The user that requested the run.
     pub(super) user: Option<Arc<str>>,
+    /// The time of the schedule for which it runs.
+    pub(super) scheduled_for: Option<Box<SystemTime>>,
     /// The nesting level.
     pub(super) level: u32,
     /// The outer job, for a child workflow.
@@ -157,6 +161,14 @@ impl RunRequest {
         self
     }
 
+    /// Sets the time for which the run stands, such as a time of its schedule, instead of the moment
+    /// at which it starts: see [`JobContext::scheduled_for`]. Child workflows have the same time.
+    /// Default: none.
+    pub fn scheduled_for(mut self, at: SystemTime) -> Self {
+        self.store_options().scheduled_for = Some(at);
+        self
+    }
+
     /// Sets the name of the user that requests the run, which the store records. Child workflows
     /// have the same user. Default: none.
     pub fn user(mut self, name: impl Into<Arc<str>>) -> Self {
@@ -171,13 +183,14 @@ impl RunRequest {
         self
     }
 
-    /// Sets the run that this one retries, which its first event names. It has the task queue and
-    /// the priority of that run.
+    /// Sets the run that this one retries, which its first event names. It has the task queue, the
+    /// priority and the [time](Self::scheduled_for) of that run.
     pub fn retry_of(mut self, run: &StoredRun) -> Self {
         let options = self.store_options();
         options.retry_of = Some(run.id);
         options.task_queue = Some(run.task_queue.clone());
         options.priority = run.priority;
+        options.scheduled_for = run.scheduled_for;
         self
     }
 
@@ -413,11 +426,13 @@ impl RunRequest {
         let inherited = self.outer.as_deref().and_then(inherited);
         let Self { engine, user, store_options, outer, .. } = self;
         let runs_dir = engine.runs_dir_of(&*workflow);
+        let scheduled_for = store_options.as_ref().and_then(|options| options.scheduled_for);
         let what = Runnable {
             workflow,
             plan,
             input,
             user,
+            scheduled_for: scheduled_for.map(Box::new),
             level,
             is_child: outer.is_some(),
             outer,

@@ -50,6 +50,10 @@ impl Services for ActiveRun {
         self.user.clone()
     }
 
+    fn scheduled_for(&self) -> Option<SystemTime> {
+        self.scheduled_for.as_deref().copied()
+    }
+
     fn job_name(&self, job: u32) -> String {
         self.lock().names.get(&self.plan.graph, job).into_owned()
     }

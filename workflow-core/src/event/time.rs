@@ -30,6 +30,27 @@ pub(crate) mod rfc3339 {
         let time: jiff::Timestamp = text.parse().map_err(serde::de::Error::custom)?;
         Ok(time.into())
     }
+
+    /// Times that may be missing.
+    pub(crate) mod option {
+        use super::*;
+
+        pub(crate) fn serialize<S: Serializer>(
+            time: &Option<SystemTime>,
+            s: S,
+        ) -> Result<S::Ok, S::Error> {
+            match time {
+                Some(time) => super::serialize(time, s),
+                None => s.serialize_none(),
+            }
+        }
+
+        pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
+            d: D,
+        ) -> Result<Option<SystemTime>, D::Error> {
+            super::deserialize(d).map(Some)
+        }
+    }
 }
 
 /// Durations as a number of seconds.

@@ -4,7 +4,7 @@ use std::any::Any;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use futures::channel::oneshot;
 use futures::future::BoxFuture;
@@ -199,6 +199,8 @@ pub(crate) trait Services: Send + Sync {
     fn workflow_name(&self) -> String;
     /// The user who requested the run.
     fn user(&self) -> Option<Arc<str>>;
+    /// The time of the schedule for which the run stands.
+    fn scheduled_for(&self) -> Option<SystemTime>;
     fn job_name(&self, job: u32) -> String;
     fn token(&self, job: u32, attempt: u32) -> Arc<Token>;
     fn heartbeat(&self, job: u32, attempt: u32);

@@ -6,7 +6,7 @@ use std::future::Future;
 use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::{Arc, Weak};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use futures::future::{Either, select};
 
@@ -148,6 +148,17 @@ impl JobContext {
     /// The user who requested the run; `None` if no user is known, and outside of a run.
     pub fn user(&self) -> Option<Arc<str>> {
         self.services().and_then(|services| services.user())
+    }
+
+    /// The time of the schedule for which the run stands; `None` if it was not scheduled, and outside
+    /// of a run.
+    ///
+    /// It is the logical time: a run that starts late, is a [retry](crate::engine::RunRequest::retry_of),
+    /// is resumed or makes up for a missed time still has the time of the schedule, without jitter.
+    /// Use it to select data, such as the day before, instead of the clock. Child workflows have the
+    /// time of the run that starts them.
+    pub fn scheduled_for(&self) -> Option<SystemTime> {
+        self.services().and_then(|services| services.scheduled_for())
     }
 
     /// The job's name in its workflow; empty outside of a run.

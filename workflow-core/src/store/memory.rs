@@ -1,6 +1,7 @@
 //! A store in memory.
 
 mod admission;
+mod schedules;
 mod sleep;
 mod tasks;
 
@@ -16,8 +17,9 @@ use self::sleep::Sleep;
 use self::tasks::Tasks;
 use super::{
     Asleep, Backlog, BeginOutcome, ClaimRequest, ClaimedRun, Eviction, HeldLeases, KeyScope, Lease,
-    LimitWait, Message, MessageKind, NewRun, Owner, OwnerId, QueueChanges, Store, StoreError,
-    StoredRun, StoredWorker, TaskStore, WorkerId, WorkerReport, workers,
+    LimitWait, Message, MessageKind, NewRun, Owner, OwnerId, QueueChanges, ScheduleId,
+    ScheduleState, ScheduleStore, ScheduledWorkflow, Store, StoreError, StoredRun, StoredWorker,
+    TaskStore, WorkerId, WorkerReport, workers,
 };
 use crate::event::{Blocked, Event, Status};
 use crate::id::RunId;
@@ -61,6 +63,7 @@ struct Runs {
     admission: Admission,
     workers: BTreeMap<WorkerId, Worker>,
     tasks: Tasks,
+    schedules: HashMap<ScheduledWorkflow, (ScheduleId, ScheduleState)>,
 }
 
 #[derive(Debug)]
@@ -390,6 +393,10 @@ impl Store for MemoryStore {
     }
 
     fn task_store(&self) -> Option<&dyn TaskStore> {
+        Some(self)
+    }
+
+    fn schedule_store(&self) -> Option<&dyn ScheduleStore> {
         Some(self)
     }
 

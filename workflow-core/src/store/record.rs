@@ -41,6 +41,8 @@ pub struct NewRun {
     /// The folder in which the run has its own folder, named by its ID, for the output of its jobs.
     /// `None` if the workflow decides that, and without such a folder.
     pub runs_dir: Option<PathBuf>,
+    /// The time of the schedule for which the run stands.
+    pub scheduled_for: Option<SystemTime>,
     /// The time at which the run was requested.
     pub created_at: SystemTime,
     /// The task queue in which it waits for a worker when no engine drives it.
@@ -70,6 +72,7 @@ impl NewRun {
             parent: None,
             user: None,
             runs_dir: None,
+            scheduled_for: None,
             created_at: SystemTime::now(),
             flow_control: FlowControl::default(),
             owner: None,
@@ -295,6 +298,9 @@ pub struct StoredRun {
     /// decides that, and without such a folder.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub runs_dir: Option<PathBuf>,
+    /// The time of the schedule for which the run stands.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "rfc3339::option")]
+    pub scheduled_for: Option<SystemTime>,
     /// The time at which the run was requested.
     #[serde(with = "rfc3339")]
     pub created_at: SystemTime,
@@ -327,6 +333,7 @@ impl StoredRun {
             parent: run.parent,
             user: run.user,
             runs_dir: run.runs_dir,
+            scheduled_for: run.scheduled_for,
             created_at: run.created_at,
             events,
             task_queue: run.task_queue,

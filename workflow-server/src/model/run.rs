@@ -35,6 +35,9 @@ pub(crate) struct Run {
     parent: Option<Parent>,
     /// User who requested it.
     user: Option<String>,
+    /// Time of the schedule for which it runs; null if it was not scheduled.
+    #[schema(format = DateTime)]
+    scheduled_for: Option<String>,
     /// When it was requested.
     #[schema(format = DateTime)]
     started_at: String,
@@ -89,6 +92,7 @@ impl From<RunSummary> for Run {
             idempotency_key: of.idempotency_key,
             user: of.user,
             parent: of.parent.map(|of| Parent { run: of.run.to_string(), job: of.job }),
+            scheduled_for: of.scheduled_for.map(text),
             started_at: text(of.started_at),
             begun_at: of.begun_at.map(text),
             completed_at: of.completed_at.map(text),

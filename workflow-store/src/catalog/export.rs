@@ -231,6 +231,7 @@ pub(crate) fn import(cx: &mut Cx<'_>, import: &Import) -> Answer<Imported> {
             user: run.user.clone(),
             runs_dir: run.runs_dir.clone(),
             workflow_id: workflow.and_then(|place| ids.get(place)).copied(),
+            scheduled_for: run.scheduled_for,
             created_at: run.created_at,
             task_queue: run.task_queue.clone(),
             priority: run.priority,

@@ -14,7 +14,7 @@ use super::run_filter::{RunQuery, Within, select};
 use crate::catalog_error::Answer;
 use crate::db::sql::{Sql, SqlError};
 use crate::db::statement::Statement;
-use crate::db::value::{Row, to_micros};
+use crate::db::value::{Row, from_nanos, to_micros};
 use crate::page::{Cursor, Page, cut, size};
 use crate::visibility::Visibility;
 use crate::{rfc3339, runs};
@@ -40,6 +40,10 @@ pub struct RunSummary {
     pub parent: Option<Parent>,
     /// The user who requested it.
     pub user: Option<String>,
+    /// The time of the schedule for which it stands.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(serialize_with = "rfc3339::option::serialize")]
+    pub scheduled_for: Option<SystemTime>,
     /// When it was requested.
     #[serde(serialize_with = "rfc3339::serialize")]
     pub started_at: SystemTime,
@@ -151,7 +155,8 @@ const COLUMNS: &str = "r.id, r.run_id, r.workflow_id, w.name, r.status, r.trigge
     r.error_message, r.events, r.owner_id, \
     (SELECT username FROM accounts_user u WHERE u.id = r.user_id), \
     (SELECT body FROM workflows_blocked b WHERE b.run = r.id), \
-    (SELECT body FROM workflows_waiting v WHERE v.run = r.id), r.task_queue, r.priority";
+    (SELECT body FROM workflows_waiting v WHERE v.run = r.id), r.task_queue, r.priority, \
+    r.scheduled_for";
 
 fn summary(row: &Row) -> Result<RunSummary, SqlError> {
     let parent = match (row.maybe_uuid(7)?, row.maybe_text(8)?) {
@@ -174,6 +179,7 @@ fn summary(row: &Row) -> Result<RunSummary, SqlError> {
         idempotency_key: row.maybe_text(6)?,
         parent,
         user: row.maybe_text(15)?,
+        scheduled_for: row.maybe_int(20)?.map(from_nanos),
         started_at,
         begun_at: runs::begun_at(row, 10, started_at, status)?,
         completed_at: row.maybe_time(11)?,
@@ -235,7 +241,7 @@ fn row_of(sql: &mut dyn Sql, visibility: Visibility, id: RunId) -> Answer<Row> {
 /// A run with its jobs.
 pub(crate) fn details(sql: &mut dyn Sql, visibility: Visibility, id: RunId) -> Answer<RunDetails> {
     let row = row_of(sql, visibility, id)?;
-    let mut view = match row.maybe_json(22)? {
+    let mut view = match row.maybe_json(23)? {
         Some(graph) => RunView::of_graph(&graph),
         None => RunView::default(),
     };
@@ -251,13 +257,13 @@ pub(crate) fn details(sql: &mut dyn Sql, visibility: Visibility, id: RunId) -> A
     let now = SystemTime::now();
     Ok(RunDetails {
         run: RunSummary { stall: view.stall(now), ..summary(&row)? },
-        input: row.maybe_json(20)?,
-        result: row.maybe_json(21)?.unwrap_or_default(),
+        input: row.maybe_json(21)?,
+        result: row.maybe_json(22)?.unwrap_or_default(),
         jobs: view.jobs().iter().map(|job| JobSummary::new(job, view.begun_at())).collect(),
         waiting: view.waiting(now),
         is_cancelling: view.is_cancelling(),
         retry_of: view.retry_of(),
-        workflow_version: row.maybe_int(23)?,
+        workflow_version: row.maybe_int(24)?,
     })
 }
 

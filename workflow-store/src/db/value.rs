@@ -197,6 +197,22 @@ pub(crate) fn from_micros(micros: i64) -> SystemTime {
     time.unwrap_or(UNIX_EPOCH)
 }
 
+/// Nanoseconds since 1970.
+pub(crate) fn to_nanos(time: SystemTime) -> i64 {
+    let nanos = |span: Duration| i64::try_from(span.as_nanos()).unwrap_or(i64::MAX);
+    match time.duration_since(UNIX_EPOCH) {
+        Ok(after) => nanos(after),
+        Err(before) => -nanos(before.duration()),
+    }
+}
+
+/// The time for nanoseconds since 1970.
+pub(crate) fn from_nanos(nanos: i64) -> SystemTime {
+    let span = Duration::from_nanos(nanos.unsigned_abs());
+    let time = if nanos < 0 { UNIX_EPOCH.checked_sub(span) } else { UNIX_EPOCH.checked_add(span) };
+    time.unwrap_or(UNIX_EPOCH)
+}
+
 /// A time as text for SQLite, which sorts correctly.
 #[cfg(feature = "sqlite")]
 pub(crate) fn time_text(micros: i64) -> String {

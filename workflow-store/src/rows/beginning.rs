@@ -1,13 +1,11 @@
 //! The row of a new run.
 
-use std::time::UNIX_EPOCH;
-
 use workflow_core::event::Event;
 use workflow_core::store::{NewRun, StoreError};
 
 use super::event::{self, EncodedEvent};
 use super::step::Outcome;
-use crate::db::value::{Value, signed, to_micros};
+use crate::db::value::{Value, signed, to_micros, to_nanos};
 
 /// The numbers of a workflow and of one of its definitions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -124,8 +122,7 @@ pub(crate) struct Opening<'a> {
 impl Beginning {
     /// When the run was requested, in nanoseconds since 1970.
     fn nanos(&self) -> i64 {
-        let since = self.run.created_at.duration_since(UNIX_EPOCH).unwrap_or_default();
-        i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
+        to_nanos(self.run.created_at).max(0)
     }
 
     /// Whether its rows may be written with those of others: nothing refers to them before, and
@@ -193,6 +190,7 @@ impl Beginning {
             Value::Text(&run.task_queue),
             Value::Int(run.priority.into()),
             self.flow_control.as_deref().into(),
+            run.scheduled_for.map(|at| Value::Int(to_nanos(at))).into(),
             Value::Int(of.ids.workflow),
             Value::Bool(of.admission == Admission::Any),
         ];
@@ -208,17 +206,17 @@ macro_rules! insert {
              (started_at, completed_at, status, error_message, result_data, run_id, \
              definition_id, created_ns, begun_at, trigger, input, idempotency_key, parent_run, \
              parent_job, owner_id, token, events, user_id, key_scope, runs_dir, task_queue, \
-             priority, flow_control, workflow_id, workflow_user_id",
+             priority, flow_control, scheduled_for, workflow_id, workflow_user_id",
             $id,
             ") SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, \
-             (SELECT id FROM accounts_user WHERE username = $18), $19, $20, $21, $22, $23, w.id, w.user_id",
+             (SELECT id FROM accounts_user WHERE username = $18), $19, $20, $21, $22, $23, $24, w.id, w.user_id",
             $number,
-            " FROM workflows_workflow w WHERE w.id = $24 \
-             AND (coalesce(w.is_active, TRUE) OR $25) ON CONFLICT DO NOTHING",
+            " FROM workflows_workflow w WHERE w.id = $25 \
+             AND (coalesce(w.is_active, TRUE) OR $26) ON CONFLICT DO NOTHING",
             $end
         )
     };
 }
 
 const INSERT: &str = insert!("", "", " RETURNING id");
-const INSERT_NUMBERED: &str = insert!(", id", ", $26", "");
+const INSERT_NUMBERED: &str = insert!(", id", ", $27", "");

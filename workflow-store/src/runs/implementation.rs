@@ -11,13 +11,14 @@ use workflow_core::event::Event;
 use workflow_core::id::RunId;
 use workflow_core::store::{
     Asleep, Backlog, BeginOutcome, ClaimRequest, ClaimedRun, ClaimedTask, Eviction, HeldLeases,
-    HeldTask, Lease, LimitWait, Message, MessageKind, NewRun, NewTask, Owner, OwnerId, Store,
-    StoreError, StoredRun, StoredTask, StoredWorker, TaskAnswer, TaskError, TaskKey, TaskLease,
-    TaskProgress, TaskStore, WorkerId, WorkerReport,
+    HeldTask, Lease, LimitWait, Message, MessageKind, NewRun, NewTask, Owner, OwnerId,
+    ScheduleChange, ScheduleId, ScheduleState, ScheduleStore, Store, StoreError, StoredRun,
+    StoredTask, StoredWorker, TaskAnswer, TaskError, TaskKey, TaskLease, TaskProgress, TaskStore,
+    WorkerId, WorkerReport,
 };
 
 use super::lease::Limits;
-use super::{append, begin, eviction, lease, limits, message, queue, read, task, worker};
+use super::{append, begin, eviction, lease, limits, message, queue, read, schedule, task, worker};
 use crate::db::sql::{Sql, SqlError};
 use crate::exec::operation::{Cx, TxMode};
 use crate::rows::beginning::{Admission, Beginning};
@@ -214,6 +215,10 @@ impl<D: Database> Store for SqlStore<D> {
         Some(self)
     }
 
+    fn schedule_store(&self) -> Option<&dyn ScheduleStore> {
+        Some(self)
+    }
+
     fn queue_changes(&self) -> BoxStream<'static, ()> {
         self.pool.watcher().subscribe()
     }
@@ -277,6 +282,26 @@ impl<D: Database> Store for SqlStore<D> {
 
     async fn messages(&self, run: RunId) -> Result<Vec<Message>, StoreError> {
         Ok(self.look(move |sql, visibility| message::messages(sql, visibility, run)).await?)
+    }
+}
+
+#[async_trait]
+impl<D: Database> ScheduleStore for SqlStore<D> {
+    async fn schedule_state(&self, of: &ScheduleId) -> Result<ScheduleState, StoreError> {
+        self.check_engine()?;
+        let of = of.clone();
+        Ok(self.pool.read(move |sql| schedule::state(sql, &of)).await?)
+    }
+
+    async fn change_schedule(
+        &self,
+        of: &ScheduleId,
+        change: ScheduleChange,
+    ) -> Result<bool, StoreError> {
+        self.check_engine()?;
+        let of = of.clone();
+        let change = move |cx: &mut Cx<'_>| schedule::change(cx, &of, change.clone());
+        Ok(self.pool.write(TxMode::Exclusive, change).await?)
     }
 }
 

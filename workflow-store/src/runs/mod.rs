@@ -13,6 +13,7 @@ mod message;
 mod queue;
 mod read;
 mod report;
+mod schedule;
 mod task;
 mod tier;
 mod waiting;

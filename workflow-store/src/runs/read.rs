@@ -16,7 +16,7 @@ use workflow_core::store::{NewRun, OwnerId, Parent, StoredRun, Trigger, Workflow
 
 use crate::db::sql::{Sql, SqlError, SqlKind};
 use crate::db::statement::Statement;
-use crate::db::value::{Row, Value, signed};
+use crate::db::value::{Row, Value, from_nanos, signed};
 use crate::exec::operation::Answer;
 use crate::rows::event as encode;
 use crate::visibility::Visibility;
@@ -110,8 +110,8 @@ pub(crate) const COLUMNS: &str = "SELECT r.run_id, r.definition_id, r.input, r.s
     r.idempotency_key, r.parent_run, r.parent_job, r.created_ns, r.events, r.owner_id, \
     (SELECT username FROM accounts_user u WHERE u.id = r.user_id), \
     (SELECT body FROM workflows_blocked b WHERE b.run = r.id), r.workflow_id, r.started_at, \
-    r.runs_dir, r.task_queue, r.priority, r.flow_control \
-    FROM workflows_workflowrun r";
+    r.runs_dir, r.task_queue, r.priority, r.flow_control, \
+    r.scheduled_for FROM workflows_workflowrun r";
 
 /// The key of a run's workflow snapshot: the definition that it began with, or for a run that
 /// another application has inserted, only its workflow.
@@ -163,6 +163,7 @@ fn stored(
         task_queue: row.text(16)?,
         priority: i32::try_from(row.int(17)?).unwrap_or_default(),
         flow_control: flow_control(row, 18)?,
+        scheduled_for: row.maybe_int(19)?.map(from_nanos),
         created_at: match row.maybe_int(8)? {
             Some(nanos) => UNIX_EPOCH + Duration::from_nanos(nanos.unsigned_abs()),
             None => row.time(14)?,

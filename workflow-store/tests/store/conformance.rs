@@ -119,6 +119,7 @@ fn other_crates_can_build_the_answers_of_a_catalog() {
         idempotency_key: None,
         parent: None,
         user: None,
+        scheduled_for: None,
         started_at: at,
         begun_at: Some(at),
         completed_at: Some(at),

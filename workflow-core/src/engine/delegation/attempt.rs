@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use futures::channel::oneshot;
 use futures::future::{BoxFuture, Either, select};
@@ -422,6 +422,10 @@ impl Services for AttemptServices {
 
     fn user(&self) -> Option<Arc<str>> {
         self.task.user.clone()
+    }
+
+    fn scheduled_for(&self) -> Option<SystemTime> {
+        self.task.scheduled_for
     }
 
     fn job_name(&self, _: u32) -> String {

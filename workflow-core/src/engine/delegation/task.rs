@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value as Json};
 
 use super::attempt::Invocation;
 use crate::engine::active::ActiveRun;
-use crate::event::Failure;
+use crate::event::{Failure, rfc3339};
 use crate::guard;
 use crate::id::RunId;
 use crate::job::{AttemptIo, Grace, JobError, Services as _, Source, Timeouts};
@@ -37,6 +37,9 @@ pub struct JobTask {
     /// The user that requested the run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<Arc<str>>,
+    /// The time of the schedule for which the run stands.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "rfc3339::option")]
+    pub scheduled_for: Option<SystemTime>,
     /// The task queue whose workers make the attempt; `None` if the job names none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub task_queue: Option<Arc<str>>,
@@ -190,6 +193,7 @@ pub(super) fn describe(
         attempt,
         index: invocation.inputs().map_index(),
         user: run.user(),
+        scheduled_for: run.scheduled_for(),
         task_queue,
         address,
         inputs,

@@ -436,6 +436,7 @@ fn find_and_plan(stored: &StoredRun, find: &dyn Resolve) -> Result<Runnable, Res
         plan,
         input,
         user,
+        scheduled_for: stored.scheduled_for.map(Box::new),
         level: 1,
         outer: None,
         inherited: None,

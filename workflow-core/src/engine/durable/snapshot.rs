@@ -97,6 +97,7 @@ pub(in crate::engine) fn new_run(
             Some(_) => None,
             None => what.runs_dir.as_deref().map(Path::to_owned),
         },
+        scheduled_for: options.scheduled_for,
         created_at,
         task_queue: options
             .task_queue

@@ -1,6 +1,6 @@
 //! Runs begin.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use futures::future::join_all;
 use serde_json::json;
@@ -16,6 +16,8 @@ pub(crate) async fn a_run_is_kept_as_it_began(stores: Stores) {
     let mut new = new_run("etl", Some(owner));
     new.idempotency_key = Some("k".to_owned());
     new.trigger = Trigger::Schedule;
+    new.scheduled_for =
+        Some(SystemTime::UNIX_EPOCH + Duration::from_nanos(1_800_000_000_123_456_789));
     new.user = Some("alice".to_owned());
     new.parent = Some(Parent { run: RunId::random(), job: "outer".to_owned() });
     let begun = stores.one.begin(new.clone(), vec![started(0)]).await.expect("it begins");

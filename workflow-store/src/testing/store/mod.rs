@@ -7,6 +7,7 @@ mod driving;
 mod evicting;
 pub(crate) mod fixtures;
 mod queueing;
+mod scheduling;
 mod sending;
 mod tasks;
 mod workers;
@@ -123,6 +124,10 @@ super::suite! {
     clocks::a_jump_keeps_nobody_that_is_dead,
     clocks::a_lease_far_ahead_is_judged_by_its_heartbeats,
     clocks::an_owner_that_renews_at_the_last_moment_keeps_its_runs,
+    scheduling::the_cursor_of_a_schedule_moves_forward,
+    scheduling::a_changed_schedule_begins_anew,
+    scheduling::a_schedule_pauses_and_resumes,
+    scheduling::concurrent_schedulers_share_one_cursor,
     sending::messages_reach_their_run,
     sending::an_inbox_has_what_an_owner_drives,
     sending::numbers_appear_in_order,

@@ -181,6 +181,7 @@ impl Engine {
             plan,
             input,
             user: None,
+            scheduled_for: None,
             level: 1,
             outer: None,
             inherited: None,
