@@ -1,21 +1,33 @@
-//! Runs registered workflows by the schedules in their metadata. Knows no stores and no files.
+//! Runs registered workflows by the schedules in their metadata. Knows no files.
+
+mod overlap;
+mod watched;
 
 use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use futures::future::{Either, select};
 use jiff::Timestamp;
-use workflow_cron::{Times, Watch};
+use workflow_cron::Admission;
 
-use crate::engine::Engine;
+use self::overlap::OwnRuns;
+use crate::definition::Metadata;
+use crate::engine::{Engine, RunHandle};
+use crate::id::RunId;
 use crate::job::JobError;
 use crate::registry::{self, RegistryError};
-use crate::store::Trigger;
+use crate::run::Run as _;
+use crate::store::{ScheduledWorkflow, SkippedTime, Store, StoreError, Trigger};
+
+pub use self::watched::{DueTimes, WatchedSchedule, overlap_limit};
 
 /// The longest pause between two checks, because workflows may be added and the clock may be set.
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+
+/// The pause between two checks while a time waits for a run to end.
+const SHORT_PAUSE: Duration = Duration::from_secs(1);
 
 /// Returns the idempotency key of a scheduled run of a registered workflow. With it, only one of
 /// several programs on a store starts the run.
@@ -23,15 +35,30 @@ pub fn schedule_key(workflow: &str, at: SystemTime) -> String {
     format!("schedule:{}:{workflow}", timestamp(at))
 }
 
+/// Returns the idempotency key of the run for a time: that of [`schedule_key`] for a registered
+/// workflow.
+pub fn run_key(workflow: &ScheduledWorkflow, at: SystemTime) -> String {
+    match workflow {
+        ScheduledWorkflow::Registered(name) => schedule_key(name, at),
+        ScheduledWorkflow::Number(number) => format!("schedule:{number}:{}", timestamp(at)),
+    }
+}
+
 impl Engine {
     /// Starts runs of registered workflows by their schedules, until `stop` ends or the engine is
     /// [shut down](Self::shutdown). Active runs go on after that.
     ///
-    /// The schedule and its time zone, `timezone` (default: UTC), are in the workflow's metadata.
-    /// Runs start without an input. Times that passed while no program was checking are not made up
-    /// for, and if the clock jumps over several times, only the last one counts. A change of the
-    /// clock and a new workflow are noticed within 10 s. Several programs on one store may call
-    /// this: each scheduled run starts once. Runs that cannot start are logged.
+    /// The [schedule](Metadata) with its policy is in the workflow's metadata. Runs start without an
+    /// input; [`JobContext::scheduled_for`](crate::job::JobContext::scheduled_for) is their time.
+    /// Times that passed while no program was checking are only made up for within `catch_up`, and
+    /// need a store that remembers what was handled. Otherwise, if the clock jumps over several
+    /// times, only the last one counts. A change of the clock and a new workflow are noticed within
+    /// 10 s. Several programs on one store may call this: each scheduled run starts once. Runs that
+    /// cannot start are logged.
+    ///
+    /// A store that [enforces limits](crate::store::Store::enforces_limits) decides about
+    /// overlapping runs, whichever program has started them. Without one, the engine decides for its
+    /// own runs.
     ///
     /// Schedules of workflow files in a store are run by `workflow serve` and by the scheduler of
     /// `workflow-server`, which also runs those of registered workflows.
@@ -56,14 +83,15 @@ impl Engine {
     /// Fails if the registry is invalid.
     pub async fn run_schedules(&self, stop: impl Future<Output = ()>) -> Result<(), RegistryError> {
         let mut stop = pin!(stop);
-        let mut schedules = Schedules::new(self.time_of_day());
+        let mut schedules = Schedules::default();
         let _running = self.note_schedules();
         while !self.is_stopping() {
-            let (all, now) = (registry::list()?, self.time_of_day());
-            for (entry, at) in schedules.due(&all, now) {
-                self.begin_scheduled(&entry, at).await;
+            let all = registry::list()?;
+            schedules.update(&all, self.time_of_day());
+            for entry in all.iter() {
+                self.check_schedule(&mut schedules, entry).await;
             }
-            let pause = pin!(self.sleep(schedules.pause(&all, now)));
+            let pause = pin!(self.sleep(schedules.pause(self.time_of_day())));
             if let Either::Left(_) = select(stop.as_mut(), pause).await {
                 break;
             }
@@ -71,92 +99,171 @@ impl Engine {
         Ok(())
     }
 
-    async fn begin_scheduled(&self, entry: &registry::Entry, at: Timestamp) {
+    async fn check_schedule(&self, schedules: &mut Schedules, entry: &registry::Entry) {
         let workflow = entry.name();
-        let request = self.run(entry.workflow()).trigger(Trigger::Schedule);
-        let begun = match request.idempotency_key(schedule_key(workflow, at.into())).start() {
-            Ok(run) => run.persisted().await.map_err(JobError::from),
+        let Schedules { watched, own } = schedules;
+        let Some(Watched { schedule: Some(schedule), .. }) = watched.get_mut(workflow) else {
+            return;
+        };
+        if let Some(at) = own.ready(workflow) {
+            self.start_scheduled(own, entry, at).await;
+        }
+        let store = self.store().map(Arc::clone);
+        let state = store.as_ref().and_then(|store| store.schedule_store());
+        let due = match schedule.due(state, self.time_of_day()).await {
+            Ok(Some(due)) => due,
+            Ok(None) => return,
+            Err(error) => return log_state_error(workflow, &error),
+        };
+        let mut skipped = None;
+        for at in &due.start {
+            skipped = self.begin_scheduled(own, entry, *at).await.or(skipped);
+        }
+        if let Err(error) = schedule.handled(state, due, skipped).await {
+            log_state_error(workflow, &error);
+        }
+    }
+
+    /// Starts the run for a time, unless it has to wait. Returns why it did not start.
+    async fn begin_scheduled(
+        &self,
+        own: &mut OwnRuns,
+        entry: &registry::Entry,
+        at: SystemTime,
+    ) -> Option<SkippedTime> {
+        if !self.store().is_some_and(|store| store.enforces_limits()) {
+            let overlap = entry.metadata().schedule_policy().overlap;
+            match own.admit(entry.name(), overlap, at) {
+                Ok(Admission::Start) => {}
+                Ok(_) => return None,
+                Err(reason) => return Some(log_skipped(entry.name(), at, reason)),
+            }
+        }
+        self.start_scheduled(own, entry, at).await
+    }
+
+    async fn start_scheduled(
+        &self,
+        own: &mut OwnRuns,
+        entry: &registry::Entry,
+        at: SystemTime,
+    ) -> Option<SkippedTime> {
+        let (workflow, overlap) = (entry.name(), entry.metadata().schedule_policy().overlap);
+        let request = self.run(entry.workflow()).trigger(Trigger::Schedule).scheduled_for(at);
+        let mut request = request.idempotency_key(schedule_key(workflow, at));
+        let by_store = self.store().filter(|store| store.enforces_limits());
+        if let (Some(_), Some(limit)) = (by_store, overlap_limit(overlap)) {
+            request = request.concurrency(limit);
+        }
+        let started = match request.start() {
+            Ok(run) => persisted(self.store(), &run, at).await.map(|skip| (run, skip)),
             Err(error) => Err(JobError::from(error)),
         };
-        match begun {
-            Ok(run) => tracing::info!(workflow, %run, %at, "scheduled run started"),
+        let text = timestamp(at);
+        match started {
+            Ok((run, None)) => {
+                tracing::info!(workflow, run = %run.id(), at = %text, "scheduled run started");
+                if by_store.is_none() {
+                    own.started(workflow, overlap, run);
+                }
+                None
+            }
+            Ok((_, Some(reason))) => Some(log_skipped(workflow, at, reason)),
             Err(error) => {
-                tracing::warn!(workflow, %at, error = error.chain(), "cannot start the scheduled run");
+                let error = error.chain();
+                tracing::warn!(workflow, at = %text, error, "cannot start the scheduled run");
+                Some(SkippedTime { at, reason: format!("the run cannot start: {error}") })
             }
         }
     }
 }
 
-/// The schedules of registered workflows, and the time up to which they were checked.
-struct Schedules {
-    watch: Watch,
-    /// Parsed schedules, by their source. `None` for an invalid one.
-    times: HashMap<Written, Option<Times>>,
+/// Waits until a scheduled run is persisted. Returns why there is none, if its store skipped it.
+async fn persisted(
+    store: Option<&Arc<dyn Store>>,
+    run: &RunHandle,
+    at: SystemTime,
+) -> Result<Option<String>, JobError> {
+    let found = run.persisted().await.map_err(JobError::from)?;
+    let (Some(store), Some(_)) = (store, run.existing()) else { return Ok(None) };
+    let reason = skip_reason(&**store, found, at).await;
+    reason.map_err(JobError::from)
 }
 
-/// A schedule as it is written in a workflow's metadata.
-#[derive(PartialEq, Eq, Hash)]
-struct Written {
-    workflow: String,
-    cron: String,
-    zone: Option<String>,
+/// Returns why the store returned this run instead of a new one for a time of its schedule: `None`
+/// if it is the run of this time, which another scheduler has started.
+///
+/// # Errors
+///
+/// Fails when the store cannot be read.
+pub async fn skip_reason(
+    store: &dyn Store,
+    found: RunId,
+    at: SystemTime,
+) -> Result<Option<String>, StoreError> {
+    let run = store.run(found).await?;
+    let is_its_own = run.is_none_or(|run| match run.scheduled_for {
+        Some(other) => other == at,
+        // Begun before runs had a time.
+        None => run.idempotency_key.is_some_and(|key| key.contains(&timestamp(at).to_string())),
+    });
+    Ok((!is_its_own).then(|| format!("run {found} of an earlier time is unfinished")))
+}
+
+fn log_state_error(workflow: &str, error: &StoreError) {
+    tracing::warn!(workflow, %error, "cannot read or record the state of the schedule; will retry");
+}
+
+fn log_skipped(workflow: &str, at: SystemTime, reason: String) -> SkippedTime {
+    tracing::info!(workflow, at = %timestamp(at), reason, "skipped a time of the schedule");
+    SkippedTime { at, reason }
+}
+
+/// The schedules of registered workflows.
+#[derive(Default)]
+struct Schedules {
+    /// By the name of the workflow.
+    watched: HashMap<String, Watched>,
+    own: OwnRuns,
+}
+
+/// The schedule of a workflow, with the metadata from which it was read.
+struct Watched {
+    metadata: Metadata,
+    /// `None` if the workflow has no schedule, or an invalid one.
+    schedule: Option<WatchedSchedule>,
 }
 
 impl Schedules {
-    fn new(now: SystemTime) -> Self {
-        Self { watch: Watch::new(timestamp(now)), times: HashMap::new() }
-    }
-
-    /// Returns the workflows that became due since the last check.
-    fn due(
-        &mut self,
-        all: &registry::Listing,
-        now: SystemTime,
-    ) -> Vec<(registry::Entry, Timestamp)> {
-        let Some(span) = self.watch.advance(timestamp(now)) else { return Vec::new() };
-        let entries = all.iter().filter_map(|entry| {
-            let at = self.times_of(entry)?.due(span)?;
-            Some((entry.clone(), at))
-        });
-        entries.collect()
+    /// Reads schedules that are new or have changed. An invalid one, which a program may add at run
+    /// time, is logged once.
+    fn update(&mut self, all: &registry::Listing, now: SystemTime) {
+        for entry in all.iter() {
+            let (name, metadata) = (entry.name(), entry.metadata());
+            if self.watched.get(name).is_some_and(|known| known.metadata == *metadata) {
+                continue;
+            }
+            let workflow = ScheduledWorkflow::Registered(name.to_owned());
+            let schedule = match WatchedSchedule::new(workflow, metadata, now) {
+                Some(Ok(schedule)) => Some(schedule),
+                Some(Err(reason)) => {
+                    tracing::warn!(workflow = name, %reason, "invalid schedule");
+                    None
+                }
+                None => None,
+            };
+            self.watched.insert(name.to_owned(), Watched { metadata: metadata.clone(), schedule });
+        }
     }
 
     /// Returns the time until the next check.
-    fn pause(&mut self, all: &registry::Listing, now: SystemTime) -> Duration {
-        let now = timestamp(now);
-        let next = all.iter().filter_map(|entry| self.times_of(entry)?.next(now)).min();
-        let until = next.and_then(|next| Duration::try_from(next.duration_since(now)).ok());
-        until.map_or(LONGEST_PAUSE, |until| until.min(LONGEST_PAUSE))
-    }
-
-    /// Returns the times of a workflow's schedule. An invalid schedule, which a program may add at
-    /// run time, is logged once.
-    fn times_of(&mut self, entry: &registry::Entry) -> Option<&Times> {
-        let written = Written::of(entry)?;
-        let read = |written: &Written| {
-            let Written { workflow, cron, zone } = written;
-            let times = Times::new(cron, zone.as_deref());
-            let warn = |reason| tracing::warn!(workflow, %reason, "invalid schedule");
-            times.map_err(warn).ok()
-        };
-        let times = match self.times.entry(written) {
-            Entry::Occupied(known) => known.into_mut(),
-            Entry::Vacant(new) => {
-                let times = read(new.key());
-                new.insert(times)
-            }
-        };
-        times.as_ref()
-    }
-}
-
-impl Written {
-    fn of(entry: &registry::Entry) -> Option<Self> {
-        Some(Self {
-            workflow: entry.name().to_owned(),
-            cron: entry.schedule()?.to_owned(),
-            zone: entry.metadata().timezone().map(str::to_owned),
-        })
+    fn pause(&self, now: SystemTime) -> Duration {
+        let longest = if self.own.is_waiting() { SHORT_PAUSE } else { LONGEST_PAUSE };
+        let begins =
+            |known: &Watched| known.schedule.as_ref().and_then(WatchedSchedule::next_begin);
+        let next = self.watched.values().filter_map(begins).min();
+        let until = next.map(|next| next.duration_since(now).unwrap_or_default());
+        until.map_or(longest, |until| until.min(longest))
     }
 }
 

@@ -1,14 +1,18 @@
 //! Registered workflows that run on their schedules.
 #![cfg(feature = "schedule")]
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use futures::FutureExt as _;
 use workflow_core::engine::{Clock as _, ManualClock};
+use workflow_core::id::RunId;
 use workflow_core::prelude::*;
 use workflow_core::schedule::schedule_key;
-use workflow_core::store::{MemoryStore, Store as _, Trigger};
+use workflow_core::store::{
+    MemoryStore, ScheduleChange, ScheduleId, ScheduleStore as _, ScheduledWorkflow, Store as _,
+    Trigger,
+};
 
 #[register_workflow(name = "hourly", schedule = "0 * * * *")]
 fn hourly() {}
@@ -69,4 +73,182 @@ async fn an_engine_says_whether_it_runs_schedules() {
     assert!(engine.runs_schedules() && engine.clone().runs_schedules());
     drop(running);
     assert!(!engine.runs_schedules());
+}
+
+/// The logical times that jobs of `dated` and its child have seen, in hours since 1970.
+static SEEN: Mutex<Vec<(&str, Option<u64>)>> = Mutex::new(Vec::new());
+
+fn see(who: &'static str, ctx: &JobContext) {
+    let hours = ctx
+        .scheduled_for()
+        .map(|at| at.duration_since(SystemTime::UNIX_EPOCH).expect("after 1970").as_secs() / 3600);
+    SEEN.lock().expect("sound").push((who, hours));
+}
+
+#[job]
+fn dated_job(ctx: &JobContext) -> u32 {
+    see("job", ctx);
+    1
+}
+
+#[job]
+fn inner_job(ctx: &JobContext) -> u32 {
+    see("child", ctx);
+    1
+}
+
+#[register_workflow(name = "dated child")]
+fn dated_child(flow: &mut Flow, _: Handle<u32>) -> Handle<u32> {
+    flow.job(inner_job())
+}
+
+#[register_workflow(name = "dated")]
+fn dated(flow: &mut Flow) -> Handle<u32> {
+    let job = flow.job(dated_job());
+    flow.job(registry::call("dated child", job))
+}
+
+#[tokio::test]
+async fn jobs_and_child_workflows_see_the_time_of_the_schedule() {
+    let store = Arc::new(MemoryStore::new());
+    let engine = Engine::builder().store(store.clone()).build();
+    let request = engine.run("dated").scheduled_for(SystemTime::UNIX_EPOCH + HOUR * 7);
+    let run = request.enqueue().await.expect("it is queued");
+    // Another engine finds the time in the store.
+    let other = Engine::builder().store(store.clone()).build();
+    other.recover().await.expect("readable");
+    other.follow(run).await.expect("it completes");
+    engine.run("dated").await.expect("it completes");
+    let wanted = [("job", Some(7)), ("child", Some(7)), ("job", None), ("child", None)];
+    assert_eq!(*SEEN.lock().expect("sound"), wanted);
+}
+
+/// The seconds whose runs of slow workflows started, and those whose runs were completed.
+#[derive(Default)]
+struct Slow(Mutex<[Vec<(String, u64)>; 2]>);
+
+async fn take(seconds_long: u64, ctx: &JobContext) -> Result<(), JobError> {
+    let at = ctx.scheduled_for().unwrap_or(SystemTime::UNIX_EPOCH);
+    let seconds = at.duration_since(SystemTime::UNIX_EPOCH).expect("after 1970").as_secs();
+    let slow = ctx.state::<Arc<Slow>>()?;
+    let record = |which: usize| {
+        slow.0.lock().expect("sound")[which].push((ctx.workflow_name(), seconds));
+    };
+    record(0);
+    ctx.sleep(Duration::from_secs(seconds_long)).await;
+    record(1);
+    Ok(())
+}
+
+#[register_workflow(name = "slow skip", schedule(cron = "*/10 0 0 * * *", overlap = "skip"))]
+async fn slow_skip(ctx: &JobContext) -> Result<(), JobError> {
+    take(15, ctx).await
+}
+
+#[register_workflow(name = "slow queue", schedule(cron = "*/10 0 0 * * *", overlap = "queue"))]
+async fn slow_queue(ctx: &JobContext) -> Result<(), JobError> {
+    take(15, ctx).await
+}
+
+#[register_workflow(name = "slow cancel", schedule(cron = "*/10 0 0 * * *", overlap = "cancel"))]
+async fn slow_cancel(ctx: &JobContext) -> Result<(), JobError> {
+    take(60, ctx).await
+}
+
+/// Runs the schedules for 52 seconds, and returns the seconds of the started and the completed runs of
+/// a workflow.
+async fn slow_minute(store: Option<Arc<MemoryStore>>) -> impl Fn(&str) -> [Vec<u64>; 2] {
+    let (clock, slow) = (ManualClock::new(), Arc::new(Slow::default()));
+    let builder = Engine::builder().clock(clock.clone()).state(slow.clone());
+    let engine = match store {
+        Some(store) => builder.store(store).build(),
+        None => builder.build(),
+    };
+    let stop = clock.sleep(Duration::from_millis(52_500));
+    clock.drive(async { engine.run_schedules(stop).await.expect("a sound registry") }).await;
+    move |name| {
+        let of = |list: &Vec<(String, u64)>| {
+            list.iter().filter(|(of, _)| of == name).map(|(_, seconds)| *seconds).collect()
+        };
+        slow.0.lock().expect("sound").each_ref().map(of)
+    }
+}
+
+#[tokio::test]
+async fn overlapping_runs_follow_the_policy() {
+    for store in [None, Some(Arc::new(MemoryStore::new()))] {
+        let seconds = slow_minute(store.clone()).await;
+        let is_kept = store.is_some();
+        assert_eq!(seconds("slow skip"), [vec![10, 30, 50], vec![10, 30]], "store: {is_kept}");
+        assert_eq!(seconds("slow queue"), [vec![10, 20, 30], vec![10, 20]], "store: {is_kept}");
+        let [started, completed] = seconds("slow cancel");
+        // A store takes a moment to hand out a cancellation, and cancels waiting runs, too.
+        assert!(if is_kept { started.len() > 1 } else { started == [10, 20, 30, 40, 50] });
+        assert_eq!(completed, [0; 0], "store: {is_kept}");
+        let Some(store) = store else { continue };
+        let id = ScheduleId {
+            workflow: ScheduledWorkflow::Registered("slow skip".to_owned()),
+            cron: "*/10 0 0 * * *".to_owned(),
+            timezone: None,
+        };
+        let state = store.schedule_state(&id).await.expect("readable");
+        let skipped = state.skipped.expect("a skipped time");
+        assert_eq!(skipped.at, SystemTime::UNIX_EPOCH + Duration::from_secs(40));
+        assert!(skipped.reason.contains("is unfinished"), "{}", skipped.reason);
+        assert_eq!(state.handled, Some(skipped.at + Duration::from_secs(10)));
+    }
+}
+
+#[register_workflow(name = "made up for", schedule(cron = "0 * * * *", catch_up = "90m"))]
+fn made_up_for() {}
+
+#[tokio::test]
+async fn an_outage_is_made_up_for_within_the_window() {
+    let (clock, store) = (ManualClock::new(), Arc::new(MemoryStore::new()));
+    let until = |time: Duration| {
+        let (engine, stop) = (engine(&clock, &store), clock.sleep(time));
+        let clock = clock.clone();
+        async move {
+            clock.drive(async { engine.run_schedules(stop).await.expect("sound") }).await;
+        }
+    };
+    until(HOUR / 2).await;
+    clock.drive(clock.sleep(HOUR * 4)).await;
+    // It is 04:30. The times at 01:00 and 02:00 are too old.
+    until(HOUR / 4).await;
+    let of = |name: &str| {
+        let of: Vec<RunId> =
+            store.runs().into_iter().filter(|(_, of)| of == name).map(|(run, _)| run).collect();
+        of
+    };
+    let mut hours = Vec::new();
+    for run in of("made up for") {
+        let run = store.run(run).await.expect("readable").expect("there");
+        let at = run.scheduled_for.expect("scheduled");
+        hours.push(at.duration_since(SystemTime::UNIX_EPOCH).expect("after 1970").as_secs() / 3600);
+    }
+    assert_eq!(hours, [3, 4]);
+    assert_eq!(of("hourly"), []);
+}
+
+#[tokio::test]
+async fn a_paused_schedule_starts_no_run_until_it_is_resumed() {
+    let (clock, store) = (ManualClock::new(), Arc::new(MemoryStore::new()));
+    let id = ScheduleId {
+        workflow: ScheduledWorkflow::Registered("hourly".to_owned()),
+        cron: "0 * * * *".to_owned(),
+        timezone: None,
+    };
+    store.change_schedule(&id, ScheduleChange::Pause).await.expect("recorded");
+    let engine = engine(&clock, &store);
+    let resume = async {
+        clock.sleep(HOUR * 2 + HOUR / 2).await;
+        let change = ScheduleChange::Resume(clock.time_of_day());
+        store.change_schedule(&id, change).await.expect("recorded");
+    };
+    let stop = clock.sleep(HOUR * 4 + HOUR / 2);
+    let run = async { engine.run_schedules(stop).await.expect("a sound registry") };
+    clock.drive(futures::future::join(run, resume)).await;
+    let runs = store.runs().into_iter().filter(|(_, of)| of == "hourly").count();
+    assert_eq!(runs, 2);
 }
