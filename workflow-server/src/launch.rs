@@ -1,6 +1,7 @@
 //! Starts runs: of registered workflows, of workflow files, and for external programs.
 
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use serde_json::{Value, json};
 use workflow_core::engine::{Enqueued, RunHandle, RunRequest};
@@ -29,6 +30,8 @@ pub(crate) struct LaunchRequest {
     pub(crate) priority: i32,
     /// Limits and fairness that the workflow does not have.
     pub(crate) flow_control: FlowControl,
+    /// The time of the schedule for which the run stands.
+    pub(crate) scheduled_for: Option<SystemTime>,
 }
 
 /// A run that is persisted.
@@ -204,6 +207,9 @@ pub(crate) async fn start_persisted(
     if let Some(fairness) = fairness {
         run = run.fairness(fairness);
     }
+    if let Some(at) = request.scheduled_for {
+        run = run.scheduled_for(at);
+    }
     if let Some(user) = request.user {
         run = run.user(user);
     }
@@ -260,6 +266,7 @@ async fn record(
         input: request.input,
         trigger: request.trigger,
         idempotency_key: request.idempotency_key,
+        scheduled_for: request.scheduled_for,
         ..NewRun::new(snapshot)
     };
     let id = new.id;

@@ -1,23 +1,24 @@
 //! The scheduler: starts runs at the times in the metadata of workflows.
 //!
-//! Several servers can share a store. The idempotency key of a run has its scheduled time, so each
-//! time starts one run, also when the clock is set back. Times that passed while no server ran are
-//! skipped. If the clock jumps over several times, only the last one starts a run.
+//! Several servers can share a store. All of them plan the same, and the idempotency key of a run has
+//! its scheduled time, so each time starts one run, also when the clock is set back. The state of
+//! schedules is in the store: which times were handled, and which schedules are paused.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use jiff::Timestamp;
-use workflow_core::schedule::schedule_key;
-use workflow_core::store::Trigger;
-use workflow_cron::{Times, Watch};
+use workflow_core::flow_control::FlowControl;
+use workflow_core::id::RunId;
+use workflow_core::schedule::{WatchedSchedule, overlap_limit, run_key, skip_reason};
+use workflow_core::store::{ScheduleStore, ScheduledWorkflow, SkippedTime, Trigger};
+use workflow_cron::TimesError;
 use workflow_store::{Source, StoredWorkflow};
 
 use crate::app::App;
 use crate::launch;
 use crate::problem::Problem;
-use crate::schedule::times_of;
 
 /// How often due schedules are checked: the most that a run can start late.
 const CHECK_INTERVAL: Duration = Duration::from_secs(1);
@@ -55,14 +56,14 @@ impl Drop for Running {
 /// A workflow with a schedule.
 struct Scheduled {
     workflow: StoredWorkflow,
-    times: Times,
+    schedule: WatchedSchedule,
 }
 
 /// Starts due runs, forever.
 pub(crate) async fn run_schedules(app: Arc<App>) {
     app.schedules.is_running.store(true, Ordering::Relaxed);
     let _running = Running(app.clone());
-    let (mut known, mut watched) = (Vec::new(), Watch::new(Timestamp::now()));
+    let mut known = Vec::new();
     let mut refreshed: Option<tokio::time::Instant> = None;
     loop {
         if refreshed.is_none_or(|at| at.elapsed() >= RELOAD_INTERVAL) {
@@ -76,97 +77,160 @@ pub(crate) async fn run_schedules(app: Arc<App>) {
             }
             refreshed = Some(tokio::time::Instant::now());
         }
-        if let Some(span) = watched.advance(Timestamp::now()) {
-            for Scheduled { workflow, times } in &known {
-                if let Some(at) = times.due(span) {
-                    start(&app, workflow, at).await;
-                }
-            }
+        for scheduled in &mut known {
+            check(&app, scheduled, SystemTime::now()).await;
         }
         tokio::time::sleep(CHECK_INTERVAL).await;
+    }
+}
+
+/// Starts the runs of a schedule that are due.
+async fn check(app: &App, scheduled: &mut Scheduled, now: SystemTime) {
+    let Scheduled { workflow, schedule } = scheduled;
+    let state: Option<&dyn ScheduleStore> = app.catalog.schedule_store();
+    let log = |error: &dyn std::fmt::Display| {
+        let workflow = &workflow.name;
+        tracing::warn!(%workflow, %error, "cannot read or record the state of the schedule; will retry");
+    };
+    let due = match schedule.due(state, now).await {
+        Ok(Some(due)) => due,
+        Ok(None) => return,
+        Err(error) => return log(&error),
+    };
+    let mut skipped = None;
+    for at in &due.start {
+        skipped = start(app, workflow, *at).await.or(skipped);
+    }
+    if let Err(error) = schedule.handled(state, due, skipped).await {
+        log(&error);
     }
 }
 
 /// Loads the workflows with schedules. On an error, returns the previous ones with it.
 async fn load(
     app: &Arc<App>,
-    before: Vec<Scheduled>,
+    mut before: Vec<Scheduled>,
 ) -> Result<Vec<Scheduled>, (Vec<Scheduled>, Problem)> {
-    match load_all(app, &before).await {
+    match load_all(app, &mut before).await {
         Ok(all) => Ok(all),
         Err(problem) => Err((before, problem)),
     }
 }
 
-async fn load_all(app: &Arc<App>, before: &[Scheduled]) -> Result<Vec<Scheduled>, Problem> {
+async fn load_all(app: &Arc<App>, before: &mut Vec<Scheduled>) -> Result<Vec<Scheduled>, Problem> {
     // No request may have done this yet.
     app.sync_registered().await?;
-    let (mut found, mut after) = (Vec::new(), 0);
+    let (mut workflows, mut after) = (Vec::new(), 0);
     loop {
         let page = app.catalog.scheduled(after, PAGE).await?;
         let full = page.len() == PAGE;
         after = page.last().map_or(after, |last| last.id);
-        for workflow in page {
-            let times = match times_of(&workflow.metadata) {
+        workflows.extend(page);
+        if !full {
+            break;
+        }
+    }
+    let mut found = Vec::new();
+    for workflow in workflows {
+        let same = before.iter().position(|known| {
+            known.workflow.id == workflow.id && known.workflow.metadata == workflow.metadata
+        });
+        let schedule = match same.map(|place| before.swap_remove(place)) {
+            Some(known) if known.workflow == workflow => {
+                found.push(known);
+                continue;
+            }
+            Some(known) => known.schedule,
+            None => match watch(&workflow) {
                 None => continue,
-                Some(Ok(times)) => times,
+                Some(Ok(schedule)) => schedule,
                 Some(Err(error)) => {
                     app.schedules.set_blocked(&workflow, Some(error.to_string()));
                     continue;
                 }
-            };
-            let is_known = before.iter().any(|known| known.workflow == workflow);
-            if !is_known {
-                // Later problems are recorded when the schedule is due.
-                let refused = launch::check(app, &workflow).await.err();
-                app.schedules
-                    .set_blocked(&workflow, refused.map(|problem| problem.detail().to_owned()));
-            }
-            found.push(Scheduled { workflow, times });
-        }
-        if !full {
-            return Ok(found);
-        }
+            },
+        };
+        // Later problems are recorded when the schedule is due.
+        let refused = launch::check(app, &workflow).await.err();
+        app.schedules.set_blocked(&workflow, refused.map(|problem| problem.detail().to_owned()));
+        found.push(Scheduled { workflow, schedule });
+    }
+    Ok(found)
+}
+
+fn watch(workflow: &StoredWorkflow) -> Option<Result<WatchedSchedule, TimesError>> {
+    WatchedSchedule::new(scheduled_workflow(workflow), &workflow.metadata, SystemTime::now())
+}
+
+/// The workflow, as the store knows its schedule.
+pub(crate) fn scheduled_workflow(workflow: &StoredWorkflow) -> ScheduledWorkflow {
+    match workflow.source {
+        Source::Registered => ScheduledWorkflow::Registered(workflow.name.clone()),
+        _ => ScheduledWorkflow::Number(workflow.id),
     }
 }
 
-/// Starts the run for this time, unless it exists.
-async fn start(app: &App, workflow: &StoredWorkflow, at: Timestamp) {
-    let name = &workflow.name;
-    let launched = async {
-        // It may have been changed or deactivated since the schedules were loaded.
-        let workflow = app.catalog.workflow(&workflow.id.to_string()).await?;
-        if !workflow.is_active {
-            return Ok(None);
-        }
-        let request = launch::LaunchRequest {
-            user: workflow.user.clone(),
-            trigger: Trigger::Schedule,
-            idempotency_key: Some(idempotency_key(&workflow, at)),
-            ..launch::LaunchRequest::default()
-        };
-        launch::launch(app, &workflow, request).await.map(Some)
-    };
-    match launched.await {
-        Ok(Some(launched)) => {
+/// Starts the run for this time, unless it exists. Returns why it did not start.
+async fn start(app: &App, workflow: &StoredWorkflow, at: SystemTime) -> Option<SkippedTime> {
+    let (name, time) = (&workflow.name, timestamp(at));
+    let skip = |reason: String| Some(SkippedTime { at, reason });
+    match try_start(app, workflow, at).await {
+        Ok(Started::Run(run)) => {
             app.schedules.set_blocked(workflow, None);
-            tracing::info!(run = %launched.run, workflow = %name, %at, "started a scheduled run")
+            tracing::info!(%run, workflow = %name, at = %time, "started a scheduled run");
+            None
         }
-        Ok(None) => {}
+        Ok(Started::Skipped(reason)) => {
+            app.schedules.set_blocked(workflow, None);
+            tracing::info!(workflow = %name, at = %time, reason, "skipped a time of the schedule");
+            skip(reason)
+        }
+        Ok(Started::Inactive) => skip("the workflow is inactive".to_owned()),
         Err(problem) => {
             let problem = problem.detail();
-            tracing::warn!(workflow = %name, %at, problem, "cannot start a scheduled run");
+            tracing::warn!(workflow = %name, at = %time, problem, "cannot start a scheduled run");
             app.schedules.set_blocked(workflow, Some(problem.to_owned()));
+            skip(format!("the run cannot start: {problem}"))
         }
     }
 }
 
-/// Returns the idempotency key of the run for this time. For registered workflows it is the key of
-/// [`Engine::run_schedules`](workflow_core::Engine::run_schedules), which other hosts may use on
-/// the same store.
-fn idempotency_key(workflow: &StoredWorkflow, at: Timestamp) -> String {
-    match workflow.source {
-        Source::Registered => schedule_key(&workflow.name, at.into()),
-        _ => format!("schedule:{}:{at}", workflow.id),
+enum Started {
+    Run(RunId),
+    Skipped(String),
+    Inactive,
+}
+
+async fn try_start(
+    app: &App,
+    workflow: &StoredWorkflow,
+    at: SystemTime,
+) -> Result<Started, Problem> {
+    // It may have been changed or deactivated since the schedules were loaded.
+    let workflow = app.catalog.workflow(&workflow.id.to_string()).await?;
+    if !workflow.is_active {
+        return Ok(Started::Inactive);
     }
+    let mut flow_control = FlowControl::default();
+    flow_control.concurrency = overlap_limit(workflow.metadata.schedule_policy().overlap);
+    let request = launch::LaunchRequest {
+        user: workflow.user.clone(),
+        trigger: Trigger::Schedule,
+        idempotency_key: Some(run_key(&scheduled_workflow(&workflow), at)),
+        scheduled_for: Some(at),
+        flow_control,
+        ..launch::LaunchRequest::default()
+    };
+    let launched = launch::launch(app, &workflow, request).await?;
+    if launched.existing
+        && app.remote().is_none()
+        && let Some(reason) = skip_reason(&*app.catalog, launched.run, at).await?
+    {
+        return Ok(Started::Skipped(reason));
+    }
+    Ok(Started::Run(launched.run))
+}
+
+fn timestamp(at: SystemTime) -> Timestamp {
+    Timestamp::try_from(at).unwrap_or(Timestamp::UNIX_EPOCH)
 }

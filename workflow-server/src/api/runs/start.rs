@@ -136,6 +136,7 @@ pub(super) async fn start(
         task_queue: draft.task_queue,
         priority: draft.priority,
         flow_control,
+        scheduled_for: None,
     };
     let launched = launch::launch(&app, &workflow, request).await?;
     let started = StartedRun {
