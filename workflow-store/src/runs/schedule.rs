@@ -5,7 +5,7 @@ use workflow_core::store::{
 };
 
 use crate::db::sql::{Sql, SqlError};
-use crate::db::value::{Value, to_micros};
+use crate::db::value::{Value, clean, to_micros};
 use crate::exec::operation::{Answer, Cx};
 
 /// The state of a schedule; the default state for one without a row.
@@ -23,14 +23,14 @@ pub(crate) fn change(cx: &mut Cx<'_>, of: &ScheduleId, change: ScheduleChange) -
     let (row, mut state) =
         found.map_or((None, ScheduleState::default()), |(row, state)| (Some(row), state));
     state.apply(change);
-    let skipped = state.skipped.as_ref();
+    let skipped = state.skipped.as_ref().map(|skipped| (skipped.at, clean(&skipped.reason)));
     let values = [
         Value::Text(&of.cron),
         of.timezone.as_deref().into(),
         Value::Bool(!state.is_paused),
         state.handled.map(|at| Value::Time(to_micros(at))).into(),
-        skipped.map(|skipped| Value::Time(to_micros(skipped.at))).into(),
-        skipped.map(|skipped| skipped.reason.as_str()).into(),
+        skipped.as_ref().map(|(at, _)| Value::Time(to_micros(*at))).into(),
+        skipped.as_ref().map(|(_, reason)| &**reason).into(),
         Value::Int(row.unwrap_or(workflow)),
     ];
     cx.sql.execute(if row.is_some() { UPDATE } else { INSERT }, &values)?;

@@ -61,7 +61,11 @@ pub(crate) async fn a_changed_schedule_begins_anew(stores: Stores) {
     let Some((one, other, of)) = with_workflow(&stores).await else { return };
     one.change_schedule(&of, handled(at(10), at(10))).await.expect("recorded");
     one.change_schedule(&of, ScheduleChange::Pause).await.expect("recorded");
-    let hourly = schedule("etl", "0 * * * *");
+    let minutes: Vec<String> = (0..60).map(|minute| minute.to_string()).collect();
+    let hours: Vec<String> = (0..24).map(|hour| hour.to_string()).collect();
+    let days: Vec<String> = (1..32).map(|day| day.to_string()).collect();
+    let long = format!("{} {} {} * *", minutes.join(","), hours.join(","), days.join(","));
+    let hourly = schedule("etl", &long);
     let paused = ScheduleState { is_paused: true, ..ScheduleState::default() };
     assert_eq!(state(other, &hourly).await, paused);
     other.change_schedule(&hourly, handled(at(5), at(10))).await.expect("recorded");
