@@ -1,15 +1,21 @@
-//! `schedules`: when scheduled workflows run next.
+//! `schedules`: when scheduled workflows run next; pausing them, and making up for missed times.
+
+mod act;
+mod backfill;
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use comfy_table::Table;
 use jiff::{Timestamp, Zoned};
 use serde::{Serialize, Serializer};
 use workflow_core::definition::Metadata;
+use workflow_core::event::format_time;
 use workflow_core::registry;
-use workflow_cron::Times;
-use workflow_store::{Catalog, Source, StoredWorkflow};
+use workflow_core::store::ScheduleState;
+use workflow_cron::{Overlap, Times};
+use workflow_store::{Catalog, Source, StoredWorkflow, Viewer};
 
 #[cfg(feature = "temporal")]
 use super::temporal;
@@ -17,7 +23,7 @@ use crate::args::{HostStore, ListFormat, StoreArguments};
 use crate::failure::{Failure, Outcome};
 use crate::output;
 
-/// List schedules and their next times
+/// List, pause and resume schedules, and start their runs
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct SchedulesArguments {
@@ -28,6 +34,10 @@ pub(crate) struct SchedulesArguments {
 #[derive(Debug, Subcommand)]
 enum SchedulesCommand {
     List(ListArguments),
+    Pause(act::PauseArguments),
+    Resume(act::ResumeArguments),
+    RunNow(act::RunNowArguments),
+    Backfill(backfill::BackfillArguments),
     #[cfg(feature = "temporal")]
     Sync(temporal::SyncArguments),
 }
@@ -54,6 +64,8 @@ const EXAMPLES: &str = "\
 Examples:
   workflow schedules list
   workflow schedules list --next 1
+  workflow schedules pause nightly
+  workflow schedules backfill nightly --from 2026-01-01 --to 2026-01-07 --dry-run
   workflow schedules list -f json | jq -r '.[] | \"\\(.next[0]) \\(.workflow)\"' | sort";
 
 impl SchedulesArguments {
@@ -61,6 +73,10 @@ impl SchedulesArguments {
     pub(crate) fn set_store(&mut self, host: HostStore) {
         match &mut self.command {
             SchedulesCommand::List(args) => args.store.host = Some(host),
+            SchedulesCommand::Pause(args) => args.store.host = Some(host),
+            SchedulesCommand::Resume(args) => args.store.host = Some(host),
+            SchedulesCommand::RunNow(args) => args.store.host = Some(host),
+            SchedulesCommand::Backfill(args) => args.store.host = Some(host),
             #[cfg(feature = "temporal")]
             SchedulesCommand::Sync(_) => {}
         }
@@ -70,6 +86,10 @@ impl SchedulesArguments {
 pub(crate) fn schedules(args: &SchedulesArguments) -> Result<Outcome, Failure> {
     match &args.command {
         SchedulesCommand::List(args) => list(args),
+        SchedulesCommand::Pause(args) => act::pause(args),
+        SchedulesCommand::Resume(args) => act::resume(args),
+        SchedulesCommand::RunNow(args) => act::run_now(args),
+        SchedulesCommand::Backfill(args) => backfill::backfill(args),
         #[cfg(feature = "temporal")]
         SchedulesCommand::Sync(args) => temporal::sync_schedules(args),
     }
@@ -83,12 +103,31 @@ struct Row {
     id: Option<i64>,
     schedule: String,
     timezone: String,
+    /// What happens at a time while an earlier scheduled run is unfinished.
+    overlap: &'static str,
+    /// How long a missed time can still start a run, in seconds.
+    catch_up: u64,
+    /// The longest delay after each time, in seconds.
+    jitter: u64,
+    /// Whether it is paused.
+    paused: bool,
+    /// The last time that was started or skipped.
+    last: Option<String>,
+    /// The last time that was skipped, and why.
+    skipped: Option<Skipped>,
     /// What the schedule means; `None` if it is invalid.
     meaning: Option<String>,
     #[serde(serialize_with = "as_rfc3339")]
     next: Vec<Zoned>,
     /// Why it never runs.
     problem: Option<String>,
+}
+
+/// A time at which no run started.
+#[derive(Serialize)]
+struct Skipped {
+    at: String,
+    reason: String,
 }
 
 fn list(args: &ListArguments) -> Result<Outcome, Failure> {
@@ -109,10 +148,12 @@ fn list(args: &ListArguments) -> Result<Outcome, Failure> {
 impl ListArguments {
     /// The scheduled workflows, those that run first at the top, and those that never run at the end.
     fn rows(&self, now: Timestamp) -> Result<Vec<Row>, Failure> {
-        let stored = match self.store.open_if_exists()? {
-            Some(store) => pollster::block_on(all_scheduled(&*store))?,
+        let store = self.store.open_if_exists()?;
+        let stored = match &store {
+            Some(store) => pollster::block_on(all_scheduled(&**store))?,
             None => Vec::new(),
         };
+        let all = store.map(|store| store.seen_by(Viewer::All));
         let is_registered = |workflow: &&StoredWorkflow| workflow.source == Source::Registered;
         let known: BTreeSet<&str> =
             stored.iter().filter(is_registered).map(|workflow| workflow.name.as_str()).collect();
@@ -121,7 +162,12 @@ impl ListArguments {
             rows.extend(self.row(entry.name(), None, entry.metadata(), now));
         }
         for workflow in &stored {
-            rows.extend(self.row(&workflow.name, Some(workflow.id), &workflow.metadata, now));
+            let row = self.row(&workflow.name, Some(workflow.id), &workflow.metadata, now);
+            let Some(mut row) = row else { continue };
+            if let Some(store) = &all {
+                row.set_state(act::state(&**store, workflow)?);
+            }
+            rows.push(row);
         }
         rows.sort_by_key(|row| (row.next.is_empty(), row.next.first().map(Zoned::timestamp)));
         Ok(rows)
@@ -129,11 +175,18 @@ impl ListArguments {
 
     fn row(&self, name: &str, id: Option<i64>, metadata: &Metadata, now: Timestamp) -> Option<Row> {
         let schedule = metadata.schedule()?;
+        let policy = metadata.schedule_policy();
         let row = Row {
             workflow: name.to_owned(),
             id,
             schedule: schedule.to_owned(),
             timezone: metadata.timezone().unwrap_or("UTC").to_owned(),
+            overlap: policy.overlap.as_str(),
+            catch_up: policy.catch_up.as_secs(),
+            jitter: policy.jitter.as_secs(),
+            paused: false,
+            last: None,
+            skipped: None,
             meaning: None,
             next: Vec::new(),
             problem: None,
@@ -146,6 +199,37 @@ impl ListArguments {
             },
             Err(error) => Row { problem: Some(error.to_string()), ..row },
         })
+    }
+}
+
+impl Row {
+    fn set_state(&mut self, state: ScheduleState) {
+        self.paused = state.is_paused;
+        self.last = state.handled.map(format_time);
+        self.skipped = state
+            .skipped
+            .map(|skipped| Skipped { at: format_time(skipped.at), reason: skipped.reason });
+    }
+
+    /// The policy and the state, a line each.
+    fn state(&self) -> String {
+        let mut lines = Vec::new();
+        if self.paused {
+            lines.push("paused".to_owned());
+        }
+        if self.overlap != Overlap::Allow.as_str() {
+            lines.push(format!("overlap: {}", self.overlap));
+        }
+        for (name, seconds) in [("catch up", self.catch_up), ("jitter", self.jitter)] {
+            if seconds > 0 {
+                let time = output::short_duration(Duration::from_secs(seconds));
+                lines.push(format!("{name}: {time}"));
+            }
+        }
+        lines.extend(self.last.as_ref().map(|last| format!("last: {last}")));
+        let skipped = self.skipped.as_ref();
+        lines.extend(skipped.map(|of| format!("skipped: {}, {}", of.at, of.reason)));
+        if lines.is_empty() { "-".to_owned() } else { lines.join("\n") }
     }
 }
 
@@ -172,7 +256,7 @@ async fn all_scheduled(store: &dyn Catalog) -> Result<Vec<StoredWorkflow>, Failu
 
 fn table(rows: &[Row], now: Timestamp) -> Table {
     let mut table = output::table();
-    table.set_header(["WORKFLOW", "SCHEDULE", "TIME ZONE", "MEANING", "NEXT"]);
+    table.set_header(["WORKFLOW", "SCHEDULE", "TIME ZONE", "MEANING", "STATE", "NEXT"]);
     for row in rows {
         let next: Vec<String> = row.next.iter().map(|at| in_words(at, now)).collect();
         table.add_row([
@@ -180,6 +264,7 @@ fn table(rows: &[Row], now: Timestamp) -> Table {
             row.schedule.clone(),
             row.timezone.clone(),
             row.meaning.clone().unwrap_or_else(|| "-".to_owned()),
+            row.state(),
             row.problem.as_ref().map_or_else(|| next.join("\n"), |why| format!("never: {why}")),
         ]);
     }

@@ -24,7 +24,7 @@ fn help_of_everything() {
       recover      Resume runs after a crash
       worker       Run the queued runs of some task queues, and resume runs whose process has died
       workers      List workers and task queues
-      schedules    List schedules and their next times
+      schedules    List, pause and resume schedules, and start their runs
       stats        Show run counts, success rates and durations
       serve        Serve a REST API and a web page for workflows and runs
       user         Manage user accounts of the server

@@ -4,6 +4,7 @@ use std::fs;
 
 use insta::assert_snapshot;
 use rusqlite::Connection;
+use serde_json::json;
 
 use crate::support::{folder, host_in, workflow_in};
 
@@ -91,4 +92,78 @@ fn schedules_of_a_program_need_no_database() {
     assert!(!rows.is_empty());
     assert!(rows.iter().all(|row| row["id"].is_null() && row["next"][0].is_string()), "{rows:?}");
     assert!(fs::read_dir(&folder).expect("readable").next().is_none(), "nothing is written");
+}
+
+#[test]
+fn a_schedule_is_paused_and_resumed() {
+    let file = yearly("berlin", "Europe/Berlin").replace("cron:", "overlap: skip, cron:");
+    let folder = folder("schedules_paused", &[("berlin.yaml", &file)]);
+    assert_eq!(workflow_in(&folder, &["workflows", "create", "berlin.yaml"]).code, Some(0));
+    let row = || {
+        let listed = workflow_in(&folder, &["schedules", "list", "-f", "json"]).json();
+        listed[0].clone()
+    };
+    assert_eq!((&row()["overlap"], &row()["paused"]), (&json!("skip"), &json!(false)));
+    let paused = workflow_in(&folder, &["schedules", "pause", "berlin"]);
+    assert_eq!(paused.code, Some(0), "{}", paused.err);
+    assert_snapshot!(paused.err, @"paused the schedule of `berlin`; use `schedules resume berlin` to go on");
+    assert_eq!(row()["paused"], json!(true));
+    let table = workflow_in(&folder, &["schedules", "list"]).out;
+    assert!(table.contains("paused") && table.contains("overlap: skip"), "{table}");
+    let resumed = workflow_in(&folder, &["schedules", "resume", "berlin"]);
+    assert_eq!(resumed.code, Some(0), "{}", resumed.err);
+    assert_eq!(row()["paused"], json!(false));
+    // The times of the pause are skipped.
+    assert!(row()["last"].is_string());
+    let unknown = workflow_in(&folder, &["schedules", "pause", "rome"]);
+    assert_ne!(unknown.code, Some(0));
+    assert!(unknown.err.contains("rome"), "{}", unknown.err);
+}
+
+#[test]
+fn a_backfill_starts_each_time_once() {
+    let daily = "name: daily\nschedule: { cron: 30 2 * * *, timezone: Europe/Berlin }\n\
+                 jobs:\n  - name: one\n    command: 'true'\n";
+    let folder = folder("schedules_backfill", &[("daily.yaml", daily)]);
+    assert_eq!(workflow_in(&folder, &["workflows", "create", "daily.yaml"]).code, Some(0));
+    let range = ["--from", "2026-03-28", "--to", "2026-03-30", "-f", "json"];
+    let backfill = |more: &[&str]| {
+        workflow_in(&folder, &[&["schedules", "backfill", "daily"][..], more].concat())
+    };
+    let dry = backfill(&[&range[..], &["--dry-run"]].concat()).json();
+    let at: Vec<_> = dry.as_array().expect("a list").iter().map(|row| row["at"].clone()).collect();
+    // Spring skips half past two.
+    assert_eq!(
+        at,
+        ["2026-03-28T01:30:00Z", "2026-03-29T01:00:00Z", "2026-03-30T00:30:00Z"]
+            .map(|at| json!(at))
+    );
+    assert!(dry.as_array().expect("a list").iter().all(|row| row["run"].is_null()));
+    let first = backfill(&range).json();
+    let again = backfill(&range).json();
+    for (first, again) in
+        first.as_array().expect("a list").iter().zip(again.as_array().expect("a list"))
+    {
+        assert_eq!((&first["existing"], &again["existing"]), (&json!(false), &json!(true)));
+        assert_eq!(first["run"], again["run"]);
+    }
+    let run = first[1]["run"].as_str().expect("a run");
+    let shown = workflow_in(&folder, &["runs", "get", run]).out;
+    assert!(shown.contains("scheduled") && shown.contains("2026-03-29"), "{shown}");
+    let many = backfill(&["--from", "2025-01-01", "--to", "2025-12-31"]);
+    assert_eq!(many.code, Some(2));
+    assert!(
+        many.err.contains("more than 100 times") && many.err.contains("--limit"),
+        "{}",
+        many.err
+    );
+    let wrong = backfill(&["--from", "yesterday"]);
+    assert_snapshot!(wrong.err, @"error: --from: `yesterday` is not a time; write 2026-01-02, 2026-01-02T03:00, or 2026-01-02T03:00:00+01:00");
+    let now = workflow_in(&folder, &["schedules", "run-now", "daily"]);
+    assert_eq!(now.code, Some(0), "{}", now.err);
+    let shown = workflow_in(&folder, &["runs", "get", now.out.trim(), "-f", "json"]).json();
+    assert!(
+        shown["run"]["scheduled_for"].is_string() || shown["scheduled_for"].is_string(),
+        "{shown}"
+    );
 }

@@ -1,0 +1,171 @@
+//! `schedules pause`, `resume` and `run-now`.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use clap::Args;
+use workflow_core::Workflow;
+use workflow_core::engine::{Enqueued, RunRequest};
+use workflow_core::registry;
+use workflow_core::store::{
+    ScheduleChange, ScheduleId, ScheduleState, ScheduledWorkflow, Store, WorkflowSnapshot,
+};
+use workflow_store::{Catalog, CatalogError, Source, StoredWorkflow, Viewer};
+
+use crate::args::{RUNS_DIR, StoreArguments, Target};
+use crate::failure::{Failure, Outcome};
+use crate::output;
+use crate::session;
+
+/// Pause a schedule: its times are skipped
+///
+/// The runs that have started go on. The schedule stays paused for all programs on the database,
+/// until `schedules resume`.
+#[derive(Debug, Args)]
+pub(super) struct PauseArguments {
+    /// ID, name or slug of the workflow
+    #[arg(value_name = "WORKFLOW")]
+    workflow: String,
+    #[command(flatten)]
+    pub(super) store: StoreArguments,
+}
+
+/// Resume a paused schedule
+///
+/// The times that passed meanwhile are skipped; `schedules backfill` starts them.
+#[derive(Debug, Args)]
+pub(super) struct ResumeArguments {
+    /// ID, name or slug of the workflow
+    #[arg(value_name = "WORKFLOW")]
+    workflow: String,
+    #[command(flatten)]
+    pub(super) store: StoreArguments,
+}
+
+/// Queue a run of a scheduled workflow for now
+///
+/// The run has the present time as its time of the schedule. A process that serves its task queue
+/// runs it: `worker` or `serve`. A paused schedule stays paused.
+#[derive(Debug, Args)]
+pub(super) struct RunNowArguments {
+    /// ID, name or slug of the workflow
+    #[arg(value_name = "WORKFLOW")]
+    workflow: String,
+    #[command(flatten)]
+    pub(super) store: StoreArguments,
+}
+
+pub(super) fn pause(args: &PauseArguments) -> Result<Outcome, Failure> {
+    let store = args.store.open_existing()?;
+    change(&*store, &args.workflow, ScheduleChange::Pause)?;
+    output::message(format_args!(
+        "paused the schedule of `{name}`; use `schedules resume {name}` to go on",
+        name = args.workflow
+    ));
+    Ok(Outcome::Success)
+}
+
+pub(super) fn resume(args: &ResumeArguments) -> Result<Outcome, Failure> {
+    let store = args.store.open_existing()?;
+    change(&*store, &args.workflow, ScheduleChange::Resume(SystemTime::now()))?;
+    output::message(format_args!("resumed the schedule of `{}`", args.workflow));
+    Ok(Outcome::Success)
+}
+
+pub(super) fn run_now(args: &RunNowArguments) -> Result<Outcome, Failure> {
+    let store = args.store.open_or_create()?;
+    let workflow = scheduled(&*store, &args.workflow)?;
+    let runnable = Runnable::find(&*store, &workflow)?;
+    let request = runnable.request().scheduled_for(SystemTime::now());
+    let queued = pollster::block_on(request.enqueue_once())?;
+    let (Enqueued::New(run) | Enqueued::Existing(run)) = queued;
+    output::print(|out| writeln!(out, "{run}"))?;
+    output::message(format_args!("queued; use `runs watch {run}` to watch it"));
+    Ok(Outcome::Success)
+}
+
+fn change(store: &dyn Catalog, name: &str, change: ScheduleChange) -> Result<(), Failure> {
+    let workflow = scheduled(store, name)?;
+    let all = store.seen_by(Viewer::All);
+    let (Some(schedules), Some(id)) = (all.schedule_store(), id(&workflow)) else {
+        return Err(Failure::Usage("this store cannot pause schedules".to_owned()));
+    };
+    match pollster::block_on(schedules.change_schedule(&id, change)).map_err(CatalogError::from)? {
+        true => Ok(()),
+        false => Err(Failure::Usage(format!("workflow `{name}` was deleted meanwhile"))),
+    }
+}
+
+/// Finds a workflow with a schedule. A registered workflow of this program is added to the store.
+pub(super) fn scheduled(store: &dyn Catalog, name: &str) -> Result<StoredWorkflow, Failure> {
+    let found = match (pollster::block_on(store.find_workflow(name)), registry::get(name)) {
+        (Err(CatalogError::NoWorkflow(_)), Ok(entry)) => {
+            let snapshot = WorkflowSnapshot::of(&*entry.workflow());
+            let all = store.seen_by(Viewer::All);
+            pollster::block_on(all.sync_registered(&[snapshot]))?;
+            pollster::block_on(store.workflow(name))?
+        }
+        (found, _) => found?.0,
+    };
+    if found.metadata.schedule().is_none() {
+        return Err(Failure::Usage(format!(
+            "workflow `{name}` has no schedule; set `schedule` in its metadata"
+        )));
+    }
+    Ok(found)
+}
+
+/// The workflow, as stores know its schedule.
+pub(super) fn scheduled_workflow(of: &StoredWorkflow) -> ScheduledWorkflow {
+    match of.source {
+        Source::Registered => ScheduledWorkflow::Registered(of.name.clone()),
+        _ => ScheduledWorkflow::Number(of.id),
+    }
+}
+
+fn id(of: &StoredWorkflow) -> Option<ScheduleId> {
+    Some(ScheduleId {
+        workflow: scheduled_workflow(of),
+        cron: of.metadata.schedule()?.to_owned(),
+        timezone: of.metadata.timezone().map(str::to_owned),
+    })
+}
+
+/// The state of the schedule of a workflow, from a store that sees everything.
+pub(super) fn state(store: &dyn Catalog, of: &StoredWorkflow) -> Result<ScheduleState, Failure> {
+    let (Some(schedules), Some(id)) = (store.schedule_store(), id(of)) else {
+        return Ok(ScheduleState::default());
+    };
+    Ok(pollster::block_on(schedules.schedule_state(&id)).map_err(CatalogError::from)?)
+}
+
+/// A scheduled workflow that this program can run.
+pub(super) struct Runnable {
+    store: Arc<dyn Store>,
+    workflow: Arc<dyn Workflow>,
+    id: i64,
+    user: Option<String>,
+}
+
+impl Runnable {
+    pub(super) fn find(store: &dyn Catalog, of: &StoredWorkflow) -> Result<Self, Failure> {
+        let workflow: Arc<dyn Workflow> = match Target::find_in_store(&of.id.to_string(), store)? {
+            Target::Registered(entry) => entry.workflow(),
+            Target::File(file) | Target::Stored(file, _) => Arc::new(*file),
+        };
+        let store = store.seen_by(Viewer::All) as Arc<dyn Store>;
+        Ok(Self { store, workflow, id: of.id, user: of.user.clone() })
+    }
+
+    /// A request for a run, in the name of the owner of the workflow, as schedulers make it.
+    pub(super) fn request(&self) -> RunRequest {
+        let engine =
+            session::engine_builder(Path::new(RUNS_DIR)).store(Arc::clone(&self.store)).build();
+        let request = engine.run(Arc::clone(&self.workflow)).workflow_id(self.id);
+        match &self.user {
+            Some(user) => request.user(user.as_str()),
+            None => request,
+        }
+    }
+}

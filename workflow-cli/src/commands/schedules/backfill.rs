@@ -1,0 +1,187 @@
+//! `schedules backfill`: starts the runs of times that have passed.
+
+use std::time::SystemTime;
+
+use clap::Args;
+use jiff::civil::{Date, DateTime};
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
+use serde::Serialize;
+use workflow_core::engine::Enqueued;
+use workflow_core::flow_control::OnConflict;
+use workflow_core::id::RunId;
+use workflow_core::schedule::{overlap_limit, run_key};
+use workflow_core::store::Trigger;
+use workflow_cron::{Times, TimesError};
+use workflow_store::StoredWorkflow;
+
+use super::act::{Runnable, scheduled, scheduled_workflow};
+use crate::args::{ListFormat, StoreArguments};
+use crate::failure::{Failure, Outcome};
+use crate::output;
+
+/// Queue the runs of past times of a schedule
+///
+/// A time that has a run, whether from the schedule or from a backfill, does not get another one, so
+/// a backfill can be repeated. Runs that may not overlap start one after another, oldest first. A
+/// process that serves their task queue runs them: `worker` or `serve`.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct BackfillArguments {
+    /// ID, name or slug of the workflow
+    #[arg(value_name = "WORKFLOW")]
+    workflow: String,
+    /// First time, in the time zone of the schedule: 2026-01-02, 2026-01-02T03:00, or with an offset
+    #[arg(long, value_name = "TIME")]
+    from: String,
+    /// Last time; a date without a time is its end [default: now]
+    #[arg(long, value_name = "TIME")]
+    to: Option<String>,
+    /// The most runs
+    #[arg(long, value_name = "N", default_value_t = 100,
+          value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    limit: u32,
+    /// List the times, and start nothing
+    #[arg(long)]
+    dry_run: bool,
+    #[command(flatten)]
+    pub(super) store: StoreArguments,
+    /// Output format
+    #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t)]
+    format: ListFormat,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  workflow schedules backfill nightly --from 2026-01-01 --to 2026-01-07 --dry-run
+  workflow schedules backfill nightly --from 2026-01-01T00:00:00Z --limit 1000";
+
+/// A time of the backfill.
+#[derive(Serialize)]
+struct Row {
+    at: String,
+    /// `None` in a dry run.
+    run: Option<RunId>,
+    /// Whether the time had a run.
+    existing: bool,
+}
+
+pub(super) fn backfill(args: &BackfillArguments) -> Result<Outcome, Failure> {
+    let store = args.store.open_or_create()?;
+    let workflow = scheduled(&*store, &args.workflow)?;
+    let times = args.times(&workflow)?;
+    let mut rows = Vec::new();
+    if args.dry_run {
+        rows.extend(times.iter().map(|at| Row { at: at.to_string(), run: None, existing: false }));
+    } else {
+        let runnable = Runnable::find(&*store, &workflow)?;
+        for at in times {
+            rows.push(start(&runnable, &workflow, at)?);
+        }
+    }
+    args.print(&rows)
+}
+
+fn start(runnable: &Runnable, workflow: &StoredWorkflow, at: Timestamp) -> Result<Row, Failure> {
+    let time = SystemTime::from(at);
+    let key = run_key(&scheduled_workflow(workflow), time);
+    let mut request = runnable.request().trigger(Trigger::Schedule).scheduled_for(time);
+    if let Some(limit) = overlap_limit(workflow.metadata.schedule_policy().overlap) {
+        // All of the times are wanted, so that none is skipped or cancelled.
+        request = request.concurrency(limit.on_conflict(OnConflict::Queue));
+    }
+    let queued = pollster::block_on(request.idempotency_key(key).enqueue_once())?;
+    let (run, existing) = match queued {
+        Enqueued::New(run) => (run, false),
+        Enqueued::Existing(run) => (run, true),
+    };
+    Ok(Row { at: at.to_string(), run: Some(run), existing })
+}
+
+impl BackfillArguments {
+    /// The times of the schedule in the range, oldest first.
+    fn times(&self, workflow: &StoredWorkflow) -> Result<Vec<Timestamp>, Failure> {
+        let usage = |problem: String| Failure::Usage(problem);
+        let metadata = &workflow.metadata;
+        let times = Times::new(metadata.schedule().unwrap_or_default(), metadata.timezone());
+        let times = times.map_err(|error: TimesError| usage(error.to_string()))?;
+        let zone = metadata.timezone().map_or(Ok(TimeZone::UTC), TimeZone::get);
+        let zone =
+            zone.map_err(|_| usage("the time zone of the schedule is unknown".to_owned()))?;
+        let now = Timestamp::now();
+        let from = read("--from", &self.from, &zone, Edge::Start)?;
+        let to = match &self.to {
+            Some(text) => read("--to", text, &zone, Edge::End)?,
+            None => now,
+        };
+        if from > to {
+            return Err(usage(format!("--from {from} is after --to {to}; swap them")));
+        }
+        // The end of today is fine; its times to come are those of the schedule.
+        let to = to.min(now);
+        let before = from.checked_sub(SignedDuration::from_nanos(1)).unwrap_or(from);
+        let all = times.after(before).map(|time| time.timestamp()).take_while(|at| *at <= to);
+        let limit = self.limit as usize;
+        let all: Vec<Timestamp> = all.take(limit + 1).collect();
+        if all.len() > limit {
+            return Err(usage(format!(
+                "more than {limit} times of the schedule of `{}` are from {from} to {to}; choose a \
+                 shorter range, or raise the limit with --limit",
+                self.workflow
+            )));
+        }
+        Ok(all)
+    }
+
+    fn print(&self, rows: &[Row]) -> Result<Outcome, Failure> {
+        if self.format == ListFormat::Json {
+            output::print_json(&rows)?;
+            return Ok(Outcome::Success);
+        }
+        if rows.is_empty() {
+            output::message("the schedule has no times in this range");
+            return Ok(Outcome::Success);
+        }
+        let mut table = output::table();
+        table.set_header(["TIME", "RUN", "STATE"]);
+        for row in rows {
+            let state = match (row.run, row.existing) {
+                (None, _) => "dry run",
+                (_, true) => "has a run",
+                (_, false) => "queued",
+            };
+            let run = row.run.map_or_else(|| "-".to_owned(), |run| run.to_string());
+            table.add_row([row.at.clone(), run, state.to_owned()]);
+        }
+        output::print(|out| output::write_table(out, table))?;
+        let new = rows.iter().filter(|row| row.run.is_some() && !row.existing).count();
+        output::message(format_args!("{new} runs are new, of {} times", rows.len()));
+        Ok(Outcome::Success)
+    }
+}
+
+/// Which moment of a day a date means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Edge {
+    Start,
+    End,
+}
+
+/// Reads a time; one without an offset is in the time zone.
+fn read(option: &str, text: &str, zone: &TimeZone, edge: Edge) -> Result<Timestamp, Failure> {
+    if let Ok(time) = text.parse::<Timestamp>() {
+        return Ok(time);
+    }
+    let date = text.parse::<Date>().ok().filter(|_| text.len() <= 10);
+    let time = match (date, edge) {
+        (Some(date), Edge::Start) => Some(date.at(0, 0, 0, 0)),
+        (Some(date), Edge::End) => Some(date.at(23, 59, 59, 999_999_999)),
+        (None, _) => text.parse::<DateTime>().ok(),
+    };
+    time.and_then(|time| zone.to_timestamp(time).ok()).ok_or_else(|| {
+        Failure::Usage(format!(
+            "{option}: `{text}` is not a time; write 2026-01-02, 2026-01-02T03:00, or \
+             2026-01-02T03:00:00+01:00"
+        ))
+    })
+}
