@@ -47,8 +47,9 @@ fn a_cancelled_load_writes_nothing() {
 
 #[test]
 fn a_wrong_configuration_is_found_before_a_run() {
-    workflow_config::validate(NAME).expect("config.yaml is valid");
-    let wrong = Loader::new().set("processing.batch_size", 0).set("source.type", "paper");
+    let loader = Loader::new().profile("test");
+    loader.validate(NAME).expect("config.yaml is valid");
+    let wrong = loader.set("source.type", "paper");
     let error = wrong.validate(NAME).map(drop).expect_err("there is no such source").to_string();
     assert!(error.contains("source.type"), "{error}");
 }
