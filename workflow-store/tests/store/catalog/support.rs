@@ -47,6 +47,12 @@ impl Raw {
             DROP FUNCTION workflows_announce_task";
         // The columns of the queue go with it.
         let steps = [
+            (
+                18,
+                "ALTER TABLE workflows_workflowrun DROP COLUMN scheduled_for;
+                ALTER TABLE workflows_schedule DROP COLUMN skipped_at;
+                ALTER TABLE workflows_schedule DROP COLUMN skip_reason",
+            ),
             (17, if self.is_postgres() { tasks_announced } else { tasks }),
             (16, "DROP TABLE workflows_evicted"),
             (
