@@ -168,7 +168,7 @@ pub fn list() -> Result<Vec<Found>, ConfigError> {
     LOADER.list()
 }
 
-/// Checks a configuration and reads it as each of its [declared](declare) types.
+/// Checks a configuration and reads it as each of its [declared](declare()) types.
 ///
 /// # Errors
 ///
@@ -183,7 +183,7 @@ pub fn declare<T: DeserializeOwned + Rules + 'static>(name: &str) {
     declared::declare::<T>(name);
 }
 
-/// Checks every configuration for which a type is [declared](declare), as a host does when it
+/// Checks every configuration for which a type is [declared](declare()), as a host does when it
 /// starts. The commands `serve` and `worker` of `workflow-cli` do so.
 ///
 /// # Errors

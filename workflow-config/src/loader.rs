@@ -179,7 +179,7 @@ impl Loader {
         self.search(&self.variables()).list()
     }
 
-    /// Checks a configuration and reads it as each of its [declared](super::declare) types.
+    /// Checks a configuration and reads it as each of its [declared](super::declare()) types.
     ///
     /// # Errors
     ///
@@ -190,7 +190,7 @@ impl Loader {
         Ok(config)
     }
 
-    /// Checks every configuration for which a type is [declared](super::declare), as a host does
+    /// Checks every configuration for which a type is [declared](super::declare()), as a host does
     /// when it starts. One that is missing is a problem, too.
     ///
     /// # Errors
