@@ -11,13 +11,14 @@ use futures::TryStreamExt as _;
 use serde::Serialize;
 use serde_json::Value as Json;
 use temporalio_client::errors::WorkflowStartError;
-use temporalio_client::tonic;
+use temporalio_client::tonic::{self, IntoRequest as _};
 use temporalio_client::{
     Client, UntypedWorkflowHandle, WorkflowDescribeOptions, WorkflowExecution,
     WorkflowExecutionInfo, WorkflowListOptions, WorkflowStartOptions,
 };
 use temporalio_common::UntypedWorkflow;
 use temporalio_common::data_converters::RawValue;
+use temporalio_common::protos::temporal::api::workflowservice::v1::DescribeNamespaceRequest;
 use workflow_core::engine::{Engine, IntoWorkflow, LookupError};
 use workflow_core::flow_control::FlowControl;
 use workflow_core::id::RunId;
@@ -274,12 +275,27 @@ impl TemporalClient {
             let workflow = UntypedWorkflow::new(workflow.to_owned());
             let started = self.client.start_workflow(workflow, input.clone(), options.clone());
             match started.await {
-                Err(error) if names_unknown_namespace(&error) && began.elapsed() < KNOWN_WITHIN => {
+                Err(error) if names_unknown_namespace(&error) => {
+                    let within =
+                        if self.is_missing().await { NOTICED_WITHIN } else { KNOWN_WITHIN };
+                    if began.elapsed() > within {
+                        return Err(error);
+                    }
                     tokio::time::sleep(KNOWN_PAUSE).await;
                 }
                 started => return started,
             }
         }
+    }
+
+    /// Whether the server says that the namespace does not exist. It looks into its database for
+    /// this, and not into a copy.
+    async fn is_missing(&self) -> bool {
+        let namespace = self.namespace().to_owned();
+        let request = DescribeNamespaceRequest { namespace, ..Default::default() };
+        let mut service = self.client.connection().workflow_service();
+        let described = service.describe_namespace(request.into_request()).await;
+        described.is_err_and(|status| status.code() == tonic::Code::NotFound)
     }
 }
 
@@ -288,10 +304,13 @@ fn names_unknown_namespace(error: &WorkflowStartError) -> bool {
     matches!(error, WorkflowStartError::Rpc(status) if status.code() == tonic::Code::NotFound)
 }
 
-/// How long a namespace is tried that the server does not know, and how often. Each of its
-/// services keeps a copy of the namespaces, and remembers for a second that one is not there. A
-/// namespace that had been in use for seconds was seen missing under load.
-const KNOWN_WITHIN: Duration = Duration::from_secs(4);
+/// How long a namespace is tried that exists. Each service of a server keeps a copy of the
+/// namespaces, and reads a missing one from the database, for at most 3 s. Under load, one that had
+/// been in use was seen missing for 5 s.
+const KNOWN_WITHIN: Duration = Duration::from_secs(60);
+/// How long one is tried that does not exist, because it may be made just now.
+const NOTICED_WITHIN: Duration = Duration::from_secs(4);
+/// How often. A service remembers for a second that there is no such namespace.
 const KNOWN_PAUSE: Duration = Duration::from_millis(1100);
 
 /// Checks that a workflow accepts an input and can be planned, before Temporal has it.
