@@ -121,6 +121,18 @@ pub(crate) fn absolute(path: &Path) -> Result<PathBuf, Failure> {
     })
 }
 
+/// Returns the current directory.
+///
+/// # Errors
+///
+/// Fails when it no longer exists.
+pub(crate) fn current_folder() -> Result<PathBuf, Failure> {
+    std::env::current_dir().map_err(|error| Failure::Machine {
+        what: "cannot find the current directory".to_owned(),
+        error,
+    })
+}
+
 /// Prints the `--cwd` with which the commands of the file would find a path that they use.
 pub(crate) fn print_cwd_hint(file: &WorkflowFile) {
     let Some((path, folder)) = file.found_elsewhere() else { return };

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
+use crate::args::current_folder;
 use crate::failure::{Failure, Outcome};
 use crate::output::{self, DIM, styled};
 use crate::project::{Package, Project};
@@ -56,10 +57,7 @@ pub(crate) fn new(args: &NewArguments) -> Result<Outcome, Failure> {
         let problem = "`--source` belongs to `--template data`; leave it out".to_owned();
         return Err(Failure::Usage(problem));
     }
-    let here = std::env::current_dir().map_err(|error| Failure::Machine {
-        what: "cannot read the working directory".to_owned(),
-        error,
-    })?;
+    let here = current_folder()?;
     let project = match args.template {
         Template::Yaml => None,
         _ => Project::find(&here)?,
@@ -81,7 +79,7 @@ pub(crate) fn new(args: &NewArguments) -> Result<Outcome, Failure> {
         None => Vec::new(),
     };
     write::write(&place.folder, &files, &edits)?;
-    report(args, &here, &place, &edits);
+    report(args, &here, &place, host.is_some(), &edits);
     Ok(Outcome::Success)
 }
 
@@ -194,27 +192,28 @@ fn relative(library: Library, folder: &Path) -> Library {
     library
 }
 
-fn report(args: &NewArguments, here: &Path, place: &Place, edits: &[Edit]) {
+fn report(args: &NewArguments, here: &Path, place: &Place, is_part: bool, edits: &[Edit]) {
     let shown = |path: &Path| path.strip_prefix(here).unwrap_or(path).display().to_string();
     let name = args.name.as_crate();
     output::message(format_args!("made {}", shown(&place.folder)));
     for edit in edits {
         output::message(format_args!("changed {}: {}", shown(&edit.path), edit.what));
     }
-    let steps = match (args.template, place.has_program) {
-        (Template::Yaml, _) => {
-            vec![format!("cd {}", shown(&place.folder)), format!("workflow run {name}.yaml")]
+    let mut steps = Vec::new();
+    if !is_part {
+        steps.push(format!("cd {}", shown(&place.folder)));
+    }
+    if args.template != Template::Yaml {
+        steps.push(format!("workflow test {name}"));
+    }
+    match args.template {
+        Template::Yaml => steps.push(format!("workflow run {name}.yaml")),
+        Template::Data if place.has_program => steps.push(format!("workflow run {name}")),
+        Template::Service => {
+            steps.push(format!("workflow run {name} --input '\"some words\"'"));
         }
-        (_, true) => vec![
-            format!("cd {}", shown(&place.folder)),
-            format!("workflow test {name}"),
-            match args.template {
-                Template::Data => format!("workflow run {name}"),
-                _ => format!("workflow run {name} --input '\"some words\"'"),
-            },
-        ],
-        (_, false) => vec![format!("workflow test {name}")],
-    };
+        Template::Data | Template::Library => {}
+    }
     output::message("next:");
     for step in steps {
         output::message(format_args!("  {}", styled(DIM, step)));

@@ -15,7 +15,7 @@ use workflow_server::Server;
 use workflow_store::Viewer;
 use workflow_store::time::parse_duration;
 
-use crate::args::{RUNS_DIR, StoreArguments};
+use crate::args::{RUNS_DIR, StoreArguments, current_folder};
 use crate::failure::{Failure, Outcome};
 use crate::{interrupt, output, runtime, session};
 
@@ -86,10 +86,7 @@ pub(crate) fn serve(args: &ServeArguments) -> Result<Outcome, Failure> {
     let store = args.store.open_or_create()?.seen_by(Viewer::All);
     let folder = match &args.folder {
         Some(folder) => folder.clone(),
-        None => std::env::current_dir().map_err(|error| Failure::Machine {
-            what: "cannot find the current directory".to_owned(),
-            error,
-        })?,
+        None => current_folder()?,
     };
     let server = Server::new(session::engine_builder(&folder.join(RUNS_DIR)), store);
     let engine = server.engine().clone();

@@ -6,6 +6,7 @@ use std::path::Path;
 use clap::Args;
 use workflow_core::registry;
 
+use crate::args::current_folder;
 use crate::failure::{Failure, Outcome};
 use crate::project::{Package, Project, cargo, no_cargo};
 
@@ -32,10 +33,7 @@ Exit codes:
   0 all tests pass, 1 one fails, 2 there is no such package";
 
 pub(crate) fn test(args: &TestArguments) -> Result<Outcome, Failure> {
-    let here = std::env::current_dir().map_err(|error| Failure::Machine {
-        what: "cannot read the working directory".to_owned(),
-        error,
-    })?;
+    let here = current_folder()?;
     let project = Project::find(&here)?;
     let project = project.ok_or_else(|| {
         Failure::Usage("this folder is in no Cargo package; change to that of the workflow".into())

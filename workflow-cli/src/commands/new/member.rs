@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use toml_edit::{Array, DocumentMut, InlineTable, Item, Table, value};
+use toml_edit::{Array, DocumentMut, InlineTable, Item, Table, table, value};
 
 use crate::failure::Failure;
 use crate::project::{Package, Project};
@@ -114,11 +114,7 @@ fn wrong_form(path: &Path, key: &str, form: &str) -> Failure {
 
 /// Adds a member to the workspace, which is made if there is none. Returns whether something changed.
 fn add_member(manifest: &mut Manifest, member: &str, path: &Path) -> Result<bool, Failure> {
-    let workspace = manifest.document.entry("workspace").or_insert_with(|| {
-        let mut table = Table::new();
-        table.set_implicit(false);
-        Item::Table(table)
-    });
+    let workspace = manifest.document.entry("workspace").or_insert_with(table);
     let workspace =
         workspace.as_table_like_mut().ok_or_else(|| wrong_form(path, "workspace", "a table"))?;
     let members = workspace.entry("members").or_insert_with(|| value(Array::new()));
@@ -177,11 +173,7 @@ fn add_dependency(
     folder: &str,
     path: &Path,
 ) -> Result<(), Failure> {
-    let dependencies = manifest.document.entry("dependencies").or_insert_with(|| {
-        let mut table = Table::new();
-        table.set_implicit(false);
-        Item::Table(table)
-    });
+    let dependencies = manifest.document.entry("dependencies").or_insert_with(table);
     let dependencies = dependencies
         .as_table_like_mut()
         .ok_or_else(|| wrong_form(path, "dependencies", "a table"))?;
@@ -197,35 +189,47 @@ fn add_dependency(
     Ok(())
 }
 
-/// The line that links a crate, before the first `use` of the program, or after its documentation.
+/// The line that links a crate.
 fn link(main: &Path, name: &str) -> Result<Option<Edit>, Failure> {
     let before = read(main)?;
     let line = format!("use {name} as _;");
     if before.lines().any(|it| it.trim() == line) {
         return Ok(None);
     }
-    let begins_inside = |line: &str| line.starts_with("//!") || line.starts_with("#![");
-    let mut at = 0;
-    let mut after_head = 0;
-    let mut in_attribute = false;
-    for text in before.split_inclusive('\n') {
-        if text.starts_with("use ") {
-            after_head = at;
-            break;
-        }
-        at += text.len();
-        in_attribute = (in_attribute || text.starts_with("#![")) && !text.trim_end().ends_with(']');
-        if begins_inside(text) || in_attribute || text.trim_end() == ")]" {
-            after_head = at;
-        }
-    }
-    let (head, rest) = before.split_at(after_head);
+    let (head, rest) = before.split_at(place_of_link(&before));
     let gap = if head.is_empty() || head.ends_with("\n\n") { "" } else { "\n" };
     let end = if rest.starts_with('\n') { "" } else { "\n" };
     let comment = format!("// Links the workflow `{name}`, which the linker would leave out.");
     let after = format!("{head}{gap}{comment}\n{line}\n{end}{rest}");
     let what = format!("`{line}`");
     Ok(Some(Edit { path: main.to_owned(), before, after, what }))
+}
+
+/// Where the line stands: before the first `use` with its attributes, or else after the
+/// documentation and attributes of the program.
+fn place_of_link(text: &str) -> usize {
+    const BEGINNINGS: [(&str, &str, bool); 3] =
+        [("#![", "]", true), ("/*!", "*/", true), ("#[", "]", false)];
+    let (mut at, mut head) = (0, 0);
+    // The attribute or comment that is not closed, and the first of the attributes in a row.
+    let (mut open, mut attributes) = (None, None);
+    for line in text.split_inclusive('\n') {
+        if open.is_none() {
+            if line.starts_with("use ") {
+                return attributes.unwrap_or(at);
+            }
+            open = BEGINNINGS.into_iter().find(|(beginning, ..)| line.starts_with(beginning));
+        }
+        let start = at;
+        at += line.len();
+        let is_of_program = open.map(|(.., is_of_program)| is_of_program);
+        if is_of_program == Some(true) || line.starts_with("//!") {
+            head = at;
+        }
+        attributes = (is_of_program == Some(false)).then(|| attributes.unwrap_or(start));
+        open = open.filter(|(_, end, _)| !line.trim_end().ends_with(end));
+    }
+    head
 }
 
 #[cfg(test)]
@@ -279,6 +283,15 @@ mod tests {
             Some(format!("//! A shop.\n#![expect(\n    dead_code\n)]\n\n{line}\nfn main() {{}}\n"))
         );
         assert_eq!(linked(line), None);
+    }
+
+    #[test]
+    fn attributes_stay_with_their_item() {
+        let place = |text: &str| text[place_of_link(text)..].to_owned();
+        let windows = "#[cfg(windows)]\n#[expect(\n    unused_imports\n)]\nuse std::fmt;\n";
+        assert_eq!(place(&format!("//! A shop.\n\n{windows}")), windows);
+        assert_eq!(place("#[cfg(unix)]\nmod a;\nuse std::fmt;\n"), "use std::fmt;\n");
+        assert_eq!(place("/*! A shop.\nuse it\n*/\nfn main() {}\n"), "fn main() {}\n");
     }
 
     #[test]
