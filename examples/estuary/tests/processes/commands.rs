@@ -152,13 +152,16 @@ const SERVED: [Served; 11] = [
 ];
 
 fn workers_serve_their_queues(backend: Backend) {
-    // At the same time, because each waits for its processes most of the time.
-    std::thread::scope(|scope| {
-        for (number, served) in SERVED.iter().enumerate() {
-            let program = Program::new(&format!("workers/{number}"), backend);
-            scope.spawn(move || served.check(&program));
-        }
-    });
+    // Some at the same time, because each waits for its processes most of the time.
+    let numbered: Vec<_> = SERVED.iter().enumerate().collect();
+    for some in numbered.chunks(backend.workers_at_once()) {
+        std::thread::scope(|scope| {
+            for (number, served) in some {
+                let program = Program::new(&format!("workers/{number}"), backend);
+                scope.spawn(move || served.check(&program));
+            }
+        });
+    }
 }
 
 impl Served {

@@ -38,6 +38,18 @@ impl Backend {
         }
     }
 
+    /// How many workers the backend serves at the same time, with processors that compile or test
+    /// something else.
+    pub(crate) fn workers_at_once(self) -> usize {
+        match self {
+            Self::Sqlite | Self::Postgres => usize::MAX,
+            // The development server has one connection to its database. With eleven workers its
+            // requests took more than 10 s, and namespaces and runs were answered with "not found".
+            #[cfg(feature = "temporal")]
+            Self::Temporal => 3,
+        }
+    }
+
     fn prepare(self) -> Ready {
         let database = match self {
             Self::Sqlite => None,
