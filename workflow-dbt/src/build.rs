@@ -313,8 +313,8 @@ impl State {
     fn end(&mut self, end: Result<BuildSummary, Arc<str>>) {
         self.runs = false;
         let reason = match &end {
-            Ok(_) => "dbt ended and did not build this node; run `dbt parse`, and load the \
-                      project again if nodes were renamed"
+            Ok(_) => "dbt ended without this node, as it does after a failure with `fail_fast`; \
+                      if nodes were renamed or removed, load the project again"
                 .into(),
             Err(reason) => Arc::clone(reason),
         };

@@ -34,23 +34,25 @@ fn work_on(build: &Build, work: Work) -> Result<BuildSummary, DriveError> {
     }
     let unfinished = build.select();
     if unfinished.is_empty() || work == Work::Summarize {
-        return summary(build);
+        let end = summary(build)?;
+        return if end.seconds.is_some() { Ok(end) } else { Err(DriveError::NoEnd) };
     }
     let folder = build.folder.create_next().map_err(|source| DriveError::folder(build, source))?;
     let written = write_selection(&folder.state(), unfinished);
     written.map_err(|source| DriveError::folder(build, source))?;
     let (status, invocation) = run(build, &folder, lock)?;
-    keep_results(build, &folder, invocation.as_deref())?;
     if build.stops() {
         return Err(DriveError::Stopped);
     }
-    let end = summary(build)?;
     // dbt ends with 1 if nodes failed, whose jobs say so, and without results if it failed itself.
-    match status.code() {
-        Some(0) => Ok(end),
-        Some(1) if end.seconds.is_some() => Ok(end),
-        _ => Err(failure(build, &folder, status)),
+    if matches!(status.code(), Some(0 | 1)) {
+        keep_results(build, &folder, invocation.as_deref())?;
+        let end = summary(build)?;
+        if status.success() || end.seconds.is_some() {
+            return Ok(end);
+        }
     }
+    Err(failure(build, &folder, status))
 }
 
 /// Waits until no other build of the project runs. The process inherits the lock as its standard
@@ -177,6 +179,11 @@ pub(crate) enum DriveError {
     Stopped,
     #[error("cannot start `{}`; install dbt again", path.display())]
     Start { path: PathBuf, source: io::Error },
+    #[error(
+        "this run has no record of the end of dbt, so hooks of the project may not have run; \
+         start a new run"
+    )]
+    NoEnd,
     #[error("cannot wait for dbt")]
     Wait(#[source] io::Error),
     #[error("cannot read the log of dbt, `{}`", path.display())]

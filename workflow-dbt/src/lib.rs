@@ -29,7 +29,7 @@
 //! - A test with severity `warn` completes its job, which is annotated with `warning` and
 //!   `failures`.
 //! - Cancelling the run interrupts dbt, which cancels its queries, and kills it after the
-//!   [grace period](DbtProject::grace). So does the timeout of a single job.
+//!   [grace period](DbtProject::grace), if a job waits for dbt. So does the timeout of a single job.
 //! - The job `run_results` waits for the end of dbt. It compares `run_results.json` with the log,
 //!   and fails when hooks of the project fail.
 //!
@@ -39,8 +39,9 @@
 //! project. If the host dies, even by `kill -9`, dbt is interrupted, and killed 5 s later. When the
 //! run is resumed, nodes that ended well according to the log complete at once, and a new process
 //! builds the others. A retry of a failed run, and jobs with a [retry policy](DbtProject::retry),
-//! build what failed and what was skipped. Two processes of dbt never build the same project at
-//! once.
+//! build what failed and what was skipped. If no node is left, dbt is not started only for the hooks
+//! of the project: if one of them failed, or dbt did not reach its end, `run_results` fails in a
+//! retry, too, and a new run is needed. Two processes of dbt never build the same project at once.
 //!
 //! A new host resumes a run if it registers the workflow under the same name, with the same graph.
 //!
@@ -58,7 +59,9 @@
 //!   [`Manifest`] of dbt 2 can be read.
 //! - Exposures, saved queries and semantic models are not built.
 //! - If the host ignores SIGINT, as in the background of a shell script, and `env` is not that of
-//!   GNU coreutils, dbt is not interrupted, and killed after the grace period.
+//!   GNU coreutils, dbt is not interrupted, but killed after the grace period.
+//! - If the run is cancelled while none of its jobs waits for dbt, such as in the pause before a
+//!   retry, dbt is not interrupted and builds to its end.
 //! - If a job is cancelled alone, the other jobs of its run that wait for dbt fail, too.
 
 #[cfg(doctest)]

@@ -1,7 +1,8 @@
 //! The folder in which the processes of a run leave their logs.
 //!
 //! Each process has a folder of its own, `1`, `2` and so on, with `dbt.log`, which dbt writes, what
-//! it prints, and a copy of its `run_results.json`. The logs are the record of the run.
+//! it prints, and a copy of its `run_results.json` if it reached its end. The logs are the record of
+//! the run.
 
 use std::fs::{self, File};
 use std::io::{self, Read};

@@ -2,12 +2,15 @@
 
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
-use workflow_core::{Engine, Report, RetryPolicy, Run as _, Status};
+use workflow_core::store::Store as _;
+use workflow_core::{Engine, Report, RetryPolicy, Run as _, Status, Workflow};
 use workflow_dbt::{BuildSummary, DbtProject, DbtWorkflow, NodeStatus, Program, ProjectError};
+use workflow_store::{RetryRequest, RetrySource, retry_run};
 
-use super::support::{is_alive, until, write_program};
+use super::support::{Shop, is_alive, until, write_program};
 
 /// Lists what is in `ls.txt`, and builds as `build.sh` says. `$run` is the number of the build.
 const DBT: &str = r#"#!/bin/sh
@@ -101,6 +104,71 @@ fn dbt_that_fails_itself_is_named_with_its_last_words() {
     assert!(text.starts_with("dbt ended early (exit status: 2): no profile; its log is"), "{text}");
     assert_eq!(report.job("model.s.b").expect("a job").status, Status::Skipped);
     assert!(error(&report, DbtWorkflow::RESULTS).starts_with("dbt ended early"));
+}
+
+#[test]
+fn dbt_that_fails_itself_is_named_in_spite_of_its_results() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let build = "all; echo '{' >target/run_results.json; echo 'out of memory' >&2; exit 2";
+    let text = error(&failed(&project(folder.path(), build)), DbtWorkflow::RESULTS);
+    let start = "dbt ended early (exit status: 2): out of memory; its log is";
+    assert!(text.starts_with(start), "{text}");
+}
+
+#[test]
+fn hooks_that_failed_or_are_missing_stay_failures_in_a_retry() {
+    let hook = r#"{"unique_id":"operation.s.end","status":"error","message":"no rights"}"#;
+    let failed_hook = format!("all; results '{hook}'; exit 1");
+    for (build, first) in [
+        (failed_hook.as_str(), "the hook `operation.s.end` ended with error: no rights"),
+        ("all; results ''; exit 2", "dbt ended early (exit status: 2)"),
+    ] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let workflow = project(folder.path(), build).workflow("hooks").expect("a workflow");
+        let workflow = Arc::new(workflow);
+        pollster::block_on(async {
+            let store = Shop::at(folder.path()).store().await;
+            let engine = Shop::engine(&store, &workflow);
+            let ended = engine.run(Arc::clone(&workflow) as Arc<dyn Workflow>).await;
+            let report = ended.expect_err("it fails").into_report().expect("a report");
+            assert_eq!(report.job("model.s.b").expect("a job").status, Status::Completed);
+            let text = error(&report, DbtWorkflow::RESULTS);
+            assert!(text.starts_with(first), "{text}");
+
+            let old = store.run(report.id()).await.expect("is read").expect("a run");
+            let (left, request) = (RetrySource::Failed, RetryRequest::default());
+            retry_run(&store, &old, &*workflow, left, request).await.expect("a new run");
+            let recovery = engine.recover().await.expect("a recovery");
+            let ended = recovery.runs.first().expect("the new run").outcome().await;
+            let report = ended.expect_err("it fails again").into_report().expect("a report");
+            let text = error(&report, DbtWorkflow::RESULTS);
+            assert!(text.starts_with("this run has no record of the end of dbt"), "{text}");
+        });
+        let builds = fs::read_to_string(folder.path().join("builds.txt")).expect("builds");
+        assert_eq!(builds.lines().count(), 1, "all nodes are built");
+    }
+}
+
+#[test]
+fn nodes_that_fail_fast_leaves_out_agree_with_the_log() {
+    let results = r#"{"unique_id":"model.s.a","status":"error"},
+        {"unique_id":"model.s.b","status":"skipped"}"#;
+    // The result of a node that ends while dbt stops the others is lost.
+    for (ended, status) in [("", Status::Failed), ("finish model.s.b success", Status::Completed)] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let build =
+            format!("finish model.s.a error 'no file'; {ended}\nresults '{results}'; exit 1");
+        let project = project(folder.path(), &build);
+        let apart = MANIFEST.replace("[\"model.s.a\"]", "[]");
+        fs::write(folder.path().join("target/manifest.json"), apart).expect("a file");
+        let report = failed(&project);
+        assert_eq!(report.job("model.s.b").expect("a job").status, status);
+        assert_eq!(report.job(DbtWorkflow::RESULTS).expect("a job").status, Status::Completed);
+        if status == Status::Failed {
+            let text = error(&report, "model.s.b");
+            assert!(text.starts_with("dbt ended without this node, as it does after"), "{text}");
+        }
+    }
 }
 
 #[test]
