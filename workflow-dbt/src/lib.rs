@@ -58,8 +58,8 @@
 //!   [`Program::find`] tells dbt Fusion (dbt 2) and the dbt Cloud CLI apart, and refuses them. The
 //!   [`Manifest`] of dbt 2 can be read.
 //! - Exposures, saved queries and semantic models are not built.
-//! - If the host ignores SIGINT, as in the background of a shell script, and `env` is not that of
-//!   GNU coreutils, dbt is not interrupted, but killed after the grace period.
+//! - If the host ignores SIGINT, as in the background of a shell script, and `/usr/bin/env` is not
+//!   that of GNU coreutils, dbt is not interrupted, but killed after the grace period.
 //! - If the run is cancelled while none of its jobs waits for dbt, such as in the pause before a
 //!   retry, dbt is not interrupted and builds to its end.
 //! - If a job is cancelled alone, the other jobs of its run that wait for dbt fail, too.

@@ -1,5 +1,6 @@
 //! How dbt is started for a project: the program, its options and its environment.
 
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
@@ -105,21 +106,27 @@ impl Settings {
 /// script starts in the background do, and so would dbt, which has to be killed then.
 fn interruptible(program: &Path) -> Command {
     static RESETS: OnceLock<bool> = OnceLock::new();
-    // Of GNU coreutils.
+    // Of GNU coreutils. By its path: the environment of dbt may have another PATH.
     let env = || {
-        let mut env = Command::new("env");
+        let mut env = Command::new("/usr/bin/env");
         env.arg("--default-signal=INT");
         env
     };
     let works = || {
         let mut probe = env();
-        probe.arg("true").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        probe.args(["/bin/sh", "-c", ":"]);
+        probe.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         probe.status().is_ok_and(|status| status.success())
     };
     if !*RESETS.get_or_init(works) {
         return Command::new(program);
     }
     let mut command = env();
+    // `env` takes such a path for an assignment. Other paths do without the shell, which may drop
+    // variables with unusual names.
+    if program.as_os_str().as_bytes().contains(&b'=') {
+        command.args(["/bin/sh", "-c", "exec \"$@\"", "sh"]);
+    }
     command.arg(program);
     command
 }

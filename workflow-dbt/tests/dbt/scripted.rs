@@ -172,6 +172,20 @@ fn nodes_that_fail_fast_leaves_out_agree_with_the_log() {
 }
 
 #[test]
+fn paths_with_equals_signs_and_the_path_of_dbt_are_no_obstacle() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let other = folder.path().join("other");
+    write_program(&other.join("env"), "#!/bin/sh\nexit 9\n");
+    let path = std::env::var("PATH").expect("a PATH");
+    let project = project(&folder.path().join("day=1"), "all; results ''")
+        .env("PATH", format!("{}:{path}", other.display()));
+    let workflow = project.workflow("partition").expect("a workflow");
+    let report = Engine::default().run(workflow).wait().expect("it completes");
+    let summary: BuildSummary = report.output().expect("a summary");
+    assert_eq!(summary.statuses.into_iter().collect::<Vec<_>>(), [(NodeStatus::Success, 2)]);
+}
+
+#[test]
 fn results_that_differ_from_the_log_are_errors() {
     let folder = tempfile::tempdir().expect("a folder");
     let cases = [
