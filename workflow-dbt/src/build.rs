@@ -14,7 +14,7 @@ use workflow_core::{JobContext, JobError};
 
 use crate::event::{Level, LogEvent};
 use crate::lineage::Nodes;
-use crate::log::LogFolder;
+use crate::log::{LogFolder, ProcessFolder};
 use crate::node::{NodeResult, NodeStatus};
 use crate::results::BuildSummary;
 use crate::settings::Settings;
@@ -63,6 +63,8 @@ struct State {
     /// Lines about no node.
     messages: Vec<Line>,
     errors: Vec<String>,
+    /// How many processes have ended and have a log that was read.
+    read: usize,
     runs: bool,
     stops: bool,
     /// How the last process of this host ended.
@@ -215,6 +217,16 @@ impl Build {
         self.lock().stops
     }
 
+    /// The folders of earlier processes whose logs this build has not read.
+    pub(crate) fn unread(&self) -> impl Iterator<Item = ProcessFolder> {
+        self.folder.processes().into_iter().skip(self.lock().read)
+    }
+
+    /// Records that the log of the next process was read to its end.
+    pub(crate) fn has_read(&self) {
+        self.lock().read += 1;
+    }
+
     /// Takes what an earlier process has logged.
     pub(crate) fn recall(&self, event: LogEvent) {
         if let (Some(node), Some(result)) = (event.node, event.result)
@@ -259,10 +271,14 @@ impl Build {
         }
     }
 
-    /// The last status of each node, and the errors of the process that runs.
-    pub(crate) fn statuses(&self) -> (HashMap<String, NodeStatus>, String) {
-        let state = self.lock();
-        (state.statuses.clone(), state.errors.join("; "))
+    /// The last status of each node.
+    pub(crate) fn statuses(&self) -> HashMap<String, NodeStatus> {
+        self.lock().statuses.clone()
+    }
+
+    /// The errors of the process that runs, or ran last.
+    pub(crate) fn errors(&self) -> String {
+        self.lock().errors.join("; ")
     }
 
     /// The lines about no node since the last call.

@@ -10,10 +10,12 @@ use std::time::{Duration, Instant};
 
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
+use workflow_core::JobError;
 
 use crate::build::{Build, Work};
 use crate::log::{ProcessFolder, Tail};
 use crate::process::Process;
+use crate::program::last_lines;
 use crate::results::{BuildSummary, FILE, ResultsError, RunResults, write_selection};
 
 /// How often the log is read.
@@ -21,16 +23,17 @@ const POLL: Duration = Duration::from_millis(20);
 
 /// Does the work for a run, with the error as text.
 pub(crate) fn drive(build: &Build, work: Work) -> Result<BuildSummary, Arc<str>> {
-    work_on(build, work).map_err(|error| error.text().into())
+    work_on(build, work).map_err(|error| JobError::retryable(error).chain().into())
 }
 
 fn work_on(build: &Build, work: Work) -> Result<BuildSummary, DriveError> {
     let Some(lock) = lock(build)? else { return Err(DriveError::Stopped) };
     // Under the lock: an earlier process may have ended only now.
-    for earlier in build.folder.processes() {
+    for earlier in build.unread() {
         let log = earlier.log();
         let recalled = Tail::new(log.clone()).read(|event| build.recall(event));
         recalled.map_err(|source| DriveError::Log { path: log, source })?;
+        build.has_read();
     }
     let unfinished = build.select();
     if unfinished.is_empty() || work == Work::Summarize {
@@ -41,6 +44,7 @@ fn work_on(build: &Build, work: Work) -> Result<BuildSummary, DriveError> {
     let written = write_selection(&folder.state(), unfinished);
     written.map_err(|source| DriveError::folder(build, source))?;
     let (status, invocation) = run(build, &folder, lock)?;
+    build.has_read();
     if build.stops() {
         return Err(DriveError::Stopped);
     }
@@ -138,7 +142,7 @@ fn keep_results(
 /// The summary of all processes of the run, from the logs and the results of the last one.
 fn summary(build: &Build) -> Result<BuildSummary, DriveError> {
     let folders = build.folder.processes();
-    let (statuses, _) = build.statuses();
+    let statuses = build.statuses();
     let mut counts = BTreeMap::new();
     for status in statuses.values() {
         *counts.entry(*status).or_default() += 1;
@@ -160,14 +164,10 @@ fn summary(build: &Build) -> Result<BuildSummary, DriveError> {
 
 /// Why dbt ended before its end.
 fn failure(build: &Build, folder: &ProcessFolder, status: ExitStatus) -> DriveError {
-    let (_, mut reason) = build.statuses();
+    let mut reason = build.errors();
     if reason.is_empty() {
-        let said = fs::read_to_string(folder.output()).unwrap_or_default();
-        let lines: Vec<&str> = said.lines().filter(|line| !line.trim().is_empty()).collect();
-        reason = lines[lines.len().saturating_sub(5)..].join("; ");
-    }
-    if reason.is_empty() {
-        reason = "it says nothing about it".to_owned();
+        let said = fs::read(folder.output()).unwrap_or_default();
+        reason = last_lines(&String::from_utf8_lossy(&said), 5, "; ");
     }
     DriveError::Failed { status, reason, log: folder.log() }
 }
@@ -201,13 +201,5 @@ pub(crate) enum DriveError {
 impl DriveError {
     fn folder(build: &Build, source: io::Error) -> Self {
         Self::Folder { path: build.settings.own_folder(), source }
-    }
-
-    /// The error with its cause.
-    pub(crate) fn text(&self) -> String {
-        match std::error::Error::source(self) {
-            Some(source) => format!("{self}: {source}"),
-            None => self.to_string(),
-        }
     }
 }

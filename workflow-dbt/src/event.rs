@@ -4,6 +4,7 @@
 //! a node have `data.node_info`. The event `NodeFinished` is the last one that a node has while it
 //! is built; it is written after the transaction of the node, at the level `debug`.
 
+use serde::Deserialize;
 use serde_json::Value as Json;
 
 use crate::node::{NodeResult, NodeStatus};
@@ -66,7 +67,7 @@ fn result(data: &Json) -> NodeResult {
     let (node, result) = (&data["node_info"], &data["run_result"]);
     let owned = |value: &Json| text(value).unwrap_or_default();
     NodeResult {
-        status: NodeStatus::of(result["status"].as_str().unwrap_or_default()),
+        status: NodeStatus::deserialize(&result["status"]).unwrap_or(NodeStatus::Unknown),
         seconds: result["execution_time"].as_f64().unwrap_or_default(),
         failures: result["num_failures"].as_u64().unwrap_or_default(),
         message: owned(&result["message"]),

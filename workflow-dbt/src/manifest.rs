@@ -113,9 +113,8 @@ impl Manifest {
     /// Fails when the text is not a manifest, when its version is unknown, and when it has more
     /// than 200,000 nodes.
     pub fn parse(text: &str) -> Result<Self, ManifestError> {
-        let head: Head = json::parse(text).map_err(invalid)?;
-        let version = schema_version(&head.metadata.dbt_schema_version)?;
-        let raw: Raw = json::parse(text).map_err(invalid)?;
+        let raw: Raw = json::parse(text).map_err(|error| refused(text, error))?;
+        let version = schema_version(&raw.metadata.dbt_schema_version)?;
         let groups = [raw.nodes, raw.sources, raw.unit_tests, raw.functions];
         let count: usize = groups.iter().map(BTreeMap::len).sum();
         if count > MAX_NODES {
@@ -144,8 +143,15 @@ const MAX_NODES: usize = 200_000;
 /// The schema of dbt 1.8 to 1.12, and that of dbt 2.
 const VERSIONS: [u32; 2] = [12, 20];
 
-fn invalid(error: JsonError) -> ManifestError {
-    ManifestError::Json(error.into())
+/// Why a text cannot be read. Its version comes first: another one may differ anywhere.
+fn refused(text: &str, error: JsonError) -> ManifestError {
+    match json::parse::<Head>(text) {
+        Err(error) => ManifestError::Json(error.into()),
+        Ok(head) => match schema_version(&head.metadata.dbt_schema_version) {
+            Err(version) => version,
+            Ok(_) => ManifestError::Json(error.into()),
+        },
+    }
 }
 
 fn schema_version(url: &str) -> Result<u32, ManifestError> {
@@ -169,6 +175,7 @@ struct Metadata {
 
 #[derive(Deserialize)]
 struct Raw {
+    metadata: Metadata,
     nodes: BTreeMap<String, RawNode>,
     #[serde(default)]
     sources: BTreeMap<String, RawNode>,

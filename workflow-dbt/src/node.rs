@@ -61,22 +61,6 @@ impl NodeStatus {
             Self::Unknown => "unknown",
         }
     }
-
-    /// Reads the word that dbt uses.
-    pub(crate) fn of(word: &str) -> Self {
-        let known = [
-            Self::Success,
-            Self::Pass,
-            Self::Warn,
-            Self::NoOp,
-            Self::Error,
-            Self::Fail,
-            Self::RuntimeError,
-            Self::PartialSuccess,
-            Self::Skipped,
-        ];
-        known.into_iter().find(|status| status.as_str() == word).unwrap_or(Self::Unknown)
-    }
 }
 
 impl fmt::Display for NodeStatus {

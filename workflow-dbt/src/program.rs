@@ -181,6 +181,15 @@ fn unknown(said: &str) -> String {
     format!("a program whose `--version` prints `{line}`")
 }
 
+/// The last lines of what dbt printed, at most this many.
+pub(crate) fn last_lines(said: &str, most: usize, separator: &str) -> String {
+    let lines: Vec<&str> = said.lines().filter(|line| !line.trim().is_empty()).collect();
+    match lines.len() {
+        0 => "it says nothing about it".to_owned(),
+        count => lines[count.saturating_sub(most)..].join(separator),
+    }
+}
+
 fn run(mut command: Command, doing: &'static str) -> Result<(), ProgramError> {
     let reason = match command.stdin(Stdio::null()).output() {
         Ok(output) if output.status.success() => return Ok(()),
@@ -268,6 +277,12 @@ mod tests {
         for said in ["", "Core:\n  - installed: x", "Core:\n", "dbt", "dbt 7", "usage: dbt"] {
             assert_eq!(Flavor::of(said), Flavor::Unknown, "{said}");
         }
+    }
+
+    #[test]
+    fn the_last_lines_with_text_are_kept() {
+        assert_eq!(last_lines("one\n\ntwo\n  \nthree", 2, "; "), "two; three");
+        assert_eq!(last_lines(" \n", 2, "; "), "it says nothing about it");
     }
 
     #[test]

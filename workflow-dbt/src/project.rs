@@ -12,7 +12,7 @@ use workflow_core::id::{NameError, WorkflowName};
 use workflow_core::workflow::PlanError;
 
 use crate::manifest::{Manifest, ManifestError};
-use crate::program::{Program, ProgramError};
+use crate::program::{Program, ProgramError, last_lines};
 use crate::settings::Settings;
 use crate::workflow::DbtWorkflow;
 
@@ -192,7 +192,8 @@ impl DbtProject {
         let output = command.output().map_err(start)?;
         let said = String::from_utf8_lossy(&output.stdout);
         if !output.status.success() {
-            let reason = last_words(&said, &String::from_utf8_lossy(&output.stderr));
+            let said = format!("{said}\n{}", String::from_utf8_lossy(&output.stderr));
+            let reason = last_lines(&said, 20, "\n");
             let (folder, status) = (self.settings.folder.clone(), output.status);
             return Err(ProjectError::List { folder, status, reason });
         }
@@ -204,16 +205,6 @@ impl DbtProject {
 fn unique_id(line: &str) -> Option<String> {
     let json: Json = serde_json::from_str(line).ok()?;
     json["unique_id"].as_str().map(str::to_owned)
-}
-
-/// The last lines that dbt printed.
-fn last_words(stdout: &str, stderr: &str) -> String {
-    let lines = stdout.lines().chain(stderr.lines()).filter(|line| !line.trim().is_empty());
-    let lines: Vec<&str> = lines.collect();
-    match lines.len() {
-        0 => "it says nothing about it".to_owned(),
-        count => lines[count.saturating_sub(20)..].join("\n"),
-    }
 }
 
 /// Why a project does not become a workflow.

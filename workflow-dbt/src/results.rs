@@ -37,15 +37,9 @@ pub(crate) struct RunResults {
 #[derive(Debug, Deserialize)]
 pub(crate) struct RunResult {
     pub(crate) unique_id: String,
-    status: String,
+    pub(crate) status: NodeStatus,
     #[serde(default)]
     pub(crate) message: Option<String>,
-}
-
-impl RunResult {
-    pub(crate) fn status(&self) -> NodeStatus {
-        NodeStatus::of(&self.status)
-    }
 }
 
 #[derive(Deserialize)]
@@ -83,7 +77,7 @@ impl RunResults {
         is_node: impl Fn(&str) -> bool,
     ) -> Result<(), ResultsError> {
         for result in &self.results {
-            let (id, status) = (result.unique_id.clone(), result.status());
+            let (id, status) = (result.unique_id.clone(), result.status);
             if !is_node(&id) {
                 if !status.is_success() {
                     let message = result.message.clone().unwrap_or_default();
@@ -93,8 +87,8 @@ impl RunResults {
             }
             match statuses.get(&id) {
                 Some(logged) if *logged == status => {}
-                // With `fail_fast`, dbt writes this for all nodes without a result, and logs nothing.
-                // A node that ends while dbt stops is one of them; its end is in the log.
+                // With `fail_fast`, dbt writes this for all nodes without a result, and does not log
+                // it. A node that ends while dbt stops is one of them; its end is in the log.
                 _ if status == NodeStatus::Skipped => {}
                 logged => {
                     let logged = logged.map_or("nothing", |status| status.as_str());

@@ -109,9 +109,9 @@ fn dbt_that_fails_itself_is_named_with_its_last_words() {
 #[test]
 fn dbt_that_fails_itself_is_named_in_spite_of_its_results() {
     let folder = tempfile::tempdir().expect("a folder");
-    let build = "all; echo '{' >target/run_results.json; echo 'out of memory' >&2; exit 2";
+    let build = "all; echo '{' >target/run_results.json; printf 'no \\377 room\\n' >&2; exit 2";
     let text = error(&failed(&project(folder.path(), build)), DbtWorkflow::RESULTS);
-    let start = "dbt ended early (exit status: 2): out of memory; its log is";
+    let start = "dbt ended early (exit status: 2): no \u{fffd} room; its log is";
     assert!(text.starts_with(start), "{text}");
 }
 
