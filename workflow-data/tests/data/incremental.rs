@@ -169,6 +169,33 @@ output: {{type: postgres, url: '{url}', table: t, mode: append}}
     assert_eq!(folder.run(&yaml).unwrap().read, 4);
 }
 
+/// A role that must not create tables, once somebody else has created them.
+#[cfg(feature = "postgres")]
+#[test]
+fn a_table_of_cursors_that_is_there_is_not_created() {
+    let database = test_postgres::database();
+    database.execute("CREATE TABLE s (id bigint); INSERT INTO s VALUES (1)");
+    let yaml = |user: &str| {
+        let url = database.url().replace("tester@", &format!("{user}@"));
+        format!(
+            "
+source: {{type: database, name: shop, database: {{url: '{url}', query: 'SELECT id FROM s WHERE id > $1', incremental: {{cursor: id, initial: 0}}}}}}
+output: {{type: postgres, url: '{url}', table: t, mode: append}}
+"
+        )
+    };
+    let folder = Folder::new();
+    folder.run(&yaml("tester")).unwrap();
+    database.execute(
+        "INSERT INTO s VALUES (2); CREATE ROLE keeper LOGIN; GRANT SELECT ON s TO keeper;
+         GRANT INSERT ON t TO keeper; GRANT SELECT, INSERT, UPDATE ON workflow_cursors TO keeper;
+         REVOKE CREATE ON SCHEMA public FROM PUBLIC",
+    );
+    assert_eq!(folder.run(&yaml("keeper")).unwrap().read, 1);
+    assert_eq!(database.query("SELECT id FROM t ORDER BY id"), ["1", "2"]);
+    assert_eq!(database.query("SELECT value FROM workflow_cursors"), ["2"]);
+}
+
 #[cfg(feature = "api")]
 #[test]
 fn apis_get_the_cursor_as_a_parameter() {

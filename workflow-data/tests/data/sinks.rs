@@ -257,6 +257,51 @@ mod postgres {
         assert_eq!(rows(&database, "id, name"), ["1|a", "1|b"]);
     }
 
+    /// A role with `INSERT` only, as long as the table is there.
+    #[test]
+    fn a_table_that_is_there_needs_no_right_to_create_one() {
+        let (database, folder) = (test_postgres::database(), Folder::with("in.csv", "id\n1\n"));
+        database.execute(&format!(
+            "CREATE TABLE {TABLE} (id bigint); CREATE ROLE loader LOGIN;
+             GRANT INSERT ON {TABLE} TO loader; REVOKE CREATE ON SCHEMA public FROM PUBLIC"
+        ));
+        let yaml = yaml(&database, "mode: append").replace("tester@", "loader@");
+        folder.run(&yaml).unwrap();
+        assert_eq!(rows(&database, "id"), ["1"]);
+        database.execute(&format!("DROP TABLE {TABLE}"));
+        let text = folder.failure(&yaml);
+        assert!(text.ends_with("permission denied for schema public"), "{text}");
+    }
+
+    #[test]
+    fn a_table_is_found_by_the_search_path() {
+        let (database, folder) = (test_postgres::database(), Folder::with("in.csv", "id\n1\n"));
+        database.execute(
+            "CREATE TABLE orders (id bigint); CREATE SCHEMA etl;
+             CREATE ROLE searcher LOGIN SUPERUSER; ALTER ROLE searcher SET search_path = etl, public",
+        );
+        let run = |mode: &str| {
+            let yaml = yaml(&database, &format!("mode: {mode}")).replace("tester@", "searcher@");
+            let (start, rest) = yaml.split_once("table: ").unwrap();
+            let (_, more) = rest.split_once("x', ").unwrap();
+            folder.run(&format!("{start}table: orders, {more}")).unwrap();
+        };
+        let tables = || {
+            let sql = "SELECT schemaname || '.' || tablename FROM pg_tables \
+                WHERE tablename IN ('orders', 'workflow_cursors') ORDER BY 1";
+            database.query(sql)
+        };
+        run("append");
+        assert_eq!(tables(), ["public.orders"]);
+        assert_eq!(database.query("SELECT id FROM orders"), ["1"]);
+        // The table that is replaced is not taken for the one behind it.
+        database.execute("CREATE TABLE etl.orders (id bigint)");
+        run("replace");
+        assert_eq!(tables(), ["etl.orders", "public.orders"]);
+        assert_eq!(database.query("SELECT id FROM etl.orders"), ["1"]);
+        assert_eq!(database.query("SELECT id FROM public.orders"), ["1"]);
+    }
+
     #[test]
     fn a_primary_key_serves_as_the_key() {
         let (database, folder) =

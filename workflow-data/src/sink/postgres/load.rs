@@ -150,14 +150,16 @@ pub(super) fn saved_cursor(
 async fn open(client: &Client, plan: &Plan) -> Result<(), Failure> {
     // Another transaction that never ends would block this one forever.
     client.batch_execute("BEGIN; SET LOCAL lock_timeout = '60s'").await?;
-    if let Some(drop) = &plan.drop {
-        client.batch_execute(drop).await?;
+    // Even `IF NOT EXISTS` needs the right to create tables, and looks in one schema only. A table
+    // that is replaced may hide another one, which stays.
+    let is_missing = match &plan.drop {
+        Some(drop) => client.batch_execute(drop).await.map(|()| true)?,
+        None => known_columns(client, plan).await?.is_empty(),
+    };
+    if is_missing {
+        client.batch_execute(&plan.create).await?;
     }
-    client.batch_execute(&plan.create).await?;
-    let known = "SELECT attname::text FROM pg_attribute \
-        WHERE attrelid = to_regclass($1) AND attnum > 0 AND NOT attisdropped";
-    let known = client.query(known, &[&plan.table]).await?;
-    let known = known.iter().map(|row| row.try_get(0)).collect::<Result<Vec<String>, _>>()?;
+    let known = known_columns(client, plan).await?;
     if plan.columns.iter().any(|column| !known.contains(column)) {
         return Err(Failure::Columns(known));
     }
@@ -180,6 +182,14 @@ async fn open(client: &Client, plan: &Plan) -> Result<(), Failure> {
     Ok(client.batch_execute(&merge.stage).await?)
 }
 
+/// The columns of the table; none if it is not there.
+async fn known_columns(client: &Client, plan: &Plan) -> Result<Vec<String>, Failure> {
+    let known = "SELECT attname::text FROM pg_attribute \
+        WHERE attrelid = to_regclass($1) AND attnum > 0 AND NOT attisdropped";
+    let known = client.query(known, &[&plan.table]).await?;
+    Ok(known.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?)
+}
+
 async fn copy(client: &Client, plan: &Plan, rows: Vec<u8>) -> Result<(), Failure> {
     let sink = client.copy_in(plan.copy.as_str()).await?;
     let mut sink = std::pin::pin!(sink);
@@ -199,7 +209,10 @@ async fn commit(client: &Client, plan: &Plan, saved: Option<Saved>) -> Result<()
         client.batch_execute(&merge.insert).await?;
     }
     if let Some(Saved { name, value }) = saved {
-        client.batch_execute(cursor::CREATE).await?;
+        let is_missing = "SELECT to_regclass('workflow_cursors') IS NULL";
+        if client.query_one(is_missing, &[]).await?.try_get(0)? {
+            client.batch_execute(cursor::CREATE).await?;
+        }
         let row: [&(dyn ToSql + Sync); 4] = [&name.pipeline, &name.source, &plan.name, &value];
         client.execute(cursor::SAVE, &row).await?;
     }
