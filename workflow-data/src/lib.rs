@@ -174,7 +174,8 @@
 //! `workflow_cursors`. A file `orders.csv` keeps it in `orders.csv.cursor.json`, which is renamed
 //! right after the file. A run that fails keeps the old cursor. If a process is killed between the
 //! two files, or between two outputs, the next run reads some records again: `merge` writes
-//! nothing twice, `append` does. Whoever removes the table or the file gets all records again.
+//! nothing twice, `append` does. Whoever removes the table or the file gets all records again, and
+//! so does a new output. The other outputs of the pipeline get them again, too.
 //!
 //! With `>`, a record is missed that is written later with the value of the cursor. `>=` with
 //! `merge` reads the last records again, and misses none. Records that a stage leaves out count as

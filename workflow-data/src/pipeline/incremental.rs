@@ -33,23 +33,24 @@ impl Cursor {
     /// Tells the source where the last load ended.
     ///
     /// Sinks are committed in order, so after a crash in between the last one has the oldest
-    /// cursor.
+    /// cursor. A sink without a cursor needs all records.
     pub(super) fn resume(
         &mut self,
         sinks: &mut [NamedSink],
         source: &mut dyn Source,
     ) -> Result<(), PipelineError> {
-        let mut saved = Vec::new();
+        let mut saved: Vec<Option<String>> = Vec::new();
         for NamedSink { sink, .. } in sinks {
             saved.push(sink.saved_cursor(&self.name)?);
         }
         if saved.windows(2).any(|pair| pair[0] != pair[1]) {
             tracing::warn!(
-                "the last run was interrupted between two outputs; \
+                "the outputs are not equally far; \
                  outputs with `mode: append` get some records again"
             );
         }
-        if let Some(Some(value)) = saved.pop() {
+        let saved: Option<Vec<_>> = saved.into_iter().collect();
+        if let Some(value) = saved.and_then(|mut saved| saved.pop()) {
             tracing::info!(cursor = self.column, value, "reading new records only");
             source.resume(&value);
             self.saved = Some(value);

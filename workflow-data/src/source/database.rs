@@ -54,6 +54,8 @@ struct Query {
 enum Message {
     Columns(Vec<(String, ColumnType)>),
     Rows(Vec<Row>),
+    /// These were all records. A thread that ends without this has panicked.
+    End,
 }
 
 /// The cells of a record as texts, or why it cannot be read.
@@ -93,10 +95,9 @@ impl Database {
         let query = self.query.clone();
         let run = move || {
             let mut hand = |message| sender.send(Ok(message)).is_ok();
-            if let Err(reason) = query.run(&mut hand) {
-                // If nobody listens, the run has ended for another reason.
-                let _ = sender.send(Err(reason));
-            }
+            let end = query.run(&mut hand).map(|()| Message::End);
+            // If nobody listens, the run has ended for another reason.
+            let _ = sender.send(end);
         };
         let started = thread::Builder::new().name("query".to_owned()).spawn(run);
         started.map_err(|error| self.fail(crate::text::io_reason(&error)))?;
@@ -155,10 +156,9 @@ impl Source for Database {
                 self.next += table.rows() as u64;
                 table.into_batch(metadata, &self.place, first, rejects).map(Some)
             }
-            Ok(Ok(Message::Columns(_))) => Err(self.fail(ENDED.to_owned())),
             Ok(Err(reason)) => Err(self.fail(reason)),
-            // The thread has closed the connection.
-            Err(_) => {
+            Ok(Ok(Message::Columns(_))) | Err(_) => Err(self.fail(ENDED.to_owned())),
+            Ok(Ok(Message::End)) => {
                 let empty = RecordBatch::new_empty(columns.schema());
                 self.state = State::Done;
                 let empty = || Batch::new(empty, metadata, Arc::clone(&self.place), 1);
@@ -212,4 +212,44 @@ fn check_names(found: &[(String, ColumnType)]) -> Result<(), String> {
         return Err(NO_COLUMNS.to_owned());
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::clock::Clock;
+    use crate::config::OnFailure;
+
+    /// Without an end of the records, more of them may be missing.
+    #[test]
+    fn a_thread_that_panics_is_an_error() {
+        let options = DatabaseSource {
+            url: "sqlite:shop.db".to_owned().into(),
+            query: "SELECT 1 AS a".to_owned(),
+            parameters: Vec::new(),
+            incremental: None,
+            columns: BTreeMap::new(),
+        };
+        let reading = Reading {
+            label: "shop".to_owned(),
+            batch_size: 2,
+            max_retries: 0,
+            clock: Clock::system(),
+        };
+        let query = Query { options, system: System::Sqlite, batch_size: 2 };
+        let (sender, rows) = sync_channel(1);
+        let columns = vec![("a".to_owned(), ColumnType::Integer)];
+        let columns = Columns::of_file(columns, &query.options.columns).expect("columns");
+        let state = State::Running { columns, rows, has_returned: false };
+        let mut database = Database { query, reading, place: "shop".into(), state, next: 1 };
+        let mut rejects = Rejects::new(OnFailure::Fail);
+        let sent = sender.send(Ok(Message::Rows(vec![Ok(vec![Some("1".to_owned())])])));
+        assert!(sent.is_ok());
+        drop(sender);
+        assert!(database.next(&mut rejects).is_ok_and(|batch| batch.is_some()));
+        let error = database.next(&mut rejects).expect_err("an end without a reason");
+        assert_eq!(error.to_string(), "cannot read `shop`: the connection ended without a reason");
+    }
 }

@@ -117,6 +117,26 @@ output:
         );
     }
 
+    /// The new output is the first one, so the last one has a cursor.
+    #[test]
+    fn an_output_without_a_cursor_gets_all_records() {
+        let folder = Folder::new();
+        execute(&folder, "in.db", "CREATE TABLE s (id INTEGER); INSERT INTO s VALUES (1), (2)");
+        let source = "source: {type: database, database: {url: 'sqlite:${DIR}/in.db', query: SELECT id FROM s WHERE id > $1, incremental: {cursor: id, initial: 0}}}";
+        let copy = "{type: sqlite, path: '${DIR}/out.db', table: t, mode: merge, key: [id]}";
+        folder.run(&format!("{source}\noutput: {copy}")).unwrap();
+        execute(&folder, "in.db", "INSERT INTO s VALUES (3)");
+        let both = format!(
+            "{source}\noutput: [{{type: file, path: '${{DIR}}/out.csv', mode: append}}, {copy}]"
+        );
+        assert_eq!(folder.run(&both).unwrap().read, 3);
+        assert_eq!(folder.read("out.csv"), "id\n1\n2\n3\n");
+        assert_eq!(values(&folder, "out.db", IDS), ["1", "2", "3"]);
+        assert_eq!(folder.run(&both).unwrap().read, 0);
+        std::fs::remove_file(folder.path("out.csv")).unwrap();
+        assert_eq!(folder.run(&both).unwrap().read, 3);
+    }
+
     #[test]
     fn cursors_need_an_order() {
         let folder = Folder::new();
