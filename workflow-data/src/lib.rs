@@ -128,9 +128,12 @@
 //! 1 s, 2 s, up to a minute. `connect_timeout` (10) and `timeout` (60) of a request are in seconds.
 //! A response has at most `max_response_mib` (32).
 //!
-//! Requests go to the server of `url` only. Redirects and pages on other servers are errors. No
-//! error and no log shows a secret or the value of a parameter. A proxy is taken from
-//! `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY`.
+//! Requests go to the server of `url` only. Redirects and pages on other servers are errors. A proxy
+//! is taken from `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY`.
+//!
+//! No error and no log line of this crate shows a secret or the value of a parameter. At the level
+//! `trace`, the libraries `ureq` and `ureq_proto` log requests with their URLs and headers: a program
+//! that writes such lines leaves them out, as with the filter `trace,ureq=info,ureq_proto=info`.
 //!
 //! # Databases
 //!

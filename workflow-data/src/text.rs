@@ -40,9 +40,15 @@ pub(crate) fn missing_feature(name: &str) -> String {
     )
 }
 
-/// The reason of an error of PostgreSQL, with its place in the query.
+/// The reason of an error of PostgreSQL.
 #[cfg(feature = "postgres")]
 pub(crate) fn postgres_reason(error: &tokio_postgres::Error) -> String {
+    postgres_reason_at(error, "")
+}
+
+/// The reason of an error of PostgreSQL, with a place that follows what is wrong.
+#[cfg(feature = "postgres")]
+pub(crate) fn postgres_reason_at(error: &tokio_postgres::Error, place: &str) -> String {
     use std::error::Error;
 
     let Some(error) = error.as_db_error() else {
@@ -52,12 +58,6 @@ pub(crate) fn postgres_reason(error: &tokio_postgres::Error) -> String {
             Some(source) => format!("{error}: {source}"),
             None => error.to_string(),
         });
-    };
-    let place = match error.position() {
-        Some(tokio_postgres::error::ErrorPosition::Original(place)) => {
-            format!(", at character {place} of `query`")
-        }
-        _ => String::new(),
     };
     let hint = error.hint().map(|hint| format!("; {hint}")).unwrap_or_default();
     format!("{}{place}{hint}", error.message())

@@ -189,15 +189,17 @@ impl ApiSource {
         use AuthType::{Basic, BearerToken, Header};
         let auth = self.auth_type.unwrap_or(AuthType::None);
         let options = [
-            ("token", self.token.is_some(), [BearerToken, Header].contains(&auth)),
-            ("username", self.username.is_some(), auth == Basic),
-            ("password", self.password.is_some(), auth == Basic),
-            ("header", self.header.is_some(), auth == Header),
+            ("token", self.token.is_some(), &[BearerToken, Header][..], "${secret:API_TOKEN}"),
+            ("username", self.username.is_some(), &[Basic], "etl"),
+            ("password", self.password.is_some(), &[Basic], "${secret:API_PASSWORD}"),
+            ("header", self.header.is_some(), &[Header], "X-API-Key"),
         ];
-        for (option, is_given, is_needed) in options {
-            let name = auth.name();
+        for (option, is_given, users, example) in options {
+            let (name, is_needed) = (auth.name(), users.contains(&auth));
             if is_needed && !is_given {
-                let message = format!("`{name}` needs `{option}`; add `{option}:`{}", auth.cure());
+                let message = format!(
+                    "`{name}` needs `{option}`; add `{option}:`, such as `{option}: {example}`"
+                );
                 violations.add("auth_type", message);
             }
             if is_given && !is_needed {
@@ -228,15 +230,6 @@ impl AuthType {
             Self::BearerToken => "bearer_token",
             Self::Basic => "basic",
             Self::Header => "header",
-        }
-    }
-
-    /// Where a secret comes from.
-    fn cure(self) -> &'static str {
-        match self {
-            Self::BearerToken | Self::Header => ", such as `token: ${secret:API_TOKEN}`",
-            Self::Basic => ", such as `password: ${secret:API_PASSWORD}`",
-            Self::None => "",
         }
     }
 }

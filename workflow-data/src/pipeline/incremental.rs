@@ -51,7 +51,8 @@ impl Cursor {
         }
         let saved: Option<Vec<_>> = saved.into_iter().collect();
         if let Some(value) = saved.and_then(|mut saved| saved.pop()) {
-            tracing::info!(cursor = self.column, value, "reading new records only");
+            // The value may be that of a parameter of an API, which no log shows.
+            tracing::info!(cursor = self.column, "reading new records only");
             source.resume(&value);
             self.saved = Some(value);
         }

@@ -192,6 +192,7 @@ impl Sink for PostgresSink {
 fn column_type(kind: &DataType) -> &'static str {
     match kind {
         DataType::Int8 | DataType::Int16 | DataType::Int32 | DataType::Int64 => "bigint",
+        DataType::UInt8 | DataType::UInt16 | DataType::UInt32 => "bigint",
         DataType::Float32 | DataType::Float64 => "double precision",
         DataType::Boolean => "boolean",
         DataType::Date32 => "date",
@@ -234,5 +235,19 @@ fn escape(value: &str, text: &mut Vec<u8>) {
             b'\t' => text.extend_from_slice(b"\\t"),
             byte => text.push(byte),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn integers_are_integers_of_the_database() {
+        use DataType::{Int8, Int64, UInt8, UInt16, UInt32, UInt64};
+        let types = [Int8, Int64, UInt8, UInt16, UInt32].map(|kind| column_type(&kind));
+        assert_eq!(types, ["bigint"; 5]);
+        // Half of its values are too large for `bigint`.
+        assert_eq!(column_type(&UInt64), "numeric");
     }
 }

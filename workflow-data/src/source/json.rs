@@ -117,7 +117,7 @@ impl JsonFile {
             }
             return Ok(match json::read(text) {
                 Ok(fields) => Next::Object(fields),
-                Err(error) => Next::Broken(format!("the line is not a JSON object: {error}")),
+                Err(error) => Next::Broken(format!("the line cannot be read: {error}")),
             });
         }
     }

@@ -150,6 +150,20 @@ fn secrets_are_in_no_error() {
     );
 }
 
+/// Whoever sees the user and the password in Base64 can read them.
+#[test]
+fn credentials_are_in_no_error_without_their_scheme() {
+    let echo = "YWRhOnMzY3JldA== is wrong, so is Basic YWRhOnMzY3JldA==";
+    let server = Server::start(vec![response("401 Unauthorized", "", echo)]);
+    let text = failure(&server, ", auth_type: basic, username: ada, password: s3cret", "");
+    assert!(text.contains("`*** is wrong, so is ***`"), "{text}");
+
+    let server = Server::start(vec![response("401 Unauthorized", "", "t0ken is wrong")]);
+    let options = ", auth_type: header, header: Authorization, token: Token t0ken";
+    let text = failure(&server, options, "");
+    assert!(text.contains("`*** is wrong`"), "{text}");
+}
+
 #[test]
 fn failed_requests_are_tried_again() {
     let busy = || response("429 Too Many Requests", "Retry-After: 0", "slow down");
@@ -321,6 +335,18 @@ fn mistakes_in_options_have_places_and_cures() {
         (
             "url: http://a, auth_type: bearer_token",
             "`bearer_token` needs `token`; add `token:`, such as `token: ${secret:API_TOKEN}`",
+        ),
+        (
+            "url: http://a, auth_type: basic, password: s3cret",
+            "`basic` needs `username`; add `username:`, such as `username: etl`",
+        ),
+        (
+            "url: http://a, auth_type: basic, username: etl",
+            "`basic` needs `password`; add `password:`, such as `password: ${secret:API_PASSWORD}`",
+        ),
+        (
+            "url: http://a, auth_type: header, token: s3cret",
+            "`header` needs `header`; add `header:`, such as `header: X-API-Key`",
         ),
         ("url: http://a, auth_type: bearer", "did you mean `bearer_token`?"),
         ("url: http://a, token: s3cret", "`auth_type: none` does not use this; remove it"),

@@ -87,8 +87,18 @@ fn lines_that_are_no_objects_fail_one_by_one() {
     let summary = folder.run(yaml).unwrap();
     assert_eq!((summary.read, summary.quarantined), (5, 3));
     let bad = folder.read("bad.jsonl");
-    assert!(bad.contains("the line is not a JSON object: "), "{bad}");
+    assert!(bad.contains("the line cannot be read: "), "{bad}");
     assert!(bad.contains(r#""record":5,"reasons":[{"column":"id","value":"x""#), "{bad}");
+}
+
+/// An object with a number that would change is an object all the same.
+#[test]
+fn numbers_that_would_change_are_failing_records() {
+    let folder = Folder::with("in.jsonl", "{\"id\": 1}\n{\"id\": 12345678901234567890123}\n");
+    let text = folder.failure("source: {type: file, file: {path: '${DIR}/in.jsonl'}}");
+    let expected =
+        "in.jsonl: record 2: the line cannot be read: `id`: the number 12345678901234567890123 ";
+    assert!(text.starts_with(expected), "{text}");
 }
 
 #[test]

@@ -216,6 +216,25 @@ output: {{type: postgres, url: '{url}', table: t, mode: append}}
     assert_eq!(database.query("SELECT value FROM workflow_cursors"), ["2"]);
 }
 
+/// An output has no `query`, so its errors have no place in one.
+#[cfg(feature = "postgres")]
+#[test]
+fn errors_of_outputs_have_no_place_in_the_query() {
+    let database = test_postgres::database();
+    database.execute("CREATE TABLE s (id int); CREATE TABLE t (id int)");
+    database.execute("CREATE TABLE workflow_cursors (id int)");
+    let url = database.url();
+    let yaml = format!(
+        "
+source: {{type: database, database: {{url: '{url}', query: 'SELECT id FROM s WHERE id > $1', incremental: {{cursor: id, initial: 0}}}}}}
+output: {{type: postgres, url: '{url}', table: t, mode: append}}
+"
+    );
+    let text = Folder::new().failure(&yaml);
+    assert!(text.starts_with("cannot write `"), "{text}");
+    assert!(text.ends_with("column \"value\" does not exist"), "{text}");
+}
+
 #[cfg(feature = "api")]
 #[test]
 fn apis_get_the_cursor_as_a_parameter() {

@@ -93,7 +93,12 @@ impl Client {
         let connect_timeout = seconds(options.connect_timeout, 10.0);
         let timeout = seconds(options.timeout, 60.0);
         let authorization = authorization(options);
-        let masks = Masks::new(options, authorization.iter().map(|(_, value)| value.clone()));
+        // A server may repeat the credentials without their scheme, such as `Basic`.
+        let credentials = authorization.iter().flat_map(|(_, value)| {
+            let bare = value.split_once(' ').map(|(_, bare)| bare);
+            std::iter::once(value.as_str()).chain(bare).map(str::to_owned)
+        });
+        let masks = Masks::new(options, credentials);
         let mut headers: Vec<_> = authorization.into_iter().collect();
         let more = options.headers.iter();
         headers.extend(more.map(|(name, value)| (name.clone(), value.expose().clone())));
@@ -131,7 +136,6 @@ impl Client {
     pub(super) fn get(&mut self, url: &Url) -> Result<Response, String> {
         let mut attempts = 0;
         loop {
-            self.keep_rate();
             let Failure { reason, retry } = match self.follow(url) {
                 Ok(response) => return Ok(response),
                 Err(failure) => failure,
@@ -171,7 +175,7 @@ impl Client {
     }
 
     /// Gets a page, through redirects on its server.
-    fn follow(&self, url: &Url) -> Result<Response, Failure> {
+    fn follow(&mut self, url: &Url) -> Result<Response, Failure> {
         let mut url = url.clone();
         for _ in 0..=MOST_REDIRECTS {
             let response = self.send(&url)?;
@@ -189,7 +193,8 @@ impl Client {
         Err(Failure::terminal(format!("the server redirects more than {MOST_REDIRECTS} times")))
     }
 
-    fn send(&self, url: &Url) -> Result<http::Response<Body>, Failure> {
+    fn send(&mut self, url: &Url) -> Result<http::Response<Body>, Failure> {
+        self.keep_rate();
         let mut request = self.agent.get(url.as_str());
         for (name, value) in &self.headers {
             request = request.header(name, value);

@@ -1,13 +1,14 @@
 //! Queries to PostgreSQL, batch by batch, in a transaction that sees one state of the database.
 
 use bytes::BytesMut;
+use tokio_postgres::error::{DbError, ErrorPosition};
 use tokio_postgres::types::{Format, IsNull, ToSql, Type, to_sql_checked};
 use tokio_postgres::{IsolationLevel, NoTls, SimpleQueryMessage, SimpleQueryRow};
 use tokio_postgres::{Statement, Transaction};
 
 use super::{Hand, Message, Query, Row};
 use crate::config::postgres;
-use crate::text::{of_scalar, postgres_reason};
+use crate::text::{of_scalar, postgres_reason, postgres_reason_at};
 use crate::value::ColumnType;
 
 pub(super) fn read(query: &Query, hand: Hand<'_>) -> Result<(), String> {
@@ -47,7 +48,10 @@ async fn send(transaction: &Transaction<'_>, query: &Query, hand: Hand<'_>) -> R
         |error: tokio_postgres::Error| format!("the query fails: {}", postgres_reason(&error));
     transaction.batch_execute(FORMATS).await.map_err(fail)?;
     // By itself first: its errors have their place in the query, and it is one statement.
-    let written = transaction.prepare(&query.options.query).await.map_err(fail)?;
+    let written = transaction.prepare(&query.options.query).await.map_err(|error| {
+        let reason = postgres_reason_at(&error, &place(&error));
+        format!("the query fails: {reason}")
+    })?;
     check_parameters(&written, query)?;
     let columns = written.columns().iter();
     let columns: Vec<_> =
@@ -76,6 +80,14 @@ async fn send(transaction: &Transaction<'_>, query: &Query, hand: Hand<'_>) -> R
         if is_last || !is_wanted {
             return Ok(());
         }
+    }
+}
+
+/// Where an error is in the query; empty if the server does not say.
+fn place(error: &tokio_postgres::Error) -> String {
+    match error.as_db_error().and_then(DbError::position) {
+        Some(ErrorPosition::Original(place)) => format!(", at character {place} of `query`"),
+        _ => String::new(),
     }
 }
 
