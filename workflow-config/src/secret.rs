@@ -12,7 +12,8 @@ pub(super) const MASK: &str = "***";
 /// A value that prints as `***`: in `Debug`, in `Display`, and when it is serialized.
 ///
 /// It is deserialized like the value itself. [`expose`](Secret::expose) returns the value. The
-/// memory is not wiped.
+/// memory is not wiped. `==` compares values in a time that depends on them, so it does not suit
+/// the check of a password.
 ///
 /// ```
 /// use serde::Deserialize;
@@ -28,9 +29,10 @@ pub(super) const MASK: &str = "***";
 /// let database: Database = serde_json::from_str(text)?;
 /// assert_eq!(format!("{database:?}"), r#"Database { user: "etl", password: *** }"#);
 /// assert_eq!(database.password.expose(), "hunter2");
+/// assert!(database.password == Secret::from("hunter2".to_owned()));
 /// # Ok::<_, serde_json::Error>(())
 /// ```
-#[derive(Clone, Default)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Secret<T = String>(T);
 
 impl<T> Secret<T> {

@@ -15,12 +15,11 @@ pub(crate) fn io_reason(error: &io::Error) -> String {
     }
 }
 
-/// A text, a number or a boolean as text; `None` for null.
-#[cfg(any(feature = "api", feature = "postgres", feature = "sqlite"))]
-pub(crate) fn of_scalar(value: &serde_json::Value) -> Option<String> {
+/// A text as it is, and other values as JSON; `None` for null.
+pub(crate) fn of_json(value: serde_json::Value) -> Option<String> {
     match value {
         serde_json::Value::Null => None,
-        serde_json::Value::String(text) => Some(text.clone()),
+        serde_json::Value::String(text) => Some(text),
         other => Some(other.to_string()),
     }
 }

@@ -24,6 +24,12 @@ pub(super) struct Saved {
     pub(super) value: String,
 }
 
+impl Saved {
+    pub(super) fn new(name: &CursorName, value: &str) -> Self {
+        Self { name: name.clone(), value: value.to_owned() }
+    }
+}
+
 /// The table of cursors. The table of the records belongs to the key: two outputs of a pipeline
 /// are committed one after the other, and each one knows how far it is.
 #[cfg(any(feature = "postgres", feature = "sqlite"))]

@@ -150,7 +150,7 @@ impl Sink for FileSink {
     }
 
     fn save_cursor(&mut self, name: &CursorName, value: &str) {
-        self.cursor = Some(Saved { name: name.clone(), value: value.to_owned() });
+        self.cursor = Some(Saved::new(name, value));
     }
 }
 

@@ -73,11 +73,7 @@ impl PostgresSink {
         let loader = Loader { commands, answers };
         match loader.answer() {
             Ok(()) => {}
-            Err(Failure::Columns(known)) => {
-                self.table
-                    .check_columns(records, |name| known.iter().any(|known| known == name))?;
-                return Err(self.table.failure("the table has other columns"));
-            }
+            Err(Failure::MissingColumn(name)) => return Err(self.table.missing_column(&name)),
             Err(Failure::NotUnique) => return Err(self.table.not_unique()),
             Err(Failure::Other { reason, .. }) => return Err(self.table.failure(reason)),
         }
@@ -123,26 +119,28 @@ impl PostgresSink {
             target,
         }
     }
+}
 
-    fn write_rows(&self, open: &OpenTable, batch: &Batch) -> Result<(), SinkError> {
-        self.table.check_key(batch, &open.key)?;
+impl OpenTable {
+    fn write(&self, table: &Table, batch: &Batch) -> Result<(), SinkError> {
+        table.check_key(batch, &self.key)?;
         if batch.is_empty() {
             return Ok(());
         }
         let text = copy_text(batch.records());
-        let text = text.map_err(|error| self.table.failure(error))?;
+        let text = text.map_err(|error| table.failure(error))?;
         if let Some(place) = text.iter().position(|byte| *byte == 0) {
             let row = text[..place].iter().filter(|byte| **byte == b'\n').count();
             let position = batch.position(row);
-            return Err(self.table.failure(format!(
+            return Err(table.failure(format!(
                 "{position} has a text with the character NUL, which PostgreSQL does not keep"
             )));
         }
-        open.loader.command(Command::Rows(text)).map_err(|failure| match failure {
+        self.loader.command(Command::Rows(text)).map_err(|failure| match failure {
             Failure::Other { reason, line: Some(line) } => {
-                self.table.failure(format!("{}: {reason}", batch.position(line)))
+                table.failure(format!("{}: {reason}", batch.position(line)))
             }
-            other => self.table.failure(other),
+            other => table.failure(other),
         })
     }
 }
@@ -165,9 +163,7 @@ impl Sink for PostgresSink {
             Some(open) => open,
             None => self.open(batch.records())?,
         };
-        let written = self.write_rows(&open, batch);
-        self.open = Some(open);
-        written
+        self.open.insert(open).write(&self.table, batch)
     }
 
     fn commit(&mut self) -> Result<(), SinkError> {
@@ -185,7 +181,7 @@ impl Sink for PostgresSink {
     }
 
     fn save_cursor(&mut self, name: &CursorName, value: &str) {
-        self.cursor = Some(Saved { name: name.clone(), value: value.to_owned() });
+        self.cursor = Some(Saved::new(name, value));
     }
 }
 

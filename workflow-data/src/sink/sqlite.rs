@@ -55,9 +55,10 @@ impl SqliteSink {
         connection.execute_batch(&table.create_sql(records, column_type)).map_err(sql)?;
         let known = known_columns(&connection, &table.name).map_err(sql)?;
         // SQLite compares names without regard to the case of ASCII letters.
-        table.check_columns(records, |name| {
-            known.iter().any(|known| known.eq_ignore_ascii_case(name))
-        })?;
+        let is_known = |name: &String| known.iter().any(|known| known.eq_ignore_ascii_case(name));
+        if let Some(missing) = names(records).iter().find(|name| !is_known(name)) {
+            return Err(table.missing_column(missing));
+        }
         if table.mode == WriteMode::Merge {
             let name = format!("{} by {}", table.name, table.key().join(", "));
             let made = connection.execute_batch(&table.index_sql(&name));
@@ -76,17 +77,18 @@ impl SqliteSink {
             WriteMode::Replace | WriteMode::Append => insert,
         }
     }
+}
 
-    fn write_rows(&self, open: &OpenTable, batch: &Batch) -> Result<(), SinkError> {
-        self.table.check_key(batch, &open.key)?;
+impl OpenTable {
+    fn write(&self, table: &Table, batch: &Batch) -> Result<(), SinkError> {
+        table.check_key(batch, &self.key)?;
         let records = batch.records();
-        let statement = open.connection.prepare_cached(&open.insert);
-        let mut statement = statement.map_err(|error| self.table.failure(error))?;
+        let statement = self.connection.prepare_cached(&self.insert);
+        let mut statement = statement.map_err(|error| table.failure(error))?;
         for row in 0..records.num_rows() {
             let values = records.columns().iter().map(|column| sql_value(column, row));
             let written = statement.execute(params_from_iter(values));
-            written
-                .map_err(|error| self.table.failure(format!("{}: {error}", batch.position(row))))?;
+            written.map_err(|error| table.failure(format!("{}: {error}", batch.position(row))))?;
         }
         Ok(())
     }
@@ -98,9 +100,7 @@ impl Sink for SqliteSink {
             Some(open) => open,
             None => self.open(batch.records())?,
         };
-        let written = self.write_rows(&open, batch);
-        self.open = Some(open);
-        written
+        self.open.insert(open).write(&self.table, batch)
     }
 
     fn commit(&mut self) -> Result<(), SinkError> {
@@ -130,7 +130,7 @@ impl Sink for SqliteSink {
     }
 
     fn save_cursor(&mut self, name: &CursorName, value: &str) {
-        self.cursor = Some(Saved { name: name.clone(), value: value.to_owned() });
+        self.cursor = Some(Saved::new(name, value));
     }
 }
 

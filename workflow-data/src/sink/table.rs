@@ -71,19 +71,9 @@ impl Table {
         Ok(())
     }
 
-    /// Checks that a table that is there has all columns.
-    pub(super) fn check_columns(
-        &self,
-        records: &RecordBatch,
-        is_known: impl Fn(&str) -> bool,
-    ) -> Result<(), SinkError> {
-        match records.schema().fields().iter().find(|field| !is_known(field.name())) {
-            Some(field) => Err(self.failure(format!(
-                "the table has no column `{}`; add it, or use `mode: replace`",
-                field.name()
-            ))),
-            None => Ok(()),
-        }
+    /// The error of a table that is there, and lacks a column of the records.
+    pub(super) fn missing_column(&self, name: &str) -> SinkError {
+        self.failure(format!("the table has no column `{name}`; add it, or use `mode: replace`"))
     }
 
     pub(super) fn drop_sql(&self) -> String {

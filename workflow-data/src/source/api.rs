@@ -67,12 +67,12 @@ impl Api {
             tracing::warn!("`url` is not encrypted, so everybody on the way can read the secrets");
         }
         let client = Client::new(&options, &first, reading.max_retries, reading.clock)?;
-        let pager = Pager::new(first.clone(), options.pagination.clone(), options.max_pages());
         let initial = options.incremental.as_ref().and_then(|option| option.initial.as_ref());
-        let initial = initial.and_then(crate::text::of_scalar);
-        let mut api = Self {
+        let initial = initial.cloned().and_then(crate::text::of_json);
+        let (pager, start) = begin(&options, &first, initial.as_deref());
+        Ok(Self {
             first,
-            next: None,
+            next: Some(start),
             options,
             reading,
             client,
@@ -82,20 +82,7 @@ impl Api {
             read: 0,
             columns: None,
             has_returned: false,
-        };
-        api.start(initial.as_deref());
-        Ok(api)
-    }
-
-    /// Begins with the first page, of the records after the cursor.
-    fn start(&mut self, cursor: Option<&str>) {
-        let parameter = self.options.incremental.as_ref();
-        let parameter = parameter.and_then(|option| option.parameter.clone());
-        let cursor = parameter.zip(cursor.map(str::to_owned));
-        let first = paging::with(&self.first, cursor.as_slice());
-        let paging = self.options.pagination.clone();
-        self.pager = Pager::new(first, paging, self.options.max_pages());
-        self.next = Some(self.pager.start());
+        })
     }
 
     /// Gets the page at this URL.
@@ -180,6 +167,17 @@ impl Api {
     }
 }
 
+/// A pager, and the URL of the first page, of the records after the cursor.
+fn begin(options: &ApiSource, first: &Url, cursor: Option<&str>) -> (Pager, Url) {
+    let parameter = options.incremental.as_ref();
+    let parameter = parameter.and_then(|option| option.parameter.clone());
+    let cursor = parameter.zip(cursor.map(str::to_owned));
+    let first = paging::with(first, cursor.as_slice());
+    let mut pager = Pager::new(first, options.pagination.clone(), options.max_pages());
+    let start = pager.start();
+    (pager, start)
+}
+
 /// The columns of the first records. Records that cannot be read have none.
 fn columns(records: &[Box<RawValue>], options: &ApiSource) -> Columns {
     let mut sample = Sample::default();
@@ -190,7 +188,8 @@ fn columns(records: &[Box<RawValue>], options: &ApiSource) -> Columns {
 
 impl Source for Api {
     fn resume(&mut self, cursor: &str) {
-        self.start(Some(cursor));
+        let (pager, start) = begin(&self.options, &self.first, Some(cursor));
+        (self.pager, self.next) = (pager, Some(start));
     }
 
     fn next(&mut self, rejects: &mut Rejects) -> Result<Option<Batch>, SourceError> {

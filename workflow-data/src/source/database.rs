@@ -106,7 +106,6 @@ impl Database {
             Ok(Err(reason)) => return Err(self.fail(reason)),
             _ => return Err(self.fail(ENDED.to_owned())),
         };
-        check_names(&found).map_err(|reason| self.fail(reason))?;
         let columns = Columns::of_file(found, &self.query.options.columns);
         let columns = columns.map_err(|reason| self.fail(reason))?;
         self.state = State::Running { columns, rows, has_returned: false };
@@ -198,17 +197,18 @@ impl Query {
     }
 }
 
-fn check_names(found: &[(String, ColumnType)]) -> Result<(), String> {
-    for (index, (name, _)) in found.iter().enumerate() {
-        if name.is_empty() || name == "?column?" {
+/// Checks the columns of a query before its records are read.
+fn check_names(names: &[&str]) -> Result<(), String> {
+    for (index, name) in names.iter().enumerate() {
+        if ["", "?column?"].contains(name) {
             let number = index + 1;
             return Err(format!("column {number} of the query has no name; add `AS name`"));
         }
-        if found[..index].iter().any(|(other, _)| other == name) {
+        if names[..index].contains(name) {
             return Err(format!("the query names `{name}` twice; rename one of them with `AS`"));
         }
     }
-    if found.is_empty() {
+    if names.is_empty() {
         return Err(NO_COLUMNS.to_owned());
     }
     Ok(())

@@ -149,7 +149,7 @@ impl Files {
     #[cfg(not(feature = "parquet"))]
     #[expect(clippy::unused_self, reason = "the twin with the feature uses it")]
     fn parquet(&mut self, _: &Path) -> Result<Content, String> {
-        Err("this program is built without the feature `parquet` of `workflow-data`".to_owned())
+        Err(crate::text::missing_feature("parquet"))
     }
 
     fn metadata(&self) -> BatchMetadata {

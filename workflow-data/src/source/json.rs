@@ -13,7 +13,7 @@ use workflow_core::json;
 
 use super::table::{Columns, Guess, SAMPLE, TextTable};
 use crate::row::Reason;
-use crate::text::io_reason;
+use crate::text::{io_reason, of_json};
 use crate::value::ColumnType;
 
 /// How the objects of a file follow each other.
@@ -205,19 +205,11 @@ impl Fields {
                 columns.names.iter().position(|column| *column == name)
             };
             let Some(place) = place else {
-                return Some(Reason::of_value(&name, text_of(value), columns.unknown));
+                return Some(Reason::of_value(&name, of_json(value), columns.unknown));
             };
-            cells[place] = text_of(value);
+            cells[place] = of_json(value);
         }
         None
-    }
-}
-
-fn text_of(value: Value) -> Option<String> {
-    match value {
-        Value::Null => None,
-        Value::String(text) => Some(text),
-        other => Some(other.to_string()),
     }
 }
 

@@ -40,8 +40,8 @@ pub(super) struct Merge {
 /// Why a load fails.
 #[derive(Debug)]
 pub(super) enum Failure {
-    /// The table has these columns, and not all of the records.
-    Columns(Vec<String>),
+    /// The table lacks this column of the records.
+    MissingColumn(String),
     /// Records that are there have the same key.
     NotUnique,
     /// Anything else, with the index of the record in its batch if the server names it.
@@ -57,7 +57,7 @@ impl Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Columns(_) => f.write_str("the table has other columns"),
+            Self::MissingColumn(name) => write!(f, "the table has no column `{name}`"),
             Self::NotUnique => f.write_str("the key is not unique"),
             Self::Other { reason, .. } => f.write_str(reason),
         }
@@ -160,8 +160,8 @@ async fn open(client: &Client, plan: &Plan) -> Result<(), Failure> {
         client.batch_execute(&plan.create).await?;
     }
     let known = known_columns(client, plan).await?;
-    if plan.columns.iter().any(|column| !known.contains(column)) {
-        return Err(Failure::Columns(known));
+    if let Some(missing) = plan.columns.iter().find(|column| !known.contains(column)) {
+        return Err(Failure::MissingColumn(missing.clone()));
     }
     let Some(merge) = &plan.merge else { return Ok(()) };
     // A primary key serves as well, and the table may belong to somebody else.

@@ -10,6 +10,7 @@ use rustls::crypto::ring;
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
 use ureq::{Agent, Body, Proxy, http};
 use url::{Host, Url};
+use workflow_core::RetryPolicy;
 
 use super::mask::Masks;
 use super::paging::elsewhere;
@@ -23,7 +24,7 @@ pub(super) struct Client {
     agent: Agent,
     headers: Vec<(String, String)>,
     pub(super) masks: Masks,
-    max_retries: u32,
+    retries: RetryPolicy,
     connect_timeout: Duration,
     timeout: Duration,
     /// The size of the largest response, in bytes.
@@ -116,7 +117,7 @@ impl Client {
             agent: config.build().new_agent(),
             headers,
             masks,
-            max_retries,
+            retries: retry::policy(max_retries),
             connect_timeout,
             timeout,
             largest: options.max_response_mib.unwrap_or(32) << 20,
@@ -143,20 +144,19 @@ impl Client {
             attempts += 1;
             let tried =
                 if attempts == 1 { String::new() } else { format!(", after {attempts} attempts") };
+            let backoff = self.retries.delay(attempts, retry::chance());
             let wait = match retry {
                 Retry::Never => return Err(reason),
-                Retry::WithBackoff => retry::backoff(attempts, retry::chance()),
+                Retry::WithBackoff => backoff,
                 Retry::After(wait) if wait > retry::LONGEST_ASKED => {
                     let (wait, most) = (wait.as_secs(), retry::LONGEST_ASKED.as_secs());
                     return Err(format!(
                         "{reason}; it asks to wait {wait} s, more than {most} s; run again later"
                     ));
                 }
-                Retry::After(wait) => wait,
+                Retry::After(wait) => backoff.map(|_| wait),
             };
-            if attempts > self.max_retries {
-                return Err(format!("{reason}{tried}"));
-            }
+            let Some(wait) = wait else { return Err(format!("{reason}{tried}")) };
             let wait_ms = wait.as_millis() as u64;
             tracing::warn!(attempt = attempts, wait_ms, reason, "request failed, trying again");
             self.clock.pause(wait);

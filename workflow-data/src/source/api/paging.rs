@@ -32,7 +32,7 @@ impl Pager {
     pub(super) fn numbered(&self) -> Vec<String> {
         let Some(paging) = &self.paging else { return Vec::new() };
         let mut names = vec![limit_parameter(paging).to_owned()];
-        if matches!(paging.kind, PagingKind::Offset | PagingKind::Page) {
+        if is_numbered(paging) {
             names.push(parameter(paging).to_owned());
         }
         names
@@ -118,12 +118,13 @@ impl Pager {
 
     /// A server that ignores the parameter sends the same page forever.
     fn check_repetition(&mut self, page: &Page) -> Result<(), String> {
-        let Some(paging) = &self.paging else { return Ok(()) };
-        let is_numbered = matches!(paging.kind, PagingKind::Offset | PagingKind::Page);
+        let Some(paging) = self.paging.as_ref().filter(|paging| is_numbered(paging)) else {
+            return Ok(());
+        };
         let mut hasher = DefaultHasher::new();
         page.records.iter().for_each(|record| record.get().hash(&mut hasher));
         let before = self.before.replace(hasher.finish());
-        if is_numbered && !page.records.is_empty() && before == self.before {
+        if !page.records.is_empty() && before == self.before {
             let parameter = parameter(paging);
             return Err(format!(
                 "the page has the same records as the one before; \
@@ -157,6 +158,11 @@ impl Pager {
 pub(super) fn elsewhere(what: &str, url: &Url) -> String {
     let origin = url.origin().ascii_serialization();
     format!("{what} on another server, `{origin}`; set `url` to it if it is the right one")
+}
+
+/// Whether the URLs of pages have numbers, which this module counts.
+fn is_numbered(paging: &Pagination) -> bool {
+    matches!(paging.kind, PagingKind::Offset | PagingKind::Page)
 }
 
 fn parameter(paging: &Pagination) -> &str {

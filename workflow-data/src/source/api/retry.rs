@@ -5,27 +5,23 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use jiff::fmt::rfc2822::DateTimeParser;
+use workflow_core::RetryPolicy;
 
 /// The longest time that a server may ask to wait. Beyond it, the source fails.
 pub(super) const LONGEST_ASKED: Duration = Duration::from_secs(300);
-
-/// The first backoff before jitter; each one is twice the one before.
-const FIRST: Duration = Duration::from_millis(500);
-
-/// The longest backoff before jitter.
-const LONGEST: Duration = Duration::from_secs(60);
 
 /// Whether a request with this status may succeed later.
 pub(super) fn is_transient(status: u16) -> bool {
     matches!(status, 408 | 425 | 429 | 500..=599)
 }
 
-/// How long to wait before another attempt: any part, by chance, of a time that doubles.
-///
-/// `failed` is the number of attempts so far, from 1; `chance` is from 0 to 1.
-pub(super) fn backoff(failed: u32, chance: f64) -> Duration {
-    let doubled = FIRST.saturating_mul(2_u32.saturating_pow(failed.saturating_sub(1)));
-    doubled.min(LONGEST).mul_f64(chance.clamp(0.0, 1.0))
+/// How often requests are tried again, and after how long: any part, by chance, of a time that
+/// doubles.
+pub(super) fn policy(max_retries: u32) -> RetryPolicy {
+    RetryPolicy::attempts(max_retries.saturating_add(1))
+        .initial_interval(Duration::from_millis(500))
+        .maximum_interval(Duration::from_secs(60))
+        .jitter(1.0)
 }
 
 /// A number from 0 to 1 that other processes do not share.
@@ -51,10 +47,13 @@ mod tests {
 
     #[test]
     fn backoff_doubles_up_to_a_minute() {
-        let seconds = |failed| backoff(failed, 1.0).as_secs_f64();
-        assert_eq!([1, 2, 3, 7, 8, 40].map(seconds), [0.5, 1.0, 2.0, 32.0, 60.0, 60.0]);
-        assert_eq!(backoff(3, 0.25), Duration::from_millis(500));
-        assert_eq!(backoff(9, 0.0), Duration::ZERO);
+        let policy = policy(40);
+        let seconds = |failed| policy.delay(failed, 0.0).map(|time| time.as_secs_f64());
+        let expected = [0.5, 1.0, 2.0, 32.0, 60.0, 60.0].map(Some);
+        assert_eq!([1, 2, 3, 7, 8, 40].map(seconds), expected);
+        assert_eq!(policy.delay(3, 0.75), Some(Duration::from_millis(500)));
+        assert_eq!(policy.delay(9, 1.0), Some(Duration::ZERO));
+        assert_eq!(policy.delay(41, 0.5), None);
         assert!((0.0..=1.0).contains(&chance()));
     }
 

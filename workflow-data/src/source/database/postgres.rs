@@ -3,12 +3,12 @@
 use bytes::BytesMut;
 use tokio_postgres::error::{DbError, ErrorPosition};
 use tokio_postgres::types::{Format, IsNull, ToSql, Type, to_sql_checked};
-use tokio_postgres::{IsolationLevel, NoTls, SimpleQueryMessage, SimpleQueryRow};
+use tokio_postgres::{Column, IsolationLevel, NoTls, SimpleQueryMessage, SimpleQueryRow};
 use tokio_postgres::{Statement, Transaction};
 
 use super::{Hand, Message, Query, Row};
 use crate::config::postgres;
-use crate::text::{of_scalar, postgres_reason, postgres_reason_at};
+use crate::text::{of_json, postgres_reason, postgres_reason_at};
 use crate::value::ColumnType;
 
 pub(super) fn read(query: &Query, hand: Hand<'_>) -> Result<(), String> {
@@ -53,15 +53,16 @@ async fn send(transaction: &Transaction<'_>, query: &Query, hand: Hand<'_>) -> R
         format!("the query fails: {reason}")
     })?;
     check_parameters(&written, query)?;
-    let columns = written.columns().iter();
+    let columns = written.columns();
+    super::check_names(&columns.iter().map(Column::name).collect::<Vec<_>>())?;
+    let columns = columns.iter();
     let columns: Vec<_> =
         columns.map(|column| (column.name().to_owned(), column_type(column.type_()))).collect();
-    super::check_names(&columns)?;
     if !hand(Message::Columns(columns)) {
         return Ok(());
     }
     let parameters = query.options.parameters.iter();
-    let parameters: Vec<_> = parameters.map(|value| Text(of_scalar(value))).collect();
+    let parameters: Vec<_> = parameters.map(|value| Text(of_json(value.clone()))).collect();
     let parameters: Vec<_> = parameters.iter().map(|text| text as &(dyn ToSql + Sync)).collect();
     let declare = format!("DECLARE rows NO SCROLL CURSOR FOR {}", query.options.query);
     let declared = transaction.prepare_typed(&declare, written.params()).await.map_err(fail)?;

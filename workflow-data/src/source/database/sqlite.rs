@@ -5,9 +5,9 @@ use rusqlite::{Connection, OpenFlags, Statement};
 use serde_json::Value;
 
 use super::super::table::{Guess, SAMPLE};
-use super::{Hand, Message, NO_COLUMNS, Query, Row};
+use super::{Hand, Message, Query, Row};
 use crate::row::Reason;
-use crate::text::of_scalar;
+use crate::text::of_json;
 use crate::value::ColumnType;
 
 pub(super) fn read(query: &Query, hand: Hand<'_>) -> Result<(), String> {
@@ -26,9 +26,7 @@ pub(super) fn read(query: &Query, hand: Hand<'_>) -> Result<(), String> {
     if !statement.readonly() {
         return Err("the query changes data; write a `SELECT`".to_owned());
     }
-    if statement.column_count() == 0 {
-        return Err(NO_COLUMNS.to_owned());
-    }
+    super::check_names(&statement.column_names().collect::<Vec<_>>())?;
     bind(&mut statement, &query.options.parameters)?;
     let names: Vec<_> = statement.column_names().map(str::to_owned).collect();
     let declared: Vec<_> = declared(&statement);
@@ -107,7 +105,7 @@ fn sql_value(value: &Value) -> SqlValue {
             (None, Some(float)) if !number.is_u64() => SqlValue::Real(float),
             _ => SqlValue::Text(number.to_string()),
         },
-        other => of_scalar(other).map_or(SqlValue::Null, SqlValue::Text),
+        other => of_json(other.clone()).map_or(SqlValue::Null, SqlValue::Text),
     }
 }
 
