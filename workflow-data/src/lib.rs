@@ -207,7 +207,8 @@
 //! - Connections to PostgreSQL are not encrypted: `sslmode=require` and stricter modes are refused.
 //! - A query reads a batch ahead, in a thread. A cancelled run does not wait for its end.
 //! - A table of PostgreSQL is found by the `search_path` of its user. `mode: replace` creates it
-//!   anew, without its indexes and permissions, and fails if views depend on it.
+//!   anew, without its indexes and permissions, and fails at the commit if views depend on it. Others
+//!   read the old table until then.
 //! - Two runs of an incremental pipeline at a time may append the same records.
 //! - Files are read twice: types are found first. They must not be pipes.
 

@@ -84,19 +84,27 @@ impl PostgresSink {
         let table = &self.table;
         let columns = names(records);
         let list = quoted_list(&columns);
-        let merges = table.mode == WriteMode::Merge;
-        let target = if merges { "workflow_stage".to_owned() } else { table.name.clone() };
-        // Names of indexes have at most 63 bytes, and the server cuts longer ones off.
+        // Names have at most 63 bytes, and the server cuts longer ones off.
         let key = table.key().join("\0");
         let hash = XxHash3_128::oneshot(format!("{}\0{key}", table.name).as_bytes());
         let index = table.index_sql(&format!("workflow_key_{hash:032x}"));
+        let target = match table.mode {
+            WriteMode::Merge => "workflow_stage".to_owned(),
+            WriteMode::Replace => format!("workflow_load_{hash:032x}"),
+            WriteMode::Append => table.name.clone(),
+        };
+        let replaces = table.mode == WriteMode::Replace;
+        let created = if replaces { &target } else { &table.name };
         Plan {
             name: table.name.clone(),
             table: table.quoted(),
             columns,
-            drop: (table.mode == WriteMode::Replace).then(|| table.drop_sql()),
-            create: table.create_sql(records, column_type),
-            merge: merges.then(|| load::Merge {
+            create: table.create_sql(created, records, column_type),
+            replace: replaces.then(|| {
+                let (drop, table) = (table.drop_sql(), table.quoted());
+                format!("{drop}; ALTER TABLE {} RENAME TO {table}", quoted(&target))
+            }),
+            merge: (table.mode == WriteMode::Merge).then(|| load::Merge {
                 key: table.key().to_vec(),
                 index,
                 stage: format!(

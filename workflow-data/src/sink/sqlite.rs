@@ -52,7 +52,9 @@ impl SqliteSink {
         if table.mode == WriteMode::Replace {
             connection.execute_batch(&table.drop_sql()).map_err(sql)?;
         }
-        connection.execute_batch(&table.create_sql(records, column_type)).map_err(sql)?;
+        connection
+            .execute_batch(&table.create_sql(&table.name, records, column_type))
+            .map_err(sql)?;
         let known = known_columns(&connection, &table.name).map_err(sql)?;
         // SQLite compares names without regard to the case of ASCII letters.
         let is_known = |name: &String| known.iter().any(|known| known.eq_ignore_ascii_case(name));

@@ -80,8 +80,10 @@ impl Table {
         format!("DROP TABLE IF EXISTS {}", self.quoted())
     }
 
+    /// Creates a table of this name for the records.
     pub(super) fn create_sql(
         &self,
+        name: &str,
         records: &RecordBatch,
         kind: fn(&DataType) -> &'static str,
     ) -> String {
@@ -90,7 +92,7 @@ impl Table {
         let columns =
             columns.map(|field| format!("{} {}", quoted(field.name()), kind(field.data_type())));
         let columns = columns.collect::<Vec<_>>().join(", ");
-        format!("CREATE TABLE IF NOT EXISTS {} ({columns})", self.quoted())
+        format!("CREATE TABLE IF NOT EXISTS {} ({columns})", quoted(name))
     }
 
     /// The index that finds records by their key.

@@ -303,6 +303,28 @@ mod postgres {
     }
 
     #[test]
+    fn others_read_a_table_until_it_is_replaced() {
+        let (database, folder) =
+            (test_postgres::database(), Folder::with("in.csv", "id\n1\n2\n3\n"));
+        database.execute(&format!("CREATE TABLE {TABLE} (id bigint)"));
+        database.execute(&format!("INSERT INTO {TABLE} VALUES (7)"));
+        let pipeline = folder.build(&yaml(&database, "mode: replace")).unwrap();
+        let mut seen = Vec::new();
+        let summary = pipeline.run_until(|| {
+            let sql = format!("SET lock_timeout = '9s'; SELECT id FROM {TABLE}");
+            seen.push(database.query(&sql));
+            false
+        });
+        assert_eq!(summary.unwrap().batches, 2);
+        assert_eq!(seen, [["7"], ["7"]]);
+        assert_eq!(rows(&database, "id"), ["1", "2", "3"]);
+        assert_eq!(
+            database.query("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'"),
+            ["1"]
+        );
+    }
+
+    #[test]
     fn a_primary_key_serves_as_the_key() {
         let (database, folder) =
             (test_postgres::database(), Folder::with("in.csv", "b,a,n\nx,1,2\n"));

@@ -21,8 +21,9 @@ pub(super) struct Plan {
     pub(super) name: String,
     pub(super) table: String,
     pub(super) columns: Vec<String>,
-    pub(super) drop: Option<String>,
     pub(super) create: String,
+    /// Puts the table that was created in place of the old one.
+    pub(super) replace: Option<String>,
     pub(super) copy: String,
     /// The name of the table that `copy` loads, without quotes.
     pub(super) target: String,
@@ -150,13 +151,12 @@ pub(super) fn saved_cursor(
 async fn open(client: &Client, plan: &Plan) -> Result<(), Failure> {
     // Another transaction that never ends would block this one forever.
     client.batch_execute("BEGIN; SET LOCAL lock_timeout = '60s'").await?;
-    // Even `IF NOT EXISTS` needs the right to create tables, and looks in one schema only. A table
-    // that is replaced may hide another one, which stays.
-    let is_missing = match &plan.drop {
-        Some(drop) => client.batch_execute(drop).await.map(|()| true)?,
-        None => known_columns(client, plan).await?.is_empty(),
-    };
-    if is_missing {
+    if plan.replace.is_some() {
+        // Beside the old table, which others can read until the commit.
+        return Ok(client.batch_execute(&plan.create).await?);
+    }
+    // Even `IF NOT EXISTS` needs the right to create tables, and looks in one schema only.
+    if known_columns(client, plan).await?.is_empty() {
         client.batch_execute(&plan.create).await?;
     }
     let known = known_columns(client, plan).await?;
@@ -205,6 +205,9 @@ async fn copy(client: &Client, plan: &Plan, rows: Vec<u8>) -> Result<(), Failure
 }
 
 async fn commit(client: &Client, plan: &Plan, saved: Option<Saved>) -> Result<(), Failure> {
+    if let Some(replace) = &plan.replace {
+        client.batch_execute(replace).await?;
+    }
     if let Some(merge) = &plan.merge {
         client.batch_execute(&merge.insert).await?;
     }
