@@ -26,7 +26,8 @@ pub use self::watched::{DueTimes, WatchedSchedule, overlap_limit};
 /// The longest pause between two checks, because workflows may be added and the clock may be set.
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
-/// The pause between two checks while a time waits for a run to end.
+/// The pause between two checks while a time waits for a run to end, or is overdue: the store could
+/// not be read, or one check has started as many runs as it may.
 const SHORT_PAUSE: Duration = Duration::from_secs(1);
 
 /// Returns the idempotency key of a scheduled run of a registered workflow. With it, only one of
@@ -234,13 +235,22 @@ struct Watched {
     schedule: Option<WatchedSchedule>,
 }
 
+impl Watched {
+    fn is_of(&self, metadata: &Metadata) -> bool {
+        match &self.schedule {
+            Some(schedule) => schedule.is_of(metadata),
+            None => self.metadata == *metadata,
+        }
+    }
+}
+
 impl Schedules {
     /// Reads schedules that are new or have changed. An invalid one, which a program may add at run
     /// time, is logged once.
     fn update(&mut self, all: &registry::Listing, now: SystemTime) {
         for entry in all.iter() {
             let (name, metadata) = (entry.name(), entry.metadata());
-            if self.watched.get(name).is_some_and(|known| known.metadata == *metadata) {
+            if self.watched.get(name).is_some_and(|known| known.is_of(metadata)) {
                 continue;
             }
             let workflow = ScheduledWorkflow::Registered(name.to_owned());
@@ -262,7 +272,7 @@ impl Schedules {
         let begins =
             |known: &Watched| known.schedule.as_ref().and_then(WatchedSchedule::next_begin);
         let next = self.watched.values().filter_map(begins).min();
-        let until = next.map(|next| next.duration_since(now).unwrap_or_default());
+        let until = next.map(|next| next.duration_since(now).unwrap_or(SHORT_PAUSE));
         until.map_or(longest, |until| until.min(longest))
     }
 }
@@ -270,4 +280,29 @@ impl Schedules {
 /// Converts a time for schedules. Times outside of the calendar become the Unix epoch.
 fn timestamp(time: SystemTime) -> Timestamp {
     Timestamp::try_from(time).unwrap_or(Timestamp::UNIX_EPOCH)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_time_that_stays_overdue_is_checked_again_after_a_moment() {
+        let metadata = Metadata::new(json!({ "schedule": "0 * * * *" })).expect("valid");
+        let workflow = ScheduledWorkflow::Registered("hourly".to_owned());
+        let start = SystemTime::UNIX_EPOCH;
+        let schedule = WatchedSchedule::new(workflow, &metadata, start);
+        let mut schedule = schedule.expect("a schedule").expect("valid");
+        futures::executor::block_on(schedule.due(None, start)).expect("no store");
+        let next = schedule.next_begin().expect("a next time");
+        let mut schedules = Schedules::default();
+        let watched = Watched { metadata, schedule: Some(schedule) };
+        schedules.watched.insert("hourly".to_owned(), watched);
+        assert_eq!(schedules.pause(start), LONGEST_PAUSE);
+        assert_eq!(schedules.pause(next - Duration::from_millis(5)), Duration::from_millis(5));
+        // As if the store could not be read.
+        assert_eq!(schedules.pause(next + Duration::from_secs(5)), SHORT_PAUSE);
+    }
 }

@@ -5,13 +5,13 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use futures::FutureExt as _;
+use workflow_core::definition::Metadata;
 use workflow_core::engine::{Clock as _, ManualClock};
 use workflow_core::id::RunId;
 use workflow_core::prelude::*;
-use workflow_core::schedule::schedule_key;
+use workflow_core::schedule::{WatchedSchedule, schedule_key};
 use workflow_core::store::{
-    MemoryStore, ScheduleChange, ScheduleId, ScheduleStore as _, ScheduledWorkflow, Store as _,
-    Trigger,
+    MemoryStore, ScheduleChange, ScheduleId, ScheduleStore, ScheduledWorkflow, Store as _, Trigger,
 };
 
 #[register_workflow(name = "hourly", schedule = "0 * * * *")]
@@ -251,4 +251,75 @@ async fn a_paused_schedule_starts_no_run_until_it_is_resumed() {
     clock.drive(futures::future::join(run, resume)).await;
     let runs = store.runs().into_iter().filter(|(_, of)| of == "hourly").count();
     assert_eq!(runs, 2);
+}
+
+/// Watches a schedule whose runs begin up to half an hour late.
+fn delayed(now: SystemTime, description: &str) -> (Metadata, WatchedSchedule) {
+    let schedule = serde_json::json!({ "cron": "0 * * * *", "jitter": "30m" });
+    let metadata = serde_json::json!({ "schedule": schedule, "description": description });
+    let metadata = Metadata::new(metadata).expect("valid");
+    let workflow = ScheduledWorkflow::Registered("delayed".to_owned());
+    let watched = WatchedSchedule::new(workflow, &metadata, now);
+    (metadata, watched.expect("a schedule").expect("valid"))
+}
+
+#[tokio::test]
+async fn a_time_that_waits_for_its_delay_survives_a_restart() {
+    let (half, one) = (SystemTime::UNIX_EPOCH + HOUR / 2, SystemTime::UNIX_EPOCH + HOUR);
+    let memory = MemoryStore::new();
+    for store in [None, Some(&memory as &dyn ScheduleStore)] {
+        let (_, mut before) = delayed(half, "before");
+        assert_eq!(before.due(store, half).await.expect("readable"), None);
+        let begins = before.next_begin().expect("a next time");
+        assert!(begins > one + Duration::from_secs(1));
+        let between = one + Duration::from_secs(1);
+        let (_, mut after) = delayed(between, "after");
+        assert_eq!(after.due(store, between).await.expect("readable"), None);
+        assert_eq!(after.next_begin(), Some(begins));
+        let due = after.due(store, begins).await.expect("readable").expect("due");
+        assert_eq!(due.start, [one]);
+        after.handled(store, due, None).await.expect("recorded");
+        // It does not start again.
+        let (_, mut last) = delayed(begins, "last");
+        assert_eq!(last.due(store, begins).await.expect("readable"), None);
+        assert!(last.next_begin().is_some_and(|next| next >= one + HOUR));
+    }
+}
+
+#[tokio::test]
+async fn a_delayed_time_that_an_outage_swallows_is_recorded_as_skipped() {
+    let (half, one) = (SystemTime::UNIX_EPOCH + HOUR / 2, SystemTime::UNIX_EPOCH + HOUR);
+    let store = MemoryStore::new();
+    let (_, mut before) = delayed(half, "before");
+    assert_eq!(before.due(Some(&store), half).await.expect("readable"), None);
+    let (_, mut after) = delayed(one + HOUR / 2, "after");
+    let due = after.due(Some(&store), one + HOUR / 2).await.expect("readable").expect("due");
+    assert_eq!(due.start, []);
+    after.handled(Some(&store), due, None).await.expect("recorded");
+    let id = ScheduleId {
+        workflow: ScheduledWorkflow::Registered("delayed".to_owned()),
+        cron: "0 * * * *".to_owned(),
+        timezone: None,
+    };
+    let skipped = store.schedule_state(&id).await.expect("readable").skipped;
+    let skipped = skipped.expect("a skipped time");
+    assert_eq!((skipped.at, &*skipped.reason), (one, "no scheduler was running"));
+}
+
+#[test]
+fn another_description_leaves_a_schedule_as_it_is() {
+    let now = SystemTime::UNIX_EPOCH;
+    let (_, schedule) = delayed(now, "one");
+    assert!(schedule.is_of(&delayed(now, "another").0));
+    for other in [
+        serde_json::json!({ "schedule": { "cron": "1 * * * *", "jitter": "30m" } }),
+        serde_json::json!({ "schedule": { "cron": "0 * * * *", "jitter": "31m" } }),
+        serde_json::json!({
+            "schedule": { "cron": "0 * * * *", "jitter": "30m", "timezone": "Europe/Berlin" }
+        }),
+        serde_json::json!({}),
+    ] {
+        let other = Metadata::new(other).expect("valid");
+        assert!(!schedule.is_of(&other), "{other:?}");
+    }
 }

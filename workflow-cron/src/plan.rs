@@ -114,6 +114,14 @@ impl Planner {
         self.times.next(handled).map(|at| self.begins(at))
     }
 
+    /// The cursor of a scheduler that starts now and remembers nothing: the times after it have not
+    /// begun.
+    pub fn cursor_at(&self, now: Timestamp) -> Timestamp {
+        let jitter = SignedDuration::try_from(self.policy.jitter).unwrap_or(SignedDuration::MAX);
+        let after = now.checked_sub(jitter).unwrap_or(Timestamp::MIN);
+        self.last_begun(after, now).unwrap_or(after)
+    }
+
     /// When the run of a time begins: after a delay within the jitter, and before the next time, so
     /// that runs begin in order.
     pub fn begins(&self, at: Timestamp) -> Timestamp {
@@ -121,11 +129,12 @@ impl Planner {
         if jitter == 0 {
             return at;
         }
-        let drawn = hash(self.seed, &at.as_nanosecond().to_le_bytes()) % jitter.saturating_add(1);
+        // Drawn from the whole gap, not cut to it: otherwise most runs would begin at its end.
+        let gap = self.times.next(at).map(|next| next.duration_since(at).as_millis() - 1);
+        let longest = gap.map_or(jitter, |gap| jitter.min(u64::try_from(gap).unwrap_or(0)));
+        let drawn = hash(self.seed, &at.as_nanosecond().to_le_bytes()) % longest.saturating_add(1);
         let delay = SignedDuration::from_millis(i64::try_from(drawn).unwrap_or(i64::MAX));
-        let begins = at.checked_add(delay).unwrap_or(at);
-        let latest = self.times.next(at).and_then(|next| next.checked_sub(TICK).ok());
-        latest.map_or(begins, |latest| begins.min(latest))
+        at.checked_add(delay).unwrap_or(at)
     }
 
     /// The last time after `handled` whose run has begun.
@@ -242,6 +251,33 @@ mod tests {
         assert!(delays.iter().any(|delay| *delay < 10) && delays.iter().any(|delay| *delay > 50));
         let other = Planner::new(Times::new("* * * * *", None).expect("times"), policy, "x");
         assert!(times.iter().any(|at| other.begins(*at) != here.begins(*at)));
+    }
+
+    #[test]
+    fn a_jitter_longer_than_the_interval_spreads_runs_over_the_interval() {
+        let policy = SchedulePolicy { jitter: Duration::from_secs(3600), ..Default::default() };
+        let often = planner("*/5 * * * *", policy);
+        let times =
+            std::iter::successors(Some(at("2026-01-01T00:00:00Z")), |t| often.times.next(*t));
+        let delay = |at: Timestamp| often.begins(at).duration_since(at).as_secs();
+        let delays: Vec<i64> = times.take(600).map(delay).collect();
+        assert!(delays.iter().all(|delay| (0..300).contains(delay)), "{delays:?}");
+        for minute in 0..5 {
+            let count = delays.iter().filter(|delay| **delay / 60 == minute).count();
+            assert!((80..160).contains(&count), "minute {minute}: {count} of 600");
+        }
+    }
+
+    #[test]
+    fn a_scheduler_without_memory_waits_for_the_times_that_have_not_begun() {
+        let policy = SchedulePolicy { jitter: Duration::from_secs(1800), ..Default::default() };
+        let hourly = planner("0 * * * *", policy);
+        let one = at("2026-01-01T01:00:00Z");
+        let begins = hourly.begins(one);
+        assert_eq!(hourly.next_begin(hourly.cursor_at(begins - TICK)), Some(begins));
+        assert_eq!(hourly.cursor_at(begins), one);
+        let punctual = planner("0 * * * *", SchedulePolicy::default());
+        assert_eq!(punctual.cursor_at(one), one);
     }
 
     #[test]

@@ -92,6 +92,13 @@ impl WatchedSchedule {
         self.planner.times()
     }
 
+    /// Whether this is the schedule in the metadata: other keys may differ.
+    pub fn is_of(&self, metadata: &Metadata) -> bool {
+        metadata.schedule() == Some(&self.id.cron)
+            && metadata.timezone() == self.id.timezone.as_deref()
+            && metadata.schedule_policy() == self.policy()
+    }
+
     /// When the next run begins, once the schedule has been checked.
     pub fn next_begin(&self) -> Option<SystemTime> {
         self.next.map(SystemTime::from)
@@ -168,24 +175,32 @@ impl WatchedSchedule {
         store.change_schedule(&self.id, change).await.map(drop)
     }
 
-    /// The cursor from the store. A schedule that makes up for missed times is recorded when it is
-    /// seen first, so that an outage before its first time counts.
+    /// The cursor from the store, if times before this process can still start a run: missed ones
+    /// within the catch-up window, and one whose delay goes on. Such a schedule is recorded when it
+    /// is seen first, so that an outage before its first time counts. A store without the workflow
+    /// records nothing.
     async fn first_cursor(
         &self,
         store: Option<&dyn ScheduleStore>,
         now: Timestamp,
     ) -> Result<Timestamp, StoreError> {
-        let Some(store) = store.filter(|_| self.policy().catch_up > Duration::ZERO) else {
-            return Ok(self.watched.min(now));
-        };
+        let watched = self.watched.min(now);
+        let SchedulePolicy { catch_up, jitter, .. } = self.policy();
+        let Some(store) = store else { return Ok(self.planner.cursor_at(watched)) };
+        if catch_up.max(jitter) == Duration::ZERO {
+            return Ok(watched);
+        }
         let handled = store.schedule_state(&self.id).await?.handled;
         if let Some(handled) = handled.map(timestamp).filter(|handled| *handled <= now) {
             return Ok(handled);
         }
-        let (until, at) = (self.watched.min(now).into(), now.into());
+        let (until, at) = (watched.into(), now.into());
         let change = ScheduleChange::Handled { until, now: at, skipped: None };
-        store.change_schedule(&self.id, change).await?;
-        Ok(self.watched.min(now))
+        if !store.change_schedule(&self.id, change).await? {
+            let workflow = &self.id.workflow;
+            tracing::debug!(?workflow, "the store does not have the workflow of the schedule yet");
+        }
+        Ok(watched)
     }
 
     fn set_cursor(&mut self, cursor: Timestamp) {
