@@ -1,6 +1,6 @@
 //! Checks of a file beyond the shape of its fields.
 
-use serde_json::{Map, Value as Json};
+use serde_json::Value as Json;
 use workflow_cron::{Cron, zone};
 
 use super::known::Known;
@@ -14,11 +14,10 @@ use workflow_core::id::WorkflowName;
 
 /// Returns the metadata of the workflow, merged with the fields beside it.
 pub(crate) fn metadata(spec: &WorkflowSpec, findings: &mut Findings) -> Metadata {
-    let mut object = match &spec.metadata {
-        Some(written) => read_metadata(written, findings),
-        None => Map::new(),
-    };
-    check_schedule(spec, &object, findings);
+    let written = spec.metadata.as_ref().map(|written| read_metadata(written, findings));
+    let written = written.unwrap_or_default();
+    check_schedule(spec, &written, findings);
+    let mut object = written.as_object().clone();
     let schedule = spec.schedule.as_ref().map(|schedule| &schedule.value);
     let cron = schedule.map(|schedule| &schedule.cron);
     let zone = schedule.and_then(|schedule| schedule.timezone.as_ref());
@@ -49,33 +48,28 @@ pub(crate) fn metadata(spec: &WorkflowSpec, findings: &mut Findings) -> Metadata
         Ok(metadata) => metadata,
         Err(error) => {
             // Other invalid values have been reported.
-            if let Some(written) = spec.schedule.as_ref().filter(|_| !findings.has_errors()) {
-                findings.error(written.span, error.to_string());
+            if !findings.has_errors() {
+                let schedule = spec.schedule.as_ref().map(|schedule| schedule.span);
+                let span = schedule.or(spec.metadata.as_ref().map(|written| written.span));
+                findings.error(span.unwrap_or_default(), error.to_string());
             }
             Metadata::default()
         }
     }
 }
 
-fn read_metadata(written: &Spanned<Json>, findings: &mut Findings) -> Map<String, Json> {
-    match Metadata::new(written.value.clone()) {
-        Ok(metadata) => metadata.as_object().clone(),
-        Err(error) => {
-            findings
-                .error(written.span, error.to_string())
-                .help("write a map, or a string with a JSON object");
-            Map::new()
-        }
-    }
+fn read_metadata(written: &Spanned<Json>, findings: &mut Findings) -> Metadata {
+    Metadata::new(written.value.clone()).unwrap_or_else(|error| {
+        findings
+            .error(written.span, error.to_string())
+            .help("write a map, or a string with a JSON object");
+        Metadata::default()
+    })
 }
 
-fn check_schedule(spec: &WorkflowSpec, metadata: &Map<String, Json>, findings: &mut Findings) {
+fn check_schedule(spec: &WorkflowSpec, metadata: &Metadata, findings: &mut Findings) {
     let own = spec.schedule.as_ref().map(|schedule| &schedule.value);
     let own_zone = own.and_then(|schedule| schedule.timezone.as_ref());
-    let in_metadata = |key: &str| {
-        let value = metadata.get(key)?;
-        value.as_str().or_else(|| value.get("cron")?.as_str())
-    };
     let within = spec.metadata.as_ref().map_or(Span::default(), |written| written.span);
     if let Some(schedule) = own
         && let Err(error) = Cron::parse(&schedule.cron.value)
@@ -87,7 +81,7 @@ fn check_schedule(spec: &WorkflowSpec, metadata: &Map<String, Json>, findings: &
     {
         findings.error(zone.span, no_timezone(&zone.value)).help(cure);
     }
-    if let Some(text) = in_metadata("schedule").filter(|_| own.is_none())
+    if let Some(text) = metadata.schedule().filter(|_| own.is_none())
         && let Err(error) = Cron::parse(text)
     {
         let span = findings.source().find(within, text);
@@ -95,7 +89,7 @@ fn check_schedule(spec: &WorkflowSpec, metadata: &Map<String, Json>, findings: &
             .warning(span, error.to_string())
             .help("`metadata` accepts any text, but only a cron expression makes a schedule");
     }
-    if let Some(text) = in_metadata("timezone").filter(|_| own_zone.is_none())
+    if let Some(text) = metadata.timezone().filter(|_| own_zone.is_none())
         && let Err(cure) = zone::check(text)
     {
         let span = findings.source().find(within, text);

@@ -145,3 +145,20 @@ fn a_schedule_with_a_policy_is_an_object_in_the_metadata() {
         assert!(error.contains(wanted), "{error}");
     }
 }
+
+#[test]
+fn a_schedule_in_the_metadata_is_checked_like_the_field() {
+    let text = |options: &str, field: &str| {
+        let schedule = format!("{{ cron: '0 4 * * *', {options} }}");
+        format!("name: bakery\nmetadata: {{ owner: ada, schedule: {schedule} }}\n{field}\n{JOB}")
+    };
+    let limits = [("concurrency: { limit: 2 }", "concurrency"), ("singleton: true", "singleton")];
+    for (field, name) in limits {
+        let error = wrong(&text("overlap: skip", field)).to_string();
+        let wanted = format!("metadata `{name}` and `overlap: skip` of `schedule`");
+        assert!(error.contains(&wanted) && error.contains("tea.yaml:2:11"), "{error}");
+        sound("bakery.yaml", &text("overlap: allow", field));
+    }
+    let odd = crate::odd(&text("timezone: Berlin", "")).to_string();
+    assert!(odd.contains("`Berlin` is not a time zone") && odd.contains(":2:"), "{odd}");
+}
