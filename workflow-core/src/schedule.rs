@@ -21,7 +21,7 @@ use crate::registry::{self, RegistryError};
 use crate::run::Run as _;
 use crate::store::{ScheduledWorkflow, SkippedTime, Store, StoreError, Trigger};
 
-pub use self::watched::{DueTimes, WatchedSchedule, overlap_limit};
+pub use self::watched::{DueTimes, WatchedSchedule, backfill_limit, overlap_limit};
 
 /// The longest pause between two checks, because workflows may be added and the clock may be set.
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);

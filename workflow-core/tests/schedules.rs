@@ -6,10 +6,11 @@ use std::time::{Duration, SystemTime};
 
 use futures::FutureExt as _;
 use workflow_core::definition::Metadata;
-use workflow_core::engine::{Clock as _, ManualClock};
+use workflow_core::engine::{Clock as _, Enqueued, ManualClock};
+use workflow_core::flow_control::OnConflict;
 use workflow_core::id::RunId;
 use workflow_core::prelude::*;
-use workflow_core::schedule::{WatchedSchedule, schedule_key};
+use workflow_core::schedule::{WatchedSchedule, backfill_limit, overlap_limit, schedule_key};
 use workflow_core::store::{
     MemoryStore, ScheduleChange, ScheduleId, ScheduleStore, ScheduledWorkflow, Store as _, Trigger,
 };
@@ -321,5 +322,27 @@ fn another_description_leaves_a_schedule_as_it_is() {
     ] {
         let other = Metadata::new(other).expect("valid");
         assert!(!schedule.is_of(&other), "{other:?}");
+    }
+}
+
+#[tokio::test]
+async fn backfilled_and_scheduled_runs_do_not_limit_each_other() {
+    for overlap in ["skip", "cancel"] {
+        let overlap = overlap.parse().expect("a policy");
+        let store = Arc::new(MemoryStore::new());
+        let engine = Engine::builder().store(store.clone()).build();
+        let enqueue = async |limit: Option<_>| {
+            let request = engine.run("never").concurrency(limit.expect("a limit"));
+            request.enqueue_once().await.expect("it is queued")
+        };
+        let past = [enqueue(backfill_limit(overlap)).await, enqueue(backfill_limit(overlap)).await];
+        let live = enqueue(overlap_limit(overlap)).await;
+        for run in past.into_iter().chain([live]) {
+            let Enqueued::New(run) = run else { panic!("{overlap}: {run:?}") };
+            let messages = store.messages(run).await.expect("readable");
+            assert!(messages.is_empty(), "{overlap}: {messages:?}");
+        }
+        let limit = backfill_limit(overlap).expect("a limit");
+        assert_eq!(limit.on_conflict, OnConflict::Queue);
     }
 }

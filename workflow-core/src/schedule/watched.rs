@@ -39,6 +39,9 @@ pub struct DueTimes {
 /// The key of the limit that scheduled runs share, if they may not overlap.
 const OVERLAP_KEY: &str = "scheduled runs";
 
+/// The key of the limit that runs of backfills share, if scheduled runs may not overlap.
+const BACKFILL_KEY: &str = "backfilled runs";
+
 /// Returns the limit of scheduled runs that a policy for overlaps stands for; `None` if they may
 /// overlap.
 pub fn overlap_limit(overlap: Overlap) -> Option<Concurrency> {
@@ -49,6 +52,14 @@ pub fn overlap_limit(overlap: Overlap) -> Option<Concurrency> {
         Overlap::Cancel => OnConflict::CancelRunning,
     };
     Some(Concurrency::new(1).key(OVERLAP_KEY).on_conflict(on_conflict))
+}
+
+/// Returns the limit of the runs of backfills that a policy for overlaps stands for; `None` if they
+/// may overlap. All of their times are wanted, so they wait for each other. They share no limit with
+/// scheduled runs: one of those would cancel them, or be skipped because of them.
+pub fn backfill_limit(overlap: Overlap) -> Option<Concurrency> {
+    let limit = overlap_limit(overlap)?;
+    Some(limit.key(BACKFILL_KEY).on_conflict(OnConflict::Queue))
 }
 
 impl WatchedSchedule {

@@ -8,9 +8,8 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use workflow_core::engine::Enqueued;
-use workflow_core::flow_control::OnConflict;
 use workflow_core::id::RunId;
-use workflow_core::schedule::{overlap_limit, run_key};
+use workflow_core::schedule::{backfill_limit, run_key};
 use workflow_core::store::Trigger;
 use workflow_cron::{Times, TimesError};
 use workflow_store::StoredWorkflow;
@@ -23,7 +22,8 @@ use crate::output;
 /// Queue the runs of past times of a schedule
 ///
 /// A time that has a run, whether from the schedule or from a backfill, does not get another one, so
-/// a backfill can be repeated. Runs that may not overlap start one after another, oldest first. A
+/// a backfill can be repeated. If the runs of the schedule may not overlap, those of backfills start
+/// one after another, oldest first; one of them may still overlap a run that the schedule starts. A
 /// process that serves their task queue runs them: `worker` or `serve`.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
@@ -86,9 +86,8 @@ fn start(runnable: &Runnable, workflow: &StoredWorkflow, at: Timestamp) -> Resul
     let time = SystemTime::from(at);
     let key = run_key(&scheduled_workflow(workflow), time);
     let mut request = runnable.request().trigger(Trigger::Schedule).scheduled_for(time);
-    if let Some(limit) = overlap_limit(workflow.metadata.schedule_policy().overlap) {
-        // All of the times are wanted, so that none is skipped or cancelled.
-        request = request.concurrency(limit.on_conflict(OnConflict::Queue));
+    if let Some(limit) = backfill_limit(workflow.metadata.schedule_policy().overlap) {
+        request = request.concurrency(limit);
     }
     let queued = pollster::block_on(request.idempotency_key(key).enqueue_once())?;
     let (run, existing) = match queued {
