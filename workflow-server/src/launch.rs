@@ -149,6 +149,7 @@ pub(crate) async fn check(app: &App, workflow: &StoredWorkflow) -> Result<(), Pr
     if workflow.source == Source::Registered {
         return registered_workflow(&workflow.name).map(drop);
     }
+    app.check_local("runs only registered workflows")?;
     // Without a file, the run is recorded for an external program.
     file_workflow(app, workflow.definition.clone()).await.map(drop)
 }

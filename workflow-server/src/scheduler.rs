@@ -57,6 +57,15 @@ impl Drop for Running {
 struct Scheduled {
     workflow: StoredWorkflow,
     schedule: WatchedSchedule,
+    place: Place,
+}
+
+/// Which programs can run a workflow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Here,
+    /// Perhaps another program on the store: its times are left to that one.
+    Elsewhere,
 }
 
 /// Starts due runs, forever.
@@ -86,7 +95,10 @@ pub(crate) async fn run_schedules(app: Arc<App>) {
 
 /// Starts the runs of a schedule that are due.
 async fn check(app: &App, scheduled: &mut Scheduled, now: SystemTime) {
-    let Scheduled { workflow, schedule } = scheduled;
+    let Scheduled { workflow, schedule, place } = scheduled;
+    if *place == Place::Elsewhere {
+        return;
+    }
     let state: Option<&dyn ScheduleStore> = app.catalog.schedule_store();
     let log = |error: &dyn std::fmt::Display| {
         let workflow = &workflow.name;
@@ -133,7 +145,8 @@ async fn load_all(app: &Arc<App>, before: &mut Vec<Scheduled>) -> Result<Vec<Sch
     let mut found = Vec::new();
     for workflow in workflows {
         let same = before.iter().position(|known| {
-            known.workflow.id == workflow.id && known.workflow.metadata == workflow.metadata
+            let is_here = known.place == Place::Here;
+            is_here && known.workflow.id == workflow.id && known.schedule.is_of(&workflow.metadata)
         });
         let schedule = match same.map(|place| before.swap_remove(place)) {
             Some(known) if known.workflow == workflow => {
@@ -141,6 +154,7 @@ async fn load_all(app: &Arc<App>, before: &mut Vec<Scheduled>) -> Result<Vec<Sch
                 continue;
             }
             Some(known) => known.schedule,
+            // Also one that did not run here until now: its times have been those of others.
             None => match watch(&workflow) {
                 None => continue,
                 Some(Ok(schedule)) => schedule,
@@ -152,8 +166,9 @@ async fn load_all(app: &Arc<App>, before: &mut Vec<Scheduled>) -> Result<Vec<Sch
         };
         // Later problems are recorded when the schedule is due.
         let refused = launch::check(app, &workflow).await.err();
+        let place = if refused.is_none() { Place::Here } else { Place::Elsewhere };
         app.schedules.set_blocked(&workflow, refused.map(|problem| problem.detail().to_owned()));
-        found.push(Scheduled { workflow, schedule });
+        found.push(Scheduled { workflow, schedule, place });
     }
     Ok(found)
 }

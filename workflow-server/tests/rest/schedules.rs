@@ -1,15 +1,18 @@
 //! Schedules: a valid one runs, and any other has a reason.
 
 use serde_json::{Value as Json, json};
+use workflow_core::store::{ScheduleId, ScheduleState, ScheduledWorkflow};
 use workflow_core::{Engine, register_workflow};
 use workflow_server::Server;
+use workflow_store::{Catalog, RunQuery};
 
-use crate::support::{Client, Kind, Site, until, with_both};
+use crate::support::{Client, Kind, Site, store, until, with_both};
 
 with_both!(
     bad_schedules,
     runs_before_the_first_request,
     commands_are_not_allowed,
+    times_are_left_to_the_server_that_can_run_them,
     without_scheduler,
     engines_scheduler,
 );
@@ -91,6 +94,43 @@ async fn commands_are_not_allowed(kind: Kind) {
     client.patch(&path, json!({ "is_active": false })).await.is(200);
     let blocked = schedule(&client, &path).await;
     assert!(blocked.as_str().is_some_and(|said| said.contains("inactive")), "{blocked}");
+}
+
+/// The number of runs of a workflow.
+async fn runs_of(store: &dyn Catalog, workflow: i64) -> usize {
+    let query = RunQuery { workflow_id: Some(workflow), ..RunQuery::default() };
+    store.runs(query).await.expect("readable").items.len()
+}
+
+async fn times_are_left_to_the_server_that_can_run_them(kind: Kind) {
+    let (store, folder) = store(kind).await;
+    let engine = Engine::builder().runs_dir(folder.path().join("runs"));
+    let able = Server::new(engine, store.clone()).folder(folder.path()).allow_commands(true);
+    let (router, scheduler) = able.router_and_scheduler();
+    let listener = tokio::net::TcpListener::bind(crate::support::any_port()).await.expect("a port");
+    let base = format!("http://{}", listener.local_addr().expect("an address"));
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    let client = Client { http: reqwest::Client::new(), base, token: None };
+    let file = FILE.replace("'0 * * * *'", "{ cron: '* * * * * *', catch_up: 1h }");
+    let simple = client.create(&file).await;
+    let command = file.replace("workflow: greet, with: ada", "command: 'true'");
+    let command = client.create(&command.replace("hourly", "by command")).await;
+    // The scheduler of this server does not allow commands. It loads both, and checks them in turn.
+    let _site = Site::serve(store.clone(), folder, |server| server).await;
+    let has_runs = async || runs_of(&*store, simple).await > 2;
+    until("the workflow without commands runs", has_runs).await;
+    let id = ScheduleId {
+        workflow: ScheduledWorkflow::Number(command),
+        cron: "* * * * * *".to_owned(),
+        timezone: None,
+    };
+    let schedules = store.schedule_store().expect("a database has it");
+    let state = async || schedules.schedule_state(&id).await.expect("readable");
+    assert_eq!(state().await, ScheduleState::default());
+    let running = tokio::spawn(scheduler.run());
+    until("the other server runs it", async || runs_of(&*store, command).await > 2).await;
+    assert_eq!(state().await.skipped, None);
+    running.abort();
 }
 
 async fn without_scheduler(kind: Kind) {
