@@ -25,8 +25,8 @@ mod times;
 pub mod zone;
 
 #[cfg(feature = "times")]
-pub use plan::{Check, MOST_STARTS, Missed, Plan, Planner};
+pub use plan::{Check, Missed, Plan, Planner};
 pub use policy::{Admission, EarlierRun, Overlap, PolicyError, SchedulePolicy};
 pub use read::{Cron, CronError};
 #[cfg(feature = "times")]
-pub use times::{TimeWindow, Times, TimesError, Watch};
+pub use times::{TimeWindow, Times, TimesError};

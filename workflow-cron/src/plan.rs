@@ -41,7 +41,7 @@ pub struct Check {
 /// What to do at a check.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plan {
-    /// The times whose runs start, oldest first; at most [`MOST_STARTS`].
+    /// The times whose runs start, oldest first; at most a hundred.
     pub start: Vec<Timestamp>,
     /// The times that are skipped because no scheduler was running.
     pub missed: Option<Missed>,
@@ -60,7 +60,7 @@ pub struct Missed {
 }
 
 /// The most runs that one check starts. The others follow at the next checks.
-pub const MOST_STARTS: usize = 100;
+const MOST_STARTS: usize = 100;
 
 const TICK: SignedDuration = SignedDuration::from_nanos(1);
 
@@ -124,7 +124,7 @@ impl Planner {
 
     /// When the run of a time begins: after a delay within the jitter, and before the next time, so
     /// that runs begin in order.
-    pub fn begins(&self, at: Timestamp) -> Timestamp {
+    fn begins(&self, at: Timestamp) -> Timestamp {
         let jitter = u64::try_from(self.policy.jitter.as_millis()).unwrap_or(u64::MAX);
         if jitter == 0 {
             return at;

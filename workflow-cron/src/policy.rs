@@ -71,11 +71,6 @@ const LONGEST_CATCH_UP: Duration = Duration::from_secs(366 * 24 * 3600);
 const LONGEST_JITTER: Duration = Duration::from_secs(24 * 3600);
 
 impl SchedulePolicy {
-    /// Whether it is the default, which schedules without options have.
-    pub fn is_default(&self) -> bool {
-        *self == Self::default()
-    }
-
     /// Checks the durations.
     ///
     /// # Errors

@@ -91,24 +91,6 @@ pub struct TimeWindow {
     pub until: Timestamp,
 }
 
-/// Checks schedules periodically: returns the window since the last check. When the clock is set
-/// back, times that were due are due again.
-#[derive(Debug)]
-pub struct Watch(Timestamp);
-
-impl Watch {
-    /// Creates a watch whose first window begins now.
-    pub fn new(now: Timestamp) -> Self {
-        Self(now)
-    }
-
-    /// The window since the last check; `None` if the clock was set back meanwhile.
-    pub fn advance(&mut self, now: Timestamp) -> Option<TimeWindow> {
-        let after = std::mem::replace(&mut self.0, now);
-        (after < now).then_some(TimeWindow { after, until: now })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::{Duration, Instant};
@@ -293,18 +275,5 @@ mod tests {
         let last = times("* * * * *", "UTC").due(TimeWindow { after, until });
         assert_eq!(last, Some(at("2046-01-01T00:00:00Z")));
         assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
-    }
-
-    #[test]
-    fn a_clock_set_back_does_not_delay_the_schedule() {
-        let (noon, one) = (at("2026-01-01T12:00:00Z"), at("2026-01-01T13:00:00Z"));
-        let second = jiff::SignedDuration::from_secs(1);
-        let mut watched = Watch::new(noon);
-        assert_eq!(watched.advance(one), Some(TimeWindow { after: noon, until: one }));
-        assert_eq!(watched.advance(noon), None);
-        assert_eq!(watched.advance(noon), None);
-        let window = TimeWindow { after: noon, until: noon + second };
-        assert_eq!(watched.advance(noon + second), Some(window));
-        assert_eq!(times("* * * * * *", "UTC").due(window), Some(noon + second));
     }
 }

@@ -14,8 +14,8 @@ use serde_json::{Map, Number, Value as Json};
 
 pub use diagnostic::{Diagnostic, DiagnosticBuilder, Diagnostics, Findings, Severity};
 pub(crate) use read::{
-    Field, Ignored, Read, Scalar, Spanned, Table, Verbatim, choice, entries, field, name_of,
-    record, record_schema, word, wrong_type,
+    Choice, Field, Ignored, Read, Scalar, Spanned, Table, Verbatim, choice, entries, field,
+    name_of, record, record_schema, word, wrong_type,
 };
 pub use source::SourceText;
 

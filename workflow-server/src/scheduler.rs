@@ -1,20 +1,20 @@
 //! The scheduler: starts runs at the times in the metadata of workflows.
 //!
-//! Several servers can share a store. All of them plan the same, and the idempotency key of a run has
-//! its scheduled time, so each time starts one run, also when the clock is set back. The state of
-//! schedules is in the store: which times were handled, and which schedules are paused.
+//! Several servers can share a store. The idempotency key of a run has its scheduled time, so each
+//! time starts at most one run, also when the clock is set back. The state of schedules is in the
+//! store: which times were handled, and which schedules are paused.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime};
 
-use jiff::Timestamp;
+use workflow_core::event::format_time;
 use workflow_core::flow_control::FlowControl;
 use workflow_core::id::RunId;
 use workflow_core::schedule::{WatchedSchedule, overlap_limit, run_key, skip_reason};
-use workflow_core::store::{ScheduleStore, ScheduledWorkflow, SkippedTime, Trigger};
+use workflow_core::store::{ScheduleStore, SkippedTime, Trigger};
 use workflow_cron::TimesError;
-use workflow_store::{Source, StoredWorkflow};
+use workflow_store::StoredWorkflow;
 
 use crate::app::App;
 use crate::launch;
@@ -25,9 +25,6 @@ const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// How often the schedules are reloaded from the store.
 const RELOAD_INTERVAL: Duration = Duration::from_secs(15);
-
-/// The number of workflows per page.
-const PAGE: usize = 200;
 
 /// Starts runs by the schedules of their workflows. Each scheduled time starts one run, even if
 /// several programs share the store.
@@ -76,13 +73,9 @@ pub(crate) async fn run_schedules(app: Arc<App>) {
     let mut refreshed: Option<tokio::time::Instant> = None;
     loop {
         if refreshed.is_none_or(|at| at.elapsed() >= RELOAD_INTERVAL) {
-            match load(&app, known).await {
-                Ok(all) => known = all,
-                Err((unchanged, problem)) => {
-                    known = unchanged;
-                    let problem = problem.detail();
-                    tracing::warn!(problem, "cannot read schedules; will retry");
-                }
+            if let Err(problem) = load(&app, &mut known).await {
+                let problem = problem.detail();
+                tracing::warn!(problem, "cannot read schedules; will retry");
             }
             refreshed = Some(tokio::time::Instant::now());
         }
@@ -118,42 +111,23 @@ async fn check(app: &App, scheduled: &mut Scheduled, now: SystemTime) {
     }
 }
 
-/// Loads the workflows with schedules. On an error, returns the previous ones with it.
-async fn load(
-    app: &Arc<App>,
-    mut before: Vec<Scheduled>,
-) -> Result<Vec<Scheduled>, (Vec<Scheduled>, Problem)> {
-    match load_all(app, &mut before).await {
-        Ok(all) => Ok(all),
-        Err(problem) => Err((before, problem)),
-    }
-}
-
-async fn load_all(app: &Arc<App>, before: &mut Vec<Scheduled>) -> Result<Vec<Scheduled>, Problem> {
+/// Loads the workflows with schedules. On an error, those that are known stay.
+async fn load(app: &Arc<App>, known: &mut Vec<Scheduled>) -> Result<(), Problem> {
     // No request may have done this yet.
     app.sync_registered().await?;
-    let (mut workflows, mut after) = (Vec::new(), 0);
-    loop {
-        let page = app.catalog.scheduled(after, PAGE).await?;
-        let full = page.len() == PAGE;
-        after = page.last().map_or(after, |last| last.id);
-        workflows.extend(page);
-        if !full {
-            break;
-        }
-    }
-    let mut found = Vec::new();
+    let workflows = app.catalog.all_scheduled().await?;
+    let mut before = std::mem::take(known);
     for workflow in workflows {
-        let same = before.iter().position(|known| {
-            let is_here = known.place == Place::Here;
-            is_here && known.workflow.id == workflow.id && known.schedule.is_of(&workflow.metadata)
+        let same = before.iter().position(|one| {
+            let is_here = one.place == Place::Here;
+            is_here && one.workflow.id == workflow.id && one.schedule.is_of(&workflow.metadata)
         });
         let schedule = match same.map(|place| before.swap_remove(place)) {
-            Some(known) if known.workflow == workflow => {
-                found.push(known);
+            Some(same) if same.workflow == workflow => {
+                known.push(same);
                 continue;
             }
-            Some(known) => known.schedule,
+            Some(same) => same.schedule,
             // Also one that did not run here until now: its times have been those of others.
             None => match watch(&workflow) {
                 None => continue,
@@ -168,26 +142,18 @@ async fn load_all(app: &Arc<App>, before: &mut Vec<Scheduled>) -> Result<Vec<Sch
         let refused = launch::check(app, &workflow).await.err();
         let place = if refused.is_none() { Place::Here } else { Place::Elsewhere };
         app.schedules.set_blocked(&workflow, refused.map(|problem| problem.detail().to_owned()));
-        found.push(Scheduled { workflow, schedule, place });
+        known.push(Scheduled { workflow, schedule, place });
     }
-    Ok(found)
+    Ok(())
 }
 
 fn watch(workflow: &StoredWorkflow) -> Option<Result<WatchedSchedule, TimesError>> {
-    WatchedSchedule::new(scheduled_workflow(workflow), &workflow.metadata, SystemTime::now())
-}
-
-/// The workflow, as the store knows its schedule.
-pub(crate) fn scheduled_workflow(workflow: &StoredWorkflow) -> ScheduledWorkflow {
-    match workflow.source {
-        Source::Registered => ScheduledWorkflow::Registered(workflow.name.clone()),
-        _ => ScheduledWorkflow::Number(workflow.id),
-    }
+    WatchedSchedule::new(workflow.as_scheduled(), &workflow.metadata, SystemTime::now())
 }
 
 /// Starts the run for this time, unless it exists. Returns why it did not start.
 async fn start(app: &App, workflow: &StoredWorkflow, at: SystemTime) -> Option<SkippedTime> {
-    let (name, time) = (&workflow.name, timestamp(at));
+    let (name, time) = (&workflow.name, format_time(at));
     let skip = |reason: String| Some(SkippedTime { at, reason });
     match try_start(app, workflow, at).await {
         Ok(Started::Run(run)) => {
@@ -231,7 +197,7 @@ async fn try_start(
     let request = launch::LaunchRequest {
         user: workflow.user.clone(),
         trigger: Trigger::Schedule,
-        idempotency_key: Some(run_key(&scheduled_workflow(&workflow), at)),
+        idempotency_key: Some(run_key(&workflow.as_scheduled(), at)),
         scheduled_for: Some(at),
         flow_control,
         ..launch::LaunchRequest::default()
@@ -244,8 +210,4 @@ async fn try_start(
         return Ok(Started::Skipped(reason));
     }
     Ok(Started::Run(launched.run))
-}
-
-fn timestamp(at: SystemTime) -> Timestamp {
-    Timestamp::try_from(at).unwrap_or(Timestamp::UNIX_EPOCH)
 }

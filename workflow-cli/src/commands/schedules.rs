@@ -15,7 +15,7 @@ use workflow_core::event::format_time;
 use workflow_core::registry;
 use workflow_core::store::ScheduleState;
 use workflow_cron::{Overlap, Times};
-use workflow_store::{Catalog, Source, StoredWorkflow, Viewer};
+use workflow_store::{Source, StoredWorkflow, Viewer};
 
 #[cfg(feature = "temporal")]
 use super::temporal;
@@ -150,7 +150,7 @@ impl ListArguments {
     fn rows(&self, now: Timestamp) -> Result<Vec<Row>, Failure> {
         let store = self.store.open_if_exists()?;
         let stored = match &store {
-            Some(store) => pollster::block_on(all_scheduled(&**store))?,
+            Some(store) => pollster::block_on(store.all_scheduled())?,
             None => Vec::new(),
         };
         let all = store.map(|store| store.seen_by(Viewer::All));
@@ -236,22 +236,6 @@ impl Row {
 /// With the offset of the zone, and without its name.
 fn as_rfc3339<S: Serializer>(times: &[Zoned], serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_seq(times.iter().map(|at| at.strftime("%Y-%m-%dT%H:%M:%S%:z").to_string()))
-}
-
-/// The number of workflows per page.
-const PAGE: usize = 200;
-
-async fn all_scheduled(store: &dyn Catalog) -> Result<Vec<StoredWorkflow>, Failure> {
-    let mut all: Vec<StoredWorkflow> = Vec::new();
-    loop {
-        let after = all.last().map_or(0, |last| last.id);
-        let page = store.scheduled(after, PAGE).await?;
-        let is_last = page.len() < PAGE;
-        all.extend(page);
-        if is_last {
-            return Ok(all);
-        }
-    }
 }
 
 fn table(rows: &[Row], now: Timestamp) -> Table {

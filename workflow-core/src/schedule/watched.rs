@@ -88,19 +88,9 @@ impl WatchedSchedule {
         Some(Ok(Self { id, planner, watched: timestamp(now), cursor: None, next: None }))
     }
 
-    /// The schedule, as stores know it.
-    pub fn id(&self) -> &ScheduleId {
-        &self.id
-    }
-
     /// The policy.
     pub fn policy(&self) -> SchedulePolicy {
         self.planner.policy()
-    }
-
-    /// The times of the schedule.
-    pub fn times(&self) -> &Times {
-        self.planner.times()
     }
 
     /// Whether this is the schedule in the metadata: other keys may differ.

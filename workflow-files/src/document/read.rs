@@ -9,7 +9,7 @@ use serde_json::{Map, Value as Json, json};
 
 use super::{Findings, Node, Span, Value};
 
-pub(crate) use choice::{choice, word};
+pub(crate) use choice::{Choice, choice, word};
 pub(crate) use record::{Field, entries, field, name_of, record, record_schema};
 pub(crate) use scalar::{Scalar, Verbatim};
 

@@ -4,7 +4,7 @@ use serde_json::{Map, Value as Json, json};
 use workflow_core::flow_control::FlowControl;
 
 use super::{Text, Time, WorkflowSpec};
-use crate::document::{Findings, Span, Spanned, choice, record};
+use crate::document::{Choice as _, Findings, Span, Spanned, choice, record};
 
 choice! {
     /// What happens to a run beyond a limit.
@@ -99,13 +99,7 @@ fn parts(spec: &WorkflowSpec) -> Vec<(&'static str, Span, Json)> {
             value["key"] = (&*key.value).into();
         }
         if let Some(conflict) = limit.on_conflict {
-            value["on_conflict"] = match conflict {
-                Conflict::Queue => "queue",
-                Conflict::CancelRunning => "cancel_running",
-                Conflict::CancelNew => "cancel_new",
-                Conflict::Skip => "skip",
-            }
-            .into();
+            value["on_conflict"] = conflict.as_str().into();
         }
         parts.push(("concurrency", *span, value));
     }

@@ -2,11 +2,9 @@
 
 use serde_json::{Map, Value as Json, json};
 
-use workflow_cron::Overlap;
-
 use super::flow_control::seconds;
 use super::{Text, Time};
-use crate::document::{Findings, Node, Read, Value, choice, record, wrong_type};
+use crate::document::{Choice as _, Findings, Node, Read, Value, choice, record, wrong_type};
 
 choice! {
     /// What happens at a time while an earlier scheduled run is unfinished.
@@ -37,12 +35,6 @@ impl Schedule {
     pub(super) fn to_object(&self) -> Option<Json> {
         let mut object = Map::new();
         if let Some(overlap) = self.overlap {
-            let overlap = match overlap {
-                OverlapSpec::Allow => Overlap::Allow,
-                OverlapSpec::Skip => Overlap::Skip,
-                OverlapSpec::Queue => Overlap::Queue,
-                OverlapSpec::Cancel => Overlap::Cancel,
-            };
             object.insert("overlap".to_owned(), overlap.as_str().into());
         }
         for (key, time) in [("catch_up", self.catch_up), ("jitter", self.jitter)] {

@@ -61,7 +61,7 @@ pub(super) fn part(entry: &Entry) -> syn::Result<()> {
     };
     for given in options {
         let Some(known) = known.iter().find(|known| known.name == given.key) else {
-            return Err(syn::Error::new(given.span, unknown(&entry.key, &given.key, known)));
+            return Err(unknown(&entry.key, given, known.iter().map(|known| known.name)));
         };
         if !(known.fits)(&given.value.json) {
             let message = format!("`{}` must be {}", given.key, known.wanted);
@@ -78,12 +78,17 @@ pub(super) fn part(entry: &Entry) -> syn::Result<()> {
     }
 }
 
-fn unknown(part: &str, given: &str, known: &'static [Known]) -> String {
-    let names = || known.iter().map(|known| known.name);
-    let hint = nearest(given, names()).map(|near| format!("; did you mean `{near}`?"));
-    let list: Vec<String> = names().map(|name| format!("`{name}`")).collect();
-    let hint = hint.unwrap_or_default();
-    format!("`{part}` has no option `{given}`{hint}\nits options are {}", list.join(", "))
+/// The error for an option that a part of the metadata does not have.
+pub(super) fn unknown(
+    part: &str,
+    given: &Entry,
+    names: impl Iterator<Item = &'static str> + Clone,
+) -> syn::Error {
+    let hint = nearest(&given.key, names.clone()).map(|near| format!("; did you mean `{near}`?"));
+    let list: Vec<String> = names.map(|name| format!("`{name}`")).collect();
+    let (hint, list, key) = (hint.unwrap_or_default(), list.join(", "), &given.key);
+    let message = format!("`{part}` has no option `{key}`{hint}\nits options are {list}");
+    syn::Error::new(given.span, message)
 }
 
 fn is_text(json: &Json) -> bool {
@@ -94,7 +99,7 @@ fn is_count(json: &Json) -> bool {
     matches!(json, Json::Number(number) if number.as_u64().is_some_and(|count| (1..=u64::from(u32::MAX)).contains(&count)))
 }
 
-fn is_duration(json: &Json) -> bool {
+pub(super) fn is_duration(json: &Json) -> bool {
     matches!(json, Json::Number(_) | Json::Text(_))
 }
 

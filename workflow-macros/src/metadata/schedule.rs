@@ -2,7 +2,7 @@
 
 use workflow_cron::{Cron, Overlap};
 
-use crate::literal::nearest;
+use super::flow_control::{is_duration, unknown};
 use crate::metadata::{Entry, Json};
 
 /// The options of a schedule.
@@ -33,26 +33,18 @@ fn option(option: &Entry) -> syn::Result<()> {
     let fail = |message: String| Err(syn::Error::new(option.value.span, message));
     match (option.key.as_str(), &option.value.json) {
         ("cron", Json::Text(_)) => cron(option),
-        ("timezone", Json::Text(_)) | ("catch_up" | "jitter", Json::Text(_) | Json::Number(_)) => {
-            Ok(())
-        }
+        ("timezone", Json::Text(_)) => Ok(()),
         ("overlap", Json::Text(text)) => {
             text.parse::<Overlap>().map(drop).or_else(|error| fail(error.to_string()))
         }
         ("cron" | "timezone" | "overlap", other) => {
             fail(format!("`{}` is {}; it must be a string", option.key, other.describe()))
         }
+        ("catch_up" | "jitter", length) if is_duration(length) => Ok(()),
         ("catch_up" | "jitter", _) => {
             fail(format!("`{}` must be a duration such as \"30s\"", option.key))
         }
-        (unknown, _) => {
-            let near = nearest(unknown, OPTIONS.into_iter());
-            let near = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
-            let list = OPTIONS.map(|name| format!("`{name}`")).join(", ");
-            let message =
-                format!("`schedule` has no option `{unknown}`{near}\nits options are {list}");
-            Err(syn::Error::new(option.span, message))
-        }
+        _ => Err(unknown("schedule", option, OPTIONS.into_iter())),
     }
 }
 

@@ -33,8 +33,27 @@ pub(super) async fn scheduled<C: Catalog + ?Sized>(
     Ok(found)
 }
 
+/// All active workflows with a schedule, by id.
+pub(super) async fn all_scheduled<C: Catalog + ?Sized>(
+    catalog: &C,
+) -> Result<Vec<StoredWorkflow>, CatalogError> {
+    let mut all: Vec<StoredWorkflow> = Vec::new();
+    loop {
+        let after = all.last().map_or(0, |last| last.id);
+        let page = catalog.scheduled(after, SCHEDULED_PAGE).await?;
+        let is_last = page.len() < SCHEDULED_PAGE;
+        all.extend(page);
+        if is_last {
+            return Ok(all);
+        }
+    }
+}
+
 /// The number of workflows to read at once.
 const PAGE: usize = 500;
+
+/// The number of scheduled workflows to read at once, with their definitions.
+const SCHEDULED_PAGE: usize = 200;
 
 /// The last runs of each of these workflows, newest first within each.
 pub(super) async fn recent<C: Catalog + ?Sized>(

@@ -209,6 +209,15 @@ pub trait Catalog: Store + Accounts {
         derived::scheduled(self, after, limit).await
     }
 
+    /// Returns all active workflows with a schedule in their metadata, by id.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the store cannot be read.
+    async fn all_scheduled(&self) -> Result<Vec<StoredWorkflow>, CatalogError> {
+        derived::all_scheduled(self).await
+    }
+
     /// Counts the runs of a workflow, which deleting it would delete.
     ///
     /// # Errors

@@ -5,6 +5,7 @@ use std::time::SystemTime;
 use serde::Serialize;
 use serde_json::{Map, Value as Json};
 use workflow_core::definition::Metadata;
+use workflow_core::store::ScheduledWorkflow;
 
 use super::RecentRun;
 use crate::db::sql::{Sql, SqlError, SqlKind};
@@ -67,6 +68,16 @@ pub struct StoredWorkflow {
     /// Its recent runs, newest first, as many as the query requested.
     #[serde(skip)]
     pub recent: Vec<RecentRun>,
+}
+
+impl StoredWorkflow {
+    /// The workflow, as the store knows its schedule.
+    pub fn as_scheduled(&self) -> ScheduledWorkflow {
+        match self.source {
+            Source::Registered => ScheduledWorkflow::Registered(self.name.clone()),
+            Source::Stored => ScheduledWorkflow::Number(self.id),
+        }
+    }
 }
 
 macro_rules! columns {

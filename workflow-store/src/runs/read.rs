@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 
 use serde_json::json;
 
@@ -165,7 +165,7 @@ fn stored(
         flow_control: flow_control(row, 18)?,
         scheduled_for: row.maybe_int(19)?.map(from_nanos),
         created_at: match row.maybe_int(8)? {
-            Some(nanos) => UNIX_EPOCH + Duration::from_nanos(nanos.unsigned_abs()),
+            Some(nanos) => from_nanos(nanos),
             None => row.time(14)?,
         },
         owner: None,

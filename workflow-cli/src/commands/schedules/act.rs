@@ -5,13 +5,11 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use clap::Args;
-use workflow_core::Workflow;
-use workflow_core::engine::{Enqueued, RunRequest};
+use workflow_core::engine::RunRequest;
 use workflow_core::registry;
-use workflow_core::store::{
-    ScheduleChange, ScheduleId, ScheduleState, ScheduledWorkflow, Store, WorkflowSnapshot,
-};
-use workflow_store::{Catalog, CatalogError, Source, StoredWorkflow, Viewer};
+use workflow_core::store::{ScheduleChange, ScheduleId, ScheduleState, Store, WorkflowSnapshot};
+use workflow_core::{Engine, Workflow};
+use workflow_store::{Catalog, CatalogError, StoredWorkflow, Viewer};
 
 use crate::args::{RUNS_DIR, StoreArguments, Target};
 use crate::failure::{Failure, Outcome};
@@ -78,8 +76,7 @@ pub(super) fn run_now(args: &RunNowArguments) -> Result<Outcome, Failure> {
     let workflow = scheduled(&*store, &args.workflow)?;
     let runnable = Runnable::find(&*store, &workflow)?;
     let request = runnable.request().scheduled_for(SystemTime::now());
-    let queued = pollster::block_on(request.enqueue_once())?;
-    let (Enqueued::New(run) | Enqueued::Existing(run)) = queued;
+    let run = pollster::block_on(request.enqueue())?;
     output::print(|out| writeln!(out, "{run}"))?;
     output::message(format_args!("queued; use `runs watch {run}` to watch it"));
     Ok(Outcome::Success)
@@ -116,17 +113,9 @@ pub(super) fn scheduled(store: &dyn Catalog, name: &str) -> Result<StoredWorkflo
     Ok(found)
 }
 
-/// The workflow, as stores know its schedule.
-pub(super) fn scheduled_workflow(of: &StoredWorkflow) -> ScheduledWorkflow {
-    match of.source {
-        Source::Registered => ScheduledWorkflow::Registered(of.name.clone()),
-        _ => ScheduledWorkflow::Number(of.id),
-    }
-}
-
 fn id(of: &StoredWorkflow) -> Option<ScheduleId> {
     Some(ScheduleId {
-        workflow: scheduled_workflow(of),
+        workflow: of.as_scheduled(),
         cron: of.metadata.schedule()?.to_owned(),
         timezone: of.metadata.timezone().map(str::to_owned),
     })
@@ -142,7 +131,7 @@ pub(super) fn state(store: &dyn Catalog, of: &StoredWorkflow) -> Result<Schedule
 
 /// A scheduled workflow that this program can run.
 pub(super) struct Runnable {
-    store: Arc<dyn Store>,
+    engine: Engine,
     workflow: Arc<dyn Workflow>,
     id: i64,
     user: Option<String>,
@@ -155,14 +144,13 @@ impl Runnable {
             Target::File(file) | Target::Stored(file, _) => Arc::new(*file),
         };
         let store = store.seen_by(Viewer::All) as Arc<dyn Store>;
-        Ok(Self { store, workflow, id: of.id, user: of.user.clone() })
+        let engine = session::engine_builder(Path::new(RUNS_DIR)).store(store).build();
+        Ok(Self { engine, workflow, id: of.id, user: of.user.clone() })
     }
 
     /// A request for a run, in the name of the owner of the workflow, as schedulers make it.
     pub(super) fn request(&self) -> RunRequest {
-        let engine =
-            session::engine_builder(Path::new(RUNS_DIR)).store(Arc::clone(&self.store)).build();
-        let request = engine.run(Arc::clone(&self.workflow)).workflow_id(self.id);
+        let request = self.engine.run(Arc::clone(&self.workflow)).workflow_id(self.id);
         match &self.user {
             Some(user) => request.user(user.as_str()),
             None => request,

@@ -14,7 +14,7 @@ use workflow_core::store::Trigger;
 use workflow_cron::{Times, TimesError};
 use workflow_store::StoredWorkflow;
 
-use super::act::{Runnable, scheduled, scheduled_workflow};
+use super::act::{Runnable, scheduled};
 use crate::args::{ListFormat, StoreArguments};
 use crate::failure::{Failure, Outcome};
 use crate::output;
@@ -84,7 +84,7 @@ pub(super) fn backfill(args: &BackfillArguments) -> Result<Outcome, Failure> {
 
 fn start(runnable: &Runnable, workflow: &StoredWorkflow, at: Timestamp) -> Result<Row, Failure> {
     let time = SystemTime::from(at);
-    let key = run_key(&scheduled_workflow(workflow), time);
+    let key = run_key(&workflow.as_scheduled(), time);
     let mut request = runnable.request().trigger(Trigger::Schedule).scheduled_for(time);
     if let Some(limit) = backfill_limit(workflow.metadata.schedule_policy().overlap) {
         request = request.concurrency(limit);

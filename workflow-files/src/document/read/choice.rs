@@ -4,7 +4,7 @@ use super::wrong_type;
 use crate::document::{Findings, Node, Value};
 use workflow_core::id::nearest;
 
-/// Declares an enum of the file format: its words are read, checked and described from it.
+/// Declares an enum of the file format: its words are read, written, checked and described from it.
 macro_rules! choice {
     ($(#[doc = $about:literal])+ $vis:vis enum $name:ident, $what:literal {
         $($(#[doc = $doc:literal])+ $variant:ident = $word:literal,)+
@@ -13,6 +13,14 @@ macro_rules! choice {
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         $vis enum $name {
             $($(#[doc = $doc])+ $variant,)+
+        }
+
+        impl $crate::document::Choice for $name {
+            fn as_str(&self) -> &'static str {
+                match self {
+                    $(Self::$variant => $word,)+
+                }
+            }
         }
 
         impl $crate::document::Read for $name {
@@ -31,6 +39,12 @@ macro_rules! choice {
             }
         }
     };
+}
+
+/// An enum of words.
+pub(crate) trait Choice {
+    /// The word, as files have it.
+    fn as_str(&self) -> &'static str;
 }
 
 /// Reads one of several words.
