@@ -157,6 +157,9 @@ impl fmt::Debug for CommandLine {
 fn dispatch(arguments: Arguments, program: &str) -> Result<Outcome, Failure> {
     output::set_color(arguments.color);
     arguments.log.init(default_level(&arguments.command))?;
+    if uses_registered(&arguments.command) {
+        config::describe_registered();
+    }
     match arguments.command {
         #[cfg(feature = "new")]
         Command::New(args) => new::new(&args),
@@ -184,6 +187,23 @@ fn dispatch(arguments: Arguments, program: &str) -> Result<Outcome, Failure> {
         Command::Migrate(args) => maintenance::migrate(&args),
         Command::Config(args) => config::config(&args),
         Command::Completions(args) => completions::completions(&args, program, command(program)),
+    }
+}
+
+/// Whether the command may show, schedule or run registered workflows.
+fn uses_registered(command: &Command) -> bool {
+    match command {
+        #[cfg(feature = "new")]
+        Command::New(_) | Command::Test(_) => false,
+        #[cfg(feature = "serve")]
+        Command::User(_) | Command::Token(_) => false,
+        // Reports mistakes itself.
+        Command::Config(_) => false,
+        Command::Validate(_)
+        | Command::Prune(_)
+        | Command::Migrate(_)
+        | Command::Completions(_) => false,
+        _ => true,
     }
 }
 

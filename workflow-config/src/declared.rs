@@ -1,4 +1,5 @@
-//! Declared types of configurations, for checks without running the workflow.
+//! The types of configurations, for checks without running the workflow: declared ones, and those
+//! that jobs take.
 
 use std::any::TypeId;
 use std::collections::{BTreeMap, BTreeSet};
@@ -7,7 +8,7 @@ use std::sync::{PoisonError, RwLock};
 use serde::de::DeserializeOwned;
 
 use super::{Config, ConfigError, Rules};
-use workflow_files::document::Diagnostics;
+use workflow_core::{Engine, RunError, registry};
 
 type Check = fn(&Config) -> Result<(), ConfigError>;
 
@@ -57,16 +58,17 @@ fn checks(name: &str) -> impl Iterator<Item = Check> {
 
 /// Reads the configuration as each of its declared types.
 pub(super) fn check(config: &Config) -> Result<(), ConfigError> {
-    let mut problems = Diagnostics::default();
-    for check in checks(config.name()) {
-        match check(config) {
-            Ok(()) => {}
-            Err(ConfigError::Invalid { problems: found, .. }) => problems.append(found),
-            Err(other) => return Err(other),
-        }
-    }
-    if problems.is_empty() {
-        return Ok(());
-    }
-    Err(ConfigError::Invalid { name: config.name().to_owned(), problems })
+    let failures = checks(config.name()).filter_map(|check| check(config).err());
+    ConfigError::all_of(config.name(), failures)
+}
+
+/// Reads the configuration of a registered workflow as each type that its jobs take.
+pub(super) fn check_jobs(engine: &Engine, workflow: &str) -> Result<(), ConfigError> {
+    let Ok(entry) = registry::get(workflow) else { return Ok(()) };
+    let problems = engine.check_parameters(&*entry.workflow()).into_iter();
+    let failures = problems.filter_map(|problem| match problem {
+        RunError::Parameter { error, .. } => error.downcast().ok().map(|error| *error),
+        _ => None,
+    });
+    ConfigError::all_of(workflow, failures)
 }

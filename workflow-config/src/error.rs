@@ -67,6 +67,21 @@ pub enum ConfigError {
 }
 
 impl ConfigError {
+    /// Makes one error of those of a configuration: all mistakes in its values, or another error.
+    pub(super) fn all_of(name: &str, errors: impl Iterator<Item = Self>) -> Result<(), Self> {
+        let mut all = Diagnostics::default();
+        for error in errors {
+            match error {
+                Self::Invalid { problems, .. } => all.append(problems),
+                other => return Err(other),
+            }
+        }
+        match all.is_empty() {
+            true => Ok(()),
+            false => Err(Self::Invalid { name: name.to_owned(), problems: all }),
+        }
+    }
+
     /// The mistakes in the values, if that is the error.
     pub fn problems(&self) -> Option<&Diagnostics> {
         match self {

@@ -96,6 +96,7 @@
 mod cache;
 mod de;
 mod declared;
+mod described;
 mod environment;
 mod error;
 mod expand;
@@ -104,6 +105,7 @@ mod loaded;
 mod loader;
 mod origin;
 mod overlay;
+mod parameter;
 mod path;
 mod place;
 mod redact;
@@ -115,6 +117,7 @@ mod stamp;
 mod template;
 mod yaml;
 
+use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use serde::de::DeserializeOwned;
@@ -168,7 +171,8 @@ pub fn list() -> Result<Vec<Found>, ConfigError> {
     LOADER.list()
 }
 
-/// Checks a configuration and reads it as each of its [declared](declare()) types.
+/// Checks a configuration and reads it as each of its types: the [declared](declare()) ones, and
+/// those that the jobs of its workflow take as [`Config<T>`](Config).
 ///
 /// # Errors
 ///
@@ -183,14 +187,31 @@ pub fn declare<T: DeserializeOwned + Rules + 'static>(name: &str) {
     declared::declare::<T>(name);
 }
 
-/// Checks every configuration for which a type is [declared](declare()), as a host does when it
-/// starts. The commands `serve` and `worker` of `workflow-cli` do so.
+/// Checks every configuration that has a type, as a host does when it starts: it is
+/// [declared](declare()), or a job of a registered workflow takes it as [`Config<T>`](Config). The
+/// commands `serve` and `worker` of `workflow-cli` do so.
 ///
 /// # Errors
 ///
 /// Fails with the problems of all of them, sorted by name.
 pub fn validate_declared() -> Result<(), Vec<ConfigError>> {
     LOADER.validate_declared()
+}
+
+/// Describes each registered workflow by its configuration. See
+/// [`Loader::describe_registered`].
+///
+/// # Errors
+///
+/// Fails with the mistakes of all configurations, after the others have been applied.
+pub fn describe_registered() -> Result<(), Vec<ConfigError>> {
+    LOADER.describe_registered()
+}
+
+/// The origins of the metadata that the configuration of a workflow has set, by key: `title`,
+/// `description`, `schedule`, `schedule.timezone` and the like.
+pub fn metadata_origins(workflow: &str) -> BTreeMap<String, Origin> {
+    described::origins(workflow)
 }
 
 /// Declares, where it is linked, that the configuration of a workflow is read as a type. The

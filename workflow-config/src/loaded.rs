@@ -1,6 +1,7 @@
 //! A loaded configuration.
 
 use std::fmt;
+use std::ops::Deref;
 use std::path::{Path as FilePath, PathBuf};
 use std::sync::Arc;
 
@@ -17,10 +18,53 @@ use super::{ConfigError, Rules, Violations, de, yaml};
 use workflow_files::document::{Diagnostics, Findings};
 
 /// A loaded configuration: its layers merged, its variables replaced. Cheap to clone.
-#[derive(Clone)]
-pub struct Config(Arc<Inner>);
+///
+/// `Config<T>` has also been read as the type `T`, to which it derefs. It is a parameter of `#[job]`
+/// functions, in any position: the configuration of the workflow that the job is in. It is not an
+/// input: calls omit it. A mistake in the configuration is an error before a run begins, and
+/// [`validate_declared`](crate::validate_declared) finds it when a host starts. The engine's state
+/// may contain the [`Loader`](crate::Loader) that finds the configuration.
+///
+/// ```
+/// use serde::Deserialize;
+/// use workflow_config::{Config, Loader, Rules};
+/// use workflow_core::prelude::*;
+///
+/// #[derive(Deserialize)]
+/// struct Prices {
+///     discount: u64,
+/// }
+///
+/// impl Rules for Prices {}
+///
+/// #[job]
+/// fn price(config: Config<Prices>, amount: u64) -> u64 {
+///     amount - config.discount
+/// }
+///
+/// #[register_workflow(name = "quote")]
+/// fn quote(flow: &mut Flow, amount: Handle<u64>) -> Handle<u64> {
+///     flow.job(price(amount))
+/// }
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let loader = Loader::new().defaults(serde_json::json!({ "discount": 2 }));
+/// let engine = Engine::builder().state(loader).build();
+/// let report = engine.run("quote").input(10_u64).wait()?;
+/// assert_eq!(report.output::<u64>()?, 8);
+///
+/// // A unit test makes the configuration.
+/// let config = Config::from_json("quote", serde_json::json!({ "discount": 1 }))?;
+/// assert_eq!(price::call(config.typed()?, 5), 4);
+/// # Ok(())
+/// # }
+/// ```
+pub struct Config<T = ()> {
+    layers: Arc<Layers>,
+    typed: Arc<T>,
+}
 
-struct Inner {
+struct Layers {
     name: String,
     files: Vec<PathBuf>,
     tree: Setting,
@@ -44,7 +88,8 @@ pub struct ConfigEntry {
 
 impl Config {
     pub(super) fn new(name: &str, files: Vec<PathBuf>, tree: Setting) -> Self {
-        Self(Arc::new(Inner { name: name.to_owned(), files, tree }))
+        let layers = Arc::new(Layers { name: name.to_owned(), files, tree });
+        Self { layers, typed: Arc::new(()) }
     }
 
     /// Makes a configuration of one layer, the program's defaults, without searching for files.
@@ -63,15 +108,17 @@ impl Config {
             }
         }
     }
+}
 
+impl<T> Config<T> {
     /// The name of the workflow.
     pub fn name(&self) -> &str {
-        &self.0.name
+        &self.layers.name
     }
 
     /// The files of the configuration, the weakest first.
     pub fn files(&self) -> impl ExactSizeIterator<Item = &FilePath> {
-        self.0.files.iter().map(PathBuf::as_path)
+        self.layers.files.iter().map(PathBuf::as_path)
     }
 
     /// Reads the configuration as a type, and checks the rules of the type.
@@ -80,16 +127,25 @@ impl Config {
     ///
     /// Fails when a value does not fit its field, or with all violated rules, each with the place
     /// of the value.
-    pub fn read<T: DeserializeOwned + Rules>(&self) -> Result<T, ConfigError> {
-        let value = self.read_without_rules::<T>()?;
+    pub fn read<U: DeserializeOwned + Rules>(&self) -> Result<U, ConfigError> {
+        let value = self.read_without_rules::<U>()?;
         let mut violations = Violations::default();
         value.check(&mut violations);
         let mut problems = Diagnostics::default();
-        let redaction = Redaction::of(&self.0.tree);
+        let redaction = Redaction::of(&self.layers.tree);
         for (path, message) in violations.into_list() {
             problems.append(self.violation(&path, &redaction.apply(&message)));
         }
         if problems.is_empty() { Ok(value) } else { Err(self.invalid(problems)) }
+    }
+
+    /// Reads the configuration as [`read`](Config::read) does, and keeps it beside its layers.
+    ///
+    /// # Errors
+    ///
+    /// Fails as `read` does.
+    pub fn typed<U: DeserializeOwned + Rules>(&self) -> Result<Config<U>, ConfigError> {
+        Ok(Config { layers: Arc::clone(&self.layers), typed: Arc::new(self.read()?) })
     }
 
     /// Reads the configuration as a type without checking rules.
@@ -97,9 +153,9 @@ impl Config {
     /// # Errors
     ///
     /// Fails when a value does not fit its field.
-    pub fn read_without_rules<T: DeserializeOwned>(&self) -> Result<T, ConfigError> {
-        let read = de::read(&self.0.tree);
-        read.map_err(|failure| self.invalid(failure.diagnose(&Redaction::of(&self.0.tree))))
+    pub fn read_without_rules<U: DeserializeOwned>(&self) -> Result<U, ConfigError> {
+        let read = de::read(&self.layers.tree);
+        read.map_err(|failure| self.invalid(failure.diagnose(&Redaction::of(&self.layers.tree))))
     }
 
     /// Reads one part of the configuration as a type, without checking rules. `None` if the path
@@ -118,50 +174,58 @@ impl Config {
     /// # Errors
     ///
     /// Fails when a value does not fit its field, with the place of the value.
-    pub fn read_part<T: DeserializeOwned>(&self, path: &str) -> Result<Option<T>, ConfigError> {
-        let Reached::End(part) = follow(&self.0.tree, path) else { return Ok(None) };
+    pub fn read_part<U: DeserializeOwned>(&self, path: &str) -> Result<Option<U>, ConfigError> {
+        let Reached::End(part) = follow(&self.layers.tree, path) else { return Ok(None) };
         let read = de::read_part(part, path).map(Some);
-        read.map_err(|failure| self.invalid(failure.diagnose(&Redaction::of(&self.0.tree))))
+        read.map_err(|failure| self.invalid(failure.diagnose(&Redaction::of(&self.layers.tree))))
     }
 
     /// Makes an error at the place of a value, for checks that no type can express. Without such a
     /// value, the place is that of the last value on the path.
     pub fn error_at(&self, path: &str, message: &str) -> ConfigError {
-        let message = Redaction::of(&self.0.tree).apply(message);
+        let message = Redaction::of(&self.layers.tree).apply(message);
         self.invalid(self.violation(path, &message))
     }
 
     /// The configuration as JSON, with `***` for secrets.
     pub fn value(&self) -> Json {
-        self.0.tree.to_json(Secrets::Masked)
+        self.layers.tree.to_json(Secrets::Masked)
     }
 
     /// The configuration as JSON with its secrets, which must not be shown.
     pub fn exposed_value(&self) -> Json {
-        self.0.tree.to_json(Secrets::Exposed)
+        self.layers.tree.to_json(Secrets::Exposed)
     }
 
     /// The configuration as YAML, with `***` for secrets and a comment with the origin of each
     /// value.
     pub fn to_yaml(&self) -> String {
-        yaml::write(&self.0.tree)
+        yaml::write(&self.layers.tree)
     }
 
     /// All scalar values and empty collections, with path and origin, in the order of the files.
     pub fn entries(&self) -> Vec<ConfigEntry> {
         let mut entries = Vec::new();
-        collect(&self.0.tree, &Path::Root, &mut entries);
+        collect(&self.layers.tree, &Path::Root, &mut entries);
         entries
+    }
+
+    /// The origin of the value at a path.
+    pub(super) fn origin(&self, path: &str) -> Option<Origin> {
+        match follow(&self.layers.tree, path) {
+            Reached::End(setting) => Some(Origin::of(setting)),
+            Reached::Above(_) => None,
+        }
     }
 
     /// Whether both are the same object.
     #[cfg(test)]
     pub(super) fn is(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0)
+        Arc::ptr_eq(&self.layers, &other.layers)
     }
 
     fn violation(&self, path: &str, message: &str) -> Diagnostics {
-        let (setting, place) = match follow(&self.0.tree, path) {
+        let (setting, place) = match follow(&self.layers.tree, path) {
             Reached::End(setting) => match setting.kind {
                 Kind::Map(_) | Kind::List(_) => (setting, setting.place.first_line()),
                 _ => (setting, setting.place.clone()),
@@ -180,15 +244,29 @@ impl Config {
     }
 
     fn invalid(&self, problems: Diagnostics) -> ConfigError {
-        ConfigError::Invalid { name: self.0.name.clone(), problems }
+        ConfigError::Invalid { name: self.layers.name.clone(), problems }
     }
 }
 
-impl fmt::Debug for Config {
+impl<T> Clone for Config<T> {
+    fn clone(&self) -> Self {
+        Self { layers: Arc::clone(&self.layers), typed: Arc::clone(&self.typed) }
+    }
+}
+
+impl<T> Deref for Config<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.typed
+    }
+}
+
+impl<T> fmt::Debug for Config<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Config")
-            .field("name", &self.0.name)
-            .field("files", &self.0.files)
+            .field("name", &self.layers.name)
+            .field("files", &self.layers.files)
             .finish_non_exhaustive()
     }
 }

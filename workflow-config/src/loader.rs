@@ -1,5 +1,6 @@
 //! `Loader`, which merges layers to one tree and caches the result.
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fmt;
 use std::path::PathBuf;
@@ -15,7 +16,9 @@ use super::place::Place;
 use super::search::{Files, Found, Search};
 use super::setting::{Kind, MAX_VALUES, Setting};
 use super::stamp::Stamp;
-use super::{Config, ConfigError, Rules, declared, overlay};
+use super::{Config, ConfigError, Rules, declared, described, overlay};
+use workflow_core::registry::Entry;
+use workflow_core::{Engine, registry};
 use workflow_files::document::{Diagnostics, Findings, Format, SourceText, Span};
 
 /// Loads configurations, with settings in place of those that are otherwise taken from the process.
@@ -179,7 +182,8 @@ impl Loader {
         self.search(&self.variables()).list()
     }
 
-    /// Checks a configuration and reads it as each of its [declared](super::declare()) types.
+    /// Checks a configuration and reads it as each of its types: the [declared](super::declare())
+    /// ones, and those that the jobs of its workflow take as [`Config<T>`](Config).
     ///
     /// # Errors
     ///
@@ -187,17 +191,66 @@ impl Loader {
     pub fn validate(&self, name: &str) -> Result<Config, ConfigError> {
         let config = self.open(name)?;
         declared::check(&config)?;
+        if let Ok(entry) = registry::get(name) {
+            described::describe(&config, entry.metadata())?;
+        }
+        declared::check_jobs(&self.engine(), name)?;
         Ok(config)
     }
 
-    /// Checks every configuration for which a type is [declared](super::declare()), as a host does
-    /// when it starts. One that is missing is a problem, too.
+    /// Describes each registered workflow by its configuration: the sections `workflow` (`name`,
+    /// `description` and `schedule`) and `schedule` (`cron`, `timezone`, `overlap`, `catch_up` and
+    /// `jitter`) take precedence over the metadata of the attribute. `workflow.name` is the
+    /// metadata `title`; the workflow is still found by its registered name.
+    ///
+    /// A host does so when it starts, before it lists or schedules workflows; the command line does
+    /// it for its host. A workflow without a configuration, or with a mistake in it, keeps its
+    /// metadata.
+    ///
+    /// # Errors
+    ///
+    /// Fails with the mistakes of all configurations, after the others have been applied.
+    pub fn describe_registered(&self) -> Result<(), Vec<ConfigError>> {
+        let listing = registry::list().map_err(|error| vec![ConfigError::Registry(error)])?;
+        let described = listing.iter().map(|entry| self.describe(entry));
+        let problems: Vec<_> = described.filter_map(Result::err).collect();
+        if problems.is_empty() { Ok(()) } else { Err(problems) }
+    }
+
+    fn describe(&self, entry: &Entry) -> Result<(), ConfigError> {
+        let config = match self.open(entry.name()) {
+            Err(ConfigError::NotFound { .. }) => return Ok(()),
+            config => config?,
+        };
+        if let Some(described) = described::describe(&config, entry.metadata())? {
+            described::keep_origins(entry.name(), described.origins);
+            registry::describe(entry.name(), described.metadata).map_err(ConfigError::Registry)?;
+        }
+        Ok(())
+    }
+
+    /// An engine whose jobs take their configurations from this loader.
+    fn engine(&self) -> Engine {
+        Engine::builder().state(self.clone()).build()
+    }
+
+    /// Checks every configuration that has a type, as a host does when it starts: it is
+    /// [declared](super::declare()), or a job of a registered workflow takes it as
+    /// [`Config<T>`](Config). One that is missing is a problem, too.
     ///
     /// # Errors
     ///
     /// Fails with the problems of all of them, sorted by name.
     pub fn validate_declared(&self) -> Result<(), Vec<ConfigError>> {
-        let checked = declared::names().into_iter().map(|name| self.validate(&name));
+        let declared = declared::names();
+        let registered = registry::list().map_err(|error| vec![ConfigError::Registry(error)])?;
+        let registered = registered.iter().map(|entry| entry.name().to_owned());
+        let names: BTreeSet<_> = registered.chain(declared.iter().cloned()).collect();
+        let engine = self.engine();
+        let checked = names.iter().map(|name| match declared.contains(name) {
+            true => self.validate(name).map(drop),
+            false => declared::check_jobs(&engine, name),
+        });
         let problems: Vec<_> = checked.filter_map(Result::err).collect();
         if problems.is_empty() { Ok(()) } else { Err(problems) }
     }

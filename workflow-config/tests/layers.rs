@@ -4,7 +4,7 @@
 mod support;
 
 /// From the base to the top.
-const ORDER: [&str; 21] = [
+const ORDER: [&str; 23] = [
     "template",
     "environment",
     "stamp",
@@ -23,7 +23,9 @@ const ORDER: [&str; 21] = [
     "follow",
     "yaml",
     "loaded",
+    "described",
     "declared",
     "cache",
     "loader",
+    "parameter",
 ];

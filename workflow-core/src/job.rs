@@ -15,6 +15,7 @@ mod flags;
 mod known_wait;
 mod map;
 mod options;
+mod parameter;
 pub(crate) mod print;
 mod raw_call;
 mod replacement;
@@ -46,6 +47,7 @@ pub(crate) use options::{Condition, zero_timeout};
 pub use options::{
     Grace, Group, JobOptions, OnFailure, TaskQueueError, TimeoutKind, Timeouts, TriggerRule,
 };
+pub use parameter::{FromContext, ParameterCheck};
 pub(crate) use print::{Attempt, Entered, Printed};
 pub use raw_call::Parameter;
 pub(crate) use raw_call::{RawCall, RegisteredJobs};
@@ -53,7 +55,7 @@ pub use replacement::Replacement;
 pub(crate) use replacement::Replacements;
 pub use state::Need;
 pub use state::State;
-pub(crate) use state::{MissingState, StateCheck, States, missing_state};
+pub(crate) use state::{StateCheck, States, Unmet, UnmetReason, missing_state};
 pub(crate) use token::Token;
 pub use workflow_context::WorkflowContext;
 pub(crate) use workflow_context::{ChildHandle, NewChild};
@@ -68,8 +70,8 @@ pub mod arguments {
     pub use super::dispatch::{
         Arg, Both, FromEngine, Invoke, Later, LaterArgs, Mode, Now, NowArgs,
     };
+    pub use super::parameter::ProvidedParameter;
     pub use super::returned::{GraphReturn, JobReturn};
-    pub use super::state::StateParameter;
 }
 
 /// A job that is a value with its own state: a client, a pool, a setting.

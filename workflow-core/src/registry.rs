@@ -1,18 +1,21 @@
 //! The registry of the workflows and jobs of this program, by name.
 //!
 //! The attributes submit entries at link time. They are indexed at the first use and then found in
-//! constant time. Programs can add workflows at run time with [`register`].
+//! constant time. Programs can add workflows at run time with [`register`], and change their
+//! metadata with [`describe`].
 //!
 //! The linker drops a crate that a program depends on but never mentions, and its registrations
 //! with it. Add `use that_crate as _;` to prevent that.
 
 mod by_value;
+mod described;
 mod entry;
 mod index;
 mod listing;
 
 use std::sync::{Arc, OnceLock};
 
+use crate::definition::Metadata;
 use crate::engine::{Engine, IntoWorkflow, LookupError, RunRequest};
 use crate::job::{Call, Handle};
 use crate::workflow::Workflow;
@@ -121,6 +124,32 @@ pub fn jobs() -> Jobs {
 #[track_caller]
 pub fn register(workflow: impl Workflow) -> Result<Entry, RegistryError> {
     index::add(Arc::new(workflow), Location::caller())
+}
+
+/// Replaces the metadata of a registered workflow, and returns it with the new metadata.
+///
+/// A host does so when it starts, before it lists, schedules or runs workflows: entries that it has
+/// already keep what they had. The crate `workflow-config` describes workflows by their
+/// configurations.
+///
+/// ```
+/// use workflow_core::definition::Metadata;
+/// use workflow_core::prelude::*;
+///
+/// #[register_workflow(name = "nightly", metadata = { "owner": "data", "schedule": "0 3 * * *" })]
+/// fn nightly() {}
+///
+/// let metadata: Metadata = r#"{ "owner": "data", "schedule": "30 4 * * *" }"#.parse()?;
+/// registry::describe("nightly", metadata)?;
+/// assert_eq!(registry::get("nightly")?.schedule(), Some("30 4 * * *"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Errors
+///
+/// Fails when no workflow has this name.
+pub fn describe(name: &str, metadata: Metadata) -> Result<Entry, RegistryError> {
+    index::describe(name, metadata)
 }
 
 /// Returns the engine that [`run`] uses: the one passed to [`set_engine`], or a default one.

@@ -84,6 +84,17 @@ pub enum RunError {
         /// The types of the engine's state.
         known: Vec<&'static str>,
     },
+    /// A job takes a [parameter](crate::job::FromContext) that cannot be made, such as an invalid
+    /// configuration.
+    #[error("workflow `{workflow}`: job `{job}`: {error}")]
+    Parameter {
+        /// The name of the workflow, which may be a child workflow.
+        workflow: String,
+        /// The job's name.
+        job: String,
+        /// The reason.
+        error: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// The engine's [lease](crate::engine::EngineBuilder::lease) is too long.
     #[error(
         "workflow `{workflow}`: the engine's lease of {} days is too long; set at most {} days \

@@ -64,7 +64,8 @@ pub struct PipelineConfig {
     pub transformation: Option<Transformation>,
     /// One sink, or a list of sinks.
     output: Option<OneOrMany<OutputConfig>>,
-    /// When the workflow runs. It is checked here; the host hands it to its scheduler.
+    /// When the workflow runs. The host's metadata has it after
+    /// [`describe_registered`](workflow_config::describe_registered), which the command line calls.
     pub schedule: Option<ScheduleSection>,
 }
 
@@ -149,6 +150,12 @@ pub struct ScheduleSection {
     pub cron: Option<String>,
     /// The name of the time zone. Default: UTC.
     pub timezone: Option<String>,
+    /// What happens while a run is in progress: `skip`, `queue`, `cancel` or `allow`.
+    pub overlap: Option<String>,
+    /// How late a missed time may be made up for, such as `1h`.
+    pub catch_up: Option<String>,
+    /// The longest random delay, such as `5m`.
+    pub jitter: Option<String>,
 }
 
 /// The most records of a batch, unless the configuration says otherwise.

@@ -69,24 +69,24 @@ impl Work {
         inputs.enumerate().map(named).collect()
     }
 
-    /// The types of application state that the function takes.
-    fn states(&self) -> impl Iterator<Item = &Type> {
+    /// The types of the parameters that the engine provides.
+    fn provided(&self) -> impl Iterator<Item = &Type> {
         self.kinds.iter().filter_map(|kind| match kind {
-            Kind::State(state) => Some(state),
+            Kind::Provided(kind) => Some(kind),
             _ => None,
         })
     }
 
-    /// Reads the function's application state from a scope.
-    fn find_states(&self, scope: &TokenStream) -> TokenStream {
+    /// Makes the parameters that the engine provides, from a scope.
+    fn make_provided(&self, scope: &TokenStream) -> TokenStream {
         let private = self.private();
-        let finds = self.states().enumerate().map(|(index, state)| {
-            let (local, span) =
-                (local("state", index), state.span().resolved_at(Span::mixed_site()));
-            let found = quote_spanned!(span=> <#state as #private::StateParameter>::of(#scope)?);
-            quote_spanned!(Span::mixed_site()=> let #local = #found;)
+        let made = self.provided().enumerate().map(|(index, kind)| {
+            let local = local("provided", index);
+            let span = kind.span().resolved_at(Span::mixed_site());
+            let made = quote_spanned!(span=> <#kind as #private::ProvidedParameter>::of(#scope)?);
+            quote_spanned!(Span::mixed_site()=> let #local = #made;)
         });
-        finds.collect()
+        made.collect()
     }
 
     /// The type of a closure that replaces the function of a job.
@@ -113,13 +113,15 @@ impl Work {
     /// The arguments of a call, where `context` is an expression for the context by value and
     /// `inputs` are expressions for the rest.
     fn arguments(&self, context: &TokenStream, inputs: &[TokenStream]) -> TokenStream {
-        let (mut inputs, mut states) = (inputs.iter(), 0..);
+        let (mut inputs, mut provided) = (inputs.iter(), 0..);
         let arguments = self.kinds.iter().map(|kind| match kind {
             Kind::Context(Context { by_reference: true, .. }) => {
                 quote_spanned!(Span::mixed_site()=> &#context)
             }
             Kind::Context(_) => context.clone(),
-            Kind::State(_) => local("state", states.next().unwrap_or(0)).into_token_stream(),
+            Kind::Provided(_) => {
+                local("provided", provided.next().unwrap_or(0)).into_token_stream()
+            }
             _ => inputs.next().cloned().unwrap_or_default(),
         });
         quote_spanned!(Span::mixed_site()=> #(#arguments),*)
@@ -226,7 +228,7 @@ impl Work {
             Kind::Opt(inner) => quote_spanned!(site=> #private::Opt<#inner>),
             Kind::Ref(inner) => quote_spanned!(site=> #private::Ref<#inner>),
             Kind::Val(inner) | Kind::Handle(inner) => quote_spanned!(site=> #private::Val<#inner>),
-            Kind::Context(_) | Kind::State(_) | Kind::Flow | Kind::Misplaced | Kind::Mut => {
+            Kind::Context(_) | Kind::Provided(_) | Kind::Flow | Kind::Misplaced | Kind::Mut => {
                 TokenStream::new()
             }
         }

@@ -69,9 +69,10 @@ use parse::place;
 /// | `Option<&T>` | `None` if its job did not complete | `Handle<T>`, or `Option<&T>` to run |
 /// | `Each<'_, T>` | any number of values | a list of `Handle<T>`, or an `Each` to run |
 /// | `State<T>` | the engine's `T`, set with `Engine::builder().state(..)`; no input | nothing, but at least one handle |
+/// | `Config<T>` | the workflow's configuration, read as `T` by the crate `workflow-config`; no input | nothing, but at least one handle |
 /// | `JobContext`, `WorkflowContext`, or `&` of one | the context of the attempt; no input | nothing |
 ///
-/// The names `Each`, `Option`, `State`, `JobContext` and `WorkflowContext` must be those of these
+/// The names `Each`, `Option`, `State`, `Config`, `JobContext` and `WorkflowContext` must be those of these
 /// types; other types may have any name. A context, a handle or state under another name is an
 /// error.
 ///

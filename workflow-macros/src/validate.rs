@@ -197,8 +197,9 @@ fn graph(function: &Function, kinds: &[Kind], options: &Options) -> syn::Result<
                 let message = "a function that draws a graph has no context, because nothing runs yet; use it in a job";
                 fail(param.kind.span(), message)?;
             }
-            Kind::State(_) => {
-                let message = "a function that draws a graph has no state, because nothing runs yet; use it in a job";
+            Kind::Provided(_) => {
+                let message = "a function that draws a graph has no state and no configuration, because \
+                               nothing runs yet; use it in a job";
                 fail(param.kind.span(), message)?;
             }
             Kind::Opt(_) => fail(param.kind.span(), "take the input as `&T`, `T` or `Handle<T>`")?,
@@ -273,11 +274,12 @@ fn parameter(param: &Param, kind: &Kind, role: Role) -> syn::Result<()> {
         );
         return fail(span, message);
     }
-    if let Kind::State(state) = kind {
-        return self::state(state, noun);
+    if let Kind::Provided(provided) = kind {
+        return self::provided(provided, noun);
     }
     if let Kind::Misplaced = kind {
-        let message = "take application state by value, as `State<T>`; it is cheap to clone";
+        let message = "take application state by value, as `State<T>`, and configuration as \
+                       `Config<T>`; both are cheap to clone";
         return fail(span, message);
     }
     let Some(value) = kind.value() else { return Ok(()) };
@@ -299,15 +301,15 @@ fn parameter(param: &Param, kind: &Kind, role: Role) -> syn::Result<()> {
     Ok(())
 }
 
-/// Checks the type of state.
-fn state(state: &Type, noun: &str) -> syn::Result<()> {
-    if let Some(span) = find_impl(state.to_token_stream()) {
+/// Checks the type of a parameter that the engine provides.
+fn provided(kind: &Type, noun: &str) -> syn::Result<()> {
+    if let Some(span) = find_impl(kind.to_token_stream()) {
         return fail(span, format!("{noun} cannot take `impl Trait`; write a concrete type"));
     }
-    if borrows(state) {
-        let message = "application state outlives every run, so it cannot hold references; use an \
-                       owned type inside";
-        return fail(state.span(), message);
+    if borrows(kind) {
+        let message = "application state and configuration outlive every run, so they cannot hold \
+                       references; use an owned type inside";
+        return fail(kind.span(), message);
     }
     Ok(())
 }

@@ -255,7 +255,8 @@ impl From<RunError> for Problem {
             | RunError::NotReady { .. }
             | RunError::UnknownLimit { .. }
             | RunError::LimitsNotEnforced { .. }
-            | RunError::MissingState { .. } => Self::conflict("cannot_run", text),
+            | RunError::MissingState { .. }
+            | RunError::Parameter { .. } => Self::conflict("cannot_run", text),
             RunError::NotSerializable { .. }
             | RunError::NestedTooDeep { .. }
             | RunError::Resume { .. } => Self::conflict("cannot_run", text),

@@ -101,6 +101,14 @@ pub(super) fn validate_declared() -> Result<(), Failure> {
     last.map_or(Ok(()), |last| Err(Failure::Config(last)))
 }
 
+/// Describes this program's workflows by their configurations. One with a mistake keeps the
+/// metadata of its attribute, and the mistake is a warning: most commands have no use for it.
+pub(crate) fn describe_registered() {
+    for problem in workflow_config::describe_registered().err().unwrap_or_default() {
+        output::warning(problem);
+    }
+}
+
 pub(crate) fn config(args: &ConfigArguments) -> Result<Outcome, Failure> {
     let mut loader = Loader::new();
     for dir in &args.dir {

@@ -2,6 +2,7 @@
 //! text of every diagnostic.
 
 mod files;
+mod jobs;
 mod layers;
 mod origins;
 mod rules;

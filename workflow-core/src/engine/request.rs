@@ -28,7 +28,7 @@ use crate::event::{Event, EventKind};
 use crate::flow_control::{Concurrency, Debounce, Fairness, FlowControl, RateLimit};
 use crate::guard;
 use crate::id::{RunId, check_name};
-use crate::job::{JobContext, MissingState, StateCheck};
+use crate::job::{JobContext, StateCheck, Unmet, UnmetReason};
 use crate::run::{InputError, Report, RunError};
 use crate::store::{BeginOutcome, KeyError, NewRun, Parent, StoredRun, Trigger};
 use crate::value::{Boxed, ValueError, to_json};
@@ -527,8 +527,8 @@ impl Engine {
         Err(RunError::LimitsNotEnforced { workflow: what.workflow.name().to_string() })
     }
 
-    /// Checks that the engine has the state of all jobs and child workflows. Jobs that a function
-    /// calls are checked when it calls them.
+    /// Checks that the engine has the state, and can provide the parameters, of all jobs and child
+    /// workflows. Jobs that a function calls are checked when it calls them.
     #[inline]
     pub(super) fn check_state(&self, what: &Runnable) -> Result<(), RunError> {
         if what.plan.needs.is_empty() {
@@ -536,13 +536,30 @@ impl Engine {
         }
         let mut check = StateCheck::new(&self.0.states);
         what.plan.check_state(what.workflow.name().as_str(), &mut check);
-        match check.missing {
-            None => Ok(()),
-            Some(MissingState { workflow, job, state }) => {
-                let known = self.0.states.names();
-                Err(RunError::MissingState { workflow, job, state, known })
+        check.unmet.pop().map_or(Ok(()), |unmet| Err(self.unmet(unmet)))
+    }
+
+    fn unmet(&self, Unmet { workflow, job, why }: Unmet) -> RunError {
+        match why {
+            UnmetReason::State(state) => {
+                RunError::MissingState { workflow, job, state, known: self.0.states.names() }
             }
+            UnmetReason::Parameter(error) => RunError::Parameter { workflow, job, error },
         }
+    }
+
+    /// Checks the [parameters](crate::job::FromContext) that the jobs of a workflow take, such as
+    /// configuration, and returns all problems. A host can do so when it starts; a run is checked
+    /// in any case before it begins.
+    ///
+    /// [State](crate::State) is not checked. A workflow whose graph depends on its input, or cannot
+    /// be drawn, has no problems before a run of it begins.
+    pub fn check_parameters(&self, workflow: &dyn Workflow) -> Vec<RunError> {
+        let plan = guard::call(|| workflow.plan(None));
+        let Ok(Ok(plan)) = plan else { return Vec::new() };
+        let mut check = StateCheck::of_parameters(&self.0.states);
+        plan.check_state(workflow.name().as_str(), &mut check);
+        check.unmet.into_iter().map(|unmet| self.unmet(unmet)).collect()
     }
 
     /// Checks that all limits that jobs name exist. Jobs that are started by jobs are checked when

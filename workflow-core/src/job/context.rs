@@ -13,7 +13,7 @@ use futures::future::{Either, select};
 use super::Printed;
 use super::attempt_io::Services;
 use super::known_wait::known_wait;
-use super::state::StateParameter;
+use super::parameter::ProvidedParameter;
 use super::{AttemptIo, JobError, JobErrorKind, State, Token};
 use crate::id::RunId;
 use crate::run_log::{LogError, LogPlace, OutputStream, RunLog};

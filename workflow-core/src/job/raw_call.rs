@@ -9,7 +9,7 @@ use serde_json::Value as Json;
 use super::attempt_io::ChildInput;
 use super::bind::{Input, InputCount, Inputs};
 use super::options::{JobOptions, TaskQueueError, TimeoutKind, TriggerRule, zero_timeout};
-use super::{Body, BodyKind, JobError, JobFlags, Need, StateCheck, States};
+use super::{Body, BodyKind, JobError, JobFlags, Need, StateCheck, States, Unmet, UnmetReason};
 use crate::id::check_name;
 use crate::value::{Boxed, Type, ValueError};
 
@@ -155,23 +155,22 @@ impl RawCall {
         }
     }
 
-    /// Checks that an engine with this state can run the job as a child.
+    /// Checks that an engine with this state can run the job as a child of the workflow.
     ///
     /// # Errors
     ///
-    /// Fails when the engine lacks state that the job takes.
-    pub(crate) fn check_state(&self, states: &States) -> Result<(), JobError> {
+    /// Fails when the engine lacks state that the job takes, or cannot provide another parameter.
+    pub(crate) fn check_state(&self, workflow: &str, states: &States) -> Result<(), JobError> {
         if self.needs().is_empty() {
             return Ok(());
         }
         let mut check = StateCheck::new(states);
-        self.needs().iter().for_each(|need| check.look("", self.given_name(), need));
-        match check.missing {
-            None => Ok(()),
-            Some(missing) => {
-                Err(JobError::missing_state(&missing.job, missing.state, &states.names()))
-            }
-        }
+        self.needs().iter().for_each(|need| check.look(workflow, self.given_name(), need));
+        let Some(Unmet { job, why, .. }) = check.unmet.pop() else { return Ok(()) };
+        Err(match why {
+            UnmetReason::State(state) => JobError::missing_state(&job, state, &states.names()),
+            UnmetReason::Parameter(error) => JobError::terminal(error),
+        })
     }
 
     /// Writes the items that a function passes to the job as JSON: null for none, an array for

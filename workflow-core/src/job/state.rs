@@ -1,7 +1,7 @@
 //! Application state: values of an engine for the jobs that it runs.
 //!
-//! A call [needs](Need) types of state, which an engine checks before a run begins. The engine
-//! holds the values, and jobs look them up by type.
+//! A call [needs](Need) types of state and other parameters, which an engine checks before a run
+//! begins. The engine holds the state, and jobs look it up by type.
 
 use std::any::{Any, TypeId, type_name};
 use std::collections::{HashMap, HashSet};
@@ -9,6 +9,7 @@ use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
 
+use super::parameter::{ParameterCheck, ProvidedParameter};
 use super::{AttemptIo, Call, JobError, Replacement, Replacements};
 use crate::value::short;
 
@@ -82,25 +83,7 @@ impl<T: ?Sized + fmt::Debug> fmt::Debug for State<T> {
     }
 }
 
-/// A state parameter of a function.
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` is not the state type of `workflow_core`, but another type of that name",
-    note = "the macros recognize application state by the name `State<T>`; import the other type \
-            under another name"
-)]
-pub trait StateParameter: Sized {
-    /// Declares that the call takes this state, unless the job `job` is replaced.
-    fn require<O: Send + Sync + 'static>(call: Call<O>, job: Option<TypeId>) -> Call<O>;
-
-    /// Returns the state of the engine that runs the job.
-    ///
-    /// # Errors
-    ///
-    /// Fails when the engine has no such state, and outside of a run.
-    fn of(io: &AttemptIo) -> Result<Self, JobError>;
-}
-
-impl<T: Send + Sync + 'static> StateParameter for State<T> {
+impl<T: Send + Sync + 'static> ProvidedParameter for State<T> {
     fn require<O: Send + Sync + 'static>(call: Call<O>, job: Option<TypeId>) -> Call<O> {
         call.requiring([Need::state::<T>(job)])
     }
@@ -164,7 +147,7 @@ impl States {
         self.replaced.as_ref()
     }
 
-    fn get<T: Send + Sync + 'static>(&self) -> Option<Arc<T>> {
+    pub(super) fn get<T: Send + Sync + 'static>(&self) -> Option<Arc<T>> {
         let (_, value) = self.values.get(&TypeId::of::<T>())?;
         Arc::clone(value).downcast().ok()
     }
@@ -189,6 +172,8 @@ pub struct Need(NeedKind);
 enum NeedKind {
     /// State, unless this job is replaced.
     State(StateType, Option<TypeId>),
+    /// Another parameter that passes this check, unless this job is replaced.
+    Parameter(ParameterProbe, Option<TypeId>),
     /// The needs of the workflow that the job runs.
     Workflow(Arc<dyn Fn(&mut StateCheck<'_>) + Send + Sync>),
 }
@@ -199,35 +184,64 @@ impl Need {
         Self(NeedKind::State(StateType::of::<T>(), job))
     }
 
+    /// A need for a parameter that passes a check, unless the job `job` is replaced.
+    pub(super) fn parameter(probe: ParameterProbe, job: Option<TypeId>) -> Self {
+        Self(NeedKind::Parameter(probe, job))
+    }
+
     /// The needs of a workflow, which `look` finds.
     pub(crate) fn workflow(look: impl Fn(&mut StateCheck<'_>) + Send + Sync + 'static) -> Self {
         Self(NeedKind::Workflow(Arc::new(look)))
     }
 }
 
-/// A search for state that jobs need and an engine lacks.
+/// The check of a parameter before a run.
+type ParameterProbe = fn(&ParameterCheck<'_>) -> Result<(), BoxError>;
+
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// A search for state and parameters that jobs need and an engine cannot provide.
 pub(crate) struct StateCheck<'a> {
     states: &'a States,
+    /// Whether to find all unmet needs for parameters, and none for state.
+    all_parameters: bool,
     /// The names of the workflows that have been checked.
     entered: HashSet<String>,
-    pub(crate) missing: Option<MissingState>,
+    /// The first one, or all parameters.
+    pub(crate) unmet: Vec<Unmet>,
 }
 
-/// A job that lacks state.
-pub(crate) struct MissingState {
+/// A need of a job that is not met.
+pub(crate) struct Unmet {
     pub(crate) workflow: String,
     pub(crate) job: String,
-    pub(crate) state: &'static str,
+    pub(crate) why: UnmetReason,
+}
+
+pub(crate) enum UnmetReason {
+    /// The engine lacks this type of state.
+    State(&'static str),
+    /// The parameter cannot be made.
+    Parameter(BoxError),
 }
 
 impl<'a> StateCheck<'a> {
     pub(crate) fn new(states: &'a States) -> Self {
-        Self { states, entered: HashSet::new(), missing: None }
+        Self { states, all_parameters: false, entered: HashSet::new(), unmet: Vec::new() }
+    }
+
+    /// Finds all parameters that cannot be provided, and ignores state.
+    pub(crate) fn of_parameters(states: &'a States) -> Self {
+        Self { all_parameters: true, ..Self::new(states) }
+    }
+
+    fn is_done(&self) -> bool {
+        !self.all_parameters && !self.unmet.is_empty()
     }
 
     /// Marks the workflow as checked; false if it was checked already.
     pub(crate) fn enter(&mut self, workflow: &str) -> bool {
-        self.missing.is_none() && self.entered.insert(workflow.to_owned())
+        !self.is_done() && self.entered.insert(workflow.to_owned())
     }
 
     fn is_replaced(&self, job: TypeId) -> bool {
@@ -236,16 +250,24 @@ impl<'a> StateCheck<'a> {
 
     /// Checks one need of a job.
     pub(crate) fn look(&mut self, workflow: &str, job: &str, need: &Need) {
-        match &need.0 {
-            _ if self.missing.is_some() => {}
-            NeedKind::State(kind, _) if self.states.has(kind) => {}
-            NeedKind::State(_, Some(job)) if self.is_replaced(*job) => {}
-            NeedKind::State(kind, _) => {
-                let (workflow, job) = (workflow.to_owned(), job.to_owned());
-                self.missing = Some(MissingState { workflow, job, state: kind.name });
+        let why = match &need.0 {
+            _ if self.is_done() => return,
+            NeedKind::Workflow(look) => return look(self),
+            NeedKind::State(_, Some(job)) | NeedKind::Parameter(_, Some(job))
+                if self.is_replaced(*job) =>
+            {
+                return;
             }
-            NeedKind::Workflow(look) => look(self),
-        }
+            NeedKind::State(kind, _) if self.all_parameters || self.states.has(kind) => return,
+            NeedKind::State(kind, _) => UnmetReason::State(kind.name),
+            NeedKind::Parameter(probe, _) => {
+                match probe(&ParameterCheck::new(workflow, self.states)) {
+                    Ok(()) => return,
+                    Err(error) => UnmetReason::Parameter(error),
+                }
+            }
+        };
+        self.unmet.push(Unmet { workflow: workflow.to_owned(), job: job.to_owned(), why });
     }
 }
 

@@ -7,6 +7,7 @@ use std::sync::{Arc, LazyLock, OnceLock, PoisonError, RwLock};
 
 use serde_json::Value as Json;
 
+use super::described::Described;
 use super::{Draw, JobEntry, Location, WorkflowEntry};
 use crate::definition::{Metadata, MetadataError};
 use crate::id::{NameError, WorkflowName, nearest, normalize_name};
@@ -146,7 +147,8 @@ fn declared(entry: &WorkflowEntry) -> Result<FunctionWorkflow, RegistryError> {
     Ok(workflow.with_metadata(metadata).with_types(input, output))
 }
 
-/// The workflows registered at run time.
+/// The workflows registered or described at run time. One that is described takes the place of the
+/// linked one.
 static ADDED: LazyLock<RwLock<HashMap<String, Entry>>> = LazyLock::new(RwLock::default);
 static ANY_ADDED: AtomicBool = AtomicBool::new(false);
 
@@ -157,25 +159,24 @@ fn added() -> std::sync::RwLockReadGuard<'static, HashMap<String, Entry>> {
 pub(super) fn get(name: &str) -> Result<Entry, RegistryError> {
     let linked = linked()?;
     let name = &*normalize_name(name);
-    if let Some(entry) = linked.get(name) {
-        return Ok(entry.clone());
-    }
     if ANY_ADDED.load(Ordering::Acquire)
         && let Some(entry) = added().get(name)
     {
         return Ok(entry.clone());
     }
-    let added = added();
-    let names = linked.keys().map(WorkflowName::as_str);
-    let names = names.chain(added.keys().map(String::as_str));
-    let nearest = nearest(name, names).map(str::to_owned);
-    let known = linked.len() + added.len();
+    if let Some(entry) = linked.get(name) {
+        return Ok(entry.clone());
+    }
+    let all = all()?;
+    let nearest = nearest(name, all.iter().map(Entry::name)).map(str::to_owned);
+    let known = all.len();
     Err(RegistryError::Unknown { what: "workflow", name: name.to_owned(), nearest, known })
 }
 
 pub(super) fn all() -> Result<Vec<Entry>, RegistryError> {
-    let mut all: Vec<Entry> = linked()?.values().cloned().collect();
-    all.extend(added().values().cloned());
+    let added = added();
+    let linked = linked()?.values().filter(|entry| !added.contains_key(entry.name()));
+    let mut all: Vec<Entry> = linked.chain(added.values()).cloned().collect();
     all.sort_by(|one, other| one.name().cmp(other.name()));
     Ok(all)
 }
@@ -188,6 +189,16 @@ pub(super) fn add(workflow: Arc<dyn Workflow>, location: Location) -> Result<Ent
     }
     let entry = Entry(Arc::new(Registered { workflow, location }));
     added.insert(name, entry.clone());
+    ANY_ADDED.store(true, Ordering::Release);
+    Ok(entry)
+}
+
+pub(super) fn describe(name: &str, metadata: Metadata) -> Result<Entry, RegistryError> {
+    let entry = get(name)?;
+    let workflow = Arc::new(Described { workflow: entry.workflow(), metadata });
+    let entry = Entry(Arc::new(Registered { workflow, location: entry.location() }));
+    let mut added = ADDED.write().unwrap_or_else(PoisonError::into_inner);
+    added.insert(entry.name().to_owned(), entry.clone());
     ANY_ADDED.store(true, Ordering::Release);
     Ok(entry)
 }

@@ -69,18 +69,18 @@ impl Work {
             quote_spanned!(site=> let #value = #private::Reader::<#kind>::read(&#local, #scope)?;)
         });
         let context = self.make_context(Some(scope));
-        let states = self.find_states(scope);
+        let provided = self.make_provided(scope);
         let replacement = self.fake(scope);
         let values: Vec<_> = values.iter().map(|value| quote_spanned!(site=> #value)).collect();
         let arguments = self.arguments(&quote_spanned!(site=> __context), &values);
         let call = quote_spanned!(site=> #callee(#arguments)#dot_await);
         let (prepare, call) = match replacement {
-            // State and context are only for the function.
+            // What the engine provides, and the context, are only for the function.
             Some(fake) => {
                 let call = quote_spanned! {site=>
                     match #fake {
                         ::core::option::Option::None => {
-                            #states
+                            #provided
                             #context
                             #call
                         }
@@ -89,7 +89,7 @@ impl Work {
                 };
                 (TokenStream::new(), call)
             }
-            None => (quote_spanned!(site=> #states #context), call),
+            None => (quote_spanned!(site=> #provided #context), call),
         };
         let output = if self.may_fail() {
             let fallible = self.fallible();

@@ -158,7 +158,7 @@ impl Job<'_> {
         let mode = modes.reduce(|one, other| quote_spanned!(site=> #private::Both<#one, #other>));
         let packed = quote_spanned!(site=> <#mode as #private::Mode>::Pack<(#(#types,)*)>);
         let from_engine =
-            work.states().next().map(|_| quote_spanned!(site=> #mode: #private::FromEngine,));
+            work.provided().next().map(|_| quote_spanned!(site=> #mode: #private::FromEngine,));
         let (now, later) = (self.now(), self.later());
         quote_spanned! {site=>
             #attributes

@@ -21,7 +21,7 @@ impl Work {
         quote_spanned!(site=> #context #options)
     }
 
-    /// The call, which says which state the function takes.
+    /// The call, which says which parameters the engine must provide.
     pub(super) fn requiring(&self, call: TokenStream) -> TokenStream {
         let private = self.private();
         let job = match self.role {
@@ -33,9 +33,9 @@ impl Work {
             }
             Role::Workflow => quote_spanned!(Span::mixed_site()=> ::core::option::Option::None),
         };
-        self.states().fold(call, |call, state| {
-            let span = state.span().resolved_at(Span::mixed_site());
-            quote_spanned!(span=> <#state as #private::StateParameter>::require(#call, #job))
+        self.provided().fold(call, |call, kind| {
+            let span = kind.span().resolved_at(Span::mixed_site());
+            quote_spanned!(span=> <#kind as #private::ProvidedParameter>::require(#call, #job))
         })
     }
 

@@ -10,8 +10,8 @@ use super::function::Param;
 pub(crate) enum Kind {
     /// The context of the attempt; no input.
     Context(Context),
-    /// `State<T>`, which the engine has; no input.
-    State(Type),
+    /// `State<T>` or `Config<T>`, which the engine provides; no input.
+    Provided(Type),
     /// `&mut Flow`.
     Flow,
     /// `Handle<T>`.
@@ -24,7 +24,7 @@ pub(crate) enum Kind {
     Ref(Type),
     /// `T`.
     Val(Type),
-    /// `&State<T>` and similar: state in an unsupported form.
+    /// `&State<T>` and similar: a provided parameter in an unsupported form.
     Misplaced,
     /// `&mut T`, which is not supported.
     Mut,
@@ -47,10 +47,10 @@ impl Kind {
     /// Determines the kind of a parameter.
     pub(crate) fn of(kind: &Type) -> Self {
         let kind = peel(kind);
-        if is_state(kind) {
-            return Self::State(kind.clone());
+        if is_provided(kind) {
+            return Self::Provided(kind.clone());
         }
-        if holds_state(kind) {
+        if holds_provided(kind) {
             return Self::Misplaced;
         }
         if let Type::Reference(reference) = kind {
@@ -99,29 +99,34 @@ impl Kind {
             | Self::Opt(kind)
             | Self::Ref(kind)
             | Self::Val(kind) => Some(kind),
-            Self::Context(_) | Self::State(_) | Self::Flow | Self::Misplaced | Self::Mut => None,
+            Self::Context(_) | Self::Provided(_) | Self::Flow | Self::Misplaced | Self::Mut => None,
         }
     }
 
     /// Whether it is an argument of a call.
     pub(crate) fn is_input(&self) -> bool {
-        !matches!(self, Self::Context(_) | Self::State(_) | Self::Misplaced | Self::Flow)
+        !matches!(self, Self::Context(_) | Self::Provided(_) | Self::Misplaced | Self::Flow)
     }
 }
 
-/// Whether the type is written as `State<T>`.
-pub(crate) fn is_state(kind: &Type) -> bool {
+/// Whether the type is written as `State<T>` or `Config<T>`.
+pub(crate) fn is_provided(kind: &Type) -> bool {
     last_segment(kind)
-        .is_some_and(|segment| segment.ident == "State" && types(segment).next().is_some())
+        .filter(|segment| ["State", "Config"].iter().any(|name| segment.ident == name))
+        .is_some_and(|segment| types(segment).next().is_some())
 }
 
-/// Whether there is state behind a reference, or inside of another type that the macros know.
-fn holds_state(kind: &Type) -> bool {
+/// Whether there is a provided parameter behind a reference, or inside of another type that the macros know.
+fn holds_provided(kind: &Type) -> bool {
     match peel(kind) {
-        Type::Reference(reference) => is_state(&reference.elem) || holds_state(&reference.elem),
+        Type::Reference(reference) => {
+            is_provided(&reference.elem) || holds_provided(&reference.elem)
+        }
         Type::Path(_) => last_segment(kind)
             .filter(|last| ["Option", "Each", "Handle"].iter().any(|name| last.ident == name))
-            .is_some_and(|last| types(last).any(|inner| is_state(inner) || holds_state(inner))),
+            .is_some_and(|last| {
+                types(last).any(|inner| is_provided(inner) || holds_provided(inner))
+            }),
         _ => false,
     }
 }

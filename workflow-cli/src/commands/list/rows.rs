@@ -1,5 +1,7 @@
 //! Registered workflows and jobs as table rows and as JSON objects.
 
+use std::collections::BTreeMap;
+
 use comfy_table::Table;
 use serde::Serialize;
 use serde_json::Value as Json;
@@ -32,6 +34,9 @@ pub(super) struct WorkflowRow {
     policies: Result<Vec<JobPolicy>, String>,
     location: String,
     metadata: Metadata,
+    /// Where the metadata is set that the configuration has changed, by key.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    metadata_origins: BTreeMap<String, String>,
 }
 
 impl From<&Entry> for WorkflowRow {
@@ -55,6 +60,10 @@ impl From<&Entry> for WorkflowRow {
             policies: policies::of(&*workflow),
             location: place(&entry.location()),
             metadata: metadata.clone(),
+            metadata_origins: workflow_config::metadata_origins(entry.name())
+                .into_iter()
+                .map(|(key, origin)| (key, origin.to_string()))
+                .collect(),
         }
     }
 }
@@ -154,9 +163,13 @@ impl WorkflowRow {
         let schema = self.input_schema.as_ref().map(|schema| format!("{schema:#}"));
         let tags = (!self.tags.is_empty()).then(|| self.tags.join(", "));
         let policies = policies::text(&self.name, &self.policies);
+        let origins = self.metadata_origins.iter();
+        let origins: Vec<_> = origins.map(|(key, origin)| format!("{key}: {origin}")).collect();
+        let origins = (!origins.is_empty()).then(|| origins.join("\n"));
         details(
             &self.name,
             [
+                ("title", self.metadata.get("title").and_then(Json::as_str)),
                 ("description", self.description.as_deref()),
                 ("domain", self.domain.as_deref()),
                 ("project", self.project.as_deref()),
@@ -170,6 +183,7 @@ impl WorkflowRow {
                 ("task queue", Some(&self.task_queue)),
                 ("policies", policies.as_deref()),
                 ("location", Some(&self.location)),
+                ("configured by", origins.as_deref()),
             ],
         )
     }

@@ -33,8 +33,8 @@ impl Job<'_> {
             inputs.iter().any(|input| !matches!(input.kind, Kind::Val(_) | Kind::Handle(_)));
         let lifetime = borrows.then(|| quote_spanned!(site=> '__a,));
         let (output, mut invoke) = self.now_call(&values, borrows);
-        // State comes from an engine: the function requires a handle, so this is never called.
-        if work.states().next().is_some() {
+        // Such a parameter comes from an engine: the function requires a handle, so this is never called.
+        if work.provided().next().is_some() {
             invoke = quote_spanned!(site=> ::core::unreachable!());
         }
         let output = work.output_item(&output);
