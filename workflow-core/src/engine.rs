@@ -61,7 +61,7 @@ use std::time::Duration;
 #[cfg(feature = "schedule")]
 use std::time::SystemTime;
 
-use crate::job::{Replacement, States};
+use crate::job::{Replacement, State, States};
 use crate::store::{DEFAULT_PREFIX, IntoStore, OwnerId, Store};
 use crate::workflow::Workflow;
 
@@ -254,6 +254,11 @@ impl Engine {
     /// Waits on the engine's clock.
     pub(crate) async fn sleep(&self, duration: Duration) {
         self.0.time.sleep(&Runtime::current(), duration).await;
+    }
+
+    /// Returns application state of this type, if the engine has it.
+    pub fn state<T: Send + Sync + 'static>(&self) -> Option<State<T>> {
+        self.0.states.find()
     }
 
     /// Returns the engine's store, if it has one.

@@ -45,6 +45,7 @@
 //!
 //! - `tokio` (default): uses the caller's tokio runtime for tasks, blocking functions and timers.
 //!   Without the feature, or outside of a runtime, the library uses its own threads.
+//! - `assets`: values with partitions and records, made from each other ([`mod@asset`]).
 //! - `schedule`: runs registered workflows on their schedules (`Engine::run_schedules`).
 //! - `schema`: provides the JSON Schema of inputs and outputs that implement
 //!   `schemars::JsonSchema`.
@@ -54,6 +55,8 @@ extern crate self as workflow_core;
 #[doc(hidden)]
 #[path = "private.rs"]
 pub mod __private;
+#[cfg(feature = "assets")]
+pub mod asset;
 pub mod bounds;
 pub mod definition;
 pub mod engine;
@@ -89,6 +92,8 @@ pub use job::{
 pub use retry::RetryPolicy;
 pub use run::{Report, Run, RunError};
 pub use workflow::{Flow, Workflow};
+#[cfg(feature = "assets")]
+pub use workflow_macros::asset;
 pub use workflow_macros::{job, register_workflow};
 
 /// The names that a program needs to declare and run workflows: those of the crate's root.

@@ -5,8 +5,12 @@
 
 use std::marker::PhantomData;
 
+#[cfg(feature = "assets")]
+pub use futures::future::BoxFuture;
 pub use inventory;
 
+#[cfg(feature = "assets")]
+pub use crate::asset;
 pub use crate::job::arguments::*;
 pub use crate::job::print::print;
 pub use crate::job::{

@@ -21,6 +21,8 @@ use crate::job::{Call, Handle};
 use crate::workflow::Workflow;
 
 pub use by_value::RegisteredCall;
+#[cfg(feature = "assets")]
+pub(crate) use entry::Provided;
 pub use entry::{
     Draw, Erased, JobEntry, Location, SourceFormat, WorkflowEntry, add_erased, options_of,
 };

@@ -1,5 +1,6 @@
 //! Persistence of runs: their inputs, events, owners and messages.
 
+mod asset;
 mod changes;
 mod error;
 mod eviction;
@@ -23,6 +24,10 @@ use futures::stream::BoxStream;
 use crate::event::Event;
 use crate::id::RunId;
 
+pub use asset::{
+    AssetStore, CheckResult, InputVersion, Materialization, MaterializationFacts, PartitionRange,
+    SchemaField, StoredMaterialization,
+};
 pub use changes::QueueChanges;
 pub use error::StoreError;
 pub use eviction::{Asleep, EvictedRun, Eviction};
@@ -320,6 +325,12 @@ pub trait Store: Send + Sync + 'static {
     /// Returns the part of the store that keeps the state of schedules. `None` if it does not, which
     /// is the default: schedulers then keep it in memory, and schedules cannot be paused.
     fn schedule_store(&self) -> Option<&dyn ScheduleStore> {
+        None
+    }
+
+    /// Returns the part of the store that keeps the records of assets. `None` if it does not, which
+    /// is the default: assets cannot be made then.
+    fn asset_store(&self) -> Option<&dyn AssetStore> {
         None
     }
 

@@ -9,7 +9,7 @@ use std::path::Path;
 use support::layers;
 
 /// From the base to the top.
-const ORDER: [&str; 25] = [
+const ORDER: [&str; 26] = [
     "guard",
     "bounds",
     "id",
@@ -31,6 +31,7 @@ const ORDER: [&str; 25] = [
     "engine",
     "registry",
     "schedule",
+    "asset",
     "recover",
     "executor",
     "worker",

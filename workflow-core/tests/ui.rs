@@ -8,4 +8,6 @@ fn mistakes_are_told_once_and_clearly() {
     cases.compile_fail("tests/ui/job/*.rs");
     cases.compile_fail("tests/ui/workflow/*.rs");
     cases.compile_fail("tests/ui/graph/*.rs");
+    #[cfg(feature = "assets")]
+    cases.compile_fail("tests/ui/asset/*.rs");
 }

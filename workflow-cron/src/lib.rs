@@ -2,7 +2,8 @@
 //! expressions with it, so that all of them accept the same.
 //!
 //! Without features it only parses and has no dependencies, which suits a macro crate. The feature
-//! `times` computes times with croner, and plans what is due; `zones` checks names of time zones.
+//! `times` computes times with croner, and plans what is due; `periods` has hours, days, weeks and
+//! months in a row; `zones` checks names of time zones.
 //!
 //! ```
 //! use workflow_cron::Cron;
@@ -15,6 +16,8 @@
 //! ```
 
 mod field;
+#[cfg(feature = "periods")]
+mod periods;
 #[cfg(feature = "times")]
 mod plan;
 mod policy;
@@ -24,6 +27,8 @@ mod times;
 #[cfg(feature = "zones")]
 pub mod zone;
 
+#[cfg(feature = "periods")]
+pub use periods::{Dated, Period, PeriodError, Periods};
 #[cfg(feature = "times")]
 pub use plan::{Check, Missed, Plan, Planner};
 pub use policy::{Admission, EarlierRun, Overlap, PolicyError, SchedulePolicy};

@@ -4,4 +4,4 @@
 mod support;
 
 /// From the base to the top.
-const ORDER: [&str; 6] = ["field", "read", "policy", "zone", "times", "plan"];
+const ORDER: [&str; 7] = ["field", "read", "policy", "zone", "times", "periods", "plan"];

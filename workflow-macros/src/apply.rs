@@ -2,10 +2,12 @@
 
 use proc_macro2::TokenStream;
 use quote::quote;
-use syn::{Attribute, Path};
+use syn::ext::IdentExt;
+use syn::{Attribute, LitStr, Path};
 
 use crate::expand::{self, Work};
 use crate::parse::args::{JobArgs, WorkflowArgs};
+use crate::parse::asset_args::{self, AssetArgs};
 use crate::parse::function::Function;
 use crate::parse::kind::{self, Kind};
 use crate::parse::place::Block;
@@ -37,6 +39,41 @@ fn job_of(function: Function, args: &JobArgs, mistake: Option<&syn::Error>) -> T
             quote!(#job #mistake)
         }
         Err(error) => fallback::job(&function, &kinds, mistake.unwrap_or(&error)),
+    }
+}
+
+/// Applies `#[asset(args)]`.
+pub(crate) fn asset(args: TokenStream, item: TokenStream, block: Option<Block>) -> TokenStream {
+    let variants = match fallback::variants(item) {
+        Ok(variants) => variants,
+        Err(item) => return item,
+    };
+    if let Err(error) = validate::place(&variants, block, Role::Asset) {
+        return fallback::item(&variants, &error);
+    }
+    let (args, mistake) = AssetArgs::parse(args);
+    let assets = variants.into_iter().map(|function| asset_of(function, &args, mistake.as_ref()));
+    assets.collect()
+}
+
+/// Makes an asset of a function.
+fn asset_of(function: Function, args: &AssetArgs, mistake: Option<&syn::Error>) -> TokenStream {
+    let kinds = kind::of_all(&function.params.list);
+    let named = match &args.name {
+        Some(_) => Ok(()),
+        None => {
+            asset_args::word(LitStr::new(&function.name.unraw().to_string(), function.name.span()))
+                .map(drop)
+        }
+    };
+    let checked =
+        named.and_then(|()| validate::asset(&function, &kinds, args.partitions.is_some()));
+    match mistake.cloned().map_or(checked, Err) {
+        Ok(()) => {
+            let work = Work { function, kinds, krate: args.krate(), role: Role::Asset };
+            expand::asset(&work, args)
+        }
+        Err(error) => fallback::workflow(&function, &error),
     }
 }
 

@@ -1,6 +1,7 @@
 //! Generates code. All of it has the hygiene of a macro (`mixed_site`), so that its local names
 //! cannot collide with names of the host.
 
+mod asset;
 mod body;
 mod job;
 mod settings;
@@ -11,6 +12,7 @@ use quote::{ToTokens, format_ident, quote_spanned};
 use syn::spanned::Spanned;
 use syn::{Attribute, Type};
 
+pub(crate) use asset::asset;
 pub(crate) use job::job;
 pub(crate) use workflow::{workflow, workflow_at, workflow_of_job};
 
@@ -161,7 +163,7 @@ impl Work {
                 let name = &self.function.name;
                 quote_spanned!(site=> { #name::__FALLIBLE })
             }
-            Role::Workflow => quote_spanned!(site=> { __FALLIBLE }),
+            Role::Workflow | Role::Asset => quote_spanned!(site=> { __FALLIBLE }),
         }
     }
 

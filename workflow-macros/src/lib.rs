@@ -353,3 +353,85 @@ pub fn job(args: TokenStream, item: TokenStream) -> TokenStream {
 pub fn register_workflow(args: TokenStream, item: TokenStream) -> TokenStream {
     apply::workflow(args.into(), item.into(), place::block(Span::call_site())).into()
 }
+
+/// Makes an asset of the value that a function returns.
+///
+/// The function is not changed. Its return type implements `Asset`, so other assets can take it as a
+/// parameter. The workflow `assets` makes the asset when it is not current.
+///
+/// ```
+/// use serde::{Deserialize, Serialize};
+/// use workflow_core::asset::{All, Partition, asset};
+/// use workflow_core::prelude::*;
+///
+/// #[derive(Serialize, Deserialize)]
+/// struct RawOrders(Vec<u64>);
+///
+/// #[derive(Serialize, Deserialize)]
+/// struct Orders(Vec<u64>);
+///
+/// #[derive(Serialize, Deserialize)]
+/// struct Revenue(u64);
+///
+/// /// The orders of a day, as the shop sent them.
+/// #[asset(partitions = daily("2026-01-01"), retry(maximum_attempts = 3))]
+/// async fn raw_orders(day: &Partition) -> Result<RawOrders, JobError> {
+///     println!("orders of {day}");
+///     Ok(RawOrders(vec![30, 0, 12]))
+/// }
+///
+/// #[asset(partitions = daily("2026-01-01"), checks(block = [has_rows], warn = [has_many]))]
+/// fn orders(raw: &RawOrders) -> Orders {
+///     Orders(raw.0.iter().copied().filter(|price| *price > 0).collect())
+/// }
+///
+/// fn has_rows(orders: &Orders) -> Result<(), String> {
+///     if orders.0.is_empty() { Err("no orders".to_owned()) } else { Ok(()) }
+/// }
+///
+/// fn has_many(orders: &Orders) -> Result<(), String> {
+///     if orders.0.len() < 10 { Err(format!("{} orders", orders.0.len())) } else { Ok(()) }
+/// }
+///
+/// #[asset(freshness = "1d")]
+/// fn revenue(days: All<Orders>) -> Revenue {
+///     Revenue(days.values().flat_map(|orders| &orders.0).sum())
+/// }
+///
+/// // A unit test calls the function.
+/// assert_eq!(orders(&RawOrders(vec![1, 0])).0, [1]);
+/// ```
+///
+/// # Functions
+///
+/// A free `fn` or `async fn` without generics. A plain `fn` may block. It returns a type of its own
+/// crate, or a `Result` of it, written as `Result<T, E>` or with a path to an alias of that name. The
+/// type implements `Serialize` and `Deserialize`, or `AssetValue`.
+///
+/// | parameter | receives |
+/// |---|---|
+/// | `&T` | the value of the asset `T`: of the same partition, if `T` has partitions |
+/// | `All<T>`, `&All<T>` | the values of all partitions of `T` that lie within the own partition |
+/// | `Partition`, `&Partition` | the partition that is made |
+/// | `State<T>`, `JobContext`, `&JobContext` | as for [`#[job]`](macro@job) |
+///
+/// # Options
+///
+/// | option | meaning | default |
+/// |---|---|---|
+/// | `name = ".."` | the name: up to 90 letters, digits, `_`, `-` and `.` | the function's name |
+/// | `partitions = daily("2026-01-01")` | a partition for each day from this one on, in UTC; also `hourly("2026-01-01T00")`, `weekly("2026-01-05")`, `monthly("2026-01")` | none |
+/// | `partitions = daily("2026-01-01", timezone = "Europe/Berlin")` | the same in a time zone; not for hours | UTC |
+/// | `partitions = ["eu", "us"]` | a partition for each key | none |
+/// | `freshness = "1d"` | the age from which a value counts as overdue | none |
+/// | `checks(block = [f], warn = [g])` | functions `fn(&T) -> Result<(), E>`, where `E` can be displayed, that check each value | none |
+/// | `code_version = ".."` | the version of the function: a value that another version made is made again | a hash of the function's tokens |
+/// | `retry(..)`, `start_to_close`, `schedule_to_close`, `heartbeat`, `grace`, `priority`, `limit`, `limits` | as for [`#[job]`](macro@job) | |
+/// | `crate = some::path` | where `workflow_core` is found | `::workflow_core` |
+///
+/// The hash does not contain functions and types that the function uses. After a change of those,
+/// set or change `code_version`, or make the asset again by force.
+#[proc_macro_attribute]
+pub fn asset(args: TokenStream, item: TokenStream) -> TokenStream {
+    apply::asset(args.into(), item.into(), place::block(Span::call_site())).into()
+}

@@ -2,6 +2,7 @@
 //! [`validate`](crate::validate).
 
 pub(crate) mod args;
+pub(crate) mod asset_args;
 pub(crate) mod function;
 mod keys;
 pub(crate) mod kind;

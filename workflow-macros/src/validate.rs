@@ -18,6 +18,7 @@ const MAX_INPUTS: usize = 12;
 pub(crate) enum Role {
     Job,
     Workflow,
+    Asset,
 }
 
 impl Role {
@@ -25,6 +26,7 @@ impl Role {
         match self {
             Self::Job => "a job",
             Self::Workflow => "a workflow",
+            Self::Asset => "an asset",
         }
     }
 }
@@ -44,6 +46,7 @@ pub(crate) fn place(variants: &[Function], block: Option<Block>, role: Role) -> 
     let (makes, implement) = match role {
         Role::Job => ("a type and a function of the same name", "`Job` for the type"),
         Role::Workflow => ("an entry for the registry", "`Workflow` for the type"),
+        Role::Asset => ("an entry for the registry", "the function outside of it"),
     };
     fail(
         name.span(),
@@ -135,6 +138,56 @@ pub(crate) fn workflow(function: &Function, kinds: &[Kind], options: &Options) -
         return fail(param.kind.span(), message);
     }
     returned(function, Role::Workflow)
+}
+
+/// Checks a function with `#[asset]` on it.
+pub(crate) fn asset(function: &Function, kinds: &[Kind], is_partitioned: bool) -> syn::Result<()> {
+    signature(function, Role::Asset)?;
+    let names = ["asset", "job", "register_workflow"];
+    for attribute in &function.attributes {
+        let last = attribute.path().segments.last();
+        if last.is_some_and(|last| names.iter().any(|name| last.ident == name)) {
+            let message = "a function is an asset, a job or a workflow; remove the other attributes, \
+                           and call the function where it is needed";
+            return fail(attribute.path().span(), message);
+        }
+    }
+    for (param, kind) in function.params.list.iter().zip(kinds) {
+        asset_parameter(param, kind, is_partitioned)?;
+    }
+    contexts(function, kinds)?;
+    match &function.output {
+        None => {
+            let message = "an asset is what the function returns; return a type of your own";
+            fail(function.name.span(), message)
+        }
+        Some(_) => returned(function, Role::Asset),
+    }
+}
+
+fn asset_parameter(param: &Param, kind: &Kind, is_partitioned: bool) -> syn::Result<()> {
+    let span = param.kind.span();
+    let named = kind.value().and_then(last_segment);
+    let is = |name: &str| named.is_some_and(|last| last.ident == name);
+    if is("Partition") && !is_partitioned {
+        let message = "the asset has no partitions; add `partitions = ..` to the attribute, or \
+                       remove the parameter";
+        return fail(span, message);
+    }
+    match kind {
+        Kind::Flow | Kind::Handle(_) | Kind::Each(_) | Kind::Opt(_) => {
+            let message = "an asset reads other assets: take `&T`, or `All<T>` for all partitions";
+            fail(span, message)
+        }
+        Kind::Val(value) if !is("Partition") && !is("All") => {
+            let value = value.to_token_stream();
+            fail(span, format!("an asset reads other assets by reference; take `&{value}`"))
+        }
+        Kind::Context(context) if context.of_workflow => {
+            fail(span, "an asset is made by a job; take a `JobContext`")
+        }
+        _ => parameter(param, kind, Role::Asset),
+    }
 }
 
 /// Checks a function with `#[job]` below `#[register_workflow]`.
@@ -234,6 +287,7 @@ fn signature(function: &Function, role: Role) -> syn::Result<()> {
         let cure = match role {
             Role::Job => "take what it needs as parameters, or implement `Job` for the type",
             Role::Workflow => "take what it needs as input, or implement `Workflow` for the type",
+            Role::Asset => "take what it needs as parameters",
         };
         return fail(span, format!("{noun} must be a free function without `self`; {cure}"));
     }
@@ -266,7 +320,7 @@ fn parameter(param: &Param, kind: &Kind, role: Role) -> syn::Result<()> {
     let span = param.kind.span();
     if let Kind::Mut = kind {
         let flow = match role {
-            Role::Job => "",
+            Role::Job | Role::Asset => "",
             Role::Workflow => "; to draw a graph, write the type as `&mut Flow`",
         };
         let message = format!(

@@ -147,6 +147,10 @@ impl States {
         self.replaced.as_ref()
     }
 
+    pub(crate) fn find<T: Send + Sync + 'static>(&self) -> Option<State<T>> {
+        self.get().map(State)
+    }
+
     pub(super) fn get<T: Send + Sync + 'static>(&self) -> Option<Arc<T>> {
         let (_, value) = self.values.get(&TypeId::of::<T>())?;
         Arc::clone(value).downcast().ok()

@@ -11,7 +11,7 @@ use crate::job::{
     Body, Call, Handle, InputRef, Inputs as CallInputs, JobError, JobOptions, fresh_owner,
 };
 use crate::value::Type;
-use crate::workflow::{Flow, Workflow};
+use crate::workflow::{Flow, FunctionWorkflow, Workflow};
 
 /// A place in the source code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,6 +61,19 @@ pub struct WorkflowEntry {
     /// The function that draws the graph.
     pub draw: Draw,
 }
+
+/// A workflow that a module of this crate adds to the registry. It is above this module.
+#[cfg_attr(
+    not(feature = "assets"),
+    expect(dead_code, reason = "without the feature, nothing adds a workflow")
+)]
+pub(crate) struct Provided {
+    /// Creates the workflow, with the place that errors name; `None` if this program has no use for
+    /// it.
+    pub(crate) workflow: fn() -> Option<(FunctionWorkflow, Location)>,
+}
+
+inventory::collect!(Provided);
 
 /// The function that draws the graph of a registered workflow.
 #[derive(Clone, Copy)]

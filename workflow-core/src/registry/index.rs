@@ -8,6 +8,7 @@ use std::sync::{Arc, LazyLock, OnceLock, PoisonError, RwLock};
 use serde_json::Value as Json;
 
 use super::described::Described;
+use super::entry::Provided;
 use super::{Draw, JobEntry, Location, WorkflowEntry};
 use crate::definition::{Metadata, MetadataError};
 use crate::id::{NameError, WorkflowName, nearest, normalize_name};
@@ -109,14 +110,16 @@ fn linked() -> Result<&'static Linked, RegistryError> {
 
 fn link(entries: impl Iterator<Item = &'static WorkflowEntry>) -> Result<Linked, RegistryError> {
     let mut linked: Linked = HashMap::new();
-    for entry in entries {
-        let workflow = Arc::new(declared(entry)?);
+    let declared = entries.map(|entry| Ok((declared(entry)?, entry.location)));
+    let provided = inventory::iter::<Provided>().filter_map(|provided| (provided.workflow)());
+    for found in declared.chain(provided.map(Ok)) {
+        let (workflow, location) = found?;
+        let workflow = Arc::new(workflow);
         let name = workflow.name().clone();
         if let Some(other) = linked.get(&name) {
-            return Err(duplicate("workflow", name.as_str(), other.location(), entry.location));
+            return Err(duplicate("workflow", name.as_str(), other.location(), location));
         }
-        let registered = Registered { workflow, location: entry.location };
-        linked.insert(name, Entry(Arc::new(registered)));
+        linked.insert(name, Entry(Arc::new(Registered { workflow, location })));
     }
     Ok(linked)
 }

@@ -1,6 +1,7 @@
 //! A store in memory.
 
 mod admission;
+mod assets;
 mod schedules;
 mod sleep;
 mod tasks;
@@ -16,10 +17,10 @@ use self::admission::{Admission, Conflict, Place};
 use self::sleep::Sleep;
 use self::tasks::Tasks;
 use super::{
-    Asleep, Backlog, BeginOutcome, ClaimRequest, ClaimedRun, Eviction, HeldLeases, KeyScope, Lease,
-    LimitWait, Message, MessageKind, NewRun, Owner, OwnerId, QueueChanges, ScheduleId,
-    ScheduleState, ScheduleStore, ScheduledWorkflow, Store, StoreError, StoredRun, StoredWorker,
-    TaskStore, WorkerId, WorkerReport, workers,
+    Asleep, AssetStore, Backlog, BeginOutcome, ClaimRequest, ClaimedRun, Eviction, HeldLeases,
+    KeyScope, Lease, LimitWait, Message, MessageKind, NewRun, Owner, OwnerId, QueueChanges,
+    ScheduleId, ScheduleState, ScheduleStore, ScheduledWorkflow, Store, StoreError,
+    StoredMaterialization, StoredRun, StoredWorker, TaskStore, WorkerId, WorkerReport, workers,
 };
 use crate::event::{Blocked, Event, Status};
 use crate::id::RunId;
@@ -64,6 +65,8 @@ struct Runs {
     workers: BTreeMap<WorkerId, Worker>,
     tasks: Tasks,
     schedules: HashMap<ScheduledWorkflow, (ScheduleId, ScheduleState)>,
+    /// The records of assets, oldest first.
+    materializations: Vec<StoredMaterialization>,
 }
 
 #[derive(Debug)]
@@ -397,6 +400,10 @@ impl Store for MemoryStore {
     }
 
     fn schedule_store(&self) -> Option<&dyn ScheduleStore> {
+        Some(self)
+    }
+
+    fn asset_store(&self) -> Option<&dyn AssetStore> {
         Some(self)
     }
 

@@ -279,7 +279,7 @@ impl Job<'_> {
 }
 
 /// The literal as an `Option<&'static str>`.
-fn optional(text: Option<String>) -> TokenStream {
+pub(super) fn optional(text: Option<String>) -> TokenStream {
     let site = Span::mixed_site();
     match text {
         Some(text) => quote_spanned!(site=> ::core::option::Option::Some(#text)),

@@ -31,7 +31,9 @@ impl Work {
                     ::core::option::Option::Some(::core::any::TypeId::of::<#name>())
                 }
             }
-            Role::Workflow => quote_spanned!(Span::mixed_site()=> ::core::option::Option::None),
+            Role::Workflow | Role::Asset => {
+                quote_spanned!(Span::mixed_site()=> ::core::option::Option::None)
+            }
         };
         self.provided().fold(call, |call, kind| {
             let span = kind.span().resolved_at(Span::mixed_site());
@@ -90,7 +92,7 @@ impl Work {
     }
 }
 
-fn duration(duration: std::time::Duration) -> TokenStream {
+pub(super) fn duration(duration: std::time::Duration) -> TokenStream {
     let (seconds, nanoseconds) = (duration.as_secs(), duration.subsec_nanos());
     quote_spanned!(Span::mixed_site()=> ::core::time::Duration::new(#seconds, #nanoseconds))
 }

@@ -11,7 +11,7 @@ use crate::literal;
 use crate::metadata::{self, Entry};
 
 /// What the option `crate` needs, and an example.
-const CRATE_PATH: (&str, &str) =
+pub(super) const CRATE_PATH: (&str, &str) =
     ("the path of the `workflow-core` crate", "my_facade::workflow_core");
 /// What the option `job` needs, and an example.
 const JOB_PATH: (&str, &str) = ("the path of a function that draws a graph", "jobs::nightly");
@@ -134,7 +134,7 @@ fn name(key: &Ident, example: &str, input: ParseStream<'_>) -> syn::Result<LitSt
     Ok(name)
 }
 
-fn core_crate(given: Option<&Path>) -> TokenStream {
+pub(super) fn core_crate(given: Option<&Path>) -> TokenStream {
     match given {
         Some(path) => quote!(#path),
         None => quote!(::workflow_core),
@@ -142,7 +142,7 @@ fn core_crate(given: Option<&Path>) -> TokenStream {
 }
 
 /// Looks ahead for `crate = path`, so that code generated beside an error does not fail, too.
-fn find_crate(tokens: TokenStream) -> Option<Path> {
+pub(super) fn find_crate(tokens: TokenStream) -> Option<Path> {
     let mut tokens = tokens.into_iter();
     while let Some(token) = tokens.next() {
         let is_key = matches!(&token, TokenTree::Ident(ident) if ident == "crate");

@@ -37,6 +37,27 @@ fn mentions(tokens: TokenStream, words: &[&str]) -> bool {
     })
 }
 
+/// Appends tokens in a spelling that is the same for every version of the compiler.
+fn flatten(tokens: TokenStream, text: &mut String) {
+    for token in tokens {
+        match token {
+            TokenTree::Group(group) => {
+                let (open, close) = match group.delimiter() {
+                    Delimiter::Parenthesis => ("(", ")"),
+                    Delimiter::Brace => ("{", "}"),
+                    Delimiter::Bracket => ("[", "]"),
+                    Delimiter::None => ("", ""),
+                };
+                text.push_str(open);
+                flatten(group.stream(), text);
+                text.push_str(close);
+            }
+            other => text.push_str(&other.to_token_stream().to_string()),
+        }
+        text.push(' ');
+    }
+}
+
 /// The parameters of a function.
 #[derive(Clone, Default)]
 pub(crate) struct Params {
@@ -172,6 +193,14 @@ impl Function {
             });
         }
         variant
+    }
+
+    /// The code of the function as a text that does not depend on layout, comments and attributes.
+    pub(crate) fn code(&self) -> String {
+        let Self { qualifiers, parameters, arrow, output, body, .. } = self;
+        let mut text = String::new();
+        flatten(quote!(#qualifiers #parameters #arrow #output #body), &mut text);
+        text
     }
 
     /// The signature, for the documentation.

@@ -133,7 +133,7 @@ pub(crate) fn comma(input: ParseStream<'_>) -> syn::Result<()> {
     }
 }
 
-fn equals(key: &Ident, input: ParseStream<'_>, example: &str) -> syn::Result<()> {
+pub(super) fn equals(key: &Ident, input: ParseStream<'_>, example: &str) -> syn::Result<()> {
     match input.parse::<Token![=]>() {
         Ok(_) => Ok(()),
         Err(_) => {
@@ -171,7 +171,7 @@ pub(crate) fn path(
     })
 }
 
-fn duration(key: &Ident, input: ParseStream<'_>) -> syn::Result<Duration> {
+pub(super) fn duration(key: &Ident, input: ParseStream<'_>) -> syn::Result<Duration> {
     literal::duration(&text(key, input, "\"30s\"")?)
 }
 

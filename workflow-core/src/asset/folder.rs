@@ -1,0 +1,323 @@
+//! The assets of an engine: the store with their records, and the folder with their values.
+
+use std::fmt;
+use std::io::{ErrorKind, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use super::plan::{Examined, Known, Plan, Records, Request};
+use super::{AssetSpec, Partition};
+use crate::id::RunId;
+use crate::job::JobError;
+use crate::store::{AssetStore, Materialization, PartitionRange, Store, StoreError};
+
+/// The store with the records of assets, and the folder with their values: state of an engine that
+/// makes assets.
+///
+/// ```
+/// use std::sync::Arc;
+///
+/// use workflow_core::Engine;
+/// use workflow_core::asset::Assets;
+/// use workflow_core::store::{MemoryStore, Store};
+///
+/// let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
+/// let assets = Assets::new(Arc::clone(&store), "data/assets")?;
+/// let engine = Engine::builder().store(store).state(assets).build();
+/// # drop(engine);
+/// # Ok::<(), workflow_core::asset::AssetsError>(())
+/// ```
+#[derive(Clone)]
+pub struct Assets {
+    store: Arc<dyn Store>,
+    folder: PathBuf,
+    observers: Vec<Arc<dyn AssetObserver>>,
+}
+
+/// Something that learns what happens to assets, such as a catalog of another system. It is called
+/// by the job, so it should be quick, and it reports its own errors.
+pub trait AssetObserver: Send + Sync {
+    /// Learns what happened.
+    fn observe(&self, event: &AssetEvent<'_>);
+}
+
+/// Something that happened to a partition of an asset.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct AssetEvent<'a> {
+    /// The asset.
+    pub asset: &'a AssetSpec,
+    /// The partition.
+    pub partition: &'a Partition,
+    /// The run.
+    pub run: RunId,
+    /// When it happened.
+    pub at: SystemTime,
+    /// What happened.
+    pub happening: Happening<'a>,
+}
+
+/// What happened to a partition of an asset.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub enum Happening<'a> {
+    /// Its function starts.
+    Started,
+    /// It was made and recorded.
+    Made(&'a Materialization),
+    /// A blocking check refused the value.
+    Refused(&'a Materialization),
+    /// It could not be made.
+    Failed(&'a JobError),
+}
+
+impl<'a> AssetEvent<'a> {
+    pub(super) fn new(
+        asset: &'a AssetSpec,
+        partition: &'a Partition,
+        run: RunId,
+        at: SystemTime,
+        happening: Happening<'a>,
+    ) -> Self {
+        Self { asset, partition, run, at, happening }
+    }
+}
+
+impl Assets {
+    /// Keeps records in this store, and values in this folder, which is created with the first one.
+    /// A relative path counts from the current folder.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the store keeps no records of assets.
+    pub fn new(store: Arc<dyn Store>, folder: impl Into<PathBuf>) -> Result<Self, AssetsError> {
+        if store.asset_store().is_none() {
+            return Err(AssetsError::NoRecords);
+        }
+        Ok(Self { store, folder: folder.into(), observers: Vec::new() })
+    }
+
+    /// Adds an observer.
+    #[must_use]
+    pub fn observer(mut self, observer: Arc<dyn AssetObserver>) -> Self {
+        self.observers.push(observer);
+        self
+    }
+
+    /// The folder with the values.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Plans what to make, from the records.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the records cannot be read.
+    pub async fn plan(&self, request: &Request<'_>) -> Result<Plan, AssetsError> {
+        Ok(self.examine(request).await?.plan)
+    }
+
+    /// Plans what to make, and returns the plan with the records.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the records cannot be read.
+    pub async fn examine<'a>(&self, request: &Request<'a>) -> Result<Examined<'a>, AssetsError> {
+        let mut records = Records::new();
+        for (spec, partitions) in request.graph().assets().iter().zip(request.needed()) {
+            let (Some(first), Some(last)) =
+                (partitions.first_key_value(), partitions.last_key_value())
+            else {
+                continue;
+            };
+            let range = PartitionRange {
+                after: None,
+                from: Some(first.0.clone()),
+                to: Some(last.0.clone()),
+            };
+            let found = self.current(&spec.name, range).await?;
+            records.extend(found.into_iter().map(|made| {
+                let key = (made.asset.clone(), made.partition.clone());
+                (key, self.known(made))
+            }));
+        }
+        Ok(Examined::new(request, records))
+    }
+
+    /// Returns the current records of an asset in a range of partitions, in order.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the records cannot be read.
+    pub async fn current(
+        &self,
+        asset: &str,
+        mut partitions: PartitionRange,
+    ) -> Result<Vec<Materialization>, AssetsError> {
+        let mut all = Vec::new();
+        loop {
+            let records = self.records()?;
+            let page = records.current_materializations(asset, &partitions, PAGE).await?;
+            let is_last = page.len() < PAGE;
+            all.extend(page);
+            match all.last() {
+                Some(last) if !is_last => partitions.after = Some(last.partition.clone()),
+                _ => return Ok(all),
+            }
+        }
+    }
+
+    /// Returns a page of the records of an asset, the newest first, and the cursor of the next page:
+    /// of all partitions or of one.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the records cannot be read.
+    pub async fn history(
+        &self,
+        asset: &str,
+        partition: Option<&str>,
+        before: Option<u64>,
+        limit: usize,
+    ) -> Result<(Vec<Materialization>, Option<u64>), AssetsError> {
+        let most = limit.saturating_add(1);
+        let mut found = self.records()?.materializations(asset, partition, before, most).await?;
+        let has_more = found.len() > limit;
+        found.truncate(limit);
+        let next = found.last().filter(|_| has_more).map(|last| last.number);
+        Ok((found.into_iter().map(|stored| stored.made).collect(), next))
+    }
+
+    /// The part of the store that keeps the records.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the store keeps none.
+    pub fn records(&self) -> Result<&dyn AssetStore, AssetsError> {
+        self.store.asset_store().ok_or(AssetsError::NoRecords)
+    }
+
+    /// A record, and whether its file is there.
+    pub fn known(&self, made: Materialization) -> Known {
+        let file = made.facts.file.as_ref().map(|file| self.folder.join(file));
+        Known { is_missing: file.is_none_or(|file| !file.is_file()), made }
+    }
+
+    /// Reads the file of a record; `None` if it is missing.
+    pub(super) fn read(&self, made: &Materialization) -> Result<Option<Vec<u8>>, AssetsError> {
+        let Some(file) = &made.facts.file else { return Ok(None) };
+        let path = self.folder.join(file);
+        match std::fs::read(&path) {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(AssetsError::file("read", path, error)),
+        }
+    }
+
+    /// Writes a value, complete or not at all, and returns its path in the folder.
+    pub(super) fn write(
+        &self,
+        asset: &str,
+        partition: &str,
+        name: &str,
+        bytes: &[u8],
+    ) -> Result<String, AssetsError> {
+        let place = place(asset, partition);
+        let folder = self.folder.join(&place);
+        std::fs::create_dir_all(&folder)
+            .map_err(|error| AssetsError::file("create", folder.clone(), error))?;
+        // A name of its own, because two runs may make the partition at the same time.
+        let staged = folder.join(format!(".staged-{}", uuid::Uuid::new_v4()));
+        let written = std::fs::File::create(&staged).and_then(|mut file| {
+            file.write_all(bytes)?;
+            file.sync_all()
+        });
+        let path = folder.join(name);
+        let moved = written.and_then(|()| std::fs::rename(&staged, &path));
+        if let Err(error) = moved {
+            // The first error is the one to report.
+            let _ignored = std::fs::remove_file(&staged);
+            return Err(AssetsError::file("write", path, error));
+        }
+        Ok(format!("{place}/{name}"))
+    }
+
+    /// Removes the file of a record that is no longer current.
+    pub(super) fn remove(&self, file: &str) -> Result<(), AssetsError> {
+        let path = self.folder.join(file);
+        match std::fs::remove_file(&path) {
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                Err(AssetsError::file("remove", path, error))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    pub(super) fn announce(&self, event: &AssetEvent<'_>) {
+        for observer in &self.observers {
+            observer.observe(event);
+        }
+    }
+
+    /// The current record of one partition.
+    pub(super) async fn current_one(
+        &self,
+        asset: &str,
+        partition: &str,
+    ) -> Result<Option<Materialization>, AssetsError> {
+        let range = PartitionRange::only(partition);
+        let found = self.records()?.current_materializations(asset, &range, 1).await?;
+        Ok(found.into_iter().next())
+    }
+}
+
+/// The number of records that are read at once.
+const PAGE: usize = 1000;
+
+/// The folder of a partition. Names and keys have no characters with a meaning in paths.
+fn place(asset: &str, partition: &str) -> String {
+    if partition.is_empty() { asset.to_owned() } else { format!("{asset}/{partition}") }
+}
+
+impl fmt::Debug for Assets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Assets").field("folder", &self.folder).finish_non_exhaustive()
+    }
+}
+
+/// Why records or values of assets cannot be read or written.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum AssetsError {
+    /// The store keeps no records.
+    #[error(
+        "the store keeps no records of assets; use SQLite, PostgreSQL, or a store that implements `AssetStore`"
+    )]
+    NoRecords,
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A file or folder failed.
+    #[error("cannot {verb} `{}`: {error}; check the folder of assets", path.display())]
+    File {
+        /// What failed.
+        verb: &'static str,
+        /// The file or folder.
+        path: PathBuf,
+        /// The reason.
+        error: std::io::Error,
+    },
+}
+
+impl AssetsError {
+    fn file(verb: &'static str, path: PathBuf, error: std::io::Error) -> Self {
+        Self::File { verb, path, error }
+    }
+}
+
+/// The version of bytes: equal bytes have equal versions.
+pub(super) fn version(bytes: &[u8]) -> String {
+    uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_OID, bytes).to_string()
+}

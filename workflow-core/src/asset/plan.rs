@@ -1,0 +1,535 @@
+//! What must be made, and why: a pure function of the assets, their records, and what is wanted.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::time::{Duration, SystemTime};
+
+use serde::{Deserialize, Serialize};
+
+use super::{AssetError, AssetGraph, AssetSpec, Partition, Partitions};
+use crate::event::format_time;
+use crate::store::Materialization;
+
+/// The most steps of one plan that a run accepts.
+pub const MAX_STEPS: usize = 10_000;
+
+/// What is wanted: partitions of assets, which are brought up to date together with everything that
+/// they are made from.
+#[derive(Debug, Clone)]
+pub struct Request<'a> {
+    graph: &'a AssetGraph,
+    now: SystemTime,
+    wanted: BTreeMap<usize, Vec<Partition>>,
+    is_forced: bool,
+    with_overdue: bool,
+}
+
+impl<'a> Request<'a> {
+    /// Wants nothing yet. Partitions that end after `now` do not exist.
+    pub fn new(graph: &'a AssetGraph, now: SystemTime) -> Self {
+        Self { graph, now, wanted: BTreeMap::new(), is_forced: false, with_overdue: false }
+    }
+
+    /// Wants all partitions of all assets.
+    pub fn everything(graph: &'a AssetGraph, now: SystemTime) -> Self {
+        let mut request = Self::new(graph, now);
+        for (number, spec) in graph.assets().iter().enumerate() {
+            request.wanted.insert(number, spec.partitions.at(now));
+        }
+        request
+    }
+
+    /// Adds one partition; the empty key is an asset without partitions.
+    ///
+    /// # Errors
+    ///
+    /// Fails when there is no such asset or partition, and when the partition has not ended.
+    pub fn partition(&mut self, asset: &str, key: &str) -> Result<(), RequestError> {
+        let number = self.graph.number(asset)?;
+        let partition = self.graph.partition(asset, key)?;
+        if let Some(end) = partition.end().filter(|end| *end > self.now) {
+            let (asset, key) = (asset.to_owned(), key.to_owned());
+            return Err(RequestError::Unended { asset, key, end: format_time(end) });
+        }
+        let wanted = self.wanted.entry(number).or_default();
+        if !wanted.contains(&partition) {
+            wanted.push(partition);
+        }
+        Ok(())
+    }
+
+    /// Adds all partitions of an asset whose keys are in a range, whose bounds are included.
+    ///
+    /// # Errors
+    ///
+    /// Fails when there is no such asset, or a bound is none of its partitions.
+    pub fn range(
+        &mut self,
+        asset: &str,
+        from: Option<&str>,
+        to: Option<&str>,
+    ) -> Result<(), RequestError> {
+        let number = self.graph.number(asset)?;
+        for bound in from.into_iter().chain(to) {
+            self.graph.partition(asset, bound)?;
+        }
+        let all = self.graph.assets()[number].partitions.at(self.now);
+        // Keys that are listed have the order of their list.
+        let place = |key: &str| all.iter().position(|partition| partition.key() == key);
+        let start = from.map_or(Some(0), place).unwrap_or(all.len());
+        let end = to.and_then(place).map_or(all.len(), |last| last + 1);
+        let range = all.get(start..end).unwrap_or_default();
+        self.wanted.insert(number, range.to_vec());
+        Ok(())
+    }
+
+    /// Adds the last partition of an asset that has ended, or all of its keys.
+    ///
+    /// # Errors
+    ///
+    /// Fails when there is no such asset.
+    pub fn latest(&mut self, asset: &str) -> Result<(), RequestError> {
+        let number = self.graph.number(asset)?;
+        let partitions = &self.graph.assets()[number].partitions;
+        let mut all = partitions.at(self.now);
+        if matches!(partitions, Partitions::Periods(_)) {
+            all.drain(..all.len().saturating_sub(1));
+        }
+        self.wanted.insert(number, all);
+        Ok(())
+    }
+
+    /// Makes what is wanted also if it is current.
+    #[must_use]
+    pub fn forced(mut self, is_forced: bool) -> Self {
+        self.is_forced = is_forced;
+        self
+    }
+
+    /// Makes values again that are older than the freshness of their asset.
+    #[must_use]
+    pub fn with_overdue(mut self, with_overdue: bool) -> Self {
+        self.with_overdue = with_overdue;
+        self
+    }
+
+    /// The assets.
+    pub fn graph(&self) -> &'a AssetGraph {
+        self.graph
+    }
+
+    /// The time of the request.
+    pub(super) fn now(&self) -> SystemTime {
+        self.now
+    }
+
+    /// Everything that is wanted or that something wanted is made from: for each asset, its
+    /// partitions in order.
+    pub(super) fn needed(&self) -> Vec<BTreeMap<String, Partition>> {
+        let mut needed = vec![BTreeMap::new(); self.graph.assets().len()];
+        for (asset, partitions) in &self.wanted {
+            let keyed = partitions.iter().map(|one| (one.key().to_owned(), one.clone()));
+            needed[*asset].extend(keyed);
+        }
+        // Each asset comes after its inputs.
+        for asset in (0..needed.len()).rev() {
+            let partitions: Vec<Partition> = needed[asset].values().cloned().collect();
+            for partition in partitions {
+                for (input, inner) in self.graph.inputs_of(asset, &partition, self.now) {
+                    needed[input].entry(inner.key().to_owned()).or_insert(inner);
+                }
+            }
+        }
+        needed
+    }
+
+    fn wants(&self, asset: usize, partition: &Partition) -> bool {
+        self.wanted.get(&asset).is_some_and(|wanted| wanted.contains(partition))
+    }
+}
+
+/// A plan with the records that it was made from.
+#[derive(Debug, Clone)]
+pub struct Examined<'a> {
+    pub(super) request: Request<'a>,
+    pub(super) needed: Vec<BTreeMap<String, Partition>>,
+    pub(super) records: Records,
+    /// The plan.
+    pub plan: Plan,
+}
+
+impl<'a> Examined<'a> {
+    pub(super) fn new(request: &Request<'a>, records: Records) -> Self {
+        let plan = plan(request, &records);
+        Self { request: request.clone(), needed: request.needed(), records, plan }
+    }
+}
+
+/// The current records, by asset and partition.
+pub type Records = HashMap<(String, String), Known>;
+
+/// What is known of a partition that was made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Known {
+    /// Its current record.
+    pub made: Materialization,
+    /// Whether the file that the record names is missing.
+    pub is_missing: bool,
+}
+
+/// What to make, in an order in which everything comes after its inputs, and what is current.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Plan {
+    /// The partitions to make.
+    pub steps: Vec<Step>,
+    /// The partitions that are skipped, because they are current: the assets and the keys.
+    pub current: Vec<(String, String)>,
+}
+
+/// A partition to make, with the reasons.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Step {
+    /// The asset.
+    pub asset: String,
+    /// The key of the partition; empty for an asset without partitions.
+    pub partition: String,
+    /// Why it must be made; never empty.
+    pub reasons: Vec<Reason>,
+}
+
+/// Why a partition must be made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Reason {
+    /// It was never made.
+    NeverMade,
+    /// The file with the value is missing.
+    ValueMissing,
+    /// The function has changed.
+    CodeChanged {
+        /// The version that made the value.
+        from: String,
+        /// The version of this program.
+        to: String,
+    },
+    /// Values that it was made from have changed.
+    InputChanged(Inputs),
+    /// It was not made from these values, which it would be made from now.
+    InputAdded(Inputs),
+    /// It was made from these values, which it would not be made from now.
+    InputRemoved(Inputs),
+    /// These inputs are made first, by the same plan. It is skipped if their values stay the same.
+    InputPlanned(Inputs),
+    /// It is older than the freshness of the asset.
+    Overdue {
+        /// Its age.
+        age: Duration,
+    },
+    /// Somebody wants it made again.
+    Forced,
+}
+
+/// Partitions of one input.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Inputs {
+    /// The asset.
+    pub asset: String,
+    /// The key of the first one.
+    pub first: String,
+    /// The number of the others.
+    pub others: usize,
+}
+
+impl Reason {
+    /// The kind, as one word.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::NeverMade => "never_made",
+            Self::ValueMissing => "value_missing",
+            Self::CodeChanged { .. } => "code_changed",
+            Self::InputChanged(_) => "input_changed",
+            Self::InputAdded(_) => "input_added",
+            Self::InputRemoved(_) => "input_removed",
+            Self::InputPlanned(_) => "input_planned",
+            Self::Overdue { .. } => "overdue",
+            Self::Forced => "forced",
+        }
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NeverMade => f.write_str("never made"),
+            Self::ValueMissing => f.write_str("its file is missing"),
+            Self::CodeChanged { from, to } => {
+                write!(f, "code changed ({} -> {})", short(from), short(to))
+            }
+            Self::InputChanged(inputs) => write!(f, "input changed: {inputs}"),
+            Self::InputAdded(inputs) => write!(f, "new input: {inputs}"),
+            Self::InputRemoved(inputs) => write!(f, "input removed: {inputs}"),
+            Self::InputPlanned(inputs) => write!(f, "input is made again: {inputs}"),
+            Self::Overdue { age } => write!(f, "made too long ago ({} h)", age.as_secs() / 3600),
+            Self::Forced => f.write_str("forced"),
+        }
+    }
+}
+
+impl fmt::Display for Inputs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&named(&self.asset, &self.first))?;
+        match self.others {
+            0 => Ok(()),
+            others => write!(f, " and {others} more"),
+        }
+    }
+}
+
+/// The name of a partition: `orders[2026-01-31]`, or `orders` for an asset without partitions.
+pub fn named(asset: &str, partition: &str) -> String {
+    if partition.is_empty() { asset.to_owned() } else { format!("{asset}[{partition}]") }
+}
+
+/// The beginning of a version that is a hash.
+fn short(version: &str) -> &str {
+    match version.len() {
+        36 if version.is_ascii() => &version[..8],
+        _ => version,
+    }
+}
+
+/// A value that a partition would be made from now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct InputState {
+    pub(super) asset: String,
+    pub(super) partition: String,
+    /// The version of its current value, if there is one.
+    pub(super) version: Option<String>,
+    /// Whether the same plan makes it first.
+    pub(super) is_planned: bool,
+}
+
+/// Plans what to make.
+pub fn plan(request: &Request<'_>, records: &Records) -> Plan {
+    let graph = request.graph;
+    let needed = request.needed();
+    let mut planned: Vec<Vec<&str>> = vec![Vec::new(); needed.len()];
+    let mut plan = Plan::default();
+    for (asset, partitions) in needed.iter().enumerate() {
+        let spec = &graph.assets()[asset];
+        for (key, partition) in partitions {
+            let known = records.get(&(spec.name.clone(), key.clone()));
+            let inputs = graph.inputs_of(asset, partition, request.now);
+            let inputs: Vec<InputState> = inputs
+                .iter()
+                .map(|(input, inner)| {
+                    let name = graph.assets()[*input].name.clone();
+                    let known = records.get(&(name.clone(), inner.key().to_owned()));
+                    InputState {
+                        asset: name,
+                        partition: inner.key().to_owned(),
+                        version: known.map(|known| known.made.data_version.clone()),
+                        // The steps of an asset are in the order of the keys.
+                        is_planned: planned[*input].binary_search(&inner.key()).is_ok(),
+                    }
+                })
+                .collect();
+            let mut reasons = reasons(spec, known, &inputs);
+            reasons.extend(request.further_reasons(asset, partition, known));
+            if reasons.is_empty() {
+                plan.current.push((spec.name.clone(), key.clone()));
+                continue;
+            }
+            planned[asset].push(key);
+            let (asset, partition) = (spec.name.clone(), key.clone());
+            plan.steps.push(Step { asset, partition, reasons });
+        }
+    }
+    plan
+}
+
+impl Request<'_> {
+    /// The reasons that lie in the request: a record is old, or something is made by force.
+    fn further_reasons(
+        &self,
+        asset: usize,
+        partition: &Partition,
+        known: Option<&Known>,
+    ) -> impl Iterator<Item = Reason> + use<> {
+        let spec = &self.graph.assets()[asset];
+        let wants_old = self.with_overdue && self.wants(asset, partition);
+        let overdue = known.filter(|_| wants_old).and_then(|known| {
+            overdue(spec, &known.made, self.now).map(|age| Reason::Overdue { age })
+        });
+        let is_forced = self.is_forced && known.is_some() && self.wants(asset, partition);
+        overdue.into_iter().chain(is_forced.then_some(Reason::Forced))
+    }
+}
+
+/// Why a partition is not current; empty if it is.
+pub(super) fn reasons(
+    spec: &AssetSpec,
+    known: Option<&Known>,
+    inputs: &[InputState],
+) -> Vec<Reason> {
+    let Some(Known { made, is_missing }) = known else { return vec![Reason::NeverMade] };
+    let mut reasons = Vec::new();
+    if *is_missing {
+        reasons.push(Reason::ValueMissing);
+    }
+    if made.code_version != spec.code_version {
+        let (from, to) = (made.code_version.clone(), spec.code_version.clone());
+        reasons.push(Reason::CodeChanged { from, to });
+    }
+    let before: HashMap<(&str, &str), &str> = made
+        .facts
+        .inputs
+        .iter()
+        .map(|input| {
+            ((input.asset.as_str(), input.partition.as_str()), input.data_version.as_str())
+        })
+        .collect();
+    let (mut changed, mut added, mut planned) = (Groups::new(), Groups::new(), Groups::new());
+    for input in inputs {
+        let group = match before.get(&(input.asset.as_str(), input.partition.as_str())) {
+            None => &mut added,
+            _ if input.is_planned => &mut planned,
+            Some(version) if input.version.as_deref() == Some(version) => continue,
+            Some(_) => &mut changed,
+        };
+        group.add(&input.asset, &input.partition);
+    }
+    let mut removed = Groups::new();
+    let is_read = |asset: &str, partition: &str| {
+        inputs.iter().any(|input| input.asset == asset && input.partition == partition)
+    };
+    // Only a partition with as many inputs as before can have lost none without a look.
+    if before.len() + added.count() != inputs.len() {
+        for input in &made.facts.inputs {
+            if !is_read(&input.asset, &input.partition) {
+                removed.add(&input.asset, &input.partition);
+            }
+        }
+    }
+    reasons.extend(changed.0.into_iter().map(Reason::InputChanged));
+    reasons.extend(added.0.into_iter().map(Reason::InputAdded));
+    reasons.extend(removed.0.into_iter().map(Reason::InputRemoved));
+    reasons.extend(planned.0.into_iter().map(Reason::InputPlanned));
+    reasons
+}
+
+/// Partitions by asset.
+struct Groups(Vec<Inputs>);
+
+impl Groups {
+    fn new() -> Self {
+        Self(Vec::new())
+    }
+
+    fn add(&mut self, asset: &str, partition: &str) {
+        match self.0.iter_mut().find(|group| group.asset == asset) {
+            Some(group) => group.others += 1,
+            None => {
+                let (asset, first) = (asset.to_owned(), partition.to_owned());
+                self.0.push(Inputs { asset, first, others: 0 });
+            }
+        }
+    }
+
+    fn count(&self) -> usize {
+        self.0.iter().map(|group| group.others + 1).sum()
+    }
+}
+
+/// The age of a value, if it is older than the freshness of its asset. A period that was made does
+/// not age.
+pub fn overdue(spec: &AssetSpec, made: &Materialization, now: SystemTime) -> Option<Duration> {
+    let freshness = spec.freshness?;
+    if matches!(spec.partitions, Partitions::Periods(_)) {
+        return None;
+    }
+    let age = now.duration_since(made.made_at).unwrap_or_default();
+    (age > freshness).then_some(age)
+}
+
+/// The input of the workflow of assets.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RunInput {
+    /// The partitions to make. A step waits for those of its inputs that are in the list.
+    pub steps: Vec<RunStep>,
+}
+
+/// A partition that a run makes, unless it is current when its turn comes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RunStep {
+    /// The asset.
+    pub asset: String,
+    /// The key of the partition; without one for an asset without partitions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub partition: Option<String>,
+    /// Why it is made, for the record.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reasons: Vec<String>,
+    /// Whether it is made even if it is current.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub force: bool,
+}
+
+impl Plan {
+    /// The input for a run that carries out the plan.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the plan has more than [`MAX_STEPS`] steps.
+    pub fn to_input(&self) -> Result<RunInput, RequestError> {
+        if self.steps.len() > MAX_STEPS {
+            return Err(RequestError::TooLarge { steps: self.steps.len() });
+        }
+        Ok(RunInput { steps: self.steps.iter().map(Step::to_run_step).collect() })
+    }
+}
+
+impl Step {
+    fn to_run_step(&self) -> RunStep {
+        let is_forcing =
+            |reason: &Reason| matches!(reason, Reason::Forced | Reason::Overdue { .. });
+        RunStep {
+            asset: self.asset.clone(),
+            partition: Some(self.partition.clone()).filter(|key| !key.is_empty()),
+            reasons: self.reasons.iter().map(Reason::to_string).collect(),
+            force: self.reasons.iter().any(is_forcing),
+        }
+    }
+}
+
+/// Why a request makes no plan.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RequestError {
+    /// There is no such asset or partition.
+    #[error(transparent)]
+    Asset(#[from] AssetError),
+    /// The period has not ended.
+    #[error("partition `{key}` of asset `{asset}` ends at {end}; make it after that")]
+    Unended {
+        /// The asset.
+        asset: String,
+        /// The key.
+        key: String,
+        /// The end of the period.
+        end: String,
+    },
+    /// There is too much to do.
+    #[error(
+        "{steps} partitions are too many for one run, which makes at most {MAX_STEPS}; choose a shorter range"
+    )]
+    TooLarge {
+        /// The number of partitions.
+        steps: usize,
+    },
+}
+
+#[cfg(test)]
+mod tests;

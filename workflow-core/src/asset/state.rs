@@ -1,0 +1,147 @@
+//! The states of assets and their partitions, for people: what is current, and why the rest is not.
+
+use std::collections::HashMap;
+use std::time::SystemTime;
+
+use serde::Serialize;
+
+use super::plan::{Examined, Reason, overdue};
+use super::{AssetSpec, Partitions};
+use crate::store::Materialization;
+
+/// The state of an asset.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct AssetState<'a> {
+    /// The asset.
+    pub spec: &'a AssetSpec,
+    /// Its partitions that exist, in the order of their keys; one for an asset without partitions.
+    pub partitions: Vec<PartitionState<'a>>,
+    /// Whether it breaks the promise of its freshness: a value is too old or, for periods, the last
+    /// one that ended was not made in time.
+    pub is_overdue: bool,
+}
+
+/// The state of a partition.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct PartitionState<'a> {
+    /// The key; empty for an asset without partitions.
+    pub key: &'a str,
+    /// Whether it is current.
+    pub standing: Standing,
+    /// Why it is not current; empty if it is.
+    pub reasons: &'a [Reason],
+    /// Its current record, if it was made.
+    pub made: Option<&'a Materialization>,
+}
+
+/// Whether a partition is current.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Standing {
+    /// Made from the current values of its inputs, by the current function.
+    Current,
+    /// Made, but something has changed since.
+    Stale,
+    /// Never made, or its file is missing.
+    Missing,
+}
+
+impl Standing {
+    /// The name, as in JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Current => "current",
+            Self::Stale => "stale",
+            Self::Missing => "missing",
+        }
+    }
+
+    fn of(reasons: &[Reason]) -> Self {
+        let is_missing =
+            |reason: &Reason| matches!(reason, Reason::NeverMade | Reason::ValueMissing);
+        match reasons {
+            [] => Self::Current,
+            reasons if reasons.iter().any(is_missing) => Self::Missing,
+            _ => Self::Stale,
+        }
+    }
+}
+
+impl<'a> AssetState<'a> {
+    /// A page of its partitions, the newest first, and the cursor of the next page. `None` if there
+    /// is no partition `after`.
+    pub fn page(
+        &self,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Option<(Vec<&PartitionState<'a>>, Option<&'a str>)> {
+        let mut partitions = self.partitions.iter().rev();
+        if let Some(after) = after {
+            partitions.by_ref().find(|partition| partition.key == after)?;
+        }
+        let page: Vec<_> = partitions.by_ref().take(limit).collect();
+        let last = page.last().map(|last| last.key);
+        Some((page, partitions.next().and(last)))
+    }
+
+    /// The number of partitions with a standing.
+    pub fn count(&self, standing: Standing) -> usize {
+        self.partitions.iter().filter(|partition| partition.standing == standing).count()
+    }
+
+    /// The newest current record of all partitions.
+    pub fn last(&self) -> Option<&Materialization> {
+        self.partitions
+            .iter()
+            .filter_map(|partition| partition.made)
+            .max_by_key(|made| made.made_at)
+    }
+}
+
+impl Examined<'_> {
+    /// The states of the assets that the request needs, each after its inputs.
+    pub fn states(&self) -> Vec<AssetState<'_>> {
+        let reasons: HashMap<(&str, &str), &[Reason]> = self
+            .plan
+            .steps
+            .iter()
+            .map(|step| ((&*step.asset, &*step.partition), &*step.reasons))
+            .collect();
+        let specs = self.request.graph().assets().iter().zip(&self.needed);
+        let specs = specs.filter(|(_, partitions)| !partitions.is_empty());
+        specs
+            .map(|(spec, partitions)| {
+                let states = partitions.keys().map(|key| {
+                    let reasons = reasons.get(&(&*spec.name, &**key)).copied().unwrap_or_default();
+                    let known = self.records.get(&(spec.name.clone(), key.clone()));
+                    PartitionState {
+                        key,
+                        standing: Standing::of(reasons),
+                        reasons,
+                        made: known.map(|known| &known.made),
+                    }
+                });
+                let states: Vec<_> = states.collect();
+                let is_overdue = self.is_overdue(spec, &states);
+                AssetState { spec, partitions: states, is_overdue }
+            })
+            .collect()
+    }
+
+    fn is_overdue(&self, spec: &AssetSpec, states: &[PartitionState<'_>]) -> bool {
+        let Some(freshness) = spec.freshness else { return false };
+        let now = self.request.now();
+        let is_late = |end: SystemTime| now.duration_since(end).is_ok_and(|age| age > freshness);
+        match &spec.partitions {
+            Partitions::Periods(_) => states.last().is_some_and(|last| {
+                let end = spec.partitions.find(last.key).ok().and_then(|partition| partition.end());
+                last.made.is_none() && end.is_some_and(is_late)
+            }),
+            _ => states
+                .iter()
+                .any(|state| state.made.is_some_and(|made| overdue(spec, made, now).is_some())),
+        }
+    }
+}

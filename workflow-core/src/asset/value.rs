@@ -1,0 +1,169 @@
+//! Values of assets as files.
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value as Json;
+
+use crate::job::JobError;
+use crate::store::SchemaField;
+
+/// A value that can be stored in a file.
+///
+/// Types that serialize are stored as JSON, without further code. Implement the trait for another
+/// format, on a type that does not implement `Serialize`.
+///
+/// ```
+/// use workflow_core::JobError;
+/// use workflow_core::asset::{AssetValue, StoredValue};
+///
+/// struct Page(String);
+///
+/// impl AssetValue for Page {
+///     const EXTENSION: &'static str = "html";
+///
+///     fn save(&self) -> Result<StoredValue, JobError> {
+///         Ok(StoredValue::new(self.0.clone().into_bytes()))
+///     }
+///
+///     fn load(bytes: Vec<u8>) -> Result<Self, JobError> {
+///         Ok(Self(String::from_utf8(bytes)?))
+///     }
+/// }
+/// # assert_eq!(Page("a".to_owned()).save()?.rows, None);
+/// # Ok::<(), JobError>(())
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "values of `{Self}` cannot be stored",
+    note = "derive `Serialize` and `Deserialize` for it, or implement `AssetValue`"
+)]
+pub trait AssetValue: Sized {
+    /// The extension of the file, without a dot.
+    const EXTENSION: &'static str;
+
+    /// Writes the value.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the value has no form in the format.
+    fn save(&self) -> Result<StoredValue, JobError>;
+
+    /// Reads the value from the content of a file.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the content is damaged, or has another form since the type was changed.
+    fn load(bytes: Vec<u8>) -> Result<Self, JobError>;
+}
+
+/// The content of a file, and what is recorded about it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct StoredValue {
+    /// The content.
+    pub bytes: Vec<u8>,
+    /// The number of rows, for a value that has rows.
+    pub rows: Option<u64>,
+    /// The columns, for a value that has columns.
+    pub schema: Vec<SchemaField>,
+}
+
+impl StoredValue {
+    /// Creates a value without rows and columns.
+    pub fn new(bytes: Vec<u8>) -> Self {
+        Self { bytes, rows: None, schema: Vec::new() }
+    }
+
+    /// Sets the number of rows.
+    #[must_use]
+    pub fn rows(mut self, rows: u64) -> Self {
+        self.rows = Some(rows);
+        self
+    }
+
+    /// Adds a column.
+    #[must_use]
+    pub fn column(mut self, name: impl Into<String>, kind: impl Into<String>) -> Self {
+        self.schema.push(SchemaField { name: name.into(), kind: kind.into() });
+        self
+    }
+}
+
+impl<T: Serialize + DeserializeOwned> AssetValue for T {
+    const EXTENSION: &'static str = "json";
+
+    fn save(&self) -> Result<StoredValue, JobError> {
+        let json = serde_json::to_value(self)?;
+        let mut value = StoredValue::new(serde_json::to_vec(&json)?);
+        if let Json::Array(rows) = &json {
+            value.rows = Some(rows.len() as u64);
+        }
+        value.schema = columns(&json);
+        Ok(value)
+    }
+
+    fn load(bytes: Vec<u8>) -> Result<Self, JobError> {
+        Ok(serde_json::from_slice(&bytes)?)
+    }
+}
+
+/// The columns of a list of objects, or of one object, in the order in which they appear.
+fn columns(json: &Json) -> Vec<SchemaField> {
+    let rows = match json {
+        Json::Array(rows) => &rows[..rows.len().min(ROWS_FOR_COLUMNS)],
+        row => std::slice::from_ref(row),
+    };
+    let mut columns: Vec<SchemaField> = Vec::new();
+    for (name, value) in rows.iter().filter_map(Json::as_object).flatten() {
+        let kind = kind(value);
+        match columns.iter_mut().find(|column| column.name == *name) {
+            None => columns.push(SchemaField { name: name.clone(), kind: kind.to_owned() }),
+            Some(column) if kind == "null" || column.kind == kind => {}
+            Some(column) if column.kind == "null" => kind.clone_into(&mut column.kind),
+            Some(column) => match (column.kind.as_str(), kind) {
+                ("integer", "number") | ("number", "integer") => column.kind = "number".to_owned(),
+                _ => column.kind = "mixed".to_owned(),
+            },
+        }
+    }
+    columns
+}
+
+/// The number of rows from which the columns are found.
+const ROWS_FOR_COLUMNS: usize = 1000;
+
+fn kind(value: &Json) -> &'static str {
+    match value {
+        Json::Null => "null",
+        Json::Bool(_) => "boolean",
+        Json::Number(number) if number.is_f64() => "number",
+        Json::Number(_) => "integer",
+        Json::String(_) => "string",
+        Json::Array(_) => "array",
+        Json::Object(_) => "object",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_list_of_objects_has_rows_and_columns() -> Result<(), JobError> {
+        let value = json!([{ "id": 1, "price": 2 }, { "id": null, "price": 2.5, "tags": [] }]);
+        let saved = value.save()?;
+        assert_eq!(saved.rows, Some(2));
+        let columns = saved.schema.iter().map(|field| (field.name.as_str(), field.kind.as_str()));
+        let expected = [("id", "integer"), ("price", "number"), ("tags", "array")];
+        assert_eq!(columns.collect::<Vec<_>>(), expected);
+        assert_eq!(Json::load(saved.bytes)?, value);
+        let number = json!(7).save()?;
+        assert_eq!((number.rows, number.schema), (None, Vec::new()));
+        Ok(())
+    }
+
+    #[test]
+    fn damaged_content_is_an_error() {
+        assert!(Vec::<u8>::load(b"[1, 2".to_vec()).is_err());
+    }
+}

@@ -1,0 +1,58 @@
+//! The records of assets in memory.
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+
+use super::MemoryStore;
+use crate::store::{
+    AssetStore, Materialization, PartitionRange, StoreError, StoredMaterialization,
+};
+
+#[async_trait]
+impl AssetStore for MemoryStore {
+    async fn record_materialization(&self, made: &Materialization) -> Result<(), StoreError> {
+        let mut state = self.lock();
+        let records = &mut state.materializations;
+        let number = records.last().map_or(1, |last| last.number + 1);
+        let is_same = |other: &Materialization| {
+            (other.run, &other.asset, &other.partition) == (made.run, &made.asset, &made.partition)
+        };
+        records.retain(|other| !is_same(&other.made));
+        records.push(StoredMaterialization { number, made: made.clone() });
+        Ok(())
+    }
+
+    async fn current_materializations(
+        &self,
+        asset: &str,
+        partitions: &PartitionRange,
+        limit: usize,
+    ) -> Result<Vec<Materialization>, StoreError> {
+        let state = self.lock();
+        let made = state.materializations.iter().map(|stored| &stored.made);
+        let made = made.filter(|made| {
+            made.asset == asset && !made.is_refused && partitions.contains(&made.partition)
+        });
+        // The last one of each partition.
+        let current: BTreeMap<&str, &Materialization> =
+            made.map(|made| (made.partition.as_str(), made)).collect();
+        Ok(current.into_values().take(limit).cloned().collect())
+    }
+
+    async fn materializations(
+        &self,
+        asset: &str,
+        partition: Option<&str>,
+        before: Option<u64>,
+        limit: usize,
+    ) -> Result<Vec<StoredMaterialization>, StoreError> {
+        let state = self.lock();
+        let newest = state.materializations.iter().rev().filter(|stored| {
+            stored.made.asset == asset
+                && partition.is_none_or(|key| key == stored.made.partition)
+                && before.is_none_or(|before| stored.number < before)
+        });
+        Ok(newest.take(limit).cloned().collect())
+    }
+}
