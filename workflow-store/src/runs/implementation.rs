@@ -10,15 +10,17 @@ use serde_json::Value as Json;
 use workflow_core::event::Event;
 use workflow_core::id::RunId;
 use workflow_core::store::{
-    Asleep, Backlog, BeginOutcome, ClaimRequest, ClaimedRun, ClaimedTask, Eviction, HeldLeases,
-    HeldTask, Lease, LimitWait, Message, MessageKind, NewRun, NewTask, Owner, OwnerId,
-    ScheduleChange, ScheduleId, ScheduleState, ScheduleStore, Store, StoreError, StoredRun,
-    StoredTask, StoredWorker, TaskAnswer, TaskError, TaskKey, TaskLease, TaskProgress, TaskStore,
-    WorkerId, WorkerReport,
+    Asleep, AssetStore, Backlog, BeginOutcome, ClaimRequest, ClaimedRun, ClaimedTask, Eviction,
+    HeldLeases, HeldTask, Lease, LimitWait, Materialization, Message, MessageKind, NewRun, NewTask,
+    Owner, OwnerId, PartitionRange, ScheduleChange, ScheduleId, ScheduleState, ScheduleStore,
+    Store, StoreError, StoredMaterialization, StoredRun, StoredTask, StoredWorker, TaskAnswer,
+    TaskError, TaskKey, TaskLease, TaskProgress, TaskStore, WorkerId, WorkerReport,
 };
 
 use super::lease::Limits;
-use super::{append, begin, eviction, lease, limits, message, queue, read, schedule, task, worker};
+use super::{
+    append, asset, begin, eviction, lease, limits, message, queue, read, schedule, task, worker,
+};
 use crate::db::sql::{Sql, SqlError};
 use crate::exec::operation::{Cx, TxMode};
 use crate::rows::beginning::{Admission, Beginning};
@@ -219,6 +221,10 @@ impl<D: Database> Store for SqlStore<D> {
         Some(self)
     }
 
+    fn asset_store(&self) -> Option<&dyn AssetStore> {
+        Some(self)
+    }
+
     fn queue_changes(&self) -> BoxStream<'static, ()> {
         self.pool.watcher().subscribe()
     }
@@ -302,6 +308,43 @@ impl<D: Database> ScheduleStore for SqlStore<D> {
         let of = of.clone();
         let change = move |cx: &mut Cx<'_>| schedule::change(cx, &of, change.clone());
         Ok(self.pool.write(TxMode::Exclusive, change).await?)
+    }
+}
+
+#[async_trait]
+impl<D: Database> AssetStore for SqlStore<D> {
+    async fn record_materialization(&self, made: &Materialization) -> Result<(), StoreError> {
+        self.check_engine()?;
+        let record = asset::Record::new(made)?;
+        let write = move |cx: &mut Cx<'_>| asset::record(cx, &record);
+        Ok(self.pool.write(TxMode::Batched, write).await?)
+    }
+
+    async fn current_materializations(
+        &self,
+        asset: &str,
+        partitions: &PartitionRange,
+        limit: usize,
+    ) -> Result<Vec<Materialization>, StoreError> {
+        self.check_engine()?;
+        let (asset, partitions) = (asset.to_owned(), partitions.clone());
+        let read = move |sql: &mut dyn Sql| asset::current(sql, &asset, &partitions, limit);
+        Ok(self.pool.read(read).await?)
+    }
+
+    async fn materializations(
+        &self,
+        asset: &str,
+        partition: Option<&str>,
+        before: Option<u64>,
+        limit: usize,
+    ) -> Result<Vec<StoredMaterialization>, StoreError> {
+        self.check_engine()?;
+        let (asset, partition) = (asset.to_owned(), partition.map(str::to_owned));
+        let read = move |sql: &mut dyn Sql| {
+            asset::history(sql, &asset, partition.as_deref(), before, limit)
+        };
+        Ok(self.pool.read(read).await?)
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod admission;
 mod append;
+mod asset;
 mod begin;
 mod definition;
 mod eviction;
@@ -54,6 +55,7 @@ pub(crate) fn statements() -> Vec<(String, Vec<crate::db::value::Value<'static>>
         (read::BY_KEY.to_owned(), vec![Text("k"), Text("user 1")]),
         (lease::HELD.to_owned(), vec![]),
         (message::INBOX.to_owned(), vec![Int(1), Uuid(1)]),
+        (asset::FORGET.to_owned(), vec![Uuid(1), Text("a"), Text("p")]),
         (task::NEWS.to_owned(), vec![Uuid(1)]),
         (task::OUTPUT.to_owned(), vec![Int(1)]),
         (task::HELD.to_owned(), vec![Uuid(1)]),
@@ -109,5 +111,12 @@ pub(crate) fn built_statements() -> Vec<(String, crate::db::statement::Statement
         let tasks = named("tasks", task::first(&part, &except, 1));
         tasks.chain(named("waiting", queue::first(&part, &except, 1))).collect::<Vec<_>>()
     });
-    [Visibility::All, Visibility::User(1)].into_iter().flat_map(of).chain(waiting).collect()
+    let range = workflow_core::store::PartitionRange::only("p");
+    let assets = [
+        ("current".to_owned(), asset::current_of("a", &range, 1)),
+        ("history".to_owned(), asset::history_of("a", None, Some(2), 1)),
+        ("history of one".to_owned(), asset::history_of("a", Some("p"), Some(2), 1)),
+    ];
+    let visible = [Visibility::All, Visibility::User(1)].into_iter().flat_map(of);
+    visible.chain(waiting).chain(assets).collect()
 }

@@ -1,6 +1,7 @@
 //! The conformance suite of [`Store`].
 
 mod appending;
+mod assets;
 mod beginning;
 mod clocks;
 mod driving;
@@ -128,6 +129,11 @@ super::suite! {
     scheduling::a_changed_schedule_begins_anew,
     scheduling::a_schedule_pauses_and_resumes,
     scheduling::concurrent_schedulers_share_one_cursor,
+    assets::a_record_comes_back_as_it_was,
+    assets::the_last_record_that_was_not_refused_is_current,
+    assets::partitions_come_in_pages_in_the_order_of_their_bytes,
+    assets::the_history_of_an_asset_comes_in_pages,
+    assets::concurrent_runs_record_their_partitions,
     sending::messages_reach_their_run,
     sending::an_inbox_has_what_an_owner_drives,
     sending::numbers_appear_in_order,

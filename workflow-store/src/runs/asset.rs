@@ -1,0 +1,144 @@
+//! The records of assets.
+
+use workflow_core::id::RunId;
+use workflow_core::store::{
+    Materialization, MaterializationFacts, PartitionRange, StoreError, StoredMaterialization,
+};
+
+use crate::db::sql::{Sql, SqlError, SqlKind};
+use crate::db::statement::Statement;
+use crate::db::value::{Row, Value, clean, clean_json, to_micros};
+use crate::exec::operation::{Answer, Cx};
+
+/// A record whose parts are encoded by the thread of the caller.
+pub(crate) struct Record {
+    made: Materialization,
+    facts: String,
+}
+
+impl Record {
+    /// # Errors
+    ///
+    /// Fails when the facts have no form as JSON.
+    pub(crate) fn new(made: &Materialization) -> Result<Self, StoreError> {
+        let facts = serde_json::to_value(&made.facts);
+        let facts = facts.map_err(|error| StoreError::Unusable(Box::new(error)))?;
+        Ok(Self { made: made.clone(), facts: clean_json(&facts) })
+    }
+}
+
+/// Records a materialization in place of one of the same run, asset and partition.
+pub(crate) fn record(cx: &mut Cx<'_>, record: &Record) -> Answer<()> {
+    let made = &record.made;
+    let (asset, partition) = (clean(&made.asset), clean(&made.partition));
+    let (code, data) = (clean(&made.code_version), clean(&made.data_version));
+    let run = Value::Uuid(made.run.to_u128());
+    // Not an update: the number of the record says that it is the newest.
+    cx.sql.execute(FORGET, &[run, Value::Text(&asset), Value::Text(&partition)])?;
+    let values = [
+        Value::Text(&asset),
+        Value::Text(&partition),
+        run,
+        Value::Time(to_micros(made.made_at)),
+        Value::Bool(made.is_refused),
+        Value::Text(&code),
+        Value::Text(&data),
+        Value::Text(&record.facts),
+    ];
+    cx.sql.execute(INSERT, &values)?;
+    Ok(())
+}
+
+pub(crate) const FORGET: &str = "DELETE FROM workflows_materialization \
+    WHERE run_id = $1 AND asset = $2 AND partition_key = $3";
+
+const INSERT: &str = "INSERT INTO workflows_materialization \
+    (asset, partition_key, run_id, made_at, is_refused, code_version, data_version, facts) \
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
+
+/// The current records of an asset, ordered by partition.
+pub(crate) fn current(
+    sql: &mut dyn Sql,
+    asset: &str,
+    partitions: &PartitionRange,
+    limit: usize,
+) -> Answer<Vec<Materialization>> {
+    let rows = current_of(asset, partitions, limit).query(sql)?;
+    Ok(rows.iter().map(|row| read(row).map(|stored| stored.made)).collect::<Result<_, _>>()?)
+}
+
+pub(crate) fn current_of(asset: &str, partitions: &PartitionRange, limit: usize) -> Statement {
+    let mut of = Statement::default();
+    of.add(COLUMNS).add(
+        " WHERE id IN (SELECT MAX(id) FROM workflows_materialization \
+         WHERE NOT is_refused AND asset = ",
+    );
+    of.text(asset);
+    let bounds = [(" > ", &partitions.after), (" >= ", &partitions.from), (" <= ", &partitions.to)];
+    for (comparison, bound) in bounds {
+        if let Some(bound) = bound {
+            of.add(" AND partition_key").add(comparison).text(bound);
+        }
+    }
+    of.add(" GROUP BY partition_key ORDER BY partition_key LIMIT ").number(limited(limit));
+    of.add(") ORDER BY partition_key");
+    of
+}
+
+/// The records of an asset, the newest first.
+pub(crate) fn history(
+    sql: &mut dyn Sql,
+    asset: &str,
+    partition: Option<&str>,
+    before: Option<u64>,
+    limit: usize,
+) -> Answer<Vec<StoredMaterialization>> {
+    let rows = history_of(asset, partition, before, limit).query(sql)?;
+    Ok(rows.iter().map(read).collect::<Result<_, _>>()?)
+}
+
+pub(crate) fn history_of(
+    asset: &str,
+    partition: Option<&str>,
+    before: Option<u64>,
+    limit: usize,
+) -> Statement {
+    let mut of = Statement::default();
+    of.add(COLUMNS).add(" WHERE asset = ").text(asset);
+    if let Some(partition) = partition {
+        of.add(" AND partition_key = ").text(partition);
+    }
+    if let Some(before) = before {
+        of.add(" AND id < ").number(i64::try_from(before).unwrap_or(i64::MAX));
+    }
+    of.add(" ORDER BY id DESC LIMIT ").number(limited(limit));
+    of
+}
+
+fn limited(limit: usize) -> i64 {
+    i64::try_from(limit).unwrap_or(i64::MAX)
+}
+
+const COLUMNS: &str = "SELECT id, asset, partition_key, run_id, made_at, is_refused, \
+    code_version, data_version, facts FROM workflows_materialization";
+
+fn read(row: &Row) -> Result<StoredMaterialization, SqlError> {
+    let facts = serde_json::from_value::<MaterializationFacts>(row.json(8)?);
+    let made = Materialization {
+        asset: row.text(1)?,
+        partition: row.text(2)?,
+        run: RunId::from_u128(row.uuid(3)?),
+        made_at: row.time(4)?,
+        is_refused: row.bool(5)?,
+        code_version: row.text(6)?,
+        data_version: row.text(7)?,
+        facts: facts.map_err(|error| {
+            let text = format!(
+                "the facts about an asset are invalid: {error}; another program changed the \
+                 database, restore it from a backup"
+            );
+            SqlError::new(SqlKind::Unusable, text)
+        })?,
+    };
+    Ok(StoredMaterialization { number: row.count(0)?, made })
+}
