@@ -9,6 +9,7 @@ use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use crate::args::HostStore;
 #[cfg(feature = "serve")]
 use crate::commands::accounts::{TokenArguments, UserArguments};
+use crate::commands::assets::AssetsArguments;
 use crate::commands::completions::CompletionsArguments;
 use crate::commands::config::ConfigArguments;
 use crate::commands::list::ListArguments;
@@ -84,6 +85,7 @@ pub(crate) enum Command {
     Worker(WorkerArguments),
     Workers(WorkersArguments),
     Schedules(SchedulesArguments),
+    Assets(AssetsArguments),
     Stats(StatsArguments),
     #[cfg(feature = "serve")]
     Serve(ServeArguments),
@@ -114,6 +116,7 @@ impl Command {
             Self::Runs(args) => return args.set_store(host),
             Self::Workers(args) => return args.set_store(host),
             Self::Schedules(args) => return args.set_store(host),
+            Self::Assets(args) => &mut args.store,
             Self::Workflows(args) => &mut args.store,
             Self::Trigger(args) => &mut args.store,
             Self::Recover(args) => &mut args.store,

@@ -13,8 +13,8 @@ use crate::cli::{Arguments, Command, WorkflowCommand, command, parse, program_na
 #[cfg(feature = "serve")]
 use crate::commands::{accounts, serve};
 use crate::commands::{
-    completions, config, list, maintenance, plan, recover, run, runs, schedules, stats, trigger,
-    validate, worker, workers, workflows,
+    assets, completions, config, list, maintenance, plan, recover, run, runs, schedules, stats,
+    trigger, validate, worker, workers, workflows,
 };
 #[cfg(feature = "new")]
 use crate::commands::{new, test};
@@ -176,6 +176,7 @@ fn dispatch(arguments: Arguments, program: &str) -> Result<Outcome, Failure> {
         Command::Worker(args) => worker::worker(&args),
         Command::Workers(args) => workers::workers(&args),
         Command::Schedules(args) => schedules::schedules(&args),
+        Command::Assets(args) => assets::assets(&args),
         Command::Stats(args) => stats::stats(&args),
         #[cfg(feature = "serve")]
         Command::Serve(args) => serve::serve(&args),

@@ -2,6 +2,7 @@
 
 #[cfg(feature = "serve")]
 pub(crate) mod accounts;
+pub(crate) mod assets;
 pub(crate) mod completions;
 pub(crate) mod config;
 pub(crate) mod list;

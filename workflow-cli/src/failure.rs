@@ -4,6 +4,8 @@ use std::io;
 use std::process::ExitCode;
 
 use workflow_config::ConfigError;
+use workflow_core::asset::plan::RequestError;
+use workflow_core::asset::{AssetError, AssetsError};
 use workflow_core::registry::RegistryError;
 use workflow_core::run_log::LogError;
 use workflow_core::store::StoreError;
@@ -69,6 +71,9 @@ pub(crate) enum Failure {
     /// A store request failed.
     #[error("{0}")]
     Catalog(CatalogError),
+    /// Records or values of assets cannot be read or written.
+    #[error("{0}")]
+    Assets(#[from] AssetsError),
     /// The log of a run cannot be read.
     #[error("{}", with_cause(.0))]
     Log(#[from] LogError),
@@ -91,11 +96,14 @@ impl Failure {
             Self::Output(_) | Self::Machine { .. } | Self::Log(_) => ExitCode::FAILURE,
             Self::Catalog(CatalogError::Store(error)) => of_store(error),
             Self::Run(RunError::Store { error, .. }) => of_store(error),
+            Self::Assets(AssetsError::Store(error)) => of_store(error),
+            Self::Assets(AssetsError::File { .. }) => ExitCode::FAILURE,
             Self::Usage(_)
             | Self::Registry(_)
             | Self::File(_)
             | Self::Config(_)
             | Self::Run(_)
+            | Self::Assets(_)
             | Self::Catalog(_) => ExitCode::from(USAGE),
         }
     }
@@ -114,6 +122,18 @@ impl From<RunError> for Failure {
             RunError::NotActive { workflow, id } => not_active(&workflow, id),
             error => Self::Run(error),
         }
+    }
+}
+
+impl From<AssetError> for Failure {
+    fn from(error: AssetError) -> Self {
+        Self::Usage(error.to_string())
+    }
+}
+
+impl From<RequestError> for Failure {
+    fn from(error: RequestError) -> Self {
+        Self::Usage(error.to_string())
     }
 }
 

@@ -1,12 +1,14 @@
 //! A run from its start to its end: in this process, in a background process, or followed through
 //! the store.
 
+mod assets;
 pub(crate) mod detach;
 mod engine;
 mod follow;
 mod run_session;
 mod unserved;
 
+pub(crate) use assets::{assets, with_store};
 pub(crate) use engine::{engine, engine_builder, is_abandoned, resolve_workflow, stored_run};
 pub(crate) use follow::{follow, follow_for, follow_from};
 pub(crate) use run_session::{RunSession, print_existing, request};

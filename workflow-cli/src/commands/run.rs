@@ -97,7 +97,7 @@ pub(crate) fn run(args: &RunArguments) -> Result<Outcome, Failure> {
 }
 
 /// How many bytes of output of jobs may wait to be shown. Large, because this process has one run.
-const OUTPUT_BACKLOG: usize = 64 << 20;
+pub(super) const OUTPUT_BACKLOG: usize = 64 << 20;
 
 /// A workflow, and an engine with the options of the command.
 struct PreparedRun {
@@ -122,7 +122,7 @@ impl PreparedRun {
         // This process shows the output of jobs.
         engine = engine.output_backlog(OUTPUT_BACKLOG).capture_output(true);
         if let Some(store) = store {
-            engine = engine.store(store.seen_by(Viewer::All) as Arc<dyn Store>);
+            engine = session::with_store(engine, store.seen_by(Viewer::All) as Arc<dyn Store>);
         }
         Ok(match target {
             Target::Registered(entry) => {

@@ -5,12 +5,13 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::path::PathBuf;
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
 use futures::channel::oneshot;
 use futures::future::{Either, join, select};
-use workflow_core::store::Queues;
+use workflow_core::store::{Queues, Store};
 use workflow_server::Server;
 use workflow_store::Viewer;
 use workflow_store::time::parse_duration;
@@ -88,7 +89,9 @@ pub(crate) fn serve(args: &ServeArguments) -> Result<Outcome, Failure> {
         Some(folder) => folder.clone(),
         None => current_folder()?,
     };
-    let server = Server::new(session::engine_builder(&folder.join(RUNS_DIR)), store);
+    let engine = session::engine_builder(&folder.join(RUNS_DIR));
+    let engine = session::with_store(engine, store.clone() as Arc<dyn Store>);
+    let server = Server::new(engine, store);
     let engine = server.engine().clone();
     let server =
         server.allow_commands(args.allow_commands).folder(folder).task_queues(args.queues());

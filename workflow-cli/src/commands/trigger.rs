@@ -89,9 +89,8 @@ pub(crate) fn trigger(args: &TriggerArguments) -> Result<Outcome, Failure> {
     };
     let input = args.input.json(workflow.input())?;
     input::check(&*workflow, input.as_ref())?;
-    let engine = session::engine_builder(Path::new(RUNS_DIR))
-        .store(store.seen_by(Viewer::All) as Arc<dyn Store>)
-        .build();
+    let engine = session::engine_builder(Path::new(RUNS_DIR));
+    let engine = session::with_store(engine, store.seen_by(Viewer::All) as Arc<dyn Store>).build();
     // That of a workflow with a graph for each input is not known here.
     let plan = workflow.plan(None).ok();
     let graph = plan.as_ref().map(|plan| plan.graph());

@@ -142,7 +142,7 @@ pub(crate) fn worker(args: &WorkerArguments) -> Result<Outcome, Failure> {
     }
     let store = args.store.open_or_create()?.seen_by(Viewer::All);
     let _pruner = args.pruning.start(&store)?;
-    let worker = Worker::preset(builder.store(store as Arc<dyn Store>), &preset);
+    let worker = Worker::preset(session::with_store(builder, store as Arc<dyn Store>), &preset);
     let engine = worker.engine().clone();
     interrupt::listen();
     output::message(describe(&preset, engine.queue_prefix()));

@@ -10,6 +10,7 @@ use workflow_core::{Engine, Workflow, registry};
 use workflow_files::WorkflowFile;
 use workflow_store::{Catalog, Viewer};
 
+use super::assets::with_store;
 use crate::args::RUNS_DIR;
 use crate::failure::Failure;
 
@@ -44,7 +45,7 @@ pub(crate) fn engine(store: &Arc<dyn Catalog>, max_parallel: Option<usize>) -> E
     let folder = Path::new(RUNS_DIR);
     let find = move |snapshot: &WorkflowSnapshot| resolve_workflow(snapshot, max_parallel);
     let store = store.seen_by(Viewer::All) as Arc<dyn Store>;
-    let engine = engine_builder(folder).store(store).resolver(find);
+    let engine = with_store(engine_builder(folder), store).resolver(find);
     match max_parallel {
         Some(jobs) => engine.max_parallel(jobs).build(),
         None => engine.build(),

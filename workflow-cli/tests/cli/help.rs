@@ -25,6 +25,7 @@ fn help_of_everything() {
       worker       Run the queued runs of some task queues, and resume runs whose process has died
       workers      List workers and task queues
       schedules    List, pause and resume schedules, and start their runs
+      assets       List assets and their partitions, and make what is not current
       stats        Show run counts, success rates and durations
       serve        Serve a REST API and a web page for workflows and runs
       user         Manage user accounts of the server

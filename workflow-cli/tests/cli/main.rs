@@ -2,6 +2,7 @@
 
 mod support;
 
+mod assets;
 mod commands;
 mod configured;
 mod control_codes;

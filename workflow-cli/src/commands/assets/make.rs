@@ -1,0 +1,233 @@
+//! `assets materialize` and `assets backfill`: plan, and make what is not current.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use clap::Args;
+use comfy_table::Table;
+use serde::Serialize;
+use workflow_core::asset::document::ReasonDocument;
+use workflow_core::asset::plan::{Plan, Step};
+use workflow_core::asset::{self, Request};
+use workflow_core::registry;
+use workflow_core::store::{Store, Trigger};
+use workflow_store::Viewer;
+
+use super::super::run::OUTPUT_BACKLOG;
+use super::Subject;
+use crate::args::{Format, PersistenceArguments, RUNS_DIR, ShowArguments};
+use crate::failure::{Failure, Outcome};
+use crate::output;
+use crate::session::{self, RunSession};
+
+/// Make assets, and what they are made from, where they are not current
+///
+/// Without a partition, makes the last one that has ended, or all keys. A run in this process makes
+/// each partition in a job of its own; use `runs` to list, retry and cancel it, and `recover` to
+/// resume it after a crash.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct MaterializeArguments {
+    /// Assets [default: all]
+    #[arg(value_name = "ASSET")]
+    assets: Vec<String>,
+    /// Make this partition of the assets; may be repeated
+    #[arg(long, value_name = "KEY", requires = "assets")]
+    partition: Vec<String>,
+    #[command(flatten)]
+    how: HowArguments,
+}
+
+/// Make a range of partitions, and what they are made from, where they are not current
+///
+/// Without bounds, makes all partitions that have ended. A backfill can be repeated: it makes what is
+/// missing or stale.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct BackfillArguments {
+    /// Assets [default: all]
+    #[arg(value_name = "ASSET")]
+    assets: Vec<String>,
+    /// First partition
+    #[arg(long, value_name = "KEY", requires = "assets")]
+    from: Option<String>,
+    /// Last partition
+    #[arg(long, value_name = "KEY", requires = "assets")]
+    to: Option<String>,
+    #[command(flatten)]
+    how: HowArguments,
+}
+
+/// How assets are made.
+#[derive(Debug, Args)]
+struct HowArguments {
+    /// Print the plan with its reasons, and make nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Make the named partitions again, even if they are current
+    #[arg(long)]
+    force: bool,
+    /// Make values again that are older than the freshness of their asset
+    #[arg(long)]
+    overdue: bool,
+    /// Maximum number of jobs that run at once [default: no limit]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    max_parallel: Option<u32>,
+    #[command(flatten)]
+    show: ShowArguments,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  workflow assets materialize
+  workflow assets materialize revenue --dry-run
+  workflow assets materialize orders --partition 2026-01-31 --force
+  workflow assets backfill --dry-run -f json | jq -r '.steps[] | .reasons[0].text'
+  workflow assets backfill orders --from 2026-01-01 --to 2026-01-31
+
+Exit codes:
+  0 everything is current, 1 an asset failed, 2 invalid usage or input, 130 the run was cancelled";
+
+pub(super) fn materialize(
+    subject: &Subject,
+    args: &MaterializeArguments,
+) -> Result<Outcome, Failure> {
+    let mut request = Request::new(subject.graph, subject.now);
+    for asset in names(subject, &args.assets) {
+        if args.partition.is_empty() {
+            request.latest(asset)?;
+        }
+        for key in &args.partition {
+            request.partition(asset, key)?;
+        }
+    }
+    args.how.make(subject, request)
+}
+
+pub(super) fn backfill(subject: &Subject, args: &BackfillArguments) -> Result<Outcome, Failure> {
+    let mut request = Request::new(subject.graph, subject.now);
+    for asset in names(subject, &args.assets) {
+        request.range(asset, args.from.as_deref(), args.to.as_deref())?;
+    }
+    args.how.make(subject, request)
+}
+
+/// The named assets, or all.
+fn names<'a>(subject: &'a Subject, named: &'a [String]) -> Vec<&'a str> {
+    let all = || subject.graph.assets().iter().map(|spec| spec.name.as_str()).collect();
+    if named.is_empty() { all() } else { named.iter().map(String::as_str).collect() }
+}
+
+impl HowArguments {
+    fn make(&self, subject: &Subject, request: Request<'_>) -> Result<Outcome, Failure> {
+        let request = request.forced(self.force).with_overdue(self.overdue);
+        let plan = pollster::block_on(subject.assets.plan(&request))?;
+        if self.dry_run {
+            return self.print(&plan);
+        }
+        if plan.steps.is_empty() {
+            return self.print(&plan);
+        }
+        let input = serde_json::to_value(plan.to_input()?).expect("names and texts are JSON");
+        if !self.show.quiet {
+            output::message(summary(&plan));
+        }
+        let engine = session::engine_builder(Path::new(RUNS_DIR))
+            .output_backlog(OUTPUT_BACKLOG)
+            .capture_output(true)
+            .state(subject.assets.clone())
+            .store(subject.store.clone().seen_by(Viewer::All) as Arc<dyn Store>);
+        let engine = match self.max_parallel {
+            Some(jobs) => engine.max_parallel(jobs as usize).build(),
+            None => engine.build(),
+        };
+        let session = RunSession {
+            engine,
+            workflow: registry::get(asset::WORKFLOW)?.workflow(),
+            workflow_id: None,
+            input: Some(input),
+            trigger: Trigger::Manual,
+            retry_of: None,
+            persistence: &PersistenceArguments::default(),
+            store: Some(Arc::clone(&subject.store)),
+            show: &self.show,
+        };
+        session.run()
+    }
+
+    /// Prints a plan that is not carried out.
+    fn print(&self, plan: &Plan) -> Result<Outcome, Failure> {
+        if self.show.format != Format::Text {
+            output::print_json(&PlanDocument::new(plan))?;
+            return Ok(Outcome::Success);
+        }
+        if !plan.steps.is_empty() {
+            output::print(|out| output::write_table(out, table(plan)))?;
+        }
+        output::message(summary(plan));
+        Ok(Outcome::Success)
+    }
+}
+
+/// A plan as JSON.
+#[derive(Serialize)]
+struct PlanDocument<'a> {
+    steps: Vec<StepDocument<'a>>,
+    /// The partitions that are skipped.
+    current: Vec<CurrentDocument<'a>>,
+}
+
+#[derive(Serialize)]
+struct StepDocument<'a> {
+    asset: &'a str,
+    partition: Option<&'a str>,
+    reasons: Vec<ReasonDocument>,
+}
+
+#[derive(Serialize)]
+struct CurrentDocument<'a> {
+    asset: &'a str,
+    partition: Option<&'a str>,
+}
+
+impl<'a> PlanDocument<'a> {
+    fn new(plan: &'a Plan) -> Self {
+        let key = |key: &'a str| Some(key).filter(|key| !key.is_empty());
+        let step = |step: &'a Step| StepDocument {
+            asset: &step.asset,
+            partition: key(&step.partition),
+            reasons: step.reasons.iter().map(ReasonDocument::new).collect(),
+        };
+        let current = |(asset, partition): &'a (String, String)| CurrentDocument {
+            asset,
+            partition: key(partition),
+        };
+        Self {
+            steps: plan.steps.iter().map(step).collect(),
+            current: plan.current.iter().map(current).collect(),
+        }
+    }
+}
+
+fn table(plan: &Plan) -> Table {
+    let mut table = output::table();
+    table.set_header(["ASSET", "PARTITION", "REASONS"]);
+    for step in &plan.steps {
+        let reasons: Vec<String> = step.reasons.iter().map(ToString::to_string).collect();
+        table.add_row([step.asset.as_str(), output::or_dash(&step.partition), &reasons.join("\n")]);
+    }
+    table
+}
+
+/// How much there is to do, and how much is skipped because it is current.
+fn summary(plan: &Plan) -> String {
+    let current = match plan.current.len() {
+        0 => String::new(),
+        1 => "; skips 1 partition, which is current".to_owned(),
+        count => format!("; skips {count} partitions, which are current"),
+    };
+    match plan.steps.len() {
+        0 => format!("nothing to make{current}"),
+        count => format!("{} to make{current}", output::count(count, "partition")),
+    }
+}

@@ -1,0 +1,40 @@
+//! The assets of engines: their records in the store, and their values in a folder.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use workflow_core::asset::{self, Assets, AssetsError};
+use workflow_core::engine::EngineBuilder;
+use workflow_core::registry;
+use workflow_core::store::Store;
+
+/// The environment variable that names the folder of assets.
+const ASSETS_VARIABLE: &str = "WORKFLOW_ASSETS_DIR";
+
+/// The folder of assets, if nobody names one.
+const ASSETS_DIR: &str = ".workflow/assets";
+
+/// Sets the store of an engine, and adds the assets of the program, if it has any.
+pub(crate) fn with_store(engine: EngineBuilder, store: Arc<dyn Store>) -> EngineBuilder {
+    let has_assets = asset::graph().map_or(true, |graph| !graph.assets().is_empty());
+    let engine = match assets(&store, None) {
+        Ok(assets) if has_assets => engine.state(assets),
+        // A store of the host may keep no records. A run that needs them says so.
+        _ => engine,
+    };
+    engine.store(store)
+}
+
+/// The assets in a folder that is named, those of the host, or those in the default folder.
+///
+/// # Errors
+///
+/// Fails when the store keeps no records of assets.
+pub(crate) fn assets(store: &Arc<dyn Store>, folder: Option<&Path>) -> Result<Assets, AssetsError> {
+    if let (None, Some(assets)) = (folder, registry::engine().state::<Assets>()) {
+        return Ok((*assets).clone());
+    }
+    let named = || std::env::var_os(ASSETS_VARIABLE).filter(|folder| !folder.is_empty());
+    let folder = folder.map(Path::to_path_buf).or_else(|| named().map(PathBuf::from));
+    Assets::new(Arc::clone(store), folder.unwrap_or_else(|| ASSETS_DIR.into()))
+}
