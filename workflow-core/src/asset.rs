@@ -63,7 +63,7 @@ mod workflow;
 
 pub use entry::{Asset, AssetEntry, AssetInput, Input, Reads, all, one};
 pub use folder::{AssetEvent, AssetObserver, Assets, AssetsError, Happening};
-pub use graph::{AssetError, AssetGraph, AssetSpec, entry, graph};
+pub use graph::{AssetError, AssetGraph, AssetSpec, Misfit, entry, graph};
 pub use making::{All, Check, Making, StepOutcome};
 pub use partition::{DeclaredPartitions, Partition, PartitionError, Partitions};
 pub use plan::Request;

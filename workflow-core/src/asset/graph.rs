@@ -181,14 +181,15 @@ impl AssetGraph {
             for (input, _) in inputs.iter().filter(|(_, reads)| *reads == Reads::Same) {
                 let input = &self.assets[*input];
                 if let Some(why) = input.partitions.misfit(&spec.partitions) {
-                    return Err(AssetError::Misfit {
+                    let misfit = Misfit {
                         asset: spec.name.clone(),
                         location: spec.location,
                         partitions: spec.partitions.describe(),
                         input: input.name.clone(),
                         input_partitions: input.partitions.describe(),
                         why,
-                    });
+                    };
+                    return Err(AssetError::Misfit(Box::new(misfit)));
                 }
             }
         }
@@ -276,24 +277,8 @@ pub enum AssetError {
         error: PeriodError,
     },
     /// The partitions of an asset and of its input do not fit.
-    #[error(
-        "asset `{asset}` at {location} ({partitions}) cannot read `{input}` ({input_partitions}) \
-         partition by partition: {why}"
-    )]
-    Misfit {
-        /// The asset.
-        asset: String,
-        /// Its place.
-        location: Location,
-        /// Its partitions.
-        partitions: String,
-        /// The input.
-        input: String,
-        /// The partitions of the input.
-        input_partitions: String,
-        /// The reason, with the cure.
-        why: &'static str,
-    },
+    #[error("{0}")]
+    Misfit(Box<Misfit>),
     /// No asset has this name.
     #[error(
         "no asset is named `{asset}`{}; {}",
@@ -320,4 +305,26 @@ pub enum AssetError {
         /// The reason.
         error: PartitionError,
     },
+}
+
+/// Partitions of an asset and of its input that do not fit.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "asset `{asset}` at {location} ({partitions}) cannot read `{input}` ({input_partitions}) \
+     partition by partition: {why}"
+)]
+#[non_exhaustive]
+pub struct Misfit {
+    /// The asset.
+    pub asset: String,
+    /// Its place.
+    pub location: Location,
+    /// Its partitions.
+    pub partitions: String,
+    /// The input.
+    pub input: String,
+    /// The partitions of the input.
+    pub input_partitions: String,
+    /// The reason, with the cure.
+    pub why: &'static str,
 }

@@ -337,7 +337,7 @@ fn any_specs() -> impl Strategy<Value = Vec<AssetSpec>> {
             for other in specs.iter().enumerate().filter(|(at, _)| reads >> at & 1 == 1) {
                 let other = other.1;
                 let fits = other.partitions.misfit(&new.partitions).is_none();
-                let reads = if fits && !(all && !other.partitions.is_none()) {
+                let reads = if fits && (!all || other.partitions.is_none()) {
                     Reads::Same
                 } else {
                     Reads::All
