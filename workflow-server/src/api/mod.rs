@@ -1,6 +1,7 @@
 //! The REST API: a file for each resource, with its routes and their OpenAPI description.
 
 mod accounts;
+mod assets;
 mod configs;
 mod health;
 mod jobs;
@@ -39,6 +40,7 @@ use crate::problem::Problem;
         (name = "workers", description = "Workers, and the task queues in which runs wait"),
         (name = "statistics", description = "Counts, success rates and durations"),
         (name = "jobs", description = "Jobs registered in the program"),
+        (name = "assets", description = "Values that functions make from each other, and their partitions"),
         (name = "configs", description = "Configurations of workflows"),
         (name = "session", description = "Sign in and out"),
         (name = "accounts", description = "Users, API tokens and retention"),
@@ -78,6 +80,7 @@ fn routes() -> (Router<Arc<App>>, Router<Arc<App>>, OpenApi) {
                 .merge(overview::routes())
                 .merge(workers::routes())
                 .merge(jobs::routes())
+                .merge(assets::routes())
                 .merge(configs::routes())
                 .merge(session::routes())
                 .merge(accounts::routes())

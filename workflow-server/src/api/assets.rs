@@ -1,0 +1,414 @@
+//! The assets of the program: what is current, what is not and why, and what was recorded.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use axum::Json;
+use axum::extract::State;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+use workflow_core::asset::document::{
+    AssetDocument, MaterializationDocument, PartitionDocument, ReasonDocument,
+};
+use workflow_core::asset::plan::{Examined, RequestError};
+use workflow_core::asset::{self, AssetGraph, Assets, AssetsError, Request, Standing};
+use workflow_core::store::{CheckResult, InputVersion, SchemaField};
+
+use super::problems::Problems;
+use crate::app::App;
+use crate::auth::Caller;
+use crate::http::extract::{Path, Query};
+use crate::http::require::{Read, Require};
+use crate::model::{Limit, Listed, PageQuery};
+use crate::problem::Problem;
+
+pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new()
+        .routes(routes!(list))
+        .routes(routes!(get))
+        .routes(routes!(partitions))
+        .routes(routes!(materializations))
+}
+
+/// An asset: a value that a function makes from other assets.
+#[derive(Debug, Serialize, ToSchema)]
+struct Asset {
+    /// Name of the asset.
+    name: String,
+    /// First paragraph of the function's documentation.
+    description: Option<String>,
+    /// Source file, line and column of its declaration.
+    location: String,
+    /// What its partitions are, such as `daily from 2026-01-01`; null for an asset without
+    /// partitions.
+    partitions: Option<String>,
+    /// Age from which a value counts as overdue, in seconds.
+    freshness: Option<u64>,
+    /// Whether a value is too old or, for periods, the last one that ended was not made in time.
+    is_overdue: bool,
+    /// Version of the function in this program.
+    code_version: String,
+    /// Names of the assets that it reads.
+    inputs: Vec<String>,
+    /// Names of the assets that read it.
+    readers: Vec<String>,
+    /// Checks of its values.
+    checks: Vec<AssetCheck>,
+    /// Number of partitions that exist by now; 1 for an asset without partitions.
+    total: usize,
+    /// Number of current partitions.
+    current: usize,
+    /// Number of partitions that were made, but are not current.
+    stale: usize,
+    /// Number of partitions that were never made, or whose file is missing.
+    missing: usize,
+    /// Newest record of all partitions.
+    last: Option<Materialization>,
+}
+
+/// A check of the values of an asset.
+#[derive(Debug, Serialize, ToSchema)]
+struct AssetCheck {
+    /// Name of the check.
+    name: String,
+    /// Whether a failure refuses the value.
+    is_blocking: bool,
+}
+
+/// A partition of an asset with its state.
+#[derive(Debug, Serialize, ToSchema)]
+struct AssetPartition {
+    /// Key of the partition; null for an asset without partitions.
+    partition: Option<String>,
+    /// State of the partition.
+    standing: AssetStanding,
+    /// Why it is not current; empty if it is.
+    reasons: Vec<AssetReason>,
+    /// Its current record, if it was made.
+    made: Option<Materialization>,
+}
+
+/// State of a partition.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum AssetStanding {
+    /// Made from the current values of its inputs, by the current function.
+    Current,
+    /// Made, but something has changed since.
+    Stale,
+    /// Never made, or its file is missing.
+    Missing,
+}
+
+/// A reason why a partition is not current.
+#[derive(Debug, Serialize, ToSchema)]
+struct AssetReason {
+    /// Kind: `never_made`, `value_missing`, `code_changed`, `input_changed`, `input_added`,
+    /// `input_removed`, `input_planned` (an input must be made first) or `overdue`.
+    kind: &'static str,
+    /// Reason in words.
+    text: String,
+}
+
+/// A record of a partition that was made, or that a check refused.
+#[derive(Debug, Serialize, ToSchema)]
+struct Materialization {
+    /// Key of the partition; null for an asset without partitions.
+    partition: Option<String>,
+    /// ID of the run.
+    run: String,
+    /// When it was made, in UTC.
+    made_at: String,
+    /// Whether a blocking check refused the value, so that it was not stored.
+    is_refused: bool,
+    /// Version of the function that made it.
+    code_version: String,
+    /// Version of the value: equal values have equal versions.
+    data_version: String,
+    /// File with the value, relative to the folder of assets.
+    file: Option<String>,
+    /// Size of the value, in bytes.
+    bytes: u64,
+    /// Number of rows; null for a value without rows.
+    rows: Option<u64>,
+    /// Columns; empty for a value without columns.
+    schema: Vec<AssetColumn>,
+    /// Values that it was made from.
+    inputs: Vec<AssetInput>,
+    /// Results of the checks.
+    checks: Vec<AssetCheckOutcome>,
+    /// Why it was made.
+    reasons: Vec<String>,
+    /// How long the function ran, in milliseconds.
+    milliseconds: u64,
+}
+
+/// A column of a value.
+#[derive(Debug, Serialize, ToSchema)]
+struct AssetColumn {
+    /// Name of the column.
+    name: String,
+    /// Type of the column.
+    #[serde(rename = "type")]
+    kind: String,
+}
+
+/// A value that a partition was made from.
+#[derive(Debug, Serialize, ToSchema)]
+struct AssetInput {
+    /// Name of the asset.
+    asset: String,
+    /// Key of the partition; null for an asset without partitions.
+    partition: Option<String>,
+    /// Version of the value.
+    data_version: String,
+}
+
+/// The result of a check.
+#[derive(Debug, Serialize, ToSchema)]
+struct AssetCheckOutcome {
+    /// Name of the check.
+    name: String,
+    /// Whether a failure refuses the value.
+    is_blocking: bool,
+    /// Why it failed; null if it passed.
+    problem: Option<String>,
+}
+
+impl From<AssetDocument> for Asset {
+    fn from(of: AssetDocument) -> Self {
+        let check = |check: asset::document::CheckDocument| AssetCheck {
+            name: check.name,
+            is_blocking: check.is_blocking,
+        };
+        Self {
+            name: of.name,
+            description: of.description,
+            location: of.location,
+            partitions: of.partitions,
+            freshness: of.freshness,
+            is_overdue: of.is_overdue,
+            code_version: of.code_version,
+            inputs: of.inputs,
+            readers: of.readers,
+            checks: of.checks.into_iter().map(check).collect(),
+            total: of.total,
+            current: of.current,
+            stale: of.stale,
+            missing: of.missing,
+            last: of.last.map(Materialization::from),
+        }
+    }
+}
+
+impl From<PartitionDocument> for AssetPartition {
+    fn from(of: PartitionDocument) -> Self {
+        let reason = |reason: ReasonDocument| AssetReason { kind: reason.kind, text: reason.text };
+        Self {
+            partition: of.partition,
+            standing: match of.standing {
+                Standing::Current => AssetStanding::Current,
+                Standing::Stale => AssetStanding::Stale,
+                Standing::Missing => AssetStanding::Missing,
+            },
+            reasons: of.reasons.into_iter().map(reason).collect(),
+            made: of.made.map(Materialization::from),
+        }
+    }
+}
+
+impl From<MaterializationDocument> for Materialization {
+    fn from(of: MaterializationDocument) -> Self {
+        let column = |of: SchemaField| AssetColumn { name: of.name, kind: of.kind };
+        let input = |of: InputVersion| AssetInput {
+            asset: of.asset,
+            partition: Some(of.partition).filter(|key| !key.is_empty()),
+            data_version: of.data_version,
+        };
+        let check = |of: CheckResult| AssetCheckOutcome {
+            name: of.name,
+            is_blocking: of.is_blocking,
+            problem: of.problem,
+        };
+        Self {
+            partition: of.partition,
+            run: of.run,
+            made_at: of.made_at,
+            is_refused: of.is_refused,
+            code_version: of.code_version,
+            data_version: of.data_version,
+            file: of.file,
+            bytes: of.bytes,
+            rows: of.rows,
+            schema: of.schema.into_iter().map(column).collect(),
+            inputs: of.inputs.into_iter().map(input).collect(),
+            checks: of.checks.into_iter().map(check).collect(),
+            reasons: of.reasons,
+            milliseconds: of.milliseconds,
+        }
+    }
+}
+
+/// The records to list.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(default, deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct HistoryQuery {
+    /// Only the records of this partition.
+    partition: Option<String>,
+    /// Maximum number of items, 1 to 1,000. Default: 50.
+    #[param(value_type = Option<u32>, minimum = 1, maximum = 1000)]
+    limit: Option<Limit>,
+    /// Cursor: `next` of the previous page.
+    cursor: Option<String>,
+}
+
+/// The default number of items of a page.
+const USUAL: usize = 50;
+
+/// Lists the assets of the program, each after its inputs.
+#[utoipa::path(get, path = "/assets", tag = "assets",
+    responses((status = 200, body = Listed<Asset>), Problems))]
+async fn list(
+    State(app): State<Arc<App>>,
+    Require(caller, _): Require<Read>,
+) -> Result<Json<Listed<Asset>>, Problem> {
+    let Some(subject) = Subject::new(&app, &caller).await? else {
+        return Ok(Json(Listed::all(Vec::new())));
+    };
+    let request = Request::everything(subject.graph, SystemTime::now());
+    let examined = subject.examine(&request).await?;
+    let states = examined.states();
+    let assets = states.iter().map(|state| AssetDocument::new(subject.graph, state).into());
+    Ok(Json(Listed::all(assets.collect())))
+}
+
+/// Returns an asset.
+#[utoipa::path(get, path = "/assets/{asset}", tag = "assets",
+    params(("asset" = String, Path, description = "Name of the asset")),
+    responses((status = 200, body = Asset), Problems))]
+async fn get(
+    State(app): State<Arc<App>>,
+    Require(caller, _): Require<Read>,
+    Path(name): Path<String>,
+) -> Result<Json<Asset>, Problem> {
+    let subject = Subject::required(&app, &caller, &name).await?;
+    let request = subject.of(&name)?;
+    let examined = subject.examine(&request).await?;
+    let states = examined.states();
+    match states.iter().find(|state| state.spec.name == name) {
+        Some(state) => Ok(Json(AssetDocument::new(subject.graph, state).into())),
+        None => Err(unended(&name)),
+    }
+}
+
+/// Lists the partitions of an asset with their states, newest first.
+#[utoipa::path(get, path = "/assets/{asset}/partitions", tag = "assets",
+    params(("asset" = String, Path, description = "Name of the asset"), PageQuery),
+    responses((status = 200, body = Listed<AssetPartition>), Problems))]
+async fn partitions(
+    State(app): State<Arc<App>>,
+    Require(caller, _): Require<Read>,
+    Path(name): Path<String>,
+    Query(query): Query<PageQuery>,
+) -> Result<Json<Listed<AssetPartition>>, Problem> {
+    let subject = Subject::required(&app, &caller, &name).await?;
+    let request = subject.of(&name)?;
+    let examined = subject.examine(&request).await?;
+    let states = examined.states();
+    let Some(state) = states.iter().find(|state| state.spec.name == name) else {
+        return Ok(Json(Listed::all(Vec::new())));
+    };
+    let limit = query.limit().unwrap_or(USUAL);
+    let (page, next) = state
+        .page(query.cursor.as_deref(), limit)
+        .ok_or_else(|| Problem::invalid("cursor", "is not a partition of the asset"))?;
+    let items = page.into_iter().map(|state| PartitionDocument::new(state).into()).collect();
+    Ok(Json(Listed { items, next: next.map(str::to_owned) }))
+}
+
+/// Lists the records of an asset, newest first.
+#[utoipa::path(get, path = "/assets/{asset}/materializations", tag = "assets",
+    params(("asset" = String, Path, description = "Name of the asset"), HistoryQuery),
+    responses((status = 200, body = Listed<Materialization>), Problems))]
+async fn materializations(
+    State(app): State<Arc<App>>,
+    Require(caller, _): Require<Read>,
+    Path(name): Path<String>,
+    Query(query): Query<HistoryQuery>,
+) -> Result<Json<Listed<Materialization>>, Problem> {
+    let subject = Subject::required(&app, &caller, &name).await?;
+    let key = query.partition.as_deref();
+    if let Some(key) = key {
+        let found = subject.graph.partition(&name, key);
+        found.map_err(|error| Problem::invalid("partition", error.to_string()))?;
+    }
+    let before = query.cursor.as_deref().map(str::parse::<u64>).transpose();
+    let before = before.map_err(|_| Problem::invalid("cursor", "is not `next` of a page"))?;
+    let limit = query.limit.map_or(USUAL, |limit| limit.0);
+    let (found, next) = subject.assets.history(&name, key, before, limit).await?;
+    let items = found.iter().map(|made| MaterializationDocument::new(made).into()).collect();
+    Ok(Json(Listed { items, next: next.map(|next| next.to_string()) }))
+}
+
+/// The assets that the caller may see, with their records.
+struct Subject {
+    graph: &'static AssetGraph,
+    assets: Assets,
+}
+
+impl Subject {
+    /// `None` if the program has no assets.
+    async fn new(app: &App, caller: &Caller) -> Result<Option<Self>, Problem> {
+        let graph = asset::graph().map_err(Problem::internal)?;
+        if graph.assets().is_empty() {
+            return Ok(None);
+        }
+        // Who may see the workflow that makes them may see them.
+        caller.catalog(app).workflow(asset::WORKFLOW).await?;
+        match app.engine().state::<Assets>() {
+            Some(assets) => Ok(Some(Self { graph, assets: (*assets).clone() })),
+            None => Err(Problem::conflict(
+                "no_assets",
+                "the engine of this server makes no assets; its host must add them with \
+                 `.state(Assets::new(..)?)`",
+            )),
+        }
+    }
+
+    /// The assets, with the one of this name among them.
+    async fn required(app: &App, caller: &Caller, name: &str) -> Result<Self, Problem> {
+        let found = asset::graph().map_err(Problem::internal)?.number(name);
+        found.map_err(|error| Problem::not_found("no_asset", error.to_string()))?;
+        let none = || Problem::not_found("no_asset", format!("no asset is named `{name}`"));
+        Self::new(app, caller).await?.ok_or_else(none)
+    }
+
+    /// A request for all partitions of an asset.
+    fn of(&self, name: &str) -> Result<Request<'static>, Problem> {
+        let mut request = Request::new(self.graph, SystemTime::now());
+        let added = request.range(name, None, None);
+        added.map_err(|error: RequestError| Problem::internal(error))?;
+        Ok(request)
+    }
+
+    async fn examine<'a>(&self, request: &Request<'a>) -> Result<Examined<'a>, Problem> {
+        Ok(self.assets.examine(request).await?)
+    }
+}
+
+/// The problem for an asset without a partition that has ended.
+fn unended(name: &str) -> Problem {
+    Problem::not_found("no_partition", format!("no partition of asset `{name}` has ended yet"))
+}
+
+impl From<AssetsError> for Problem {
+    fn from(error: AssetsError) -> Self {
+        match error {
+            AssetsError::Store(error) => error.into(),
+            error => Self::internal(error),
+        }
+    }
+}

@@ -1,0 +1,202 @@
+//! The routes of assets, in a program that has some.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value as Json, json};
+use tokio::sync::oneshot;
+use workflow_core::Engine;
+use workflow_core::asset::{self, Assets, Partition, Request, asset};
+use workflow_core::store::Store;
+use workflow_server::{NewPassword, Server, TokenRequest};
+use workflow_store::{Catalog, NewUser, TokenScope};
+
+#[derive(Serialize, Deserialize)]
+struct Raw(Vec<u64>);
+
+#[derive(Serialize, Deserialize)]
+struct Orders(Vec<u64>);
+
+/// What a region sold.
+#[asset(partitions = ["eu", "us", "asia"])]
+fn raw(region: &Partition) -> Raw {
+    Raw(vec![region.key().len() as u64])
+}
+
+#[asset(partitions = ["eu", "us", "asia"], checks(block = [is_small], warn = [is_even]))]
+fn orders(raw: &Raw) -> Orders {
+    Orders(raw.0.clone())
+}
+
+fn is_small(orders: &Orders) -> Result<(), String> {
+    if orders.0[0] < 4 { Ok(()) } else { Err("too large".to_owned()) }
+}
+
+fn is_even(_: &Orders) -> Result<(), &'static str> {
+    Err("odd")
+}
+
+/// A server, with or without assets in its engine.
+struct Site {
+    base: String,
+    store: Arc<dyn Catalog>,
+    assets: Assets,
+    _folder: tempfile::TempDir,
+    _stop: oneshot::Sender<()>,
+}
+
+impl Site {
+    async fn open(has_assets: bool) -> Self {
+        Self::with(has_assets, None).await
+    }
+
+    /// With an account of this user, so that nobody else may read.
+    async fn with(has_assets: bool, user: Option<&str>) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let address = format!("sqlite://{}", folder.path().join("test.db").display());
+        let store = workflow_store::open(&address).await.expect("a store");
+        if let Some(user) = user {
+            let password = NewPassword::new("correct horse battery").expect("hashed");
+            let password_hash = Some(password.into_hash());
+            let user = NewUser { password_hash, ..NewUser::new(user) };
+            store.add_user(user).await.expect("an account");
+        }
+        let records = store.clone() as Arc<dyn Store>;
+        let assets = Assets::new(records, folder.path().join("assets")).expect("records");
+        let engine = Engine::builder();
+        let engine = if has_assets { engine.state(assets.clone()) } else { engine };
+        let (stop, stopped) = oneshot::channel::<()>();
+        let (ready, at) = oneshot::channel();
+        let server = Server::new(engine, store.clone());
+        let tell = move |at: SocketAddr, _| _ = ready.send(at);
+        tokio::spawn(async move {
+            let until = async { _ = stopped.await };
+            server.serve(([127, 0, 0, 1], 0).into(), tell, until).await.expect("served");
+        });
+        let base = format!("http://{}/api/v1", at.await.expect("an address"));
+        Self { base, store, assets, _folder: folder, _stop: stop }
+    }
+
+    /// Makes everything, as a run of the server.
+    async fn make(&self) {
+        let graph = asset::graph().expect("assets that fit");
+        let request = Request::everything(graph, SystemTime::now());
+        let plan = self.assets.plan(&request).await.expect("a plan");
+        let input = plan.to_input().expect("small");
+        let run = format!("{}/workflows/assets/run?wait=60s", self.base);
+        let sent = reqwest::Client::new().post(run).json(&json!({ "input": input })).send();
+        let run: Json = sent.await.expect("sent").json().await.expect("JSON");
+        assert_eq!(run["status"], "failed", "{run}");
+    }
+
+    async fn get(&self, path: &str) -> (u16, Json) {
+        self.get_as(path, None).await
+    }
+
+    async fn get_as(&self, path: &str, token: Option<&str>) -> (u16, Json) {
+        let request = reqwest::Client::new().get(format!("{}/{path}", self.base));
+        let request = match token {
+            Some(token) => request.bearer_auth(token),
+            None => request,
+        };
+        let answer = request.send().await.expect("an answer");
+        (answer.status().as_u16(), answer.json().await.expect("JSON"))
+    }
+
+    /// An answer with status 200 that fits its schema.
+    async fn ok(&self, path: &str, schema: &str) -> Json {
+        let (status, answer) = self.get(path).await;
+        assert_eq!(status, 200, "{path} {answer}");
+        let document = workflow_server::openapi();
+        let place = format!("#/components/schemas/{schema}");
+        let schema = json!({ "$ref": place, "components": document["components"] });
+        let validator = jsonschema::validator_for(&schema).expect("a schema");
+        let wrong: Vec<String> =
+            validator.iter_errors(&answer).map(|error| error.to_string()).collect();
+        assert!(wrong.is_empty(), "{path}: {wrong:?}");
+        answer
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn assets_are_listed_with_their_partitions_and_records() {
+    let site = Site::open(true).await;
+    let before = site.ok("assets", "Listed_Asset").await;
+    let names: Vec<&str> = before["items"]
+        .as_array()
+        .expect("assets")
+        .iter()
+        .flat_map(|one| one["name"].as_str())
+        .collect();
+    assert_eq!(names, ["raw", "orders"]);
+    assert_eq!(before["items"][0]["missing"], 3);
+    site.make().await;
+
+    let orders = site.ok("assets/orders", "Asset").await;
+    assert_eq!((&orders["current"], &orders["missing"]), (&2.into(), &1.into()));
+    assert_eq!((&orders["inputs"], &orders["readers"]), (&json!(["raw"]), &json!([])));
+    assert_eq!(orders["checks"][0], json!({ "name": "is_small", "is_blocking": true }));
+    assert_eq!(site.ok("assets/raw", "Asset").await["description"], "What a region sold.");
+
+    let first = site.ok("assets/orders/partitions?limit=2", "Listed_AssetPartition").await;
+    let keys = |page: &Json| -> Vec<String> {
+        let items = page["items"].as_array().expect("items").iter();
+        items.map(|item| item["partition"].as_str().expect("a key").to_owned()).collect()
+    };
+    assert_eq!(keys(&first), ["us", "eu"]);
+    let made = &first["items"][0]["made"];
+    assert_eq!((&made["rows"], &made["inputs"][0]["asset"]), (&1.into(), &"raw".into()));
+    assert_eq!(made["checks"][1]["problem"], "odd");
+    let next = first["next"].as_str().expect("a cursor");
+    let rest =
+        site.ok(&format!("assets/orders/partitions?cursor={next}"), "Listed_AssetPartition").await;
+    assert_eq!((keys(&rest), &rest["next"]), (vec!["asia".to_owned()], &Json::Null));
+    assert_eq!(rest["items"][0]["standing"], "missing");
+    assert_eq!(rest["items"][0]["reasons"][0]["kind"], "never_made");
+
+    let path = "assets/orders/materializations?partition=asia";
+    let refused = site.ok(path, "Listed_Materialization").await;
+    assert_eq!(refused["items"][0]["is_refused"], true);
+    assert_eq!(refused["items"][0]["checks"][0]["problem"], "too large");
+    let page = site.ok("assets/orders/materializations?limit=2", "Listed_Materialization").await;
+    let next = page["next"].as_str().expect("a cursor");
+    let rest = format!("assets/orders/materializations?cursor={next}");
+    assert_eq!(
+        site.ok(&rest, "Listed_Materialization").await["items"].as_array().map(Vec::len),
+        Some(1)
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn wrong_requests_are_problems() {
+    let site = Site::open(true).await;
+    for (path, status, code) in [
+        ("assets/order", 404, "no_asset"),
+        ("assets/order/partitions", 404, "no_asset"),
+        ("assets/orders/partitions?cursor=mars", 422, "invalid"),
+        ("assets/orders/partitions?limit=0", 422, "invalid"),
+        ("assets/orders/materializations?cursor=x", 422, "invalid"),
+        ("assets/orders/materializations?partition=mars", 422, "invalid"),
+        ("assets/orders/materializations?key=eu", 422, "invalid"),
+    ] {
+        let (found, problem) = site.get(path).await;
+        assert_eq!((found, problem["code"].as_str()), (status, Some(code)), "{path} {problem}");
+    }
+    let (status, problem) = Site::open(false).await.get("assets").await;
+    assert_eq!((status, &problem["code"]), (409, &"no_assets".into()), "{problem}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_caller_needs_the_permission_to_read() {
+    let site = Site::with(true, Some("ada")).await;
+    assert_eq!(site.get("assets").await.0, 401);
+    let name = "test".to_owned();
+    let new =
+        TokenRequest { user: "ada".to_owned(), name, scope: TokenScope::Read, expires_at: None };
+    let (new, token) = new.issue().expect("a token");
+    site.store.add_token(new).await.expect("kept");
+    let (status, list) = site.get_as("assets", Some(&token)).await;
+    assert_eq!((status, list["items"].as_array().map(Vec::len)), (200, Some(2)), "{list}");
+}
