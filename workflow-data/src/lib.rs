@@ -221,6 +221,8 @@ mod batch;
 mod build;
 mod clock;
 mod config;
+#[cfg(feature = "openlineage")]
+mod openlineage;
 mod pipeline;
 mod policy;
 mod row;
@@ -241,6 +243,8 @@ pub use config::{
     PipelineConfig, Processing, ScheduleSection, SinkKind, SourceConfig, SourceKind, SourceSection,
     StageConfig, Transformation, WorkflowSection, WriteMode,
 };
+#[cfg(feature = "openlineage")]
+pub use openlineage::{OpenLineage, OpenLineageError};
 pub use pipeline::{Pipeline, PipelineError};
 pub use policy::{RejectError, Rejects};
 pub use row::{FailedRow, Position, Reason, RowError};

@@ -20,6 +20,8 @@ use crate::clock::Clock;
 use crate::config::{ApiSource, DatabaseSource, FileSource, MockSource};
 use crate::policy::{RejectError, Rejects};
 
+#[cfg(feature = "openlineage")]
+pub(crate) use api::tls;
 pub(crate) use file::find;
 
 /// Where records come from, batch by batch.

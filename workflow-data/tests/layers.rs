@@ -4,7 +4,20 @@
 mod support;
 
 /// From the base to the top.
-const ORDER: [&str; 14] = [
-    "text", "clock", "staged", "row", "value", "batch", "config", "policy", "source", "stage",
-    "sink", "summary", "pipeline", "build",
+const ORDER: [&str; 15] = [
+    "text",
+    "clock",
+    "staged",
+    "row",
+    "value",
+    "batch",
+    "config",
+    "policy",
+    "source",
+    "openlineage",
+    "stage",
+    "sink",
+    "summary",
+    "pipeline",
+    "build",
 ];

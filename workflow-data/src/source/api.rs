@@ -16,6 +16,8 @@ use serde_json::value::RawValue;
 use url::Url;
 use workflow_core::json;
 
+#[cfg(feature = "openlineage")]
+pub(crate) use self::client::tls;
 use self::client::{Client, Response};
 use self::page::Page;
 use self::paging::Pager;

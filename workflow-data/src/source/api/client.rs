@@ -350,7 +350,7 @@ pub(super) fn is_local(url: &Url) -> bool {
 }
 
 /// Trusts the certificates of the system, as the stores of the workspace do.
-fn tls() -> Result<TlsConfig, String> {
+pub(crate) fn tls() -> Result<TlsConfig, String> {
     let found = rustls_native_certs::load_native_certs().certs;
     if found.is_empty() {
         return Err("this system has no CA certificates; \

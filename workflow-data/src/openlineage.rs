@@ -1,0 +1,256 @@
+//! Events about assets for catalogs that read OpenLineage, version 2-0-2 of its specification.
+
+use std::fs::OpenOptions;
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use serde_json::{Value as Json, json};
+use ureq::Agent;
+use url::Url;
+use uuid::Uuid;
+use workflow_core::asset::{AssetEvent, AssetObserver, Happening};
+use workflow_core::event::format_time;
+use workflow_core::store::Materialization;
+
+use crate::source::tls;
+
+/// Sends a RunEvent of [OpenLineage](https://openlineage.io) to a file or a server when an asset is
+/// made: `START`, and then `COMPLETE` or `FAIL`.
+///
+/// Each partition is a run of a job with the name of the asset; its parent is the run of the
+/// workflow. The asset is its output, with schema, version, size and number of rows, and the assets
+/// that it was made from are its inputs. A partition is a part of the dataset's version, and not
+/// another dataset.
+///
+/// An event that cannot be delivered is a warning in the log of the program. It fails no asset, and
+/// is not sent again.
+///
+/// ```no_run
+/// use std::sync::Arc;
+///
+/// use workflow_core::Engine;
+/// use workflow_core::asset::Assets;
+/// use workflow_core::store::{MemoryStore, Store};
+/// use workflow_data::OpenLineage;
+///
+/// let lineage = OpenLineage::to_url("https://lineage.example.com/api/v1/lineage", "shop")?;
+/// let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
+/// let assets = Assets::new(Arc::clone(&store), "assets")?;
+/// let assets = assets.observer(Arc::new(lineage.api_key("key from a secret")));
+/// let engine = Engine::builder().store(store).state(assets).build();
+/// # drop(engine);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct OpenLineage {
+    namespace: String,
+    target: Target,
+}
+
+enum Target {
+    /// A line of JSON for each event. Jobs in other threads append, too.
+    File(PathBuf, Mutex<()>),
+    Server {
+        agent: Agent,
+        url: Url,
+        key: Option<String>,
+    },
+}
+
+/// Why events cannot be sent to a server.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenLineageError {
+    /// The text is no URL of a server.
+    #[error("`{url}` is not an address of a server; write it like https://host/api/v1/lineage")]
+    Address {
+        /// The text.
+        url: String,
+    },
+    /// The certificates of the system cannot be read.
+    #[error("cannot connect to the server of lineage: {reason}")]
+    Certificates {
+        /// The reason.
+        reason: String,
+    },
+}
+
+impl OpenLineage {
+    /// Appends events to a file, a line each. `namespace` is that of jobs and datasets.
+    pub fn to_file(path: impl Into<PathBuf>, namespace: impl Into<String>) -> Self {
+        Self { namespace: namespace.into(), target: Target::File(path.into(), Mutex::default()) }
+    }
+
+    /// Posts events to a server, each within 5 s. `namespace` is that of jobs and datasets.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the URL is invalid, and for HTTPS if the system has no certificates.
+    pub fn to_url(url: &str, namespace: impl Into<String>) -> Result<Self, OpenLineageError> {
+        let invalid = || OpenLineageError::Address { url: url.to_owned() };
+        let parsed = Url::parse(url).map_err(|_| invalid())?;
+        if !matches!(parsed.scheme(), "http" | "https") || parsed.host().is_none() {
+            return Err(invalid());
+        }
+        let config = Agent::config_builder()
+            .http_status_as_error(true)
+            .max_redirects(0)
+            .timeout_global(Some(Duration::from_secs(5)))
+            .user_agent(concat!("workflow-data/", env!("CARGO_PKG_VERSION")));
+        let config = match parsed.scheme() {
+            "https" => {
+                let tls = tls().map_err(|reason| OpenLineageError::Certificates { reason })?;
+                config.tls_config(tls)
+            }
+            _ => config,
+        };
+        let agent = config.build().new_agent();
+        let target = Target::Server { agent, url: parsed, key: None };
+        Ok(Self { namespace: namespace.into(), target })
+    }
+
+    /// Sets the key that the server requires, sent as a bearer token. It has no effect on a file.
+    #[must_use]
+    pub fn api_key(mut self, secret: impl Into<String>) -> Self {
+        if let Target::Server { key, .. } = &mut self.target {
+            *key = Some(secret.into());
+        }
+        self
+    }
+
+    fn send(&self, event: &Json) -> Result<(), String> {
+        match &self.target {
+            Target::File(path, one_writer) => {
+                let _alone = one_writer.lock().unwrap_or_else(PoisonError::into_inner);
+                let file = OpenOptions::new().create(true).append(true).open(path);
+                let line = format!("{event}\n");
+                file.and_then(|mut file| file.write_all(line.as_bytes()))
+                    .map_err(|error| format!("cannot append to `{}`: {error}", path.display()))
+            }
+            Target::Server { agent, url, key } => {
+                let mut request = agent.post(url.as_str()).content_type("application/json");
+                if let Some(key) = key {
+                    request = request.header("Authorization", format!("Bearer {key}"));
+                }
+                let sent = request.send(event.to_string());
+                let host = url.host_str().unwrap_or_default();
+                sent.map(drop).map_err(|error| format!("cannot send it to `{host}`: {error}"))
+            }
+        }
+    }
+
+    fn event(&self, of: &AssetEvent<'_>, kind: &str) -> Json {
+        let name = of.asset.name.as_str();
+        let step = format!("{} {name} {}", of.run, of.partition);
+        let mut facets = json!({
+            "parent": facet("1-0-1/ParentRunFacet", json!({
+                "run": { "runId": of.run.to_string() },
+                "job": { "namespace": self.namespace, "name": workflow_core::asset::WORKFLOW },
+            })),
+        });
+        if let Happening::Failed(error) = of.happening {
+            let facet = facet(
+                "1-0-1/ErrorMessageRunFacet",
+                json!({ "message": error.chain(), "programmingLanguage": "Rust" }),
+            );
+            facets["errorMessage"] = facet;
+        }
+        let made = match of.happening {
+            Happening::Made(made) => Some(made),
+            _ => None,
+        };
+        json!({
+            "eventType": kind,
+            "eventTime": format_time(of.at),
+            "producer": PRODUCER,
+            "schemaURL": "https://openlineage.io/spec/2-0-2/OpenLineage.json#/$defs/RunEvent",
+            "run": {
+                "runId": Uuid::new_v5(&Uuid::NAMESPACE_OID, step.as_bytes()).to_string(),
+                "facets": facets,
+            },
+            "job": { "namespace": self.namespace, "name": name },
+            "inputs": made.map(|made| self.inputs(made)).unwrap_or_default(),
+            "outputs": [self.output(name, made)],
+        })
+    }
+
+    fn inputs(&self, made: &Materialization) -> Vec<Json> {
+        let input = |(asset, version): (&str, String)| {
+            json!({
+                "namespace": self.namespace,
+                "name": asset,
+                "facets": { "version": version_facet(&version) },
+            })
+        };
+        // All partitions of an input are one dataset.
+        let mut inputs: Vec<(&str, String)> = Vec::new();
+        for one in &made.facts.inputs {
+            let version = version(&one.partition, &one.data_version);
+            match inputs.last_mut().filter(|(asset, _)| *asset == one.asset) {
+                Some((_, versions)) => *versions = format!("{versions},{version}"),
+                None => inputs.push((&one.asset, version)),
+            }
+        }
+        inputs.into_iter().map(input).collect()
+    }
+
+    fn output(&self, name: &str, made: Option<&Materialization>) -> Json {
+        let mut output = json!({ "namespace": self.namespace, "name": name });
+        let Some(made) = made else { return output };
+        let version = version(&made.partition, &made.data_version);
+        let mut facets = json!({ "version": version_facet(&version) });
+        if !made.facts.schema.is_empty() {
+            let fields = json!({ "fields": made.facts.schema });
+            facets["schema"] = facet("1-1-1/SchemaDatasetFacet", fields);
+        }
+        output["facets"] = facets;
+        let mut statistics = json!({ "size": made.facts.bytes });
+        if let Some(rows) = made.facts.rows {
+            statistics["rowCount"] = rows.into();
+        }
+        output["outputFacets"] = json!({
+            "outputStatistics": facet("1-0-2/OutputStatisticsOutputDatasetFacet", statistics),
+        });
+        output
+    }
+}
+
+impl AssetObserver for OpenLineage {
+    fn observe(&self, event: &AssetEvent<'_>) {
+        let kind = match event.happening {
+            Happening::Started => "START",
+            Happening::Made(_) => "COMPLETE",
+            Happening::Failed(_) => "FAIL",
+            // The failure follows.
+            _ => return,
+        };
+        if let Err(problem) = self.send(&self.event(event, kind)) {
+            tracing::warn!("an OpenLineage event about `{}` is lost: {problem}", event.asset.name);
+        }
+    }
+}
+
+/// The program that makes the events.
+const PRODUCER: &str = concat!("workflow-data/", env!("CARGO_PKG_VERSION"));
+
+/// A facet of the specification: its version and name, and its fields.
+fn facet(name: &str, mut fields: Json) -> Json {
+    let kind = name.rsplit('/').next().unwrap_or_default();
+    fields["_producer"] = PRODUCER.into();
+    let schema = format!("https://openlineage.io/spec/facets/{name}.json#/$defs/{kind}");
+    fields["_schemaURL"] = schema.into();
+    fields
+}
+
+fn version_facet(version: &str) -> Json {
+    facet("1-0-1/DatasetVersionDatasetFacet", json!({ "datasetVersion": version }))
+}
+
+/// The version of a partition in that of its dataset.
+fn version(partition: &str, data_version: &str) -> String {
+    match partition {
+        "" => data_version.to_owned(),
+        key => format!("{key}={data_version}"),
+    }
+}
