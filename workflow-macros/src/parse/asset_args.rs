@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use jiff::{Span, SpanRelativeTo};
 use proc_macro2::{Ident, TokenStream};
 use syn::parse::{ParseStream, Parser};
 use syn::punctuated::Punctuated;
@@ -10,7 +11,7 @@ use workflow_cron::{Period, PeriodError, Periods};
 
 use super::args::{CRATE_PATH, core_crate, find_crate};
 use super::keys::Keys;
-use super::options::{Options, comma, duration, equals, path, text};
+use super::options::{Options, comma, equals, path, text};
 use crate::literal;
 
 /// The arguments of `#[asset(..)]`.
@@ -65,7 +66,7 @@ impl AssetArgs {
                     self.code_version = Some(version);
                 }
                 "partitions" => self.partitions = Some(partitions(&key, input)?),
-                "freshness" => self.freshness = Some(duration(&key, input)?),
+                "freshness" => self.freshness = Some(age(&text(&key, input, "\"1d\"")?)?),
                 "checks" => self.checks = checks(&key, input)?,
                 "crate" => self.krate = Some(path(&key, input, CRATE_PATH)?),
                 main => {
@@ -80,6 +81,16 @@ impl AssetArgs {
     /// The path of the core crate.
     pub(crate) fn krate(&self) -> TokenStream {
         core_crate(self.krate.as_ref())
+    }
+}
+
+/// Reads an age, which may be in days of 24 hours.
+fn age(literal: &LitStr) -> syn::Result<Duration> {
+    let span = literal.value().parse::<Span>().ok();
+    let age = span.and_then(|span| span.to_duration(SpanRelativeTo::days_are_24_hours()).ok());
+    match age.filter(|age| age.is_positive()).map(Duration::try_from) {
+        Some(Ok(age)) => Ok(age),
+        _ => literal::duration(literal),
     }
 }
 

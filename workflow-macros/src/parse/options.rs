@@ -171,7 +171,7 @@ pub(crate) fn path(
     })
 }
 
-pub(super) fn duration(key: &Ident, input: ParseStream<'_>) -> syn::Result<Duration> {
+fn duration(key: &Ident, input: ParseStream<'_>) -> syn::Result<Duration> {
     literal::duration(&text(key, input, "\"30s\"")?)
 }
 
