@@ -79,6 +79,7 @@ pub mod schedule;
 mod scheduler;
 mod sparse_map;
 pub mod store;
+pub mod table;
 pub mod value;
 pub mod worker;
 pub mod workflow;

@@ -9,7 +9,7 @@ use std::path::Path;
 use support::layers;
 
 /// From the base to the top.
-const ORDER: [&str; 26] = [
+const ORDER: [&str; 27] = [
     "guard",
     "bounds",
     "id",
@@ -30,6 +30,7 @@ const ORDER: [&str; 26] = [
     "run",
     "engine",
     "registry",
+    "table",
     "schedule",
     "asset",
     "recover",

@@ -6,6 +6,7 @@ use crate::clock::Clock;
 use crate::config::{OnFailure, PipelineConfig, SinkKind, SourceKind};
 use crate::pipeline::{Cursor, NamedSink, NamedStage, Pipeline, PipelineError};
 use crate::policy::Rejects;
+use crate::preview::Location;
 use crate::sink::{self, CursorName};
 use crate::source::{self, Reading, Source};
 use crate::stage::{Options, Stages};
@@ -128,6 +129,7 @@ impl PipelineBuilder {
             label: source.label().to_owned(),
             batch_size: sections.batch_size(),
             max_retries: sections.max_retries(),
+            statement_timeout: None,
             clock: self.clock,
         };
         let kind = source.kind.name();
@@ -196,7 +198,8 @@ impl PipelineBuilder {
                 let path = sections.output_path(index);
                 self.config.error_at(&format!("{path}.{field}"), &reason)
             })?;
-            sinks.push(NamedSink::new(output.place(), made));
+            let location = Location::of(output, self.config.name(), index);
+            sinks.push(NamedSink::new(output.place(), location, made));
         }
         if sinks.is_empty() {
             tracing::warn!("the pipeline has no `output`, so its records are read and not written");

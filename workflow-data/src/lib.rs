@@ -34,7 +34,7 @@
 //! #[job]
 //! fn load(ctx: &JobContext, folder: &str) -> Result<Summary, PipelineError> {
 //!     let config = Config::from_json("orders", config(folder))?;
-//!     Pipeline::open(&config)?.run_until(|| ctx.is_cancelled())
+//!     Pipeline::open(&config)?.run_in(ctx)
 //! }
 //!
 //! #[register_workflow(name = "orders")]
@@ -191,6 +191,13 @@
 //! the place, the column and the value: ``orders.csv: record 1204, column `price`: `abc` is not a
 //! number``.
 //!
+//! # Looking at tables
+//!
+//! [`Pipeline::run_in`] records the tables of a run, without credentials. The server's page and the
+//! command `data` show their columns, their first 100 rows, and small charts of the first 10,000.
+//! They read the files and databases, and PostgreSQL by the URL in the configuration, which must be
+//! in a file. Tables are shown as they are now, to whoever may see the run.
+//!
 //! # Crashes
 //!
 //! Files are written beside their final name and renamed at the end; a table of a database is
@@ -225,6 +232,7 @@ mod config;
 mod openlineage;
 mod pipeline;
 mod policy;
+mod preview;
 mod row;
 mod sink;
 mod source;

@@ -4,11 +4,13 @@ mod incremental;
 
 use arrow_schema::SchemaRef;
 use workflow_config::ConfigError;
+use workflow_core::{JobContext, JobError, table};
 
 pub(crate) use self::incremental::Cursor;
 use crate::batch::{Batch, BatchMetadata};
 use crate::clock::Clock;
 use crate::policy::{RejectError, Rejects};
+use crate::preview::Location;
 use crate::sink::{Sink, SinkError};
 use crate::source::{Source, SourceError};
 use crate::stage::{Stage, StageError};
@@ -79,6 +81,9 @@ pub enum PipelineError {
         /// How many records were read.
         read: u64,
     },
+    /// The tables are written, and cannot be recorded.
+    #[error("the tables are written, and the run cannot record them: {0}")]
+    Record(JobError),
     /// A stage, or a source, changes the columns from one batch to the next.
     #[error(
         "the columns change at {position}: they were {before}, and are {now}; \
@@ -132,12 +137,13 @@ impl NamedStage {
 
 pub(crate) struct NamedSink {
     sink: Box<dyn Sink>,
+    location: Location,
     summary: SinkSummary,
 }
 
 impl NamedSink {
-    pub(crate) fn new(place: String, sink: Box<dyn Sink>) -> Self {
-        Self { sink, summary: SinkSummary { path: place, records: 0 } }
+    pub(crate) fn new(place: String, location: Location, sink: Box<dyn Sink>) -> Self {
+        Self { sink, location, summary: SinkSummary { path: place, records: 0 } }
     }
 }
 
@@ -155,8 +161,23 @@ impl Pipeline {
         self.run_until(|| false)
     }
 
-    /// Runs like [`run`](Pipeline::run), and stops between two batches when it is cancelled. A job
-    /// passes `|| context.is_cancelled()`.
+    /// Runs like [`run`](Pipeline::run) in a job: stops between two batches when the job is
+    /// cancelled, and records the tables in the run, so that the page and `workflow data` show them.
+    ///
+    /// # Errors
+    ///
+    /// Fails as [`run_until`](Pipeline::run_until) does, and with [`PipelineError::Record`] when the
+    /// attempt of the job has ended.
+    pub fn run_in(self, context: &JobContext) -> Result<Summary, PipelineError> {
+        let locations: Vec<_> = self.sinks.iter().map(|sink| sink.location.clone()).collect();
+        let summary = self.run_until(|| context.is_cancelled())?;
+        let tables = locations.iter().zip(&summary.sinks);
+        let tables = tables.map(|(location, sink)| location.record(&sink.path, sink.records));
+        table::record(context, &tables.collect::<Vec<_>>()).map_err(PipelineError::Record)?;
+        Ok(summary)
+    }
+
+    /// Runs like [`run`](Pipeline::run), and stops between two batches when it is cancelled.
     ///
     /// # Errors
     ///

@@ -14,6 +14,8 @@ mod table;
 use std::path::Path;
 
 pub use self::cursor::CursorName;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+pub(crate) use self::table::quoted;
 use crate::batch::Batch;
 use crate::config::{FileFormat, OutputConfig, SinkKind};
 use crate::text::io_reason;

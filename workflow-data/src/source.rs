@@ -15,6 +15,8 @@ mod mock;
 mod parquet;
 mod table;
 
+use std::time::Duration;
+
 use crate::batch::Batch;
 use crate::clock::Clock;
 use crate::config::{ApiSource, DatabaseSource, FileSource, MockSource};
@@ -23,6 +25,8 @@ use crate::policy::{RejectError, Rejects};
 #[cfg(feature = "openlineage")]
 pub(crate) use api::tls;
 pub(crate) use file::find;
+#[cfg(feature = "parquet")]
+pub(crate) use parquet::rows as parquet_rows;
 
 /// Where records come from, batch by batch.
 pub trait Source: Send {
@@ -71,6 +75,9 @@ pub(crate) struct Reading {
     /// How often a failed request is tried again.
     #[cfg_attr(not(feature = "api"), expect(dead_code, reason = "only an API has requests"))]
     pub(crate) max_retries: u32,
+    /// How long a server may take for a query and for each batch. Default: as long as it needs.
+    #[cfg_attr(not(feature = "postgres"), expect(dead_code, reason = "only a server has it"))]
+    pub(crate) statement_timeout: Option<Duration>,
     pub(crate) clock: Clock,
 }
 

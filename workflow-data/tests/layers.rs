@@ -4,7 +4,7 @@
 mod support;
 
 /// From the base to the top.
-const ORDER: [&str; 15] = [
+const ORDER: [&str; 16] = [
     "text",
     "clock",
     "staged",
@@ -17,6 +17,7 @@ const ORDER: [&str; 15] = [
     "openlineage",
     "stage",
     "sink",
+    "preview",
     "summary",
     "pipeline",
     "build",

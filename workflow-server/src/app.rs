@@ -21,6 +21,9 @@ use crate::schedule::Schedules;
 /// The most workflow files that are parsed at the same time.
 const MAX_PARSING: usize = 2;
 
+/// The most tables that are read at the same time.
+const MAX_PREVIEWS: usize = 4;
+
 /// The state that all requests share.
 pub(crate) struct App {
     engine: Engine,
@@ -36,6 +39,8 @@ pub(crate) struct App {
     pub(crate) schedules: Schedules,
     /// Runs the parsing of workflow files.
     pub(crate) parsing: Blocking,
+    /// Reads previews of tables.
+    pub(crate) previews: Blocking,
     /// The number of requests so far.
     pub(crate) requests: AtomicU64,
     registered_synced: OnceCell<()>,
@@ -62,6 +67,7 @@ impl App {
             remote,
             schedules,
             parsing: Blocking::new(MAX_PARSING),
+            previews: Blocking::new(MAX_PREVIEWS),
             requests: AtomicU64::new(0),
             registered_synced: OnceCell::new(),
         }

@@ -1,4 +1,4 @@
-//! CPU-bound work, such as parsing a large file. It runs on blocking threads with limited
+//! Work that blocks or needs the CPU, such as parsing a large file. It runs on blocking threads with limited
 //! concurrency, so that it does not delay other requests.
 
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use tokio::sync::Semaphore;
 
 use crate::problem::Problem;
 
-/// Runs one kind of CPU-bound work with limited concurrency.
+/// Runs one kind of such work with limited concurrency.
 pub(crate) struct Blocking {
     permits: Arc<Semaphore>,
 }

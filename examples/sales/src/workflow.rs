@@ -6,24 +6,19 @@ use workflow_data::{Pipeline, PipelineError, Summary};
 
 use crate::{ingestion, transform};
 
-/// Reads the source, and writes the table.
+/// Reads the source, and writes the table, which the page then shows.
 #[job]
 pub fn load(ctx: &JobContext) -> Result<Summary, PipelineError> {
-    run(&ingestion::config()?, || ctx.is_cancelled())
+    pipeline(&ingestion::config()?)?.run_in(ctx)
 }
 
-/// Runs the pipeline of a configuration. Nothing is written if it fails or is cancelled.
+/// The pipeline of a configuration. Nothing is written if it fails or is cancelled.
 ///
 /// # Errors
 ///
-/// Fails when the configuration is invalid, the source cannot be read, or the table cannot be
-/// written.
-pub fn run(config: &Config, is_cancelled: impl FnMut() -> bool) -> Result<Summary, PipelineError> {
-    let pipeline = Pipeline::builder(config)
-        .source(ingestion::source(config)?)
-        .stages(transform::stages())
-        .build()?;
-    pipeline.run_until(is_cancelled)
+/// Fails when the configuration is invalid, with file, line and column.
+pub fn pipeline(config: &Config) -> Result<Pipeline, PipelineError> {
+    Pipeline::builder(config).source(ingestion::source(config)?).stages(transform::stages()).build()
 }
 
 /// Every night.

@@ -5,6 +5,7 @@ use std::path::Path;
 use sales::ingestion::NAME;
 use sales::{assets, workflow};
 use workflow_config::{Config, Loader};
+use workflow_data::{PipelineError, Summary};
 
 /// The configuration of the tests, which writes into this folder.
 fn config(folder: &Path) -> Config {
@@ -17,11 +18,16 @@ fn config(folder: &Path) -> Config {
     loader.open(NAME).expect("config.yaml can be read")
 }
 
+/// Runs the pipeline of a configuration.
+fn run(config: &Config) -> Result<Summary, PipelineError> {
+    workflow::pipeline(config)?.run()
+}
+
 #[test]
 fn records_are_cleaned_checked_and_written() {
     let folder = tempfile::tempdir().expect("a folder");
     let config = config(folder.path());
-    let summary = workflow::run(&config, || false).expect("it runs");
+    let summary = run(&config).expect("it runs");
     // 10 of 100 occur twice, and 2 have no amount.
     assert_eq!((summary.read, summary.quarantined, summary.written), (100, 2, 88));
     let stages = ["cleaning", "validation", "size", "enrichment"];
@@ -36,8 +42,8 @@ fn records_are_cleaned_checked_and_written() {
 fn a_second_run_replaces_the_table() {
     let folder = tempfile::tempdir().expect("a folder");
     let config = config(folder.path());
-    let first = workflow::run(&config, || false).expect("it runs");
-    let second = workflow::run(&config, || false).expect("it runs again");
+    let first = run(&config).expect("it runs");
+    let second = run(&config).expect("it runs again");
     assert_eq!(first.written, second.written);
 }
 
@@ -52,7 +58,7 @@ fn a_failed_run_leaves_the_old_table() {
         .set("output.path", table.to_str())
         .set("processing.on_failure", "fail");
     let config = strict.open(NAME).expect("config.yaml can be read");
-    let error = workflow::run(&config, || false).expect_err("two records have no amount");
+    let error = run(&config).expect_err("two records have no amount");
     assert!(error.to_string().contains("amount"), "{error}");
     assert_eq!(std::fs::read_to_string(&table).expect("it is there"), "old\n");
 }

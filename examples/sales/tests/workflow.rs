@@ -26,7 +26,7 @@ fn it_loads_the_table() {
             .profile("test")
             .set("processing.on_failure", "skip")
             .set("output.path", table.to_str());
-        workflow::run(&loader.open(NAME)?, || false)
+        workflow::pipeline(&loader.open(NAME)?)?.run()
     });
     let report = Engine::builder().replace(load).build().run(NAME).wait().expect("it completes");
     let summary = report.output::<Summary>().expect("a summary");
@@ -40,7 +40,8 @@ fn a_cancelled_load_writes_nothing() {
     let path = folder.path().join("table.parquet");
     let loader = Loader::new().profile("test").set("output.path", path.to_str());
     let config = loader.open(NAME).expect("config.yaml can be read");
-    let error = workflow::run(&config, || true).expect_err("it is cancelled");
+    let pipeline = workflow::pipeline(&config).expect("it is valid");
+    let error = pipeline.run_until(|| true).expect_err("it is cancelled");
     assert!(matches!(error, PipelineError::Cancelled { .. }), "{error}");
     assert!(!path.exists());
 }

@@ -130,7 +130,7 @@ pub(super) fn names(records: &RecordBatch) -> Vec<String> {
     records.schema().fields().iter().map(|field| field.name().clone()).collect()
 }
 
-pub(super) fn quoted(name: &str) -> String {
+pub(crate) fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 

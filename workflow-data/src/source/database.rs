@@ -11,6 +11,7 @@ mod sqlite;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread;
+use std::time::Duration;
 
 use arrow_array::RecordBatch;
 
@@ -48,6 +49,8 @@ struct Query {
     options: DatabaseSource,
     system: System,
     batch_size: usize,
+    #[cfg_attr(not(feature = "postgres"), expect(dead_code, reason = "only a server has it"))]
+    statement_timeout: Option<Duration>,
 }
 
 /// What the thread of a connection says. The columns come first.
@@ -79,7 +82,8 @@ impl Database {
         let Some(system) = System::of(options.url.expose()) else {
             return Err(("url", "names no known database".to_owned()));
         };
-        let query = Query { options, system, batch_size: reading.batch_size };
+        let Reading { batch_size, statement_timeout, .. } = reading;
+        let query = Query { options, system, batch_size, statement_timeout };
         query.check()?;
         let place = reading.label.as_str().into();
         Ok(Self { query, reading, place, state: State::Waiting, next: 1 })
@@ -236,9 +240,11 @@ mod tests {
             label: "shop".to_owned(),
             batch_size: 2,
             max_retries: 0,
+            statement_timeout: None,
             clock: Clock::system(),
         };
-        let query = Query { options, system: System::Sqlite, batch_size: 2 };
+        let system = System::Sqlite;
+        let query = Query { options, system, batch_size: 2, statement_timeout: None };
         let (sender, rows) = sync_channel(1);
         let columns = vec![("a".to_owned(), ColumnType::Integer)];
         let columns = Columns::of_file(columns, &query.options.columns).expect("columns");

@@ -14,6 +14,12 @@ pub(super) struct ParquetFile {
     schema: SchemaRef,
 }
 
+/// The number of rows, which the file knows. `None` if it cannot be read.
+pub(crate) fn rows(path: &Path) -> Option<u64> {
+    let builder = ParquetRecordBatchReaderBuilder::try_new(File::open(path).ok()?).ok()?;
+    u64::try_from(builder.metadata().file_metadata().num_rows()).ok()
+}
+
 impl ParquetFile {
     pub(super) fn open(path: &Path, batch_size: usize) -> Result<Self, String> {
         let file = File::open(path).map_err(|error| io_reason(&error))?;

@@ -72,7 +72,7 @@ impl Folder {
         self.shown(self.run(yaml).expect_err("a run that fails"))
     }
 
-    fn shown(&self, error: impl ToString) -> String {
+    pub(crate) fn shown(&self, error: impl ToString) -> String {
         error.to_string().replace(&self.0.path().display().to_string(), "DIR")
     }
 }

@@ -11,6 +11,7 @@ mod databases;
 mod failing;
 mod folder;
 mod incremental;
+mod preview;
 mod runs;
 #[cfg(feature = "api")]
 mod server;

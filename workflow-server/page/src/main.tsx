@@ -9,6 +9,7 @@ import "./css/shell.css";
 import "./css/parts.css";
 import "./css/forms.css";
 import "./css/tables.css";
+import "./css/data.css";
 import "./css/graph.css";
 import "./css/run.css";
 

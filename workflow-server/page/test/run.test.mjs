@@ -1,8 +1,9 @@
 // The page of a run: live updates, reconnection, and 2,000 jobs.
 
 import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
 import { after, before, test } from "node:test";
-import { launch, open, signIn } from "./browser.mjs";
+import { axeFaults, launch, open, OUTPUT, signIn } from "./browser.mjs";
 import { contract } from "./contract.mjs";
 import { start } from "./mock.mjs";
 
@@ -137,6 +138,64 @@ test("2,000 jobs render, expand to cells, and update live", async () => {
   console.log(`slowest frame while 2,000 jobs ran: ${Math.round(slowest)} ms`);
   await page.getByRole("button", { name: "Show all jobs" }).click();
   await page.waitForFunction(() => document.querySelectorAll("[data-stop]").length === 2000);
+});
+
+const HOSTILE = "<img src=x onerror=\"globalThis.hacked = true\">\u001b[31m\n\u202e";
+
+/** A table of the mock, with text that would be code without escapes. */
+function table(name, more = {}) {
+  const text = { kind: "frequent", values: [{ value: HOSTILE, count: 2 }, { value: "", count: 1 }], distinct: 2 };
+  const buckets = Array.from({ length: 20 }, (_, at) => ({ from: String(at * 5), to: String(at * 5 + 5), count: at === 7 ? 31 : at }));
+  const all = { kind: "frequent", values: Array.from({ length: 10 }, (_, at) => ({ value: `k${at}`, count: 1 })), distinct: 240 };
+  return {
+    name, job: "load", place: `data/${name}.parquet`, written: 240,
+    columns: [
+      { name: "key", type: "text", nulls: 0, chart: all },
+      { name: "amount", type: "number", nulls: 19, chart: { kind: "histogram", buckets } },
+      { name: "<b>note</b>", type: "text", nulls: 237, chart: text },
+      { name: "nothing", type: "text", nulls: 240, chart: null },
+    ],
+    column_count: 4,
+    rows: Array.from({ length: 100 }, (_, at) => [`k${at}`, at % 9 === 0 ? null : String(at * 1.5), at === 0 ? HOSTILE : `note ${at} `.repeat(at === 3 ? 25 : 1), null]),
+    row_count: null, sampled: 240, unreadable: 2, ...more,
+  };
+}
+
+for (const [theme, phone] of [["light", false], ["dark", false], ["light", true]]) {
+  test(`the tables of a run are shown as text, ${theme}${phone ? ", phone" : ""}`, async () => {
+    const run = mock.world.begin(mock.world.workflows[0], {}, { tick: 20, trouble: 0 });
+    run.tables = [table("orders"), table("orders-2", { columns: undefined })];
+    const { page, context } = await open(browser, { theme, phone });
+    await signIn(page, mock.url);
+    await page.goto(`${mock.url}#/runs/${run.id}`);
+    await page.getByRole("link", { name: "Data 2" }).click({ timeout: 20_000 });
+    await page.getByText("more than 240 rows, 4 columns").waitFor();
+    await page.getByRole("img", { name: "Values of amount from 0 to 100; most, 31, from 35 to 40" }).waitFor();
+    await page.getByText("240 values, all different.").waitFor();
+    await page.getByText("2 rows left out").waitFor();
+    const shown = "<img src=x onerror=\"globalThis.hacked = true\">\\u001b[31m\\n\\u202e";
+    const cells = page.getByRole("region", { name: "First rows" });
+    assert.equal(await cells.locator("tbody tr").first().locator("td").nth(2).textContent(), shown);
+    await page.getByRole("list", { name: "Values of <b>note</b>" }).getByText(shown).waitFor();
+    assert.equal(await page.evaluate(() => globalThis.hacked), undefined);
+    assert.equal(await cells.locator("tbody tr").count(), 100);
+    await page.evaluate(await readFile(new URL("../node_modules/axe-core/axe.min.js", import.meta.url), "utf8"));
+    assert.deepEqual(await axeFaults(page), []);
+    await page.screenshot({ path: `${OUTPUT}run-data-${theme}${phone ? "-phone" : ""}.png`, fullPage: true });
+    assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= window.innerWidth), "the page is not wider than the window");
+    await page.getByRole("link", { name: "orders-2" }).click();
+    await page.getByText("the file is not on this machine").waitFor();
+    await context.close();
+  });
+}
+
+test("a run without tables has no tab for them", async () => {
+  const { page } = view;
+  await show(mock.world.failed);
+  await page.getByRole("link", { name: "Input and output" }).waitFor();
+  assert.equal(await page.getByRole("link", { name: /^Data/ }).count(), 0);
+  await page.goto(`${mock.url}#/runs/${mock.world.failed.id}?tab=data`);
+  await page.getByText("This run has recorded no tables.").waitFor();
 });
 
 test("no script errors, and the mock kept the contract", () => assert.deepEqual([...view.faults, ...mock.world.faults], []));

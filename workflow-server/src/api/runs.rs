@@ -5,6 +5,7 @@ mod events;
 mod job;
 mod logs;
 mod start;
+mod tables;
 mod why;
 
 use std::sync::Arc;
@@ -43,6 +44,8 @@ pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(act::signal))
         .routes(routes!(job::job))
         .routes(routes!(job::gantt))
+        .routes(routes!(tables::list))
+        .routes(routes!(tables::get))
 }
 
 /// Returns the routes that may wait for a run.

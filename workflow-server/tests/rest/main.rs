@@ -23,6 +23,7 @@ mod sessions;
 mod slow_clients;
 mod streams;
 mod support;
+mod tables;
 mod users;
 mod workers;
 mod workflows;

@@ -71,6 +71,8 @@ fn table() -> Vec<Row> {
         ("get", "/runs/{run}/why", none(), Read, Adas, 200),
         ("get", "/runs/{run}/logs", none(), Read, Adas, 200),
         ("get", "/runs/{run}/gantt", none(), Read, Adas, 200),
+        ("get", "/runs/{run}/tables", none(), Read, Adas, 200),
+        ("get", "/runs/{run}/tables/{table}", none(), Read, Adas, 404),
         ("get", "/runs/{run}/jobs/{job}", none(), Read, Adas, 200),
         ("post", "/runs/{run}/cancel", json!({}), Run, Adas, 202),
         ("post", "/runs/{run}/unblock", json!({}), Run, Adas, 409),

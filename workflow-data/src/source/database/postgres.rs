@@ -47,6 +47,10 @@ async fn send(transaction: &Transaction<'_>, query: &Query, hand: Hand<'_>) -> R
     let fail =
         |error: tokio_postgres::Error| format!("the query fails: {}", postgres_reason(&error));
     transaction.batch_execute(FORMATS).await.map_err(fail)?;
+    if let Some(timeout) = query.statement_timeout {
+        let limit = format!("SET LOCAL statement_timeout = {}", timeout.as_millis());
+        transaction.batch_execute(&limit).await.map_err(fail)?;
+    }
     // By itself first: its errors have their place in the query, and it is one statement.
     let written = transaction.prepare(&query.options.query).await.map_err(|error| {
         let reason = postgres_reason_at(&error, &place(&error));

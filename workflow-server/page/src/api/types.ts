@@ -250,6 +250,41 @@ export interface LogRecord {
   end: number;
 }
 
+/** A table that a job of a run has written. */
+export interface TableItem {
+  /** Unique in the run. */
+  name: string;
+  job: string;
+  place: string;
+  /** How many rows the job wrote. */
+  written: number | null;
+}
+
+/** The start of a table, as it is now. */
+export interface TablePreview extends TableItem {
+  columns: TableColumn[];
+  column_count: number;
+  /** A text or null for each column. */
+  rows: (string | null)[][];
+  /** Null if it is not known without reading the whole table. */
+  row_count: number | null;
+  /** How many rows the charts are of. */
+  sampled: number;
+  /** How many rows were left out, because a value does not fit its column. */
+  unreadable: number;
+}
+
+export interface TableColumn {
+  name: string;
+  type: string;
+  nulls: number;
+  chart: ColumnChart | null;
+}
+
+export type ColumnChart =
+  | { kind: "histogram"; buckets: { from: string; to: string; count: number }[] }
+  | { kind: "frequent"; values: { value: string; count: number }[]; distinct: number };
+
 export interface Overview {
   running: RunItem[];
   failures: RunItem[];

@@ -1,7 +1,11 @@
 // The page of a run, updated live.
 
 import { useEffect, useMemo, useRef } from "preact/hooks";
+import { get } from "../api/client.ts";
+import { useLoad } from "../api/load.ts";
+import type { TableItem } from "../api/types.ts";
 import { RunLive } from "../live/run-live.ts";
+import { isFinal } from "../live/run-state.ts";
 import type { Route } from "../route.ts";
 import { ProblemBox, Loading } from "../ui/problem.tsx";
 import { useSelection } from "../ui/selection.ts";
@@ -9,12 +13,14 @@ import { Tabs, type Tab } from "../ui/tabs.tsx";
 import { Title } from "../ui/title.tsx";
 import { JobPanel } from "./job-panel.tsx";
 import { Log } from "./log.tsx";
+import { RunData } from "./run-data.tsx";
 import { RunGraph } from "./run-graph.tsx";
 import { RunHead } from "./run-head.tsx";
 import { RunJobs } from "./run-jobs.tsx";
 import { RunTimeline } from "./run-timeline.tsx";
 import { RunValues } from "./run-values.tsx";
 
+const DATA: Tab = { id: "data", label: "Data" };
 const TABS: Tab[] = [
   { id: "graph", label: "Graph" },
   { id: "timeline", label: "Timeline" },
@@ -29,6 +35,12 @@ export function RunPage({ id, route }: { id: string; route: Route }) {
   const run = live.detail.value;
   const { state } = live;
   void live.version.value;
+  // A run without tables has no tab for them. The tables of a running job are listed when the run has ended.
+  const over = state !== null && isFinal(state.status);
+  const known = useLoad(
+    (signal) => (state ? get<{ items: TableItem[] }>(`runs/${encodeURIComponent(id)}/tables`, {}, signal) : Promise.resolve(null)),
+    [id, state !== null, over],
+  );
   const panel = useRef<HTMLDivElement>(null);
   const selection = useSelection(route);
   const { job } = selection;
@@ -45,13 +57,15 @@ export function RunPage({ id, route }: { id: string; route: Route }) {
       </>
     );
   }
-  const tab = TABS.find((entry) => entry.id === route.params.tab)?.id ?? "graph";
+  const tables = known.data?.items ?? [];
+  const tabs = tables.length > 0 || route.params.tab === DATA.id ? [...TABS, { ...DATA, count: tables.length }] : TABS;
+  const tab = tabs.find((entry) => entry.id === route.params.tab)?.id ?? "graph";
   const props: RunPartProps = { run, live, state, version: live.version.value, selected: job, select };
   return (
     <>
       <RunHead run={run} state={state} version={live.version.value} />
       <ProblemBox problem={live.problem.value} />
-      <Tabs tabs={TABS.map((entry) => (entry.id === "jobs" ? { ...entry, count: state.jobs.size } : entry))} current={tab} route={route} label="Run sections" />
+      <Tabs tabs={tabs.map((entry) => (entry.id === "jobs" ? { ...entry, count: state.jobs.size } : entry))} current={tab} route={route} label="Run sections" />
       <div class={`run-parts ${job ? "with-panel" : ""}`}>
         <div class="run-part">
           {tab === "graph" && <RunGraph {...props} />}
@@ -59,6 +73,7 @@ export function RunPage({ id, route }: { id: string; route: Route }) {
           {tab === "jobs" && <RunJobs {...props} />}
           {tab === "log" && <Log key="all" run={id} label={`Log of run ${run.number}`} height={480} />}
           {tab === "values" && <RunValues run={run} />}
+          {tab === "data" && <RunData run={run} tables={known} version={over} route={route} />}
         </div>
         {job && (
           <div ref={panel} class="run-panel">

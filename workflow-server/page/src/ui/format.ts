@@ -51,6 +51,14 @@ export function plain(text: string): string {
   return text.replace(/\u001b\[[0-9;?]*[ -/]*[@-~]|\u001b\][^\u0007\u001b]*(?:\u0007|\u001b\\)|\u001b[@-_]/g, "");
 }
 
+/** Shows characters that would be invisible, or that change the direction of the text: a line break as `\n`. */
+export function visible(text: string): string {
+  return text.replace(/[\u0000-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g, (hidden) => {
+    const short = { "\n": "\\n", "\r": "\\r", "\t": "\\t" }[hidden];
+    return short ?? `\\u${hidden.charCodeAt(0).toString(16).padStart(4, "0")}`;
+  });
+}
+
 /** Shortens a long name in the middle, as in `load…_3`: names often differ only at the end. */
 export function shorten(text: string, most: number): string {
   if (text.length <= most) return text;

@@ -185,6 +185,14 @@ function runRoutes(call, [, key, part, job]) {
   }
   if (part === "why") return why(run, world.workers);
   if (part === "gantt") return gantt(run);
+  if (part === "tables") {
+    const tables = run.tables ?? [];
+    if (!job) return { items: tables.map(({ name, job, place, written }) => ({ name, job, place, written })), next: null };
+    const table = tables.find(({ name }) => name === job);
+    if (!table) throw new Refused(404, `No table \`${job}\``);
+    if (!table.columns) throw new Refused(409, `cannot read \`${table.place}\`: the file is not on this machine`);
+    return table;
+  }
   if (part === "jobs") {
     const found = jobDetail(run, job);
     if (!found) throw new Refused(404, `No job \`${job}\``);
