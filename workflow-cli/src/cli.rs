@@ -12,6 +12,11 @@ use crate::commands::accounts::{TokenArguments, UserArguments};
 use crate::commands::assets::AssetsArguments;
 use crate::commands::completions::CompletionsArguments;
 use crate::commands::config::ConfigArguments;
+use crate::commands::data::DataArguments;
+#[cfg(feature = "new")]
+use crate::commands::dbt::DbtArguments;
+#[cfg(feature = "new")]
+use crate::commands::evidence::EvidenceArguments;
 use crate::commands::list::ListArguments;
 use crate::commands::maintenance::{MigrateArguments, PruneArguments};
 #[cfg(feature = "new")]
@@ -72,6 +77,10 @@ pub(crate) enum Command {
     New(NewArguments),
     #[cfg(feature = "new")]
     Test(TestArguments),
+    #[cfg(feature = "new")]
+    Evidence(EvidenceArguments),
+    #[cfg(feature = "new")]
+    Dbt(DbtArguments),
     Run(RunArguments),
     #[command(subcommand, hide = true)]
     Workflow(WorkflowCommand),
@@ -81,6 +90,7 @@ pub(crate) enum Command {
     List(ListArguments),
     Workflows(WorkflowsArguments),
     Runs(RunsArguments),
+    Data(DataArguments),
     Recover(RecoverArguments),
     Worker(WorkerArguments),
     Workers(WorkersArguments),
@@ -119,6 +129,7 @@ impl Command {
             Self::Assets(args) => &mut args.store,
             Self::Workflows(args) => &mut args.store,
             Self::Trigger(args) => &mut args.store,
+            Self::Data(args) => &mut args.store,
             Self::Recover(args) => &mut args.store,
             Self::Worker(args) => &mut args.store,
             Self::Stats(args) => &mut args.store,
@@ -136,7 +147,7 @@ impl Command {
             | Self::Config(_)
             | Self::Completions(_) => return,
             #[cfg(feature = "new")]
-            Self::New(_) | Self::Test(_) => return,
+            Self::New(_) | Self::Test(_) | Self::Evidence(_) | Self::Dbt(_) => return,
         };
         store.host = Some(host);
     }

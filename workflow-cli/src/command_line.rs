@@ -13,11 +13,11 @@ use crate::cli::{Arguments, Command, WorkflowCommand, command, parse, program_na
 #[cfg(feature = "serve")]
 use crate::commands::{accounts, serve};
 use crate::commands::{
-    assets, completions, config, list, maintenance, plan, recover, run, runs, schedules, stats,
+    assets, completions, config, data, list, maintenance, plan, recover, run, runs, schedules, stats,
     trigger, validate, worker, workers, workflows,
 };
 #[cfg(feature = "new")]
-use crate::commands::{new, test};
+use crate::commands::{dbt, evidence, new, test};
 #[cfg(feature = "new")]
 use crate::delegate::to_project;
 use crate::failure::{Failure, Outcome};
@@ -98,7 +98,7 @@ impl CommandLine {
 
     /// Hands commands to the program of the Cargo project around the working directory, if a manifest
     /// names one: what the binary `workflow` does, which has no registered workflows itself.
-    /// `new`, `test`, `validate` and `completions` are not handed on.
+    /// `new`, `test`, `evidence`, `dbt`, `validate` and `completions` are not handed on.
     ///
     /// The manifest, in the working directory or above it, has the name of a package in
     /// `package.metadata.workflow.host` or `workspace.metadata.workflow.host`. `cargo run` builds
@@ -165,6 +165,10 @@ fn dispatch(arguments: Arguments, program: &str) -> Result<Outcome, Failure> {
         Command::New(args) => new::new(&args),
         #[cfg(feature = "new")]
         Command::Test(args) => test::test(&args),
+        #[cfg(feature = "new")]
+        Command::Evidence(args) => evidence::evidence(&args),
+        #[cfg(feature = "new")]
+        Command::Dbt(args) => dbt::dbt(&args),
         Command::Run(args) | Command::Workflow(WorkflowCommand::Run(args)) => run::run(&args),
         Command::Trigger(args) => trigger::trigger(&args),
         Command::Plan(args) => plan::plan(&args),
@@ -172,6 +176,7 @@ fn dispatch(arguments: Arguments, program: &str) -> Result<Outcome, Failure> {
         Command::List(args) => list::list(&args),
         Command::Workflows(args) => workflows::workflows(&args),
         Command::Runs(args) => runs::runs(&args),
+        Command::Data(args) => data::data(&args),
         Command::Recover(args) => recover::recover(&args),
         Command::Worker(args) => worker::worker(&args),
         Command::Workers(args) => workers::workers(&args),

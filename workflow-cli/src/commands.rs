@@ -5,6 +5,11 @@ pub(crate) mod accounts;
 pub(crate) mod assets;
 pub(crate) mod completions;
 pub(crate) mod config;
+pub(crate) mod data;
+#[cfg(feature = "new")]
+pub(crate) mod dbt;
+#[cfg(feature = "new")]
+pub(crate) mod evidence;
 pub(crate) mod list;
 pub(crate) mod maintenance;
 #[cfg(feature = "new")]

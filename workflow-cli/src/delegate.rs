@@ -16,7 +16,12 @@ use crate::project::{Host, cargo, no_cargo};
 pub(crate) fn to_project(command: &Command, arguments: &[OsString]) -> Option<ExitCode> {
     if matches!(
         command,
-        Command::New(_) | Command::Test(_) | Command::Validate(_) | Command::Completions(_)
+        Command::New(_)
+            | Command::Test(_)
+            | Command::Evidence(_)
+            | Command::Dbt(_)
+            | Command::Validate(_)
+            | Command::Completions(_)
     ) {
         return None;
     }

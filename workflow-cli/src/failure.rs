@@ -22,6 +22,9 @@ pub(crate) enum Outcome {
     Failed,
     /// The run was cancelled.
     Cancelled,
+    /// Another program, which the command has run, ended with this code.
+    #[cfg(feature = "new")]
+    Exit(u8),
 }
 
 impl From<Status> for Outcome {
@@ -40,6 +43,8 @@ impl From<Outcome> for ExitCode {
             Outcome::Success => Self::SUCCESS,
             Outcome::Failed => Self::FAILURE,
             Outcome::Cancelled => Self::from(CANCELLED),
+            #[cfg(feature = "new")]
+            Outcome::Exit(code) => Self::from(code),
         }
     }
 }

@@ -63,7 +63,7 @@ fn ignored() -> u64 {
 }
 
 /// Calls a function with the next signal, or at once if a signal has arrived already.
-fn on_signal(stop: impl FnOnce(i32) + Send + 'static) {
+pub(crate) fn on_signal(stop: impl FnOnce(i32) + Send + 'static) {
     let mut handler = handler();
     if handler.signals > 0 {
         stop(handler.first);

@@ -53,6 +53,8 @@ mod commands;
 #[cfg(feature = "new")]
 mod delegate;
 mod failure;
+#[cfg(feature = "new")]
+mod foreground;
 #[cfg(unix)]
 mod init;
 mod interrupt;

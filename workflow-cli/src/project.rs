@@ -7,7 +7,10 @@ use std::{fs, io};
 
 use serde::Deserialize;
 use toml_edit::DocumentMut;
+use workflow_config::Loader;
+use workflow_core::registry;
 
+use crate::args::current_folder;
 use crate::failure::Failure;
 use crate::scaffold::Library;
 
@@ -78,6 +81,16 @@ impl Project {
         self.packages.iter().find(|package| same(&package.name) == same(name))
     }
 
+    /// The package of this name, or the one in which this program registers the workflow.
+    pub(crate) fn package_of(&self, workflow: &str) -> Option<&Package> {
+        self.package(workflow).or_else(|| {
+            let source = self.root.join(Path::new(registry::get(workflow).ok()?.location().file));
+            let packages = self.packages.iter().filter(|it| source.starts_with(it.folder()));
+            // The innermost one: a workspace may have its packages inside of another.
+            packages.max_by_key(|package| package.manifest.as_os_str().len())
+        })
+    }
+
     /// The packages with a program that uses the workflow library.
     pub(crate) fn hosts(&self) -> Vec<&Package> {
         let packages = self.packages.iter();
@@ -90,6 +103,10 @@ impl Project {
 }
 
 impl Package {
+    pub(crate) fn folder(&self) -> &Path {
+        self.manifest.parent().unwrap_or(Path::new("."))
+    }
+
     /// The main file of the program.
     pub(crate) fn program(&self) -> Option<&Path> {
         let is_program = |target: &&Target| target.kind.iter().any(|kind| kind == "bin");
@@ -126,6 +143,25 @@ impl Package {
             (None, _) => Some(Library::Version(version.clone())),
         }
     }
+}
+
+/// The folder of a workflow in which there is a folder of this name: that of its configuration, or
+/// that of its package.
+///
+/// # Errors
+///
+/// Fails when configurations cannot be searched, or Cargo does not accept a manifest.
+pub(crate) fn folder_with(part: &str, workflow: &str) -> Result<Option<PathBuf>, Failure> {
+    let has_part = |folder: &PathBuf| folder.join(part).is_dir();
+    let configurations = Loader::new().list()?;
+    let found = configurations.iter().find(|found| found.name == workflow);
+    let of_config = found.and_then(|found| found.file.parent()).map(Path::to_owned);
+    if let Some(folder) = of_config.filter(has_part) {
+        return Ok(Some(folder));
+    }
+    let project = Project::find(&current_folder()?)?;
+    let package = project.as_ref().and_then(|project| project.package_of(workflow));
+    Ok(package.map(|package| package.folder().to_owned()).filter(has_part))
 }
 
 /// The Cargo that runs this program, or the one of the system.

@@ -55,7 +55,7 @@ pub(crate) enum Library {
 
 /// What a template is told.
 #[derive(Debug)]
-pub(crate) struct Parameters {
+pub(crate) struct Parameters<'a> {
     pub(crate) name: Name,
     pub(crate) source: Source,
     pub(crate) library: Library,
@@ -63,7 +63,7 @@ pub(crate) struct Parameters {
     pub(crate) has_program: bool,
     /// The way from the folder of the package to the one in which its program runs: nothing, or
     /// `../../`.
-    pub(crate) root: &'static str,
+    pub(crate) root: &'a str,
 }
 
 /// A file of a new workflow.
@@ -84,14 +84,13 @@ const PROGRAM: &str = "src/main.rs";
 /// Fails if a template of this program is invalid.
 pub(crate) fn render(
     template: Template,
-    parameters: &Parameters,
+    parameters: &Parameters<'_>,
 ) -> Result<Vec<File>, minijinja::Error> {
     let mut environment = Environment::new();
     environment.set_syntax(SyntaxConfig::builder().keep_trailing_newline(true).build()?);
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     environment.add_filter("upcase", |text: String| text.to_uppercase());
     let Parameters { name, source, library, has_program, root } = parameters;
-    let root = *root;
     let (location, library) = match library {
         Library::Path(path) => ("path", path),
         Library::Git(address) => ("git", address),
@@ -99,7 +98,7 @@ pub(crate) fn render(
     };
     let source = source.to_possible_value().map(|value| value.get_name().to_owned());
     let crate_name = name.as_crate();
-    let values = context! { crate_name, source, location, library, has_program, root };
+    let values = context! { crate_name, source, location, library, has_program, root => *root };
     let files = files::of(template).iter();
     let files = files.filter(|(path, _)| *has_program || *path != PROGRAM);
     let files = files.map(|(path, text)| {

@@ -4,7 +4,7 @@
 mod support;
 
 /// All modules, from the base to the top.
-const ORDER: [&str; 15] = [
+const ORDER: [&str; 16] = [
     "init",
     "failure",
     "output",
@@ -13,6 +13,7 @@ const ORDER: [&str; 15] = [
     "render",
     "args",
     "interrupt",
+    "foreground",
     "session",
     "scaffold",
     "project",

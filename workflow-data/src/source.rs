@@ -76,7 +76,10 @@ pub(crate) struct Reading {
     #[cfg_attr(not(feature = "api"), expect(dead_code, reason = "only an API has requests"))]
     pub(crate) max_retries: u32,
     /// How long a server may take for a query and for each batch. Default: as long as it needs.
-    #[cfg_attr(not(feature = "postgres"), expect(dead_code, reason = "only a server has it"))]
+    #[cfg_attr(
+        not(any(feature = "sqlite", feature = "postgres")),
+        expect(dead_code, reason = "only a query has it")
+    )]
     pub(crate) statement_timeout: Option<Duration>,
     pub(crate) clock: Clock,
 }

@@ -14,6 +14,7 @@ use crate::project::{Package, Project};
 use crate::scaffold::{self, Library, Name, Parameters, Source, Template};
 
 use member::Edit;
+pub(super) use write::write_files;
 
 /// Make a new workflow from a template
 ///

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::*;
 
-fn parameters(name: &str) -> Parameters {
+fn parameters(name: &str) -> Parameters<'_> {
     Parameters {
         name: name.parse().expect("a name"),
         source: Source::Mock,

@@ -14,6 +14,8 @@ fn help_of_everything() {
     Commands:
       new          Make a new workflow from a template
       test         Run the tests of a workflow
+      evidence     Make, serve and build the dashboard of a workflow
+      dbt          Install dbt, and build or list the models of a workflow
       run          Run a workflow and report the result [alias: execute]
       trigger      Queue a run of a workflow for the workers
       plan         Show which jobs would run, in what order, without running them
@@ -21,6 +23,7 @@ fn help_of_everything() {
       list         List the workflows and jobs that are registered in this program
       workflows    List, create and change the workflows of a store
       runs         List, watch, cancel and retry the runs of a store
+      data         Show the columns and the first rows of the tables that a workflow has written
       recover      Resume runs after a crash
       worker       Run the queued runs of some task queues, and resume runs whose process has died
       workers      List workers and task queues

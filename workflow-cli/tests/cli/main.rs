@@ -6,6 +6,7 @@ mod assets;
 mod commands;
 mod configured;
 mod control_codes;
+mod data;
 mod external_writer;
 mod files;
 mod help;
@@ -27,3 +28,5 @@ mod store_help;
 #[cfg(feature = "temporal")]
 mod temporal;
 mod terminal;
+#[cfg(unix)]
+mod tools;

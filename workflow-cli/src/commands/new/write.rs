@@ -33,7 +33,12 @@ pub(super) fn write(folder: &Path, files: &[File], edits: &[Edit]) -> Result<(),
     })
 }
 
-fn write_files(folder: &Path, files: &[File]) -> Result<(), Failure> {
+/// Writes the files below a folder, over those that are there.
+///
+/// # Errors
+///
+/// Fails if a file cannot be written.
+pub(in crate::commands) fn write_files(folder: &Path, files: &[File]) -> Result<(), Failure> {
     for File { path, text } in files {
         let path = folder.join(path);
         let parent = path.parent().unwrap_or(folder);

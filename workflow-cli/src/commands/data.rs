@@ -1,0 +1,165 @@
+//! `data`: shows the tables that a workflow has written.
+
+use clap::Args;
+use serde_json::{Value as Json, json};
+use workflow_core::registry;
+use workflow_core::table::{self, RunTable, TablePreview};
+use workflow_store::{Catalog, CatalogError, RunQuery};
+
+use crate::args::{ListFormat, StoreArguments};
+use crate::failure::{Failure, Outcome};
+use crate::output::{self, DIM, HEADING, styled};
+
+/// Show the columns and the first rows of the tables that a workflow has written
+///
+/// Shows the tables of the newest run that has recorded some, as they are now. A workflow records
+/// its tables with `Pipeline::run_in`.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct DataArguments {
+    /// Workflow: its name, ID or slug
+    #[arg(value_name = "NAME")]
+    name: String,
+    /// Only this table
+    #[arg(long, value_name = "TABLE")]
+    table: Option<String>,
+    /// Maximum number of rows, up to 100
+    #[arg(short, long, value_name = "N", default_value_t = 10,
+        value_parser = clap::value_parser!(u8).range(0..=100))]
+    limit: u8,
+    /// Output format
+    #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t)]
+    format: ListFormat,
+    #[command(flatten)]
+    pub(crate) store: StoreArguments,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  workflow data sales
+  workflow data sales --table sales --limit 3
+  workflow data sales -f json | jq '.[0].columns'
+
+Exit codes:
+  0 success, 1 a table cannot be read, 2 no run has written a table";
+
+/// How many runs are searched for tables.
+const SEARCHED: usize = 20;
+
+pub(crate) fn data(args: &DataArguments) -> Result<Outcome, Failure> {
+    let store = args.store.open_existing()?;
+    let mut tables = newest(&*store, args)?;
+    if let Some(wanted) = &args.table {
+        tables.retain(|table| table.name == *wanted);
+        if tables.is_empty() {
+            let message = format!("`{}` has written no table `{wanted}`", args.name);
+            return Err(Failure::Usage(message));
+        }
+    }
+    let mut outcome = Outcome::Success;
+    let mut shown = Vec::new();
+    for of in tables {
+        match table::preview(&of.record) {
+            Ok(preview) => shown.push((of, preview)),
+            Err(error) => {
+                output::error(&error);
+                outcome = Outcome::Failed;
+            }
+        }
+    }
+    print(&shown, args)?;
+    Ok(outcome)
+}
+
+/// The tables of the newest run that has recorded some.
+fn newest(store: &dyn Catalog, args: &DataArguments) -> Result<Vec<RunTable>, Failure> {
+    let name = &args.name;
+    let query =
+        RunQuery { workflow: Some(name.clone()), limit: Some(SEARCHED), ..RunQuery::default() };
+    let runs = match pollster::block_on(store.runs(query)) {
+        // The store learns of a registered workflow from its first run.
+        Err(CatalogError::NoWorkflow(_)) if registry::get(name).is_ok() => Vec::new(),
+        runs => runs?.items,
+    };
+    for run in &runs {
+        let tables = pollster::block_on(table::of_run(store, run.id))?;
+        if !tables.is_empty() {
+            return Ok(tables);
+        }
+    }
+    let reason = if runs.is_empty() {
+        format!("no saved run; start one with `workflow run {name} --db ..`")
+    } else {
+        format!("its last {} runs have recorded no table", runs.len())
+    };
+    Err(Failure::Usage(format!("`{name}` has no tables: {reason}")))
+}
+
+fn print(tables: &[(RunTable, TablePreview)], args: &DataArguments) -> Result<(), Failure> {
+    if args.format == ListFormat::Json {
+        let documents: Vec<_> = tables.iter().map(|(of, it)| document(of, it, args)).collect();
+        return output::print_json(&documents);
+    }
+    output::print(|out| {
+        for (index, (of, preview)) in tables.iter().enumerate() {
+            if index > 0 {
+                writeln!(out)?;
+            }
+            let (name, facts) = (styled(HEADING, &of.name), facts(of, preview));
+            writeln!(out, "{name}  {}", styled(DIM, facts))?;
+            output::write_table(out, rows(preview, args))?;
+        }
+        Ok(())
+    })
+}
+
+/// Where the table is, and how large it is.
+fn facts(of: &RunTable, preview: &TablePreview) -> String {
+    let rows = match preview.row_count {
+        Some(1) => "1 row".to_owned(),
+        Some(count) => format!("{count} rows"),
+        None => format!("more than {} rows", preview.sampled),
+    };
+    let mut facts = format!("{}, {rows}", of.record.place);
+    let hidden = preview.column_count.saturating_sub(preview.columns.len() as u64);
+    if hidden > 0 {
+        facts.push_str(&format!(", {hidden} more columns"));
+    }
+    if preview.unreadable > 0 {
+        facts.push_str(&format!(", {} rows do not fit their columns", preview.unreadable));
+    }
+    facts
+}
+
+fn rows(preview: &TablePreview, args: &DataArguments) -> comfy_table::Table {
+    let mut table = output::table();
+    table.set_header(preview.columns.iter().map(|column| one_line(&column.name)));
+    table.add_row(preview.columns.iter().map(|column| one_line(&column.kind)));
+    for row in preview.rows.iter().take(args.limit.into()) {
+        table.add_row(row.iter().map(|cell| match cell {
+            Some(text) => one_line(text),
+            None => "-".to_owned(),
+        }));
+    }
+    table
+}
+
+/// A text without line breaks, which would look like another row.
+fn one_line(text: &str) -> String {
+    let characters = text.chars();
+    let escaped = characters.map(|character| match character.is_control() {
+        true => character.escape_default().to_string(),
+        false => character.to_string(),
+    });
+    escaped.collect()
+}
+
+fn document(of: &RunTable, preview: &TablePreview, args: &DataArguments) -> Json {
+    let TablePreview { columns, column_count, rows, row_count, sampled, unreadable } = preview;
+    let rows: Vec<_> = rows.iter().take(args.limit.into()).collect();
+    json!({
+        "name": of.name, "job": of.job, "place": of.record.place, "written": of.record.written,
+        "columns": columns, "column_count": column_count, "rows": rows, "row_count": row_count,
+        "sampled": sampled, "unreadable": unreadable,
+    })
+}
