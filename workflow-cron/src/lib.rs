@@ -19,6 +19,8 @@ mod field;
 #[cfg(feature = "periods")]
 mod periods;
 #[cfg(feature = "times")]
+mod past;
+#[cfg(feature = "times")]
 mod plan;
 mod policy;
 mod read;
@@ -29,6 +31,8 @@ pub mod zone;
 
 #[cfg(feature = "periods")]
 pub use periods::{Dated, Period, PeriodError, Periods};
+#[cfg(feature = "times")]
+pub use past::{PastRange, RangeError};
 #[cfg(feature = "times")]
 pub use plan::{Check, Missed, Plan, Planner};
 pub use policy::{Admission, EarlierRun, Overlap, PolicyError, SchedulePolicy};

@@ -62,6 +62,11 @@ impl Times {
         times.map(|time| time.to_zoned(self.zone.clone()))
     }
 
+    /// The time zone of the schedule.
+    pub(crate) fn zone(&self) -> &TimeZone {
+        &self.zone
+    }
+
     /// What the schedule means, as an English phrase such as `At 09:00, on Monday`.
     pub fn meaning(&self) -> String {
         self.cron.describe().trim_end_matches('.').to_owned()

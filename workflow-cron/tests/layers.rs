@@ -4,4 +4,5 @@
 mod support;
 
 /// From the base to the top.
-const ORDER: [&str; 7] = ["field", "read", "policy", "zone", "times", "periods", "plan"];
+const ORDER: [&str; 8] =
+    ["field", "read", "policy", "zone", "times", "past", "periods", "plan"];

@@ -25,13 +25,21 @@ pub(crate) struct LaunchRequest {
     pub(crate) idempotency_key: Option<String>,
     pub(crate) input: Option<Value>,
     /// The task queue in which the run waits for a worker. Without one, this server runs it.
-    pub(crate) task_queue: Option<String>,
+    pub(crate) task_queue: Option<TaskQueue>,
     /// The priority among the runs of its task queue.
     pub(crate) priority: i32,
     /// Limits and fairness that the workflow does not have.
     pub(crate) flow_control: FlowControl,
     /// The time of the schedule for which the run stands.
     pub(crate) scheduled_for: Option<SystemTime>,
+}
+
+/// A task queue in which a run waits for a worker.
+#[derive(Debug)]
+pub(crate) enum TaskQueue {
+    Named(String),
+    /// That of the workflow's domain.
+    OfWorkflow,
 }
 
 /// A run that is persisted.
@@ -129,7 +137,10 @@ async fn launch_remotely(
         .start(RemoteStart {
             workflow: workflow.name.clone(),
             input: request.input,
-            task_queue: request.task_queue,
+            task_queue: match request.task_queue {
+                Some(TaskQueue::Named(queue)) => Some(queue),
+                Some(TaskQueue::OfWorkflow) | None => None,
+            },
             idempotency_key: request.idempotency_key,
             priority: request.priority,
         })
@@ -221,11 +232,18 @@ pub(crate) async fn start_persisted(
         run = run.input(input);
     }
     if let Some(queue) = request.task_queue {
-        return Ok(match run.task_queue(&queue).enqueue_once().await? {
+        let (run, queue) = match queue {
+            TaskQueue::Named(queue) => (run.task_queue(&queue), Some(queue)),
+            TaskQueue::OfWorkflow => (run, None),
+        };
+        return Ok(match run.enqueue_once().await? {
             Enqueued::Existing(run) => Launched::existing(run),
             Enqueued::New(run) => Launched {
                 message: QUEUED,
-                warning: unserved(app, &queue).await?,
+                warning: match queue {
+                    Some(queue) => unserved(app, &queue).await?,
+                    None => None,
+                },
                 ..Launched::new(run, None)
             },
         });

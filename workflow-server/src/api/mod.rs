@@ -9,6 +9,7 @@ mod overview;
 mod problems;
 mod reference;
 mod runs;
+mod schedules;
 mod session;
 mod stats;
 mod workers;
@@ -37,6 +38,7 @@ use crate::problem::Problem;
     tags(
         (name = "workflows", description = "Definitions that can be run"),
         (name = "runs", description = "Executions of workflows: start, inspect, cancel, retry"),
+        (name = "schedules", description = "Schedules of workflows: inspect, pause, resume, backfill"),
         (name = "workers", description = "Workers, and the task queues in which runs wait"),
         (name = "statistics", description = "Counts, success rates and durations"),
         (name = "jobs", description = "Jobs registered in the program"),
@@ -76,6 +78,7 @@ fn routes() -> (Router<Arc<App>>, Router<Arc<App>>, OpenApi) {
             "/api/v1",
             workflows::routes()
                 .merge(runs::routes())
+                .merge(schedules::routes())
                 .merge(stats::routes())
                 .merge(overview::routes())
                 .merge(workers::routes())

@@ -7,10 +7,11 @@ use serde_json::Value as Json;
 use utoipa::ToSchema;
 use workflow_core::Status;
 use workflow_core::store::StoredRun;
-use workflow_store::{JobSummary, RunDetails, RunSummary};
+use workflow_store::{JobSummary, RunDetails, RunSummary, StoredWorkflow};
 
 use super::stall::{Stall, Wait};
 use super::time::{seconds, text};
+use crate::launch::Launched;
 
 /// A run of a workflow.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -233,4 +234,17 @@ pub(crate) struct StartedRun {
     /// Warning about a queued run: no live worker serves its task queue.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) warning: Option<String>,
+}
+
+impl StartedRun {
+    /// The response to a request that starts a run.
+    pub(crate) fn new(workflow: &StoredWorkflow, launched: &Launched) -> Self {
+        Self {
+            run_id: launched.run.to_string(),
+            workflow_id: workflow.id,
+            message: launched.message.to_owned(),
+            existing: Some(launched.existing),
+            warning: launched.warning.clone(),
+        }
+    }
 }

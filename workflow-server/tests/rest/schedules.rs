@@ -4,7 +4,7 @@ use serde_json::{Value as Json, json};
 use workflow_core::store::{ScheduleId, ScheduleState, ScheduledWorkflow};
 use workflow_core::{Engine, register_workflow};
 use workflow_server::Server;
-use workflow_store::{Catalog, RunQuery};
+use workflow_store::{Catalog, RunQuery, TokenScope};
 
 use crate::support::{Client, Kind, Site, store, until, with_both};
 
@@ -15,6 +15,9 @@ with_both!(
     times_are_left_to_the_server_that_can_run_them,
     without_scheduler,
     engines_scheduler,
+    state_and_changes,
+    backfills,
+    schedules_have_owners,
 );
 
 const FILE: &str =
@@ -178,4 +181,117 @@ async fn engines_scheduler(kind: Kind) {
     assert!(schedule(&client, &file).await.is_string());
     running.abort();
     until("it does not run", async || !runs().await).await;
+}
+
+const DAILY: &str = "name: daily\nschedule: { cron: 30 2 * * *, timezone: Europe/Berlin, overlap: skip }\n\
+                     jobs: [{name: a, workflow: greet, with: ada}]\n";
+
+async fn state_and_changes(kind: Kind) {
+    let site = Site::open(kind).await;
+    let client = site.nobody();
+    client.create(DAILY).await;
+    let path = "workflows/daily/schedule";
+    let one = client.get(&format!("{path}?times=2")).await.is(200);
+    assert_eq!(one["next"].as_array().map(Vec::len), Some(2));
+    assert!(one["next"][0].as_str().is_some_and(|at| at.contains("T02:30:00+0")), "{one}");
+    assert_eq!((&one["meaning"], &one["overlap"]), (&json!("At 02:30"), &json!("skip")));
+    assert_eq!(
+        (&one["paused"], &one["last"], &one["blocked"]),
+        (&json!(false), &Json::Null, &Json::Null)
+    );
+    let paused = client.post(&format!("{path}/pause"), Json::Null).await.is(200);
+    assert_eq!(paused["paused"], true);
+    assert_eq!(client.get(path).await.is(200)["paused"], true);
+    let resumed = client.post(&format!("{path}/resume"), Json::Null).await.is(200);
+    assert_eq!(resumed["paused"], false);
+    assert!(resumed["last"].is_string(), "times before it count as handled: {resumed}");
+    let started = client.post(&format!("{path}/run"), Json::Null).await.is(202);
+    let run =
+        client.get(&format!("runs/{}", started["run_id"].as_str().expect("an ID"))).await.is(200);
+    assert!(run["scheduled_for"].is_string(), "{run}");
+
+    for number in 0..3 {
+        client.create(&FILE.replace("hourly", &format!("hourly {number}"))).await;
+    }
+    let (mut names, mut cursor) = (Vec::new(), None::<String>);
+    loop {
+        let after = cursor.map(|cursor| format!("&cursor={cursor}")).unwrap_or_default();
+        let page = client.get(&format!("schedules?limit=2&times=1{after}")).await.is(200);
+        let items = page["items"].as_array().expect("items");
+        assert!(
+            items.len() <= 2
+                && items.iter().all(|item| item["next"].as_array().map(Vec::len) == Some(1))
+        );
+        names.extend(
+            items.iter().map(|item| item["workflow"].as_str().unwrap_or_default().to_owned()),
+        );
+        let Some(next) = page["next"].as_str() else { break };
+        cursor = Some(next.to_owned());
+    }
+    // And one that is registered.
+    names.retain(|name| name != "each January");
+    assert_eq!(names, ["daily", "hourly 0", "hourly 1", "hourly 2"]);
+    client.get("schedules?cursor=x").await.is_problem(422, "invalid");
+    client.get("schedules?times=101").await.is_problem(422, "invalid");
+    client.get("workflows/greet/schedule").await.is_problem(404, "no_schedule");
+}
+
+async fn backfills(kind: Kind) {
+    let site = Site::open(kind).await;
+    let client = site.nobody();
+    let id = client.create(DAILY).await;
+    let path = format!("workflows/{id}/schedule/backfill");
+    // Spring skips half past two.
+    let wanted = ["2026-03-28T01:30:00Z", "2026-03-29T01:00:00Z", "2026-03-30T00:30:00Z"];
+    let range = json!({ "from": "2026-03-28", "to": "2026-03-30" });
+    let mut dry = range.clone();
+    dry["dry_run"] = json!(true);
+    let dry = client.post(&path, dry).await.is(200);
+    let times = |of: &Json| of["times"].as_array().expect("times").clone();
+    assert!(times(&dry).iter().map(|time| &time["at"]).eq(wanted.iter()), "{dry}");
+    assert!(times(&dry).iter().all(|time| time["run_id"].is_null()));
+    assert_eq!(runs_of(&*site.store, id).await, 0);
+    let (first, again) = tokio::join!(client.post(&path, range.clone()), client.post(&path, range));
+    let (first, again) = (times(&first.is(200)), times(&again.is(200)));
+    for (first, again) in first.iter().zip(&again) {
+        assert_eq!(first["run_id"], again["run_id"]);
+        assert_ne!(first["existing"], again["existing"], "one of them has started it");
+    }
+    assert_eq!(runs_of(&*site.store, id).await, 3);
+    for (draft, field, said) in [
+        (json!({ "from": "yesterday" }), "from", "write 2026-01-02"),
+        (json!({ "from": "2026-01-02", "to": "x" }), "to", "write 2026-01-02"),
+        (json!({ "from": "2026-01-02", "to": "2026-01-01" }), "from", "swap them"),
+        (json!({ "from": "2025-01-01", "to": "2025-12-31" }), "limit", "more than 100 times"),
+        (json!({ "from": "2026-01-01", "limit": 1001 }), "limit", "must be 1 to 1000"),
+    ] {
+        let problem = client.post(&path, draft).await.is_problem(422, "invalid");
+        assert_eq!(problem["errors"][0]["field"], field);
+        assert!(
+            problem["detail"].as_str().is_some_and(|detail| detail.contains(said)),
+            "{problem}"
+        );
+    }
+}
+
+async fn schedules_have_owners(kind: Kind) {
+    let site = Site::closed(kind).await;
+    let ada = site.user("ada", TokenScope::Write).await;
+    let bob = site.user("bob", TokenScope::Write).await;
+    ada.create(DAILY).await;
+    assert_eq!(
+        ada.post("workflows/daily/schedule/pause", Json::Null).await.is(200)["paused"],
+        true
+    );
+    bob.post("workflows/daily/schedule/resume", Json::Null).await.is_problem(404, "no_workflow");
+    let seen = bob.get("schedules").await.is(200);
+    let seen = seen["items"].as_array().expect("items");
+    assert!(seen.iter().all(|item| item["workflow"] == "each January"), "{seen:?}");
+    let registered = "workflows/each January/schedule";
+    bob.post(&format!("{registered}/pause"), Json::Null).await.is_problem(403, "not_yours");
+    let range = json!({ "from": "2026-01-01", "to": "2026-01-01" });
+    bob.post(&format!("{registered}/backfill"), range).await.is_problem(403, "not_yours");
+    bob.post(&format!("{registered}/run"), Json::Null).await.is(202);
+    let root = site.user("root", TokenScope::Write).await;
+    root.post(&format!("{registered}/pause"), Json::Null).await.is(200);
 }

@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use serde::Serialize;
 use serde_json::{Map, Value as Json};
 use workflow_core::definition::Metadata;
-use workflow_core::store::ScheduledWorkflow;
+use workflow_core::store::{ScheduleId, ScheduledWorkflow};
 
 use super::RecentRun;
 use crate::db::sql::{Sql, SqlError, SqlKind};
@@ -77,6 +77,15 @@ impl StoredWorkflow {
             Source::Registered => ScheduledWorkflow::Registered(self.name.clone()),
             Source::Stored => ScheduledWorkflow::Number(self.id),
         }
+    }
+
+    /// The schedule, as the store knows it; `None` if the workflow has none.
+    pub fn schedule_id(&self) -> Option<ScheduleId> {
+        Some(ScheduleId {
+            workflow: self.as_scheduled(),
+            cron: self.metadata.schedule()?.to_owned(),
+            timezone: self.metadata.timezone().map(str::to_owned),
+        })
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::SystemTime;
 use clap::Args;
 use workflow_core::engine::RunRequest;
 use workflow_core::registry;
-use workflow_core::store::{ScheduleChange, ScheduleId, ScheduleState, Store, WorkflowSnapshot};
+use workflow_core::store::{ScheduleChange, ScheduleState, Store, WorkflowSnapshot};
 use workflow_core::{Engine, Workflow};
 use workflow_store::{Catalog, CatalogError, StoredWorkflow, Viewer};
 
@@ -85,7 +85,7 @@ pub(super) fn run_now(args: &RunNowArguments) -> Result<Outcome, Failure> {
 fn change(store: &dyn Catalog, name: &str, change: ScheduleChange) -> Result<(), Failure> {
     let workflow = scheduled(store, name)?;
     let all = store.seen_by(Viewer::All);
-    let (Some(schedules), Some(id)) = (all.schedule_store(), id(&workflow)) else {
+    let (Some(schedules), Some(id)) = (all.schedule_store(), workflow.schedule_id()) else {
         return Err(Failure::Usage("this store cannot pause schedules".to_owned()));
     };
     match pollster::block_on(schedules.change_schedule(&id, change)).map_err(CatalogError::from)? {
@@ -113,17 +113,9 @@ pub(super) fn scheduled(store: &dyn Catalog, name: &str) -> Result<StoredWorkflo
     Ok(found)
 }
 
-fn id(of: &StoredWorkflow) -> Option<ScheduleId> {
-    Some(ScheduleId {
-        workflow: of.as_scheduled(),
-        cron: of.metadata.schedule()?.to_owned(),
-        timezone: of.metadata.timezone().map(str::to_owned),
-    })
-}
-
 /// The state of the schedule of a workflow, from a store that sees everything.
 pub(super) fn state(store: &dyn Catalog, of: &StoredWorkflow) -> Result<ScheduleState, Failure> {
-    let (Some(schedules), Some(id)) = (store.schedule_store(), id(of)) else {
+    let (Some(schedules), Some(id)) = (store.schedule_store(), of.schedule_id()) else {
         return Ok(ScheduleState::default());
     };
     Ok(pollster::block_on(schedules.schedule_state(&id)).map_err(CatalogError::from)?)

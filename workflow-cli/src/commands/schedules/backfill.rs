@@ -3,15 +3,13 @@
 use std::time::SystemTime;
 
 use clap::Args;
-use jiff::civil::{Date, DateTime};
-use jiff::tz::TimeZone;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde::Serialize;
 use workflow_core::engine::Enqueued;
 use workflow_core::id::RunId;
 use workflow_core::schedule::{backfill_limit, run_key};
 use workflow_core::store::Trigger;
-use workflow_cron::{Times, TimesError};
+use workflow_cron::{PastRange, RangeError, Times};
 use workflow_store::StoredWorkflow;
 
 use super::act::{Runnable, scheduled};
@@ -100,36 +98,19 @@ fn start(runnable: &Runnable, workflow: &StoredWorkflow, at: Timestamp) -> Resul
 impl BackfillArguments {
     /// The times of the schedule in the range, oldest first.
     fn times(&self, workflow: &StoredWorkflow) -> Result<Vec<Timestamp>, Failure> {
-        let usage = |problem: String| Failure::Usage(problem);
         let metadata = &workflow.metadata;
         let times = Times::new(metadata.schedule().unwrap_or_default(), metadata.timezone());
-        let times = times.map_err(|error: TimesError| usage(error.to_string()))?;
-        let zone = metadata.timezone().map_or(Ok(TimeZone::UTC), TimeZone::get);
-        let zone =
-            zone.map_err(|_| usage("the time zone of the schedule is unknown".to_owned()))?;
-        let now = Timestamp::now();
-        let from = read("--from", &self.from, &zone, Edge::Start)?;
-        let to = match &self.to {
-            Some(text) => read("--to", text, &zone, Edge::End)?,
-            None => now,
-        };
-        if from > to {
-            return Err(usage(format!("--from {from} is after --to {to}; swap them")));
-        }
-        // The end of today is fine; its times to come are those of the schedule.
-        let to = to.min(now);
-        let before = from.checked_sub(SignedDuration::from_nanos(1)).unwrap_or(from);
-        let all = times.after(before).map(|time| time.timestamp()).take_while(|at| *at <= to);
-        let limit = self.limit as usize;
-        let all: Vec<Timestamp> = all.take(limit + 1).collect();
-        if all.len() > limit {
-            return Err(usage(format!(
-                "more than {limit} times of the schedule of `{}` are from {from} to {to}; choose a \
-                 shorter range, or raise the limit with --limit",
-                self.workflow
-            )));
-        }
-        Ok(all)
+        let times = times.map_err(|error| Failure::Usage(error.to_string()))?;
+        let (from, to) = (self.from.as_str(), self.to.as_deref());
+        let range = PastRange { from, to, limit: self.limit as usize };
+        times.past(range, Timestamp::now()).map_err(|error| {
+            Failure::Usage(match &error {
+                RangeError::From(_) => format!("--from: {error}"),
+                RangeError::To(_) => format!("--to: {error}"),
+                RangeError::TooMany { .. } => format!("{error} with --limit"),
+                _ => error.to_string(),
+            })
+        })
     }
 
     fn print(&self, rows: &[Row]) -> Result<Outcome, Failure> {
@@ -157,30 +138,4 @@ impl BackfillArguments {
         output::message(format_args!("{new} runs are new, of {} times", rows.len()));
         Ok(Outcome::Success)
     }
-}
-
-/// Which moment of a day a date means.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Edge {
-    Start,
-    End,
-}
-
-/// Reads a time; one without an offset is in the time zone.
-fn read(option: &str, text: &str, zone: &TimeZone, edge: Edge) -> Result<Timestamp, Failure> {
-    if let Ok(time) = text.parse::<Timestamp>() {
-        return Ok(time);
-    }
-    let date = text.parse::<Date>().ok().filter(|_| text.len() <= 10);
-    let time = match (date, edge) {
-        (Some(date), Edge::Start) => Some(date.at(0, 0, 0, 0)),
-        (Some(date), Edge::End) => Some(date.at(23, 59, 59, 999_999_999)),
-        (None, _) => text.parse::<DateTime>().ok(),
-    };
-    time.and_then(|time| zone.to_timestamp(time).ok()).ok_or_else(|| {
-        Failure::Usage(format!(
-            "{option}: `{text}` is not a time; write 2026-01-02, 2026-01-02T03:00, or \
-             2026-01-02T03:00:00+01:00"
-        ))
-    })
 }

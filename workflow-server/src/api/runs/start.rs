@@ -21,7 +21,7 @@ use crate::app::App;
 use crate::auth::Caller;
 use crate::http::extract::{Body, Path, Query, check_key};
 use crate::http::require::{Require, Run};
-use crate::launch::{self, Launched};
+use crate::launch::{self, Launched, TaskQueue};
 use crate::model::time::span;
 use crate::model::{RunDocument, StartedRun};
 use crate::problem::Problem;
@@ -133,19 +133,13 @@ pub(super) async fn start(
         trigger: Trigger::Api,
         idempotency_key: draft.idempotency_key,
         input: draft.input,
-        task_queue: draft.task_queue,
+        task_queue: draft.task_queue.map(TaskQueue::Named),
         priority: draft.priority,
         flow_control,
         scheduled_for: None,
     };
     let launched = launch::launch(&app, &workflow, request).await?;
-    let started = StartedRun {
-        run_id: launched.run.to_string(),
-        workflow_id: workflow.id,
-        message: launched.message.to_owned(),
-        existing: Some(launched.existing),
-        warning: launched.warning.clone(),
-    };
+    let started = StartedRun::new(&workflow, &launched);
     answer(&app, &caller, launched, started, wait).await
 }
 
