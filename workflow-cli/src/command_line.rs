@@ -13,8 +13,8 @@ use crate::cli::{Arguments, Command, WorkflowCommand, command, parse, program_na
 #[cfg(feature = "serve")]
 use crate::commands::{accounts, serve};
 use crate::commands::{
-    assets, completions, config, data, list, maintenance, plan, recover, run, runs, schedules, stats,
-    trigger, validate, worker, workers, workflows,
+    assets, completions, config, data, list, maintenance, plan, recover, run, runs, schedules,
+    stats, trigger, validate, worker, workers, workflows,
 };
 #[cfg(feature = "new")]
 use crate::commands::{dbt, evidence, new, test};

@@ -5,6 +5,7 @@
 
 mod metadata;
 mod schedule;
+mod trigger;
 
 use std::time::Duration;
 
@@ -15,6 +16,9 @@ use crate::job::{OnFailure, TriggerRule};
 
 pub use metadata::{Metadata, MetadataError};
 pub use schedule::ScheduleError;
+pub use trigger::{
+    AfterTrigger, EventTrigger, RunEnd, SignatureScheme, TriggerError, WebhookTrigger,
+};
 
 /// A workflow as data: its name, its metadata, and the order between its jobs.
 ///

@@ -59,6 +59,7 @@ pub mod __private;
 pub mod asset;
 pub mod bounds;
 pub mod definition;
+pub mod downstream;
 pub mod engine;
 pub mod event;
 pub mod executor;

@@ -1,5 +1,7 @@
-//! Runs registered workflows by the schedules in their metadata. Knows no files.
+//! Runs registered workflows by the schedules in their metadata, and after runs of others. Knows no
+//! files.
 
+mod links;
 mod overlap;
 mod watched;
 
@@ -12,6 +14,7 @@ use futures::future::{Either, select};
 use jiff::Timestamp;
 use workflow_cron::Admission;
 
+use self::links::Links;
 use self::overlap::OwnRuns;
 use crate::definition::Metadata;
 use crate::engine::{Engine, RunHandle};
@@ -61,6 +64,12 @@ impl Engine {
     /// overlapping runs, whichever program has started them. Without one, the engine decides for its
     /// own runs.
     ///
+    /// A workflow with an [`AfterTrigger`](crate::definition::AfterTrigger) in its metadata starts
+    /// within a second after a run of the other one has ended, if the store
+    /// [collects](crate::store::Store::downstream_store) such runs. Also one that ended while no
+    /// program was checking starts it, once the workflow was checked for the first time. Workflows
+    /// that would start each other forever are logged, and start none.
+    ///
     /// Schedules of workflow files in a store are run by `workflow serve` and by the scheduler of
     /// `workflow-server`, which also runs those of registered workflows.
     ///
@@ -84,7 +93,7 @@ impl Engine {
     /// Fails if the registry is invalid.
     pub async fn run_schedules(&self, stop: impl Future<Output = ()>) -> Result<(), RegistryError> {
         let mut stop = pin!(stop);
-        let mut schedules = Schedules::default();
+        let (mut schedules, mut links) = (Schedules::default(), Links::default());
         let _running = self.note_schedules();
         while !self.is_stopping() {
             let all = registry::list()?;
@@ -92,7 +101,10 @@ impl Engine {
             for entry in all.iter() {
                 self.check_schedule(&mut schedules, entry).await;
             }
-            let pause = pin!(self.sleep(schedules.pause(self.time_of_day())));
+            self.check_links(&mut links, &all).await;
+            let longest = if links.are_empty() { LONGEST_PAUSE } else { SHORT_PAUSE };
+            let pause = schedules.pause(self.time_of_day()).min(longest);
+            let pause = pin!(self.sleep(pause));
             if let Either::Left(_) = select(stop.as_mut(), pause).await {
                 break;
             }

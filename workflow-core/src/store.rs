@@ -2,6 +2,7 @@
 
 mod asset;
 mod changes;
+mod downstream;
 mod error;
 mod eviction;
 mod key;
@@ -29,6 +30,7 @@ pub use asset::{
     SchemaField, StoredMaterialization,
 };
 pub use changes::QueueChanges;
+pub use downstream::{DownstreamStore, StoredLink, WorkflowLink};
 pub use error::StoreError;
 pub use eviction::{Asleep, EvictedRun, Eviction};
 pub use key::{KeyError, KeyScope};
@@ -331,6 +333,12 @@ pub trait Store: Send + Sync + 'static {
     /// Returns the part of the store that keeps the records of assets. `None` if it does not, which
     /// is the default: assets cannot be made then.
     fn asset_store(&self) -> Option<&dyn AssetStore> {
+        None
+    }
+
+    /// Returns the part of the store that collects ended runs for downstream workflows. `None` if it
+    /// does not, which is the default: the end of a run then starts no other.
+    fn downstream_store(&self) -> Option<&dyn DownstreamStore> {
         None
     }
 

@@ -9,7 +9,7 @@ use std::path::Path;
 use support::layers;
 
 /// From the base to the top.
-const ORDER: [&str; 27] = [
+const ORDER: [&str; 28] = [
     "guard",
     "bounds",
     "id",
@@ -31,6 +31,7 @@ const ORDER: [&str; 27] = [
     "engine",
     "registry",
     "table",
+    "downstream",
     "schedule",
     "asset",
     "recover",

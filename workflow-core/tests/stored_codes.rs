@@ -30,7 +30,7 @@ fn texts(codes: &[&str]) -> Vec<Value> {
 #[test]
 fn plain_enums_have_these_codes() {
     assert_codes::<Status>(&texts(&["pending", "running", "completed", "failed", "cancelled"]));
-    assert_codes::<Trigger>(&texts(&["manual", "schedule", "api", "workflow", "retry"]));
+    assert_codes::<Trigger>(&texts(&["manual", "schedule", "api", "workflow", "retry", "event"]));
     assert_codes::<TriggerRule>(&texts(&[
         "all_success",
         "all_done",

@@ -16,10 +16,10 @@
 //! ```
 
 mod field;
-#[cfg(feature = "periods")]
-mod periods;
 #[cfg(feature = "times")]
 mod past;
+#[cfg(feature = "periods")]
+mod periods;
 #[cfg(feature = "times")]
 mod plan;
 mod policy;
@@ -29,10 +29,10 @@ mod times;
 #[cfg(feature = "zones")]
 pub mod zone;
 
-#[cfg(feature = "periods")]
-pub use periods::{Dated, Period, PeriodError, Periods};
 #[cfg(feature = "times")]
 pub use past::{PastRange, RangeError};
+#[cfg(feature = "periods")]
+pub use periods::{Dated, Period, PeriodError, Periods};
 #[cfg(feature = "times")]
 pub use plan::{Check, Missed, Plan, Planner};
 pub use policy::{Admission, EarlierRun, Overlap, PolicyError, SchedulePolicy};

@@ -4,5 +4,4 @@
 mod support;
 
 /// From the base to the top.
-const ORDER: [&str; 8] =
-    ["field", "read", "policy", "zone", "times", "past", "periods", "plan"];
+const ORDER: [&str; 8] = ["field", "read", "policy", "zone", "times", "past", "periods", "plan"];

@@ -165,6 +165,18 @@ pub(crate) async fn check(app: &App, workflow: &StoredWorkflow) -> Result<(), Pr
     file_workflow(app, workflow.definition.clone()).await.map(drop)
 }
 
+/// Whether runs of a workflow take an input, as far as this server knows it.
+///
+/// # Errors
+///
+/// Fails if it is a registered workflow that this program does not have.
+pub(crate) fn takes_input(workflow: &StoredWorkflow) -> Result<bool, Problem> {
+    match workflow.source {
+        Source::Registered => Ok(registered_workflow(&workflow.name)?.input().is_some()),
+        _ => Ok(true),
+    }
+}
+
 /// Returns a workflow that is registered in this program.
 ///
 /// # Errors

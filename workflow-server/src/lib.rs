@@ -53,6 +53,7 @@ mod schedule;
 mod scheduler;
 mod serve;
 mod server;
+mod webhook;
 
 pub use api::openapi;
 pub use auth::{Authenticator, Identity, NewPassword, PasswordError, TokenRequest};

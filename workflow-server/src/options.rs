@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use workflow_core::store::Queues;
 
+use crate::webhook::WebhookSecrets;
+
 /// The limits and permissions of a server.
 #[derive(Debug, Clone)]
 pub(crate) struct Options {
@@ -27,6 +29,8 @@ pub(crate) struct Options {
     pub(crate) task_queues: Option<Queues>,
     /// Whether the `Host` header must name this machine.
     pub(crate) loopback_only: bool,
+    /// The secrets of webhooks.
+    pub(crate) webhook_secrets: WebhookSecrets,
 }
 
 impl Default for Options {
@@ -41,6 +45,7 @@ impl Default for Options {
             streams: 4096,
             task_queues: Some(Queues::all()),
             loopback_only: false,
+            webhook_secrets: WebhookSecrets::default(),
         }
     }
 }

@@ -70,6 +70,11 @@ impl Problem {
         &self.detail
     }
 
+    /// Whether the same request may succeed later: the store is unavailable, or the server stops.
+    pub(crate) fn is_temporary(&self) -> bool {
+        self.status == StatusCode::SERVICE_UNAVAILABLE.as_u16()
+    }
+
     /// Sets the `Retry-After` header in seconds.
     pub(crate) fn retry_after(mut self, seconds: u64) -> Self {
         self.retry_after = Some(seconds);

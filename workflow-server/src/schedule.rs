@@ -1,4 +1,4 @@
-//! The state of schedules: which of them run here, and why others do not.
+//! The state of schedules and triggers: which of them run here, and why others do not.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -25,11 +25,42 @@ pub(crate) struct Schedules {
     pub(crate) is_running: AtomicBool,
     /// By the ID of the workflow: why its schedule does not run.
     blocked: Mutex<HashMap<i64, String>>,
+    /// By the ID of the workflow: why one of its triggers does not run.
+    blocked_triggers: Mutex<HashMap<i64, String>>,
+    /// Whether a workflow has changed since the scheduler has read them.
+    is_outdated: AtomicBool,
 }
 
 impl Schedules {
     pub(crate) fn new(engine: Engine) -> Self {
-        Self { engine, is_running: AtomicBool::new(false), blocked: Mutex::default() }
+        Self {
+            engine,
+            is_running: AtomicBool::new(false),
+            blocked: Mutex::default(),
+            blocked_triggers: Mutex::default(),
+            is_outdated: AtomicBool::new(false),
+        }
+    }
+
+    /// Has the scheduler read the workflows at its next check.
+    pub(crate) fn workflow_changed(&self) {
+        self.is_outdated.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether a workflow has changed since this was asked last.
+    pub(crate) fn take_outdated(&self) -> bool {
+        self.is_outdated.swap(false, Ordering::Relaxed)
+    }
+
+    /// Why a trigger of a workflow does not run here; `None` if all run, or there is none.
+    pub(crate) fn blocked_trigger(&self, workflow: i64) -> Option<String> {
+        let reasons = self.blocked_triggers.lock().unwrap_or_else(PoisonError::into_inner);
+        reasons.get(&workflow).cloned()
+    }
+
+    /// Records why triggers do not run, by the ID of the workflow.
+    pub(crate) fn set_blocked_triggers(&self, reasons: HashMap<i64, String>) {
+        *self.blocked_triggers.lock().unwrap_or_else(PoisonError::into_inner) = reasons;
     }
 
     /// Why the schedule of a workflow does not run here; `None` if it runs or does not exist.

@@ -1,8 +1,10 @@
-//! The scheduler: starts runs at the times in the metadata of workflows.
+//! The scheduler: starts runs at the times in the metadata of workflows, and after runs of others.
 //!
 //! Several servers can share a store. The idempotency key of a run has its scheduled time, so each
 //! time starts at most one run, also when the clock is set back. The state of schedules is in the
 //! store: which times were handled, and which schedules are paused.
+
+mod downstream;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -16,6 +18,7 @@ use workflow_core::store::{ScheduleStore, SkippedTime, Trigger};
 use workflow_cron::TimesError;
 use workflow_store::StoredWorkflow;
 
+use self::downstream::Downstream;
 use crate::app::App;
 use crate::launch;
 use crate::problem::Problem;
@@ -70,14 +73,24 @@ pub(crate) async fn run_schedules(app: Arc<App>) {
     app.schedules.is_running.store(true, Ordering::Relaxed);
     let _running = Running(app.clone());
     let mut known = Vec::new();
+    let mut downstream = Downstream::default();
     let mut refreshed: Option<tokio::time::Instant> = None;
     loop {
-        if refreshed.is_none_or(|at| at.elapsed() >= RELOAD_INTERVAL) {
+        let is_outdated = app.schedules.take_outdated();
+        if is_outdated || refreshed.is_none_or(|at| at.elapsed() >= RELOAD_INTERVAL) {
             if let Err(problem) = load(&app, &mut known).await {
                 let problem = problem.detail();
                 tracing::warn!(problem, "cannot read schedules; will retry");
             }
+            if let Err(problem) = downstream.load(&app).await {
+                let problem = problem.detail();
+                tracing::warn!(problem, "cannot read triggers; will retry");
+            }
             refreshed = Some(tokio::time::Instant::now());
+        }
+        if let Err(problem) = downstream.check(&app).await {
+            let problem = problem.detail();
+            tracing::warn!(problem, "cannot read or record what has ended upstream; will retry");
         }
         for scheduled in &mut known {
             check(&app, scheduled, SystemTime::now()).await;

@@ -16,6 +16,7 @@ use crate::http::layers;
 use crate::options::Options;
 use crate::remote::Remote;
 use crate::scheduler::Scheduler;
+use crate::webhook::WebhookSecrets;
 use crate::{api, page};
 
 /// Returns a router with the API and the page of a store, to mount into an axum application.
@@ -143,6 +144,28 @@ impl Server {
     /// Default: all. The runs that requests start without a task queue are executed here in any case.
     pub fn task_queues(mut self, queues: Option<Queues>) -> Self {
         self.options.task_queues = queues;
+        self
+    }
+
+    /// Finds the secrets of [webhooks](workflow_core::definition::WebhookTrigger) by name. Default:
+    /// the secret `SHOP` is the environment variable `WORKFLOW_WEBHOOK_SHOP`.
+    ///
+    /// For GitHub's signatures, a secret is any text of at least 16 bytes. For Standard Webhooks, it
+    /// is `whsec_` and base64. A webhook without its secret rejects all requests.
+    ///
+    /// ```no_run
+    /// # use workflow_core::Engine;
+    /// # use workflow_server::Server;
+    /// let server = Server::in_memory(Engine::builder()).webhook_secrets(|name| {
+    ///     std::fs::read_to_string(format!("/run/secrets/{name}")).ok()
+    /// });
+    /// # drop(server);
+    /// ```
+    pub fn webhook_secrets(
+        mut self,
+        find: impl Fn(&str) -> Option<String> + Send + Sync + 'static,
+    ) -> Self {
+        self.options.webhook_secrets = WebhookSecrets::new(find);
         self
     }
 

@@ -4,7 +4,8 @@
 mod support;
 
 /// From the base to the top.
-const ORDER: [&str; 16] = [
+const ORDER: [&str; 17] = [
+    "webhook",
     "options",
     "problem",
     "remote",

@@ -9,6 +9,7 @@ use serde_json::{Map, Value as Json};
 use workflow_cron::{Overlap, SchedulePolicy};
 
 use super::schedule::{ScheduleError, ScheduleObject};
+use super::trigger::{EventTrigger, TriggerError};
 use crate::flow_control::{FlowControl, FlowControlError};
 use crate::json;
 
@@ -31,6 +32,13 @@ use crate::json;
 /// With an `overlap` other than `allow`, a workflow cannot have `concurrency` or `singleton`, which
 /// would contradict it.
 ///
+/// `triggers` is a list of events that start runs, each an object with one key:
+///
+/// | key | meaning |
+/// |---|---|
+/// | `webhook` | a request with a signature: see [`WebhookTrigger`](super::WebhookTrigger) |
+/// | `after` | the end of a run of another workflow: see [`AfterTrigger`](super::AfterTrigger) |
+///
 /// A string that contains a JSON object is read as that object; it is always written as an object.
 ///
 /// ```
@@ -52,6 +60,9 @@ pub struct Metadata {
     /// Read from the object. `None` if `schedule` is not an object.
     #[serde(skip)]
     schedule: Option<Arc<ScheduleObject>>,
+    /// Read from the object. `None` if there are none.
+    #[serde(skip)]
+    triggers: Option<Arc<[EventTrigger]>>,
 }
 
 /// The reason why a string or JSON value is not valid metadata.
@@ -77,6 +88,9 @@ pub enum MetadataError {
     /// The schedule is an object and invalid.
     #[error("metadata {0}")]
     Schedule(ScheduleError),
+    /// A trigger is invalid.
+    #[error("metadata {0}")]
+    Trigger(TriggerError),
     /// Both the schedule and the flow control limit the number of runs.
     #[error(
         "metadata `{0}` and `overlap: {1}` of `schedule` both limit how many runs are in progress; \
@@ -126,6 +140,7 @@ impl Metadata {
             }
         }
         let schedule = schedule(&object)?.map(Arc::new);
+        let triggers = triggers(&object)?;
         let flow_control = FlowControl::read(&object).map_err(MetadataError::FlowControl)?;
         let flow_control = (!flow_control.is_empty()).then(|| Arc::new(flow_control));
         if let Some(schedule) = &schedule
@@ -135,7 +150,7 @@ impl Metadata {
             let key = if object.contains_key("concurrency") { "concurrency" } else { "singleton" };
             return Err(MetadataError::TwoLimits(key, schedule.policy.overlap));
         }
-        Ok(Self { object, flow_control, schedule })
+        Ok(Self { object, flow_control, schedule, triggers })
     }
 
     /// The limits of the workflow's runs, and their order: the keys `concurrency`, `rate_limit`,
@@ -203,6 +218,11 @@ impl Metadata {
         self.schedule.as_ref().map(|schedule| schedule.policy).unwrap_or_default()
     }
 
+    /// The events that start runs, beside the schedule.
+    pub fn triggers(&self) -> &[EventTrigger] {
+        self.triggers.as_deref().unwrap_or_default()
+    }
+
     /// The project that the workflow belongs to.
     pub fn project(&self) -> Option<&str> {
         self.text("project")
@@ -239,6 +259,22 @@ fn schedule(metadata: &Map<String, Json>) -> Result<Option<ScheduleObject>, Meta
             key: "schedule",
             found: kind(other),
             wanted: "a cron expression, or an object such as { \"cron\": \"0 3 * * *\" }",
+        }),
+    }
+}
+
+fn triggers(metadata: &Map<String, Json>) -> Result<Option<Arc<[EventTrigger]>>, MetadataError> {
+    match metadata.get("triggers") {
+        None => Ok(None),
+        Some(Json::Array(list)) if list.is_empty() => Ok(None),
+        Some(Json::Array(list)) => {
+            let triggers = EventTrigger::read(list).map_err(MetadataError::Trigger)?;
+            Ok(Some(triggers.into()))
+        }
+        Some(other) => Err(MetadataError::WrongType {
+            key: "triggers",
+            found: kind(other),
+            wanted: "a list such as [{ \"after\": { \"workflow\": \"ingest\" } }]",
         }),
     }
 }

@@ -5,6 +5,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::definition::RunEnd;
+
 /// The status of a run or job.
 ///
 /// Written as `pending`, `running`, `completed`, `failed`, `cancelled`, and for jobs `skipped`;
@@ -68,6 +70,15 @@ impl Status {
     /// Whether the run or job has ended.
     pub fn is_final(self) -> bool {
         !matches!(self, Self::Pending | Self::Running)
+    }
+
+    /// Whether a run with this status has ended in this way.
+    pub fn has_ended(self, how: RunEnd) -> bool {
+        match how {
+            RunEnd::Succeeded => self == Self::Completed,
+            RunEnd::Failed => self == Self::Failed,
+            RunEnd::Finished => self.is_final(),
+        }
     }
 
     /// Checks that a run may change from this status to another, or keep it.

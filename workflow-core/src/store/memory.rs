@@ -2,11 +2,12 @@
 
 mod admission;
 mod assets;
+mod downstream;
 mod schedules;
 mod sleep;
 mod tasks;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -17,10 +18,11 @@ use self::admission::{Admission, Conflict, Place};
 use self::sleep::Sleep;
 use self::tasks::Tasks;
 use super::{
-    Asleep, AssetStore, Backlog, BeginOutcome, ClaimRequest, ClaimedRun, Eviction, HeldLeases,
-    KeyScope, Lease, LimitWait, Message, MessageKind, NewRun, Owner, OwnerId, QueueChanges,
-    ScheduleId, ScheduleState, ScheduleStore, ScheduledWorkflow, Store, StoreError,
-    StoredMaterialization, StoredRun, StoredWorker, TaskStore, WorkerId, WorkerReport, workers,
+    Asleep, AssetStore, Backlog, BeginOutcome, ClaimRequest, ClaimedRun, DownstreamStore, Eviction,
+    HeldLeases, KeyScope, Lease, LimitWait, Message, MessageKind, NewRun, Owner, OwnerId,
+    QueueChanges, ScheduleId, ScheduleState, ScheduleStore, ScheduledWorkflow, Store, StoreError,
+    StoredMaterialization, StoredRun, StoredWorker, TaskStore, WorkerId, WorkerReport,
+    WorkflowLink, workers,
 };
 use crate::event::{Blocked, Event, Status};
 use crate::id::RunId;
@@ -67,6 +69,8 @@ struct Runs {
     schedules: HashMap<ScheduledWorkflow, (ScheduleId, ScheduleState)>,
     /// The records of assets, oldest first.
     materializations: Vec<StoredMaterialization>,
+    /// Ended runs of upstream workflows that wait no longer.
+    links: HashMap<WorkflowLink, HashSet<RunId>>,
 }
 
 #[derive(Debug)]
@@ -404,6 +408,10 @@ impl Store for MemoryStore {
     }
 
     fn asset_store(&self) -> Option<&dyn AssetStore> {
+        Some(self)
+    }
+
+    fn downstream_store(&self) -> Option<&dyn DownstreamStore> {
         Some(self)
     }
 

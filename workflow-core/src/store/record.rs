@@ -235,6 +235,9 @@ pub enum Trigger {
     /// It retries a run that ended.
     #[serde(rename = "retry")]
     Retry,
+    /// An event started it: an [`EventTrigger`](crate::definition::EventTrigger).
+    #[serde(rename = "event")]
+    Event,
 }
 
 impl Trigger {
@@ -246,6 +249,7 @@ impl Trigger {
             Self::Api => "api",
             Self::Workflow => "workflow",
             Self::Retry => "retry",
+            Self::Event => "event",
         }
     }
 }

@@ -12,6 +12,7 @@ mod runs;
 mod schedules;
 mod session;
 mod stats;
+mod webhooks;
 mod workers;
 mod workflows;
 
@@ -79,6 +80,7 @@ fn routes() -> (Router<Arc<App>>, Router<Arc<App>>, OpenApi) {
             workflows::routes()
                 .merge(runs::routes())
                 .merge(schedules::routes())
+                .merge(webhooks::routes())
                 .merge(stats::routes())
                 .merge(overview::routes())
                 .merge(workers::routes())

@@ -200,6 +200,7 @@ async fn change(
     let which = old.as_ref().map_or(which, |old| old.id.to_string());
     let change = app.parsing.run(move || change_of(&at, patch, old)).await??;
     let workflow = catalog.update_workflow(&which, change).await?;
+    app.schedules.workflow_changed();
     Ok(Json(document(&app, &caller, workflow).await?))
 }
 

@@ -27,7 +27,7 @@ pub(crate) struct Run {
     /// Status: `pending`, `running`, `completed`, `failed` or `cancelled`.
     #[schema(value_type = String, examples("completed"))]
     status: &'static str,
-    /// Trigger: `manual`, `schedule`, `api`, `workflow` or `retry`.
+    /// Trigger: `manual`, `schedule`, `api`, `workflow`, `retry` or `event`.
     #[schema(value_type = String, examples("api"))]
     trigger: &'static str,
     /// Idempotency key of the request.

@@ -69,6 +69,8 @@ pub(crate) struct Workflow {
     pub(crate) last_executed_at: Option<String>,
     /// Schedule of the workflow.
     pub(crate) schedule: Option<Schedule>,
+    /// Why a trigger in the metadata does not run here; null if all run.
+    pub(crate) triggers_blocked: Option<String>,
     /// Next scheduled run; null if there is none.
     #[schema(format = DateTime)]
     pub(crate) next_run_at: Option<String>,
@@ -126,6 +128,7 @@ impl Workflow {
         let created = text(of.created_at);
         Self {
             schedule,
+            triggers_blocked: schedules.blocked_trigger(of.id),
             next_run_at: next(&of).filter(|_| runs),
             success_rate: (finished > 0).then(|| completed as f64 / finished as f64),
             recent,

@@ -4,6 +4,7 @@ mod changes;
 #[path = "../../../tests-support/counting.rs"]
 mod counting;
 mod custom_store;
+mod downstream;
 mod expensive_requests;
 mod external_program;
 mod files;
@@ -25,6 +26,7 @@ mod streams;
 mod support;
 mod tables;
 mod users;
+mod webhooks;
 mod workers;
 mod workflows;
 

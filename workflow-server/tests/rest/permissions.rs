@@ -78,6 +78,8 @@ fn table() -> Vec<Row> {
             Adas,
             404,
         ),
+        // It is not signed.
+        ("post", "/workflows/{workflow}/webhooks/{trigger}", json!({}), Nothing, All, 401),
         ("get", "/runs", none(), Read, All, 200),
         ("get", "/runs/{run}", none(), Read, Adas, 200),
         ("patch", "/runs/{run}", json!({ "status": "running" }), Write, Adas, 200),
@@ -211,7 +213,7 @@ async fn try_all(site: &Site, ada: &Client, client: &Client, role: Role) {
 /// Fills a path with resources of Ada.
 async fn fill(path: &str, site: &Site, ada: &Client, which: &str) -> String {
     let path = path.replace("/jobs/{name}", "/jobs/tally").replace("{name}", "no-such");
-    let path = path.replace("{job}", "load").replace("{version}", "9");
+    let path = path.replace("{job}", "load").replace("{version}", "9").replace("{trigger}", "push");
     if path.contains("{username}") {
         let name = format!("somebody-{which}");
         site.store.add_user(NewUser::new(&name)).await.expect("a name that is new");

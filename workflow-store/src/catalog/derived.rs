@@ -1,5 +1,7 @@
 //! Default implementations of `Catalog` methods, composed of others.
 
+use workflow_core::definition::EventTrigger;
+
 use super::recent::{MOST_RUNS, MOST_WORKFLOWS, duration};
 use super::{
     Catalog, CatalogError, RecentRun, RunQuery, StoredWorkflow, WorkflowQuery, WorkflowSort,
@@ -11,6 +13,27 @@ pub(super) async fn scheduled<C: Catalog + ?Sized>(
     after: i64,
     limit: usize,
 ) -> Result<Vec<StoredWorkflow>, CatalogError> {
+    active(catalog, after, limit, |workflow| workflow.metadata.schedule().is_some()).await
+}
+
+/// At most `limit` active workflows that are downstream of others, by id, after the id `after`.
+pub(super) async fn downstream<C: Catalog + ?Sized>(
+    catalog: &C,
+    after: i64,
+    limit: usize,
+) -> Result<Vec<StoredWorkflow>, CatalogError> {
+    let is_after = |trigger: &EventTrigger| matches!(trigger, EventTrigger::After(_));
+    active(catalog, after, limit, |workflow| workflow.metadata.triggers().iter().any(is_after))
+        .await
+}
+
+/// At most `limit` active workflows that meet a condition, by id, after the id `after`.
+async fn active<C: Catalog + ?Sized>(
+    catalog: &C,
+    after: i64,
+    limit: usize,
+    condition: impl Fn(&StoredWorkflow) -> bool + Send + Sync,
+) -> Result<Vec<StoredWorkflow>, CatalogError> {
     let mut found = Vec::new();
     let mut query = WorkflowQuery {
         active: Some(true),
@@ -20,10 +43,8 @@ pub(super) async fn scheduled<C: Catalog + ?Sized>(
     };
     while found.len() < limit {
         let page = catalog.workflows(query.clone()).await?;
-        let is_due = |workflow: &StoredWorkflow| {
-            workflow.id > after && workflow.metadata.schedule().is_some()
-        };
-        found.extend(page.items.into_iter().filter(is_due));
+        let is_one = |workflow: &StoredWorkflow| workflow.id > after && condition(workflow);
+        found.extend(page.items.into_iter().filter(is_one));
         if page.next.is_none() {
             break;
         }
@@ -49,10 +70,26 @@ pub(super) async fn all_scheduled<C: Catalog + ?Sized>(
     }
 }
 
+/// All active workflows that are downstream of others, by id.
+pub(super) async fn all_downstream<C: Catalog + ?Sized>(
+    catalog: &C,
+) -> Result<Vec<StoredWorkflow>, CatalogError> {
+    let mut all: Vec<StoredWorkflow> = Vec::new();
+    loop {
+        let after = all.last().map_or(0, |last| last.id);
+        let page = catalog.downstream(after, SCHEDULED_PAGE).await?;
+        let is_last = page.len() < SCHEDULED_PAGE;
+        all.extend(page);
+        if is_last {
+            return Ok(all);
+        }
+    }
+}
+
 /// The number of workflows to read at once.
 const PAGE: usize = 500;
 
-/// The number of scheduled workflows to read at once, with their definitions.
+/// The number of workflows that something starts to read at once, with their definitions.
 const SCHEDULED_PAGE: usize = 200;
 
 /// The last runs of each of these workflows, newest first within each.

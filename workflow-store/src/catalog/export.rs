@@ -241,6 +241,7 @@ pub(crate) fn import(cx: &mut Cx<'_>, import: &Import) -> Answer<Imported> {
         let new = std::sync::Arc::new(Beginning::new(new, events)?);
         match runs::begin(cx, Visibility::All, &new, Admission::Any)? {
             BeginOutcome::New(_) | BeginOutcome::Cancelled => {
+                runs::forget_imported(cx.sql, run.id)?;
                 imported.runs += 1;
                 imported.events += events.len() as u64;
             }

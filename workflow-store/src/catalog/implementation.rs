@@ -11,6 +11,7 @@ use workflow_core::store::{StoreError, WorkflowSnapshot};
 use super::export::{ExportLine, Import};
 use super::prune::DeletedRun;
 use super::resolve::{Found, MatchedBy};
+use super::scheduled::StartedBy;
 use super::{
     Catalog, CatalogError, Imported, NewWorkflow, Page, RecentRun, Retention, RunDetails, RunQuery,
     RunSummary, Statistics, StatusCounts, StoredWorkflow, Timeline, Usage, WorkflowChange,
@@ -134,7 +135,19 @@ impl<D: Database> Catalog for SqlStore<D> {
     ) -> Result<Vec<StoredWorkflow>, CatalogError> {
         self.catch_up().await?;
         let work = move |sql: &mut dyn Sql, visibility| {
-            scheduled::scheduled(sql, visibility, after, limit)
+            scheduled::started_by(sql, visibility, StartedBy::Schedule, after, limit)
+        };
+        Ok(self.look(work).await?)
+    }
+
+    async fn downstream(
+        &self,
+        after: i64,
+        limit: usize,
+    ) -> Result<Vec<StoredWorkflow>, CatalogError> {
+        self.catch_up().await?;
+        let work = move |sql: &mut dyn Sql, visibility| {
+            scheduled::started_by(sql, visibility, StartedBy::Upstream, after, limit)
         };
         Ok(self.look(work).await?)
     }

@@ -218,6 +218,29 @@ pub trait Catalog: Store + Accounts {
         derived::all_scheduled(self).await
     }
 
+    /// Returns at most `limit` active workflows whose runs start
+    /// [after](workflow_core::definition::AfterTrigger) those of others, by id, after the id `after`.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the store cannot be read.
+    async fn downstream(
+        &self,
+        after: i64,
+        limit: usize,
+    ) -> Result<Vec<StoredWorkflow>, CatalogError> {
+        derived::downstream(self, after, limit).await
+    }
+
+    /// Returns all active workflows whose runs start after those of others, by id.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the store cannot be read.
+    async fn all_downstream(&self) -> Result<Vec<StoredWorkflow>, CatalogError> {
+        derived::all_downstream(self).await
+    }
+
     /// Counts the runs of a workflow, which deleting it would delete.
     ///
     /// # Errors

@@ -10,16 +10,18 @@ use serde_json::Value as Json;
 use workflow_core::event::Event;
 use workflow_core::id::RunId;
 use workflow_core::store::{
-    Asleep, AssetStore, Backlog, BeginOutcome, ClaimRequest, ClaimedRun, ClaimedTask, Eviction,
-    HeldLeases, HeldTask, Lease, LimitWait, Materialization, Message, MessageKind, NewRun, NewTask,
-    Owner, OwnerId, PartitionRange, ScheduleChange, ScheduleId, ScheduleState, ScheduleStore,
-    Store, StoreError, StoredMaterialization, StoredRun, StoredTask, StoredWorker, TaskAnswer,
-    TaskError, TaskKey, TaskLease, TaskProgress, TaskStore, WorkerId, WorkerReport,
+    Asleep, AssetStore, Backlog, BeginOutcome, ClaimRequest, ClaimedRun, ClaimedTask,
+    DownstreamStore, Eviction, HeldLeases, HeldTask, Lease, LimitWait, Materialization, Message,
+    MessageKind, NewRun, NewTask, Owner, OwnerId, PartitionRange, ScheduleChange, ScheduleId,
+    ScheduleState, ScheduleStore, Store, StoreError, StoredLink, StoredMaterialization, StoredRun,
+    StoredTask, StoredWorker, TaskAnswer, TaskError, TaskKey, TaskLease, TaskProgress, TaskStore,
+    WorkerId, WorkerReport, WorkflowLink, WorkflowSnapshot,
 };
 
 use super::lease::Limits;
 use super::{
-    append, asset, begin, eviction, lease, limits, message, queue, read, schedule, task, worker,
+    append, asset, begin, definition, downstream, eviction, lease, limits, message, queue, read,
+    schedule, task, worker,
 };
 use crate::db::sql::{Sql, SqlError};
 use crate::exec::operation::{Cx, TxMode};
@@ -225,6 +227,10 @@ impl<D: Database> Store for SqlStore<D> {
         Some(self)
     }
 
+    fn downstream_store(&self) -> Option<&dyn DownstreamStore> {
+        Some(self)
+    }
+
     fn queue_changes(&self) -> BoxStream<'static, ()> {
         self.pool.watcher().subscribe()
     }
@@ -345,6 +351,50 @@ impl<D: Database> AssetStore for SqlStore<D> {
             asset::history(sql, &asset, partition.as_deref(), before, limit)
         };
         Ok(self.pool.read(read).await?)
+    }
+}
+
+#[async_trait]
+impl<D: Database> DownstreamStore for SqlStore<D> {
+    async fn add_registered(&self, workflows: &[WorkflowSnapshot]) -> Result<(), StoreError> {
+        self.check_engine()?;
+        let workflows = workflows.to_vec();
+        let add = move |cx: &mut Cx<'_>| {
+            workflows.iter().try_for_each(|workflow| definition::sync_registered(cx, workflow))
+        };
+        Ok(self.pool.write(TxMode::Exclusive, add).await?)
+    }
+
+    async fn links(&self) -> Result<Vec<StoredLink>, StoreError> {
+        self.check_engine()?;
+        Ok(self.pool.read(downstream::links).await?)
+    }
+
+    async fn link(&self, link: &WorkflowLink) -> Result<bool, StoreError> {
+        self.check_engine()?;
+        let link = link.clone();
+        let add = move |cx: &mut Cx<'_>| downstream::link(cx, &link);
+        Ok(self.pool.write(TxMode::Exclusive, add).await?)
+    }
+
+    async fn unlink(&self, link: &WorkflowLink) -> Result<(), StoreError> {
+        self.check_engine()?;
+        let link = link.clone();
+        let remove = move |cx: &mut Cx<'_>| downstream::unlink(cx, &link);
+        Ok(self.pool.write(TxMode::Exclusive, remove).await?)
+    }
+
+    async fn waiting(&self, link: &WorkflowLink, limit: usize) -> Result<Vec<RunId>, StoreError> {
+        self.check_engine()?;
+        let link = link.clone();
+        Ok(self.pool.read(move |sql| downstream::waiting(sql, &link, limit)).await?)
+    }
+
+    async fn handled(&self, link: &WorkflowLink, run: RunId) -> Result<(), StoreError> {
+        self.check_engine()?;
+        let link = link.clone();
+        let handle = move |cx: &mut Cx<'_>| downstream::handled(cx, &link, run);
+        Ok(self.pool.write(TxMode::Batched, handle).await?)
     }
 }
 

@@ -5,6 +5,7 @@ mod append;
 mod asset;
 mod begin;
 mod definition;
+mod downstream;
 mod eviction;
 mod implementation;
 mod key;
@@ -22,6 +23,7 @@ mod worker;
 
 pub(crate) use begin::begin;
 pub(crate) use definition::sync_registered;
+pub(crate) use downstream::forget_imported;
 pub(crate) use read::definition as definition_of_run;
 pub(crate) use read::{begun_at, blocked, events, run, status, trigger};
 pub use report::StatusReport;

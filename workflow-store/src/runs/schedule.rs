@@ -10,7 +10,9 @@ use crate::exec::operation::{Answer, Cx};
 
 /// The state of a schedule; the default state for one without a row.
 pub(crate) fn state(sql: &mut dyn Sql, of: &ScheduleId) -> Answer<ScheduleState> {
-    let Some(workflow) = workflow(sql, of, "")? else { return Ok(ScheduleState::default()) };
+    let Some(workflow) = number_of(sql, &of.workflow, "")? else {
+        return Ok(ScheduleState::default());
+    };
     Ok(read(sql, workflow, of)?.map(|(_, state)| state).unwrap_or_default())
 }
 
@@ -18,7 +20,7 @@ pub(crate) fn state(sql: &mut dyn Sql, of: &ScheduleId) -> Answer<ScheduleState>
 pub(crate) fn change(cx: &mut Cx<'_>, of: &ScheduleId, change: ScheduleChange) -> Answer<bool> {
     // The table may have rows of other applications, so that no index makes a row unique.
     let lock = if cx.sql.dialect().is_postgres() { " FOR UPDATE" } else { "" };
-    let Some(workflow) = workflow(cx.sql, of, lock)? else { return Ok(false) };
+    let Some(workflow) = number_of(cx.sql, &of.workflow, lock)? else { return Ok(false) };
     let found = read(cx.sql, workflow, of)?;
     let (row, mut state) =
         found.map_or((None, ScheduleState::default()), |(row, state)| (Some(row), state));
@@ -38,8 +40,12 @@ pub(crate) fn change(cx: &mut Cx<'_>, of: &ScheduleId, change: ScheduleChange) -
 }
 
 /// The number of the workflow.
-fn workflow(sql: &mut dyn Sql, of: &ScheduleId, lock: &str) -> Result<Option<i64>, SqlError> {
-    let (condition, value) = match &of.workflow {
+pub(super) fn number_of(
+    sql: &mut dyn Sql,
+    of: &ScheduledWorkflow,
+    lock: &str,
+) -> Result<Option<i64>, SqlError> {
+    let (condition, value) = match of {
         ScheduledWorkflow::Registered(name) => {
             ("source = 'registered' AND name = $1", Value::Text(name))
         }

@@ -104,6 +104,7 @@ pub(super) async fn create(
     let (at, user) = (app.clone(), caller.user.clone());
     let new = app.parsing.run(move || draft.into_new(&at, user)).await??;
     let workflow = caller.catalog(&app).create_workflow(new).await?;
+    app.schedules.workflow_changed();
     let location = format!("workflows/{}", workflow.id);
     Ok(created(&location, document(&app, &caller, workflow).await?))
 }

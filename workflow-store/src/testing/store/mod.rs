@@ -4,6 +4,7 @@ mod appending;
 mod assets;
 mod beginning;
 mod clocks;
+mod downstream;
 mod driving;
 mod evicting;
 pub(crate) mod fixtures;
@@ -125,6 +126,9 @@ super::suite! {
     clocks::a_jump_keeps_nobody_that_is_dead,
     clocks::a_lease_far_ahead_is_judged_by_its_heartbeats,
     clocks::an_owner_that_renews_at_the_last_moment_keeps_its_runs,
+    downstream::ended_runs_wait_until_they_are_handled,
+    downstream::only_runs_that_end_after_the_link_wait,
+    downstream::child_runs_do_not_wait,
     scheduling::the_cursor_of_a_schedule_moves_forward,
     scheduling::a_changed_schedule_begins_anew,
     scheduling::a_schedule_pauses_and_resumes,

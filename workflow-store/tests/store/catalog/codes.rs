@@ -110,6 +110,7 @@ pub(crate) async fn runs_have_these_codes(place: Place) {
         keyed("c", Trigger::Schedule),
         keyed("d", Trigger::Api),
         keyed("e", Trigger::Retry),
+        keyed("f", Trigger::Event),
     ];
     let scopes: Vec<_> = runs.iter().map(|run| code_of_key_scope(&run.key_scope())).collect();
     for run in runs {
@@ -118,9 +119,9 @@ pub(crate) async fn runs_have_these_codes(place: Place) {
     let column = |column: &str| {
         place.raw.query(&format!("SELECT {column} FROM workflows_workflowrun ORDER BY id"))
     };
-    assert_eq!(column("trigger"), ["manual", "workflow", "schedule", "api", "retry"]);
+    assert_eq!(column("trigger"), ["manual", "workflow", "schedule", "api", "retry", "event"]);
     let written = column("key_scope");
-    assert_eq!(written, ["user 0", "nested", "schedule", "user 0", "user 0"]);
+    assert_eq!(written, ["user 0", "nested", "schedule", "user 0", "user 0", "user 0"]);
     for (written, code) in written.iter().zip(scopes) {
         assert!(written.starts_with(code), "{written}");
     }

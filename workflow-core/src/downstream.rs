@@ -1,0 +1,120 @@
+//! Runs that start because a run of another workflow ended: their keys, their inputs, and cycles.
+//! Decides; schedulers act.
+
+use std::collections::{HashSet, VecDeque};
+use std::hash::Hash;
+use std::sync::Arc;
+
+use serde_json::{Value as Json, json};
+
+use crate::event::{EventKind, Status};
+use crate::id::RunId;
+use crate::store::{ScheduledWorkflow, Store, StoreError, WorkflowLink};
+
+/// A run that has ended, as its downstream workflows receive it.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct EndedRun {
+    /// The run.
+    pub run: RunId,
+    /// The name of its workflow.
+    pub workflow: String,
+    /// Its status.
+    pub status: Status,
+    /// Its output; `None` unless it completed.
+    pub output: Option<Json>,
+}
+
+impl EndedRun {
+    /// Reads a run. `None` if it has not ended, or if the store, or the viewer of this handle, does
+    /// not have it.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the store cannot be read.
+    pub async fn read(store: &dyn Store, run: RunId) -> Result<Option<Self>, StoreError> {
+        let Some(stored) = store.run(run).await? else { return Ok(None) };
+        if !stored.status.is_final() {
+            return Ok(None);
+        }
+        let last = store.events(run, stored.events.saturating_sub(1), 1).await?.pop();
+        let output = last.and_then(|event| match event.kind {
+            EventKind::RunCompleted { output } => output,
+            _ => None,
+        });
+        let (workflow, status) = (stored.workflow.name, stored.status);
+        Ok(Some(Self { run, workflow, status, output: output.map(Arc::unwrap_or_clone) }))
+    }
+
+    /// The input of a downstream run: an object with `run`, `workflow`, `status` and `output`.
+    pub fn input(&self) -> Json {
+        let Self { run, workflow, status, output } = self;
+        json!({ "run": run, "workflow": workflow, "status": status, "output": output })
+    }
+}
+
+/// Returns the idempotency key of the downstream run of an ended one. With it, only one of several
+/// programs on a store starts the run.
+pub fn downstream_key(link: &WorkflowLink, run: RunId) -> String {
+    match &link.downstream {
+        ScheduledWorkflow::Registered(name) => format!("after:{run}:{name}"),
+        ScheduledWorkflow::Number(number) => format!("after:{run}:{number}"),
+    }
+}
+
+/// Returns the shortest way from one workflow to another, along links to downstream workflows, with
+/// both ends. `None` if there is none. A link closes a cycle if there is a way from its downstream
+/// workflow to its upstream one.
+///
+/// ```
+/// use workflow_core::downstream::way;
+///
+/// let downstream_of = |workflow: &&str| match *workflow {
+///     "ingest" => vec!["clean"],
+///     "clean" => vec!["report"],
+///     _ => Vec::new(),
+/// };
+/// assert_eq!(way("ingest", "report", downstream_of), Some(vec!["ingest", "clean", "report"]));
+/// assert_eq!(way("report", "ingest", downstream_of), None);
+/// ```
+pub fn way<W: Clone + Eq + Hash>(
+    from: W,
+    to: W,
+    downstream_of: impl Fn(&W) -> Vec<W>,
+) -> Option<Vec<W>> {
+    let mut seen = HashSet::from([from.clone()]);
+    let mut ways = VecDeque::from([vec![from]]);
+    while let Some(way) = ways.pop_front() {
+        let last = way.last()?;
+        if *last == to {
+            return Some(way);
+        }
+        for next in downstream_of(last) {
+            if seen.insert(next.clone()) {
+                let mut longer = way.clone();
+                longer.push(next);
+                ways.push_back(longer);
+            }
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_way_is_the_shortest_and_ends_in_cycles_too() {
+        let downstream_of = |of: &u8| match of {
+            0 => vec![1, 3],
+            1 => vec![2],
+            2 => vec![1, 3],
+            _ => Vec::new(),
+        };
+        assert_eq!(way(0, 3, downstream_of), Some(vec![0, 3]));
+        assert_eq!(way(2, 1, downstream_of), Some(vec![2, 1]));
+        assert_eq!(way(1, 1, downstream_of), Some(vec![1]));
+        assert_eq!(way(1, 0, downstream_of), None);
+    }
+}

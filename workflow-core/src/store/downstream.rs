@@ -1,0 +1,75 @@
+//! Workflows whose runs start when runs of another one end, and the ended runs that wait for them.
+
+use async_trait::async_trait;
+
+use super::{ScheduledWorkflow, StoreError, WorkflowSnapshot};
+use crate::id::RunId;
+
+/// The part of a [`Store`](super::Store) that collects the ended runs of upstream workflows, for
+/// their downstream workflows.
+#[async_trait]
+pub trait DownstreamStore: Send + Sync {
+    /// Adds workflows that the program registers, unless the store has them.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the store cannot be changed.
+    async fn add_registered(&self, workflows: &[WorkflowSnapshot]) -> Result<(), StoreError>;
+
+    /// Returns all links.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the store cannot be read.
+    async fn links(&self) -> Result<Vec<StoredLink>, StoreError>;
+
+    /// Adds a link, unless it exists: runs of the upstream workflow that end from now on wait for
+    /// the downstream one. Child runs do not count. Returns whether the store has both workflows; if
+    /// it does not, nothing is changed.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the store cannot be changed.
+    async fn link(&self, link: &WorkflowLink) -> Result<bool, StoreError>;
+
+    /// Removes a link, and what waits.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the store cannot be changed.
+    async fn unlink(&self, link: &WorkflowLink) -> Result<(), StoreError>;
+
+    /// Returns at most `limit` ended runs of the upstream workflow that wait for the downstream one,
+    /// oldest first.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the store cannot be read.
+    async fn waiting(&self, link: &WorkflowLink, limit: usize) -> Result<Vec<RunId>, StoreError>;
+
+    /// Records that an ended run waits no longer: the downstream run has begun, or is not wanted.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the store cannot be changed. Then the run waits still, and the idempotency key of
+    /// the downstream run prevents another one.
+    async fn handled(&self, link: &WorkflowLink, run: RunId) -> Result<(), StoreError>;
+}
+
+/// Two workflows: runs of the downstream one start when runs of the upstream one end.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct WorkflowLink {
+    /// The workflow whose runs end.
+    pub upstream: ScheduledWorkflow,
+    /// The workflow whose runs start.
+    pub downstream: ScheduledWorkflow,
+}
+
+/// A link in a store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredLink {
+    /// The link.
+    pub link: WorkflowLink,
+    /// Whether ended runs wait.
+    pub has_waiting: bool,
+}

@@ -1,0 +1,96 @@
+//! Registered workflows whose runs start when runs of others end.
+#![cfg(feature = "schedule")]
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use serde_json::{Value as Json, json};
+use workflow_core::engine::{Clock as _, ManualClock};
+use workflow_core::prelude::*;
+use workflow_core::store::{MemoryStore, Store as _, Trigger};
+
+#[register_workflow(name = "ingest")]
+fn ingest(rows: u32) -> Result<u32, JobError> {
+    match rows {
+        0 => Err(JobError::terminal("no rows")),
+        rows => Ok(rows),
+    }
+}
+
+static REPORTED: Mutex<Vec<Json>> = Mutex::new(Vec::new());
+
+#[register_workflow(
+    name = "report",
+    metadata = { "triggers": [{ "after": { "workflow": "ingest" } }] },
+)]
+fn report(ended: Json) {
+    REPORTED.lock().expect("sound").push(ended);
+}
+
+#[register_workflow(
+    name = "alarm",
+    metadata = { "triggers": [{ "after": { "workflow": "ingest", "on": "failed" } }] },
+)]
+fn alarm() {}
+
+#[register_workflow(
+    name = "chicken",
+    metadata = { "triggers": [{ "after": { "workflow": "egg", "on": "finished" } }] },
+)]
+fn chicken() {}
+
+#[register_workflow(
+    name = "egg",
+    metadata = { "triggers": [{ "after": { "workflow": "chicken", "on": "finished" } }] },
+)]
+fn egg() {}
+
+fn engine(clock: &ManualClock, store: &Arc<MemoryStore>) -> Engine {
+    Engine::builder().clock(clock.clone()).store(store.clone()).build()
+}
+
+/// Runs the schedulers of two engines for five seconds.
+async fn schedulers(clock: &ManualClock, store: &Arc<MemoryStore>) {
+    let engines = [engine(clock, store), engine(clock, store)];
+    let running = engines.iter().map(|engine| {
+        let stop = clock.sleep(Duration::from_secs(5));
+        async move { engine.run_schedules(stop).await.expect("a sound registry") }
+    });
+    clock.drive(futures::future::join_all(running)).await;
+}
+
+/// Runs `ingest` to its end.
+async fn run(host: &Engine, rows: u32) -> Result<Report, RunError> {
+    host.run("ingest").input(rows).start()?.outcome().await
+}
+
+#[tokio::test]
+async fn each_end_starts_one_run_also_after_a_restart() {
+    let (clock, store) = (ManualClock::new(), Arc::new(MemoryStore::new()));
+    let count = |name: &str| store.runs().iter().filter(|(_, of)| of == name).count();
+    let host = engine(&clock, &store);
+    // It ends before it is linked.
+    run(&host, 1).await.expect("it completes");
+    schedulers(&clock, &store).await;
+    assert_eq!((count("report"), count("alarm")), (0, 0));
+    // These end while no scheduler runs.
+    let second = run(&host, 2).await.expect("it completes");
+    run(&host, 3).await.expect("it completes");
+    run(&host, 0).await.expect_err("it fails");
+    host.run("chicken").start().expect("it starts").outcome().await.expect("it completes");
+    schedulers(&clock, &store).await;
+    schedulers(&clock, &store).await;
+    assert_eq!((count("report"), count("alarm")), (2, 1));
+    assert_eq!((count("chicken"), count("egg")), (1, 0));
+    for (run, name) in store.runs().into_iter().filter(|(_, name)| name == "report") {
+        let run = store.run(run).await.expect("readable").expect("there");
+        assert_eq!(run.trigger, Trigger::Event);
+        let key = run.idempotency_key.expect("a key");
+        assert!(key.starts_with("after:") && key.ends_with(&name), "{key}");
+    }
+    let reported = REPORTED.lock().expect("sound").clone();
+    let ended = json!({
+        "run": second.id(), "workflow": "ingest", "status": "completed", "output": 2,
+    });
+    assert!(reported.len() == 2 && reported.contains(&ended), "{reported:?}");
+}

@@ -1,0 +1,182 @@
+//! Starts runs of workflows whose upstream workflow has a run that ended.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use workflow_core::definition::{EventTrigger, RunEnd};
+use workflow_core::downstream::{EndedRun, downstream_key, way};
+use workflow_core::id::RunId;
+use workflow_core::store::{Store, StoredLink, Trigger, WorkflowLink};
+use workflow_store::{Catalog, CatalogError, StoredWorkflow, Viewer};
+
+use crate::app::App;
+use crate::launch;
+use crate::problem::Problem;
+
+/// The most downstream runs that a check starts for each link.
+const BATCH: usize = 100;
+
+/// The links whose downstream workflow runs here.
+#[derive(Default)]
+pub(super) struct Downstream {
+    known: HashMap<WorkflowLink, Known>,
+    /// What was logged, so that it is logged once.
+    logged: HashSet<String>,
+}
+
+struct Known {
+    workflow: StoredWorkflow,
+    on: RunEnd,
+}
+
+impl Downstream {
+    /// Reads the links from the metadata of workflows, and writes them to the store. On an error,
+    /// those that are known stay.
+    pub(super) async fn load(&mut self, app: &App) -> Result<(), Problem> {
+        let Some(store) = app.catalog.downstream_store() else { return Ok(()) };
+        let workflows = app.catalog.all_downstream().await?;
+        let stored = store.links().await?;
+        if workflows.is_empty() && stored.is_empty() {
+            self.known.clear();
+            return Ok(());
+        }
+        let mut wanted = HashMap::new();
+        let mut problems = HashMap::new();
+        for workflow in workflows {
+            for (link, on) in links_of(app, &workflow, &mut problems).await? {
+                wanted.insert(link, Known { workflow: workflow.clone(), on });
+            }
+        }
+        for (link, why) in cycles(&wanted) {
+            if let Some(known) = wanted.remove(&link) {
+                problems.entry(known.workflow.id).or_insert(why);
+            }
+        }
+        for StoredLink { link, .. } in &stored {
+            if !wanted.contains_key(link) {
+                store.unlink(link).await?;
+            }
+        }
+        let is_stored: HashSet<_> = stored.into_iter().map(|stored| stored.link).collect();
+        for link in wanted.keys().filter(|link| !is_stored.contains(*link)) {
+            store.link(link).await?;
+        }
+        let mut here = HashMap::new();
+        for (link, known) in wanted {
+            match launch::check(app, &known.workflow).await {
+                Ok(()) => drop(here.insert(link, known)),
+                // Perhaps another program on the store can run it.
+                Err(problem) => {
+                    problems.entry(known.workflow.id).or_insert(problem.detail().to_owned());
+                }
+            }
+        }
+        self.known = here;
+        for (workflow, problem) in &problems {
+            if self.logged.insert(format!("{workflow}: {problem}")) {
+                tracing::warn!(workflow, problem, "a trigger of the workflow does not run here");
+            }
+        }
+        app.schedules.set_blocked_triggers(problems);
+        Ok(())
+    }
+
+    /// Starts the downstream runs of the runs that have ended.
+    pub(super) async fn check(&self, app: &App) -> Result<(), Problem> {
+        let Some(store) = app.catalog.downstream_store() else { return Ok(()) };
+        if self.known.is_empty() {
+            return Ok(());
+        }
+        for StoredLink { link, has_waiting } in store.links().await? {
+            let Some(known) = self.known.get(&link).filter(|_| has_waiting) else { continue };
+            for run in store.waiting(&link, BATCH).await? {
+                match start(app, &link, known, run).await {
+                    Ok(()) => store.handled(&link, run).await?,
+                    Err(problem) if problem.is_temporary() => return Err(problem),
+                    Err(problem) => {
+                        let (workflow, problem) = (&known.workflow.name, problem.detail());
+                        tracing::warn!(%workflow, upstream = %run, problem, "cannot start the downstream run");
+                        store.handled(&link, run).await?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The links of a downstream workflow. Names of upstream workflows are resolved as its owner sees
+/// them.
+async fn links_of(
+    app: &App,
+    workflow: &StoredWorkflow,
+    problems: &mut HashMap<i64, String>,
+) -> Result<Vec<(WorkflowLink, RunEnd)>, Problem> {
+    let seen = seen_by_owner(app, workflow);
+    let mut links = Vec::new();
+    for trigger in workflow.metadata.triggers() {
+        let EventTrigger::After(after) = trigger else { continue };
+        let upstream = match seen.workflow(&after.workflow).await {
+            Ok(upstream) => upstream,
+            Err(CatalogError::Store(error)) => return Err(error.into()),
+            Err(error) => {
+                problems.entry(workflow.id).or_insert(format!("`after`: {error}"));
+                continue;
+            }
+        };
+        let (upstream, downstream) = (upstream.as_scheduled(), workflow.as_scheduled());
+        links.push((WorkflowLink { upstream, downstream }, after.on));
+    }
+    Ok(links)
+}
+
+/// The store, as the owner of a workflow sees it.
+fn seen_by_owner(app: &App, workflow: &StoredWorkflow) -> Arc<dyn Catalog> {
+    app.catalog.seen_by(workflow.user.clone().map_or(Viewer::All, Viewer::User))
+}
+
+/// The links on cycles, with the reason.
+fn cycles(wanted: &HashMap<WorkflowLink, Known>) -> Vec<(WorkflowLink, String)> {
+    let mut downstream = HashMap::<_, Vec<_>>::new();
+    let mut names = HashMap::new();
+    for (link, known) in wanted {
+        downstream.entry(&link.upstream).or_default().push(&link.downstream);
+        names.insert(&link.downstream, known.workflow.name.as_str());
+    }
+    let downstream_of = |of: &_| downstream.get(*of).cloned().unwrap_or_default();
+    let mut found = Vec::new();
+    for link in wanted.keys() {
+        let Some(back) = way(&link.downstream, &link.upstream, downstream_of) else { continue };
+        // Each workflow on a cycle is downstream of another one.
+        let names = back.iter().chain(&back[..1]).filter_map(|on| names.get(on).copied());
+        let cycle = names.collect::<Vec<_>>().join("` -> `");
+        let reason = format!(
+            "`after`: runs would start each other forever, `{cycle}`; remove one of these triggers"
+        );
+        found.push((link.clone(), reason));
+    }
+    found
+}
+
+/// Starts the downstream run of an ended run, unless it exists or is not wanted.
+async fn start(app: &App, link: &WorkflowLink, known: &Known, run: RunId) -> Result<(), Problem> {
+    let seen = seen_by_owner(app, &known.workflow);
+    let store: &dyn Store = &*seen;
+    let Some(ended) = EndedRun::read(store, run).await? else { return Ok(()) };
+    if !ended.status.has_ended(known.on) {
+        return Ok(());
+    }
+    // It may have been changed or deactivated since the links were loaded.
+    let workflow = app.catalog.workflow(&known.workflow.id.to_string()).await?;
+    let request = launch::LaunchRequest {
+        user: workflow.user.clone(),
+        trigger: Trigger::Event,
+        idempotency_key: Some(downstream_key(link, run)),
+        input: launch::takes_input(&workflow)?.then(|| ended.input()),
+        ..launch::LaunchRequest::default()
+    };
+    let launched = launch::launch(app, &workflow, request).await?;
+    let (name, id) = (&workflow.name, launched.run);
+    tracing::info!(run = %id, workflow = %name, upstream = %run, "started a downstream run");
+    Ok(())
+}

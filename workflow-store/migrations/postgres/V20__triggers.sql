@@ -1,0 +1,35 @@
+-- Links between workflows: when a run of the upstream one ends, one of the downstream one starts.
+
+CREATE TABLE workflows_link (
+    id BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    upstream_id BIGINT NOT NULL REFERENCES workflows_workflow(id) ON DELETE CASCADE,
+    downstream_id BIGINT NOT NULL REFERENCES workflows_workflow(id) ON DELETE CASCADE,
+    UNIQUE (upstream_id, downstream_id)
+);
+
+-- Ended runs of the upstream workflow, until the downstream run has begun.
+CREATE TABLE workflows_ended (
+    link BIGINT NOT NULL REFERENCES workflows_link(id) ON DELETE CASCADE,
+    run BIGINT NOT NULL REFERENCES workflows_workflowrun(id) ON DELETE CASCADE,
+    PRIMARY KEY (link, run)
+);
+CREATE INDEX workflows_ended_run_idx ON workflows_ended (run);
+
+CREATE FUNCTION workflows_leave_ended() RETURNS TRIGGER LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO workflows_ended (link, run)
+    SELECT id, NEW.id FROM workflows_link WHERE upstream_id = NEW.workflow_id
+    ON CONFLICT DO NOTHING;
+    RETURN NULL;
+END $$;
+
+-- Child runs do not count: the outer run does.
+CREATE TRIGGER workflows_workflowrun_ended AFTER UPDATE OF completed_at ON workflows_workflowrun
+    FOR EACH ROW
+    WHEN (OLD.completed_at IS NULL AND NEW.completed_at IS NOT NULL AND NEW.parent_run IS NULL)
+    EXECUTE FUNCTION workflows_leave_ended();
+
+-- A short run is inserted with its end.
+CREATE TRIGGER workflows_workflowrun_inserted_ended AFTER INSERT ON workflows_workflowrun
+    FOR EACH ROW WHEN (NEW.completed_at IS NOT NULL AND NEW.parent_run IS NULL)
+    EXECUTE FUNCTION workflows_leave_ended();
