@@ -45,8 +45,14 @@ impl Raw {
         let tasks = "DROP TABLE workflows_task_output; DROP TABLE workflows_task";
         let tasks_announced = "DROP TABLE workflows_task_output; DROP TABLE workflows_task;
             DROP FUNCTION workflows_announce_task";
+        let links = "DROP TRIGGER workflows_workflowrun_ended;
+            DROP TRIGGER workflows_workflowrun_inserted_ended;
+            DROP TABLE workflows_ended; DROP TABLE workflows_link";
+        let links_of_postgres = "DROP FUNCTION workflows_leave_ended CASCADE;
+            DROP TABLE workflows_ended; DROP TABLE workflows_link";
         // The columns of the queue go with it.
         let steps = [
+            (20, if self.is_postgres() { links_of_postgres } else { links }),
             (
                 18,
                 "ALTER TABLE workflows_workflowrun DROP COLUMN scheduled_for;
