@@ -13,7 +13,7 @@ use super::{
     Partitions, Reads, StoredValue, graph,
 };
 use crate::id::RunId;
-use crate::job::arguments::StateParameter;
+use crate::job::arguments::ProvidedParameter;
 use crate::job::{AttemptIo, JobError, State};
 use crate::store::{
     CheckResult, InputVersion, Materialization, MaterializationFacts, PartitionRange,
@@ -132,7 +132,7 @@ pub(super) async fn make(
 
 impl Making {
     fn new(io: AttemptIo, entry: &'static AssetEntry, step: &RunStep) -> Result<Self, JobError> {
-        let assets = <State<Assets> as StateParameter>::of(&io)?;
+        let assets = <State<Assets> as ProvidedParameter>::of(&io)?;
         let services = io.services().ok_or_else(JobError::no_engine)?;
         let graph = graph().map_err(JobError::terminal)?;
         let key = step.partition.as_deref().unwrap_or_default();

@@ -217,7 +217,7 @@ fn make(work: &Work, args: &AssetArgs) -> TokenStream {
         arguments.push(quote_spanned!(site=> #reference #input));
     }
     let scope = quote_spanned!(site=> __making.io());
-    let (states, context) = (work.find_states(&scope), work.make_context(Some(&scope)));
+    let (provided, context) = (work.make_provided(&scope), work.make_context(Some(&scope)));
     let arguments = work.arguments(&quote_spanned!(site=> __context), &arguments);
     let function = &work.function.name;
     let wait = work.function.asyncness.map(|_| quote_spanned!(site=> .await));
@@ -233,7 +233,7 @@ fn make(work: &Work, args: &AssetArgs) -> TokenStream {
         > {
             ::std::boxed::Box::pin(async move {
                 #reads
-                #states
+                #provided
                 #context
                 let __value = #function(#arguments) #wait #ends;
                 __making.finish::<#value>(__value, &[#(#checks),*]).await

@@ -5,6 +5,7 @@ use loom::thread;
 
 use cell::Slot;
 
+#[expect(clippy::duplicate_mod, reason = "the same code, with other atomics")]
 #[path = "cell.rs"]
 mod cell;
 
