@@ -219,7 +219,8 @@ impl Loader {
 
     fn describe(&self, entry: &Entry) -> Result<(), ConfigError> {
         let config = match self.open(entry.name()) {
-            Err(ConfigError::NotFound { .. }) => return Ok(()),
+            // A name with `/` cannot have one.
+            Err(ConfigError::NotFound { .. } | ConfigError::Folder(_)) => return Ok(()),
             config => config?,
         };
         if let Some(described) = described::describe(&config, entry.metadata())? {

@@ -77,5 +77,5 @@ fn pure_modules_hold_no_async_code_clock_lock_or_io() {
 
 #[test]
 fn unsafe_code_is_in_one_file() {
-    assert_eq!(layers().containing("unsafe {"), [Path::new("value/slot.rs")]);
+    assert_eq!(layers().containing("unsafe {"), [Path::new("value/slot/cell.rs")]);
 }

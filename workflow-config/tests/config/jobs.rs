@@ -111,6 +111,10 @@ fn a_unit_test_passes_the_configuration() {
 )]
 fn of_metadata() {}
 
+/// A name that no folder can have, and so no configuration.
+#[register_workflow(name = "config_of_jobs/nested", metadata = { "schedule": "0 3 * * *" })]
+fn nested() {}
+
 #[test]
 fn configurations_describe_their_workflows() {
     let text = "workflow:\n  name: Metadata\n  description: Of the file\n  schedule: 30 4 * * *\n\
