@@ -138,12 +138,12 @@ pub fn register(workflow: impl Workflow) -> Result<Entry, RegistryError> {
 /// use workflow_core::definition::Metadata;
 /// use workflow_core::prelude::*;
 ///
-/// #[register_workflow(name = "nightly", metadata = { "owner": "data", "schedule": "0 3 * * *" })]
-/// fn nightly() {}
+/// #[register_workflow(name = "described", metadata = { "owner": "data", "schedule": "0 3 * * *" })]
+/// fn described() {}
 ///
 /// let metadata: Metadata = r#"{ "owner": "data", "schedule": "30 4 * * *" }"#.parse()?;
-/// registry::describe("nightly", metadata)?;
-/// assert_eq!(registry::get("nightly")?.schedule(), Some("30 4 * * *"));
+/// registry::describe("described", metadata)?;
+/// assert_eq!(registry::get("described")?.schedule(), Some("30 4 * * *"));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///

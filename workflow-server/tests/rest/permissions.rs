@@ -64,6 +64,11 @@ fn table() -> Vec<Row> {
         ("get", "/workflows/{workflow}/stats", none(), Read, Adas, 200),
         ("get", "/workflows/{workflow}/runs", none(), Read, Adas, 200),
         ("post", "/workflows/{workflow}/run", json!({}), Run, Adas, 202),
+        ("get", "/assets", none(), Read, All, 200),
+        // The program has none.
+        ("get", "/assets/{asset}", none(), Read, All, 404),
+        ("get", "/assets/{asset}/partitions", none(), Read, All, 404),
+        ("get", "/assets/{asset}/materializations", none(), Read, All, 404),
         ("get", "/schedules", none(), Read, All, 200),
         // It has none.
         ("get", "/workflows/{workflow}/schedule", none(), Read, Adas, 404),

@@ -53,6 +53,7 @@ impl Raw {
         // The columns of the queue go with it.
         let steps = [
             (20, if self.is_postgres() { links_of_postgres } else { links }),
+            (19, "DROP TABLE workflows_materialization"),
             (
                 18,
                 "ALTER TABLE workflows_workflowrun DROP COLUMN scheduled_for;
