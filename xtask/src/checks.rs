@@ -9,7 +9,7 @@ struct Check {
     run: fn(&Shell) -> Result<(), Failure>,
 }
 
-const CHECKS: [Check; 11] = [
+const CHECKS: [Check; 12] = [
     Check { name: "tools", title: "tools", run: all_tools },
     Check { name: "format", title: "format", run: format },
     Check { name: "spelling", title: "spelling", run: spelling },
@@ -17,6 +17,7 @@ const CHECKS: [Check; 11] = [
     Check { name: "deny", title: "licences, sources, duplicates", run: deny },
     Check { name: "docs", title: "documentation", run: docs },
     Check { name: "core", title: "tests without default features", run: core },
+    Check { name: "loom", title: "concurrent accesses to a slot, in every order", run: loom },
     Check { name: "test", title: "tests and doctests", run: |shell| test(shell, &["--locked"]) },
     Check { name: "package", title: "packages of all published crates", run: package },
     Check { name: "openapi", title: "the server against its OpenAPI document", run: openapi },
@@ -92,6 +93,13 @@ fn docs(shell: &Shell) -> Result<(), Failure> {
 fn core(shell: &Shell) -> Result<(), Failure> {
     let arguments = ["test", "-p", "workflow-core", "--no-default-features", "--lib", "--locked"];
     shell.run("cargo", &arguments)
+}
+
+/// Stands apart from the workspace, and builds only loom.
+fn loom(shell: &Shell) -> Result<(), Failure> {
+    let target = target().join("loom").display().to_string();
+    let shell = shell.within("loom").with("CARGO_TARGET_DIR", &target);
+    shell.run("cargo", &["test", "--lib", "--locked"])
 }
 
 /// Runs all tests. Without PostgreSQL it fails at once, before building.

@@ -9,6 +9,4 @@ mod cell;
 mod sync;
 
 #[cfg(test)]
-mod orders;
-#[cfg(test)]
 mod tests;

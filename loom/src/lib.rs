@@ -1,12 +1,13 @@
-//! Checks every interleaving of two writers and a reader, on the same code with loom's atomics.
+//! Checks every interleaving of two writers and a reader of the slot of `workflow-core`: the same
+//! code, with loom's atomics.
+#![cfg(test)]
 
 use loom::sync::Arc;
 use loom::thread;
 
 use cell::Slot;
 
-#[expect(clippy::duplicate_mod, reason = "the same code, with other atomics")]
-#[path = "cell.rs"]
+#[path = "../../workflow-core/src/value/slot/cell.rs"]
 mod cell;
 
 mod sync {
