@@ -200,7 +200,7 @@ fn dispatch(arguments: Arguments, program: &str) -> Result<Outcome, Failure> {
 fn uses_registered(command: &Command) -> bool {
     match command {
         #[cfg(feature = "new")]
-        Command::New(_) | Command::Test(_) => false,
+        Command::New(_) | Command::Test(_) | Command::Evidence(_) | Command::Dbt(_) => false,
         #[cfg(feature = "serve")]
         Command::User(_) | Command::Token(_) => false,
         // Reports mistakes itself.

@@ -208,8 +208,8 @@
 //!
 //! - `max_retries` has no effect on files and mock data.
 //! - A run is cancelled between two pages of an API, and not while it waits for another attempt.
-//! - `schedule` and `workflow.schedule` are checked. The schedule in the metadata of
-//!   `#[register_workflow]` is the one that runs a workflow.
+//! - `schedule` and `workflow` change the metadata of the workflow when its program calls
+//!   [`describe_registered`](workflow_config::describe_registered), as the command line does.
 //! - Each output has a path of its own, so a pipeline writes one table of a SQLite database.
 //! - Connections to PostgreSQL are not encrypted: `sslmode=require` and stricter modes are refused.
 //! - A query reads a batch ahead, in a thread. A cancelled run does not wait for its end.

@@ -2,10 +2,9 @@
 
 use std::any::TypeId;
 use std::error::Error;
-use std::sync::Arc;
 
 use super::state::{Need, States};
-use super::{AttemptIo, Call, JobContext, JobError};
+use super::{AttemptIo, Call, JobContext, JobError, State};
 
 /// A parameter of a `#[job]` function that is made from the job's context, such as the
 /// configuration of its workflow: `Config<T>` of the crate `workflow-config`.
@@ -86,9 +85,9 @@ impl<'a> ParameterCheck<'a> {
         self.workflow
     }
 
-    /// The engine's [state](super::State) of this type.
-    pub fn state<T: Send + Sync + 'static>(&self) -> Option<Arc<T>> {
-        self.states.get()
+    /// The engine's state of this type, if it has it.
+    pub fn state<T: Send + Sync + 'static>(&self) -> Option<State<T>> {
+        self.states.find()
     }
 }
 

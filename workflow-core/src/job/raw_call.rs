@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use serde_json::Value as Json;
 
-use super::attempt_io::ChildInput;
+use super::attempt_io::{ChildInput, Services};
 use super::bind::{Input, InputCount, Inputs};
 use super::options::{JobOptions, TaskQueueError, TimeoutKind, TriggerRule, zero_timeout};
-use super::{Body, BodyKind, JobError, JobFlags, Need, StateCheck, States, Unmet, UnmetReason};
+use super::{Body, BodyKind, JobError, JobFlags, Need, StateCheck, Unmet, UnmetReason};
 use crate::id::check_name;
 use crate::value::{Boxed, Type, ValueError};
 
@@ -155,17 +155,18 @@ impl RawCall {
         }
     }
 
-    /// Checks that an engine with this state can run the job as a child of the workflow.
+    /// Checks that the engine of a run can run the job as a child.
     ///
     /// # Errors
     ///
     /// Fails when the engine lacks state that the job takes, or cannot provide another parameter.
-    pub(crate) fn check_state(&self, workflow: &str, states: &States) -> Result<(), JobError> {
+    pub(crate) fn check_state(&self, services: &dyn Services) -> Result<(), JobError> {
         if self.needs().is_empty() {
             return Ok(());
         }
+        let (workflow, states) = (services.workflow_name(), services.states());
         let mut check = StateCheck::new(states);
-        self.needs().iter().for_each(|need| check.look(workflow, self.given_name(), need));
+        self.needs().iter().for_each(|need| check.look(&workflow, self.given_name(), need));
         let Some(Unmet { job, why, .. }) = check.unmet.pop() else { return Ok(()) };
         Err(match why {
             UnmetReason::State(state) => JobError::missing_state(&job, state, &states.names()),

@@ -98,8 +98,8 @@ impl<T: Send + Sync + 'static> ProvidedParameter for State<T> {
             )));
         };
         let run = run.upgrade().ok_or_else(JobError::no_engine)?;
-        match run.states().get::<T>() {
-            Some(value) => Ok(Self(value)),
+        match run.states().find() {
+            Some(state) => Ok(state),
             None => Err(JobError::missing_state(
                 &run.job_name(io.job),
                 wanted.name,
@@ -148,12 +148,8 @@ impl States {
     }
 
     pub(crate) fn find<T: Send + Sync + 'static>(&self) -> Option<State<T>> {
-        self.get().map(State)
-    }
-
-    pub(super) fn get<T: Send + Sync + 'static>(&self) -> Option<Arc<T>> {
         let (_, value) = self.values.get(&TypeId::of::<T>())?;
-        Arc::clone(value).downcast().ok()
+        Arc::clone(value).downcast().ok().map(State)
     }
 
     fn has(&self, kind: &StateType) -> bool {

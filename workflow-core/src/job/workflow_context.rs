@@ -131,7 +131,7 @@ impl WorkflowContext {
         let inputs = call.raw.split_inputs(owner, &mut outer);
         let services = self.0.live_services()?;
         if let Some(services) = &services {
-            call.raw.check_state(&services.workflow_name(), services.states())?;
+            call.raw.check_state(&**services)?;
         }
         if !outer.0.is_empty() {
             return Err(JobError::terminal(

@@ -106,7 +106,7 @@ impl RegisteredCall {
         let child = NewChild { call: Arc::new(self.call), frame: Arc::clone(&frame), asked: with };
         let services = io.services();
         if let Some(services) = &services {
-            child.call.check_state(&services.workflow_name(), services.states())?;
+            child.call.check_state(&**services)?;
         }
         let child = services.and_then(|services| services.spawn(io.job, vec![child]).pop());
         let outside = || JobError::terminal("a registered job that a file calls needs an engine");
