@@ -9,9 +9,7 @@
 
 #![expect(clippy::print_stdout, reason = "an example talks to its reader")]
 
-use std::future::{Future, IntoFuture, poll_fn};
-use std::pin::pin;
-use std::task::Poll;
+use std::future::IntoFuture;
 use std::time::Duration;
 
 use workflow_core::engine::{Clock as _, ManualClock};
@@ -58,16 +56,8 @@ fn bad_day(flow: &mut Flow) {
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let clock = ManualClock::new();
     let engine = Engine::builder().clock(clock.clone()).build();
-    let mut run = pin!(engine.run("bad_day").into_future());
-    // Whenever all runs are idle, the clock moves to the next deadline.
-    let report = futures::executor::block_on(poll_fn(|cx| {
-        loop {
-            match (run.as_mut().poll(cx), clock.until_next()) {
-                (Poll::Pending, Some(time)) => clock.advance(time),
-                (poll, _) => return poll,
-            }
-        }
-    }))?;
+    // Whenever the run is idle, the clock moves to the next deadline.
+    let report = futures::executor::block_on(clock.drive(engine.run("bad_day").into_future()))?;
     report.events().for_each(|event| println!("  {}", event.kind));
     println!("\n{report}");
     let attempts: Vec<u32> = report.jobs().iter().map(|job| job.attempts).collect();
