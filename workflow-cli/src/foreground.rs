@@ -1,7 +1,8 @@
 //! Other programs that a command runs in the foreground: npm, dbt.
 //!
 //! A program has a process group of its own, because npm does not hand signals on to what it has
-//! started. The signals of this process go to the whole group. Its standard input is empty.
+//! started. The first signal of this process goes to the whole group, and the second kills it. Its
+//! standard input is empty.
 
 use std::io;
 use std::process::{Command, ExitStatus, Stdio};
@@ -37,10 +38,16 @@ fn wait(mut command: Command) -> io::Result<ExitStatus> {
 
     let mut child = command.process_group(0).spawn()?;
     let group = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
-    interrupt::on_signal(move |signal| {
-        if let (Some(group), Some(signal)) = (group, Signal::from_named_raw(signal)) {
+    let send = move |signal| {
+        if let Some(group) = group {
             // A group that has ended needs no signal.
             let _ended = kill_process_group(group, signal);
+        }
+    };
+    interrupt::kill_on_exit(move || send(Signal::KILL));
+    interrupt::on_signal(move |signal| {
+        if let Some(signal) = Signal::from_named_raw(signal) {
+            send(signal);
         }
     });
     let status = child.wait();

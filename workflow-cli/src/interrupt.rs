@@ -27,11 +27,13 @@ struct Handler {
     /// The first signal.
     first: i32,
     stop: Option<Box<dyn FnOnce(i32) + Send>>,
+    /// Ends what this process has started, before it ends itself.
+    kill: Option<Box<dyn FnOnce() + Send>>,
     screen: Option<MultiProgress>,
 }
 
 static HANDLER: Mutex<Handler> =
-    Mutex::new(Handler { signals: 0, first: 0, stop: None, screen: None });
+    Mutex::new(Handler { signals: 0, first: 0, stop: None, kill: None, screen: None });
 
 fn handler() -> MutexGuard<'static, Handler> {
     HANDLER.lock().unwrap_or_else(PoisonError::into_inner)
@@ -133,17 +135,23 @@ pub(crate) fn clear_on_exit(screen: &Screen) {
     }
 }
 
+/// Calls a function before the second signal ends the process.
+#[cfg(all(unix, feature = "new"))]
+pub(crate) fn kill_on_exit(kill: impl FnOnce() + Send + 'static) {
+    handler().kill = Some(Box::new(kill));
+}
+
 /// Makes the first signal do nothing, once the run has ended.
 pub(crate) fn disarm() {
     let mut handler = handler();
-    (handler.stop, handler.screen) = (None, None);
+    (handler.stop, handler.kill, handler.screen) = (None, None, None);
 }
 
 fn handle(signal: i32) {
     let mut handler = handler();
     handler.signals += 1;
     if handler.signals > 1 {
-        return exit_now(&handler);
+        return exit_now(&mut handler);
     }
     handler.first = signal;
     // Without a function, the run is still being planned.
@@ -152,7 +160,10 @@ fn handle(signal: i32) {
     }
 }
 
-fn exit_now(handler: &Handler) {
+fn exit_now(handler: &mut Handler) {
+    if let Some(kill) = handler.kill.take() {
+        kill();
+    }
     if let Some(screen) = &handler.screen {
         // A closed terminal needs no clearing.
         let _gone = screen.clear();

@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
@@ -22,6 +22,14 @@ if [ -e failing ] && [ "$2" = "$(cat failing)" ]; then exit 7; fi
 /// Serves until it is stopped, in a process of its own, as npm does.
 const SERVING: &str = r#"#!/bin/sh
 case "$1" in exec) sh -c 'trap "echo stopped > stopped; exit 0" TERM; echo > serving; while :; do sleep 0.05; done' & wait;; esac
+"#;
+
+/// Serves for 30 s, whatever Ctrl-C says, and then prints a line.
+const STUBBORN: &str = r#"#!/bin/sh
+if [ "$1" != exec ]; then exit; fi
+trap 'echo > ignored' INT; echo > serving
+i=0; while [ $i -lt 600 ]; do i=$((i+1)); sleep 0.05; done
+echo survived
 "#;
 
 /// dbt-core, as far as its version.
@@ -127,19 +135,37 @@ fn a_dashboard_is_installed_and_built() {
 #[test]
 fn a_signal_stops_the_whole_dashboard() {
     let folder = with_dashboard(SERVING);
-    let folder = folder.path();
-    let place = folder.join("workflows/sales/evidence");
-    write(&place.join("node_modules/.bin/evidence"), "", 0o755);
-    let path = format!("{}:/usr/bin:/bin", folder.join("bin").display());
-    let mut dev = process_in(folder, &["evidence", "dev", "sales"]);
-    dev.env("PATH", path).stdout(Stdio::null()).stderr(Stdio::null());
-    let mut dev = dev.spawn().expect("it starts");
-    until_exists(&mut dev, &place.join("serving"));
+    let (mut dev, place) = serve(folder.path(), Stdio::null());
     kill_process(Pid::from_child(&dev), Signal::TERM).expect("it runs");
     let status = dev.wait().expect("it ends");
     // npm is ended by the signal, and what it has started ends, too.
     assert_eq!(status.code(), Some(143));
     until_exists(&mut dev, &place.join("stopped"));
+}
+
+#[test]
+fn a_second_signal_ends_a_dashboard_that_ignores_the_first() {
+    let folder = with_dashboard(STUBBORN);
+    let (mut dev, place) = serve(folder.path(), Stdio::piped());
+    kill_process(Pid::from_child(&dev), Signal::INT).expect("it runs");
+    until_exists(&mut dev, &place.join("ignored"));
+    kill_process(Pid::from_child(&dev), Signal::INT).expect("it runs");
+    // The output ends with the last process that can write to it.
+    let ended = dev.wait_with_output().expect("it ends");
+    assert_eq!(ended.status.code(), Some(130));
+    assert_eq!(String::from_utf8_lossy(&ended.stdout), "");
+}
+
+/// Starts the dashboard, and waits until npm serves it. Returns its folder, too.
+fn serve(folder: &Path, output: Stdio) -> (Child, PathBuf) {
+    let place = folder.join("workflows/sales/evidence");
+    write(&place.join("node_modules/.bin/evidence"), "", 0o755);
+    let path = format!("{}:/usr/bin:/bin", folder.join("bin").display());
+    let mut dev = process_in(folder, &["evidence", "dev", "sales"]);
+    dev.env("PATH", path).stdout(output).stderr(Stdio::null());
+    let mut dev = dev.spawn().expect("it starts");
+    until_exists(&mut dev, &place.join("serving"));
+    (dev, place)
 }
 
 /// Waits for a file; what should make it must not have ended without it for long.
