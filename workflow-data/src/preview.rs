@@ -1,5 +1,6 @@
 //! The start of a table that a pipeline wrote: its columns, its first rows, and what the values of
-//! the columns are. Everything is bounded, whatever the table has become since.
+//! the columns are. The number of rows that are read is bounded, and what is kept of them, whatever
+//! the table has become since. A batch of rows is whole in memory, however large its cells are.
 
 mod chart;
 mod location;
@@ -22,7 +23,7 @@ const MOST_COLUMNS: usize = 100;
 const MOST_ROWS: usize = 100;
 /// The most characters of a cell.
 const LONGEST_CELL: usize = 200;
-/// The most rows that the charts are of.
+/// The most rows that are read, and that the charts are of.
 const MOST_SAMPLED: u64 = 10_000;
 /// The most bytes of cells that the charts are of.
 const LARGEST_SAMPLE: usize = 8 << 20;
@@ -37,7 +38,7 @@ fn read(record: &TableRecord) -> Result<TablePreview, TableError> {
         .map_err(|_| fail("it was recorded by another version of this program".to_owned()))?;
     let mut source = location.open(&Loader::new(), MOST_SAMPLED).map_err(fail)?;
     let mut preview = sample(source.as_mut()).map_err(fail)?;
-    preview.row_count = location.row_count().or(preview.row_count);
+    preview.row_count = preview.row_count.or_else(|| location.row_count());
     Ok(preview)
 }
 
@@ -53,7 +54,7 @@ fn sample(source: &mut dyn Source) -> Result<TablePreview, String> {
         })?;
         let Some(batch) = batch else { break true };
         sample.add(batch.records()).map_err(|error| error.to_string())?;
-        if sample.is_full() {
+        if sample.is_full() || sample.sampled + rejects.skipped() >= MOST_SAMPLED {
             break false;
         }
     };
@@ -117,7 +118,7 @@ impl Sample {
                     cells.push(None);
                     continue;
                 }
-                let text = formatter.value(row).try_to_string()?;
+                let text = formatter.value(row).to_string();
                 self.size += text.len();
                 let cell = cut(text);
                 column.values.add(numbers.as_ref(), row, &cell);
@@ -169,5 +170,25 @@ fn kind(of: &DataType) -> String {
         DataType::Date32 | DataType::Date64 => "date".to_owned(),
         DataType::Timestamp(..) => "timestamp".to_owned(),
         other => other.to_string().to_lowercase(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow_array::{ArrayRef, TimestampSecondArray};
+
+    use super::*;
+
+    #[test]
+    fn a_value_without_a_text_leaves_the_others_readable() {
+        let times: ArrayRef = Arc::new(TimestampSecondArray::from(vec![i64::MAX, 0]));
+        let records = RecordBatch::try_from_iter([("at", times)]).expect("records");
+        let mut sample = Sample::default();
+        sample.add(&records).expect("it can be shown");
+        let rows = sample.finish().rows;
+        assert!(rows[0][0].as_deref().is_some_and(|text| text.starts_with("ERROR: ")), "{rows:?}");
+        assert_eq!(rows[1][0].as_deref(), Some("1970-01-01T00:00:00"));
     }
 }

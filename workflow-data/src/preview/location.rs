@@ -123,7 +123,7 @@ fn reading() -> Reading {
 }
 
 /// The rows that are read at a time.
-const BATCH_SIZE: usize = 500;
+const BATCH_SIZE: usize = 50;
 
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 fn database(url: Secret, table: &str, most: u64) -> Result<Box<dyn Source>, String> {

@@ -136,6 +136,31 @@ fn a_large_table_is_cut() {
     assert_eq!((found.sampled, found.row_count), (128, None), "8 MiB of cells");
 }
 
+#[test]
+fn rows_that_do_not_fit_count_as_read() {
+    let folder = Folder::with("in.csv", "n\n1\n");
+    let source = "source: {type: file, file: {path: '${DIR}/in.csv'}}";
+    let tables = tables(&folder, &format!("{source}\noutput: {{{OUT}}}"));
+    folder.write("out.csv", format!("n\n{}{}", "1\n".repeat(2_000), "x\n".repeat(20_000)));
+    let found = table::preview(&tables[0].record).unwrap();
+    assert_eq!((found.sampled, found.unreadable, found.row_count), (2_000, 8_000, None));
+}
+
+#[cfg(feature = "sqlite")]
+#[test]
+fn the_rows_of_a_large_database_are_not_counted() {
+    let folder = Folder::with("in.csv", "n\n1\n");
+    let source = "source: {type: file, file: {path: '${DIR}/in.csv'}}";
+    let output = "type: sqlite, path: '${DIR}/out.db', table: orders";
+    let tables = tables(&folder, &format!("{source}\noutput: {{{output}}}"));
+    let database = rusqlite::Connection::open(folder.path("out.db")).unwrap();
+    let more = "WITH RECURSIVE more(n) AS (SELECT 2 UNION ALL SELECT n + 1 FROM more LIMIT 10400)
+                INSERT INTO orders SELECT CASE n WHEN 7 THEN 'x' ELSE n END FROM more";
+    database.execute_batch(more).unwrap();
+    let found = table::preview(&tables[0].record).unwrap();
+    assert_eq!((found.sampled, found.unreadable, found.row_count), (9_999, 1, None));
+}
+
 /// Text is text: what it would be elsewhere is for those who show it.
 #[test]
 fn cells_are_texts() {
