@@ -30,14 +30,35 @@ pub(crate) fn settings(url: &Secret) -> Result<Config, String> {
     Ok(config)
 }
 
+/// The database of the URL: its name, and its servers with their ports. Without credentials.
+pub(crate) fn database(config: &Config) -> String {
+    let addresses: Vec<_> = match config.get_hostaddrs() {
+        [] => hosts(config).collect(),
+        addresses => addresses.iter().map(ToString::to_string).collect(),
+    };
+    let ports = config.get_ports();
+    let servers = addresses.iter().enumerate().map(|(index, address)| {
+        let port = ports.get(index).or(ports.last()).copied().unwrap_or(DEFAULT_PORT);
+        format!("{address}:{port}")
+    });
+    // The server uses the name of the user if there is no other one.
+    let name = config.get_dbname().or(config.get_user()).unwrap_or_default();
+    format!("{name} at {}", servers.collect::<Vec<_>>().join(", "))
+}
+
+const DEFAULT_PORT: u16 = 5432;
+
 /// The servers of the URL.
 pub(crate) fn servers(config: &Config) -> String {
-    let hosts = config.get_hosts().iter().map(|host| match host {
+    let hosts = hosts(config).collect::<Vec<_>>().join(", ");
+    let ports: Vec<_> = config.get_ports().iter().map(u16::to_string).collect();
+    if ports.is_empty() { hosts } else { format!("{hosts}, port {}", ports.join(", ")) }
+}
+
+fn hosts(config: &Config) -> impl Iterator<Item = String> {
+    config.get_hosts().iter().map(|host| match host {
         Host::Tcp(name) => name.clone(),
         #[cfg(unix)]
         Host::Unix(folder) => folder.display().to_string(),
-    });
-    let hosts = hosts.collect::<Vec<_>>().join(", ");
-    let ports: Vec<_> = config.get_ports().iter().map(u16::to_string).collect();
-    if ports.is_empty() { hosts } else { format!("{hosts}, port {}", ports.join(", ")) }
+    })
 }

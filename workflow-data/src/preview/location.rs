@@ -1,7 +1,8 @@
 //! Where the table of an output is: what a run records, and what opens it again.
 //!
 //! Files and SQLite databases are found by their path. The URL of a server may have a password, so
-//! a run records the configuration and the place of the output in it.
+//! a run records the configuration, the place of the output in it, and the database without its
+//! credentials. Another machine may have another database under the same configuration.
 
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
@@ -31,7 +32,7 @@ pub(crate) enum Location {
     /// A table of a SQLite database.
     Sqlite { path: PathBuf, table: String },
     /// A table of a PostgreSQL database, whose URL the configuration has.
-    Postgres { config: String, output: usize, table: String },
+    Postgres { config: String, output: usize, database: String, table: String },
 }
 
 impl Location {
@@ -48,7 +49,8 @@ impl Location {
             }
             SinkKind::Sqlite => Self::Sqlite { path: path(), table },
             SinkKind::Postgres => {
-                Self::Postgres { config: config.to_owned(), output: index, table }
+                let database = output.url.as_ref().and_then(server).unwrap_or_default();
+                Self::Postgres { config: config.to_owned(), output: index, database, table }
             }
         }
     }
@@ -82,8 +84,14 @@ impl Location {
                 check_file(path)?;
                 database(Secret::from(format!("sqlite:{}", path.display())), table, most)
             }
-            Self::Postgres { config, output, table } => {
+            Self::Postgres { config, output, database: written, table } => {
                 let url = url(loader, config, *output, table)?;
+                if server(&url).is_some_and(|here| here != *written) {
+                    return Err(format!(
+                        "the configuration `{config}` names another database here; the run wrote \
+                         to `{written}`"
+                    ));
+                }
                 database(url, table, most)
             }
         }
@@ -154,6 +162,19 @@ fn url(loader: &Loader, config: &str, output: usize, table: &str) -> Result<Secr
         .ok_or_else(|| format!("the configuration `{config}` does not write this table any more"))
 }
 
+/// The database of a URL, without credentials. `None` if the URL is invalid.
+#[cfg(feature = "postgres")]
+fn server(url: &Secret) -> Option<String> {
+    use crate::config::postgres;
+
+    postgres::settings(url).ok().map(|settings| postgres::database(&settings))
+}
+
+#[cfg(not(feature = "postgres"))]
+fn server(_: &Secret) -> Option<String> {
+    None
+}
+
 #[cfg(all(test, feature = "postgres"))]
 mod tests {
     use super::*;
@@ -178,6 +199,7 @@ mod tests {
         let record = location.record("table", 3);
         let expected = serde_json::json!({
             "kind": "postgres", "config": "orders", "output": 0, "table": table,
+            "database": server(&Secret::from(url.to_owned())),
         });
         assert_eq!((record.name.as_str(), record.source), (table, expected));
 
@@ -188,5 +210,34 @@ mod tests {
         std::fs::write(place.join("config.yaml"), yaml.replace(table, "other")).expect("written");
         let error = location.open(&loader, 2).map(drop).expect_err("another table");
         assert_eq!(error, "the configuration `orders` does not write this table any more");
+    }
+
+    #[test]
+    fn another_database_under_the_same_configuration_is_not_read() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("orders/config.yaml");
+        std::fs::create_dir(folder.path().join("orders")).expect("a folder");
+        let write = |url: &str| {
+            let output = format!("{{type: postgres, url: '{url}', table: orders}}");
+            let yaml = format!("source: {{type: mock}}\noutput: [{output}]\n");
+            std::fs::write(&file, yaml).expect("it can be written");
+        };
+        let loader = Loader::new().dir(folder.path());
+        write("postgres://ada:secret@db.example.com/shop");
+        let sections: PipelineConfig =
+            loader.open("orders").and_then(|config| config.read()).expect("a configuration");
+        let location = Location::of(&sections.outputs()[0], "orders", 0);
+        let record = location.record("table orders", 3);
+        assert_eq!(record.source["database"], "shop at db.example.com:5432");
+
+        write("postgres://bob:other@db.example.com:5432/shop");
+        assert!(location.open(&loader, 2).is_ok(), "another user of the same database");
+        for other in ["db.example.com/test", "test.example.com/shop", "db.example.com:5433/shop"] {
+            write(&format!("postgres://ada:secret@{other}"));
+            let error = location.open(&loader, 2).map(drop).expect_err("another database");
+            let expected = "the configuration `orders` names another database here; the run wrote \
+                            to `shop at db.example.com:5432`";
+            assert_eq!(error, expected, "{other}");
+        }
     }
 }
