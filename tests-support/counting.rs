@@ -62,6 +62,7 @@ forward! { Store {}
     begin(run, events) [run: NewRun, events: Vec<Event>] -> [Result<BeginOutcome, StoreError>];
     append(lease, events) [lease: &Lease, events: &[Event]] -> [Result<(), StoreError>];
     events(run, from, limit) [run: RunId, from: u64, limit: usize] -> [Result<Vec<Event>, StoreError>];
+    persisted(run, from, limit) [run: RunId, from: u64, limit: usize] -> [Result<Vec<Event>, StoreError>];
     run(run) [run: RunId] -> [Result<Option<StoredRun>, StoreError>];
     abandoned(after, limit) [after: Option<RunId>, limit: usize] -> [Result<Vec<StoredRun>, StoreError>];
     claim(owner, runs) [owner: Owner, runs: &[RunId]] -> [Result<Vec<Lease>, StoreError>];

@@ -287,6 +287,9 @@ impl EventKind {
         "signal_received",
     ];
 
+    /// The code of [`ValuePersisted`](Self::ValuePersisted).
+    pub const VALUE_PERSISTED: &'static str = "value_persisted";
+
     /// The stable code of the kind: the field `event` of its JSON form.
     pub fn code(&self) -> &'static str {
         match self {
@@ -303,7 +306,7 @@ impl EventKind {
             Self::SleepStarted { .. } => "sleep_started",
             Self::SignalAwaited { .. } => "signal_awaited",
             Self::SignalReceived { .. } => "signal_received",
-            Self::ValuePersisted { .. } => "value_persisted",
+            Self::ValuePersisted { .. } => Self::VALUE_PERSISTED,
             Self::JobOutput { .. } => "job_output",
             Self::OutputSkipped { .. } => "output_skipped",
             Self::CancelRequested { .. } => "cancel_requested",

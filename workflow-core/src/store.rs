@@ -22,7 +22,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures::stream::BoxStream;
 
-use crate::event::Event;
+use crate::event::{Event, EventKind};
 use crate::id::RunId;
 
 pub use asset::{
@@ -51,7 +51,7 @@ pub use task::{
 };
 pub use workers::{Backlog, StoredWorker, WorkerId, WorkerReport};
 
-/// The number of runs that the default methods read at once.
+/// The number of runs or events that the default methods read at once.
 const PAGE: usize = 1000;
 
 /// A store for an engine: a [`Store`], or an `Arc` of one.
@@ -117,6 +117,32 @@ pub trait Store: Send + Sync + 'static {
     ///
     /// Fails when the store cannot be read.
     async fn events(&self, run: RunId, from: u64, limit: usize) -> Result<Vec<Event>, StoreError>;
+
+    /// Returns at most `limit` events of a run of the kind [`EventKind::ValuePersisted`] from
+    /// sequence number `from` on, in order; empty if there is no such run.
+    ///
+    /// The default reads all events from `from` on, which is slow for long runs.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the store cannot be read.
+    async fn persisted(
+        &self,
+        run: RunId,
+        from: u64,
+        limit: usize,
+    ) -> Result<Vec<Event>, StoreError> {
+        let (mut found, mut from) = (Vec::new(), from);
+        while found.len() < limit {
+            let page = self.events(run, from, PAGE).await?;
+            let Some(last) = page.last() else { break };
+            from = last.sequence + 1;
+            let persisted = |event: &Event| matches!(event.kind, EventKind::ValuePersisted { .. });
+            found.extend(page.into_iter().filter(persisted));
+        }
+        found.truncate(limit);
+        Ok(found)
+    }
 
     /// Returns a run; `None` if there is no run with this ID.
     ///

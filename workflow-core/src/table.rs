@@ -81,7 +81,7 @@ pub struct RunTable {
     pub record: TableRecord,
 }
 
-/// How many events are read at a time.
+/// How many persisted values are read at a time.
 const PAGE: usize = 1000;
 
 /// Returns the tables that the jobs of a run have recorded, in the order of their first records.
@@ -92,9 +92,9 @@ const PAGE: usize = 1000;
 pub async fn of_run<S: Store + ?Sized>(store: &S, run: RunId) -> Result<Vec<RunTable>, StoreError> {
     let (mut jobs, mut from) = (Vec::new(), 0);
     loop {
-        let events = store.events(run, from, PAGE).await?;
-        from += events.len() as u64;
+        let events = store.persisted(run, from, PAGE).await?;
         let is_last = events.len() < PAGE;
+        from = events.last().map_or(from, |event| event.sequence + 1);
         events.into_iter().for_each(|event| add(&mut jobs, event.kind));
         if is_last {
             return Ok(named(jobs));

@@ -18,6 +18,15 @@ macro_rules! store_over_memory {
                 self.store.events(run, from, limit).await
             }
 
+            async fn persisted(
+                &self,
+                run: RunId,
+                from: u64,
+                limit: usize,
+            ) -> Result<Vec<Event>, StoreError> {
+                self.store.persisted(run, from, limit).await
+            }
+
             async fn run(&self, run: RunId) -> Result<Option<StoredRun>, StoreError> {
                 self.store.run(run).await
             }

@@ -110,6 +110,17 @@ impl<D: Database> Store for SqlStore<D> {
             .await?)
     }
 
+    async fn persisted(
+        &self,
+        run: RunId,
+        from: u64,
+        limit: usize,
+    ) -> Result<Vec<Event>, StoreError> {
+        Ok(self
+            .look(move |sql, visibility| read::persisted(sql, visibility, run, from, limit))
+            .await?)
+    }
+
     async fn run(&self, run: RunId) -> Result<Option<StoredRun>, StoreError> {
         Ok(self.look(move |sql, visibility| read::run(sql, visibility, run)).await?)
     }

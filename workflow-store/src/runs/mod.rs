@@ -94,7 +94,11 @@ pub(crate) fn built_statements() -> Vec<(String, crate::db::statement::Statement
     let run = workflow_core::id::RunId::from_u128(1);
     let of = |visibility| {
         [
-            (format!("events {visibility:?}"), read::events_of(visibility, run, 1, 1)),
+            (format!("events {visibility:?}"), read::events_of(visibility, run, None, 1, 1)),
+            (
+                format!("persisted {visibility:?}"),
+                read::events_of(visibility, run, Some("value_persisted"), 1, 1),
+            ),
             (format!("messages {visibility:?}"), message::messages_of(visibility, run)),
             (format!("asleep {visibility:?}"), eviction::asleep_of(visibility, run)),
         ]

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use workflow_core::Status;
 use workflow_core::definition::Metadata;
-use workflow_core::event::{Blocked, Event};
+use workflow_core::event::{Blocked, Event, EventKind};
 use workflow_core::flow_control::FlowControl;
 use workflow_core::id::RunId;
 use workflow_core::store::{NewRun, OwnerId, Parent, StoredRun, Trigger, WorkflowSnapshot};
@@ -29,15 +29,37 @@ pub(crate) fn events(
     from: u64,
     limit: usize,
 ) -> Answer<Vec<Event>> {
-    let rows = events_of(visibility, run, from, limit).query(sql)?;
+    decoded(sql, &events_of(visibility, run, None, from, limit))
+}
+
+/// The values that the jobs of a run have persisted.
+pub(crate) fn persisted(
+    sql: &mut dyn Sql,
+    visibility: Visibility,
+    run: RunId,
+    from: u64,
+    limit: usize,
+) -> Answer<Vec<Event>> {
+    let kind = Some(EventKind::VALUE_PERSISTED);
+    decoded(sql, &events_of(visibility, run, kind, from, limit))
+}
+
+fn decoded(sql: &mut dyn Sql, statement: &Statement) -> Answer<Vec<Event>> {
     let event = |row: Row| {
         let heavy = row.maybe_bytes(1)?;
         encode::decode(&row.text(0)?, heavy.as_deref()).map_err(Into::into)
     };
-    rows.into_iter().map(event).collect()
+    statement.query(sql)?.into_iter().map(event).collect()
 }
 
-pub(crate) fn events_of(visibility: Visibility, run: RunId, from: u64, limit: usize) -> Statement {
+/// The events of a run of this kind, or of all kinds.
+pub(crate) fn events_of(
+    visibility: Visibility,
+    run: RunId,
+    kind: Option<&str>,
+    from: u64,
+    limit: usize,
+) -> Statement {
     let mut statement = Statement::default();
     statement.add(
         "SELECT e.body, b.content FROM workflows_event e \
@@ -47,6 +69,9 @@ pub(crate) fn events_of(visibility: Visibility, run: RunId, from: u64, limit: us
     statement.uuid(run.to_u128());
     visibility.run(&mut statement);
     statement.add(") AND e.sequence >= ").number(signed(from));
+    if let Some(kind) = kind {
+        statement.add(" AND e.kind = ").text(kind);
+    }
     statement.add(" ORDER BY e.sequence LIMIT ").number(signed(limit as u64));
     statement
 }

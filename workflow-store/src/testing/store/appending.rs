@@ -21,6 +21,24 @@ pub(crate) async fn events_come_back_in_pages(stores: Stores) {
     assert_eq!(stores.one.run(lease.run).await.expect("readable").expect("there").events, 21);
 }
 
+pub(crate) async fn persisted_values_come_back_in_pages(stores: Stores) {
+    let lease = begin(&*stores.one, owner()).await;
+    let persisted = |at: u64| {
+        let value = json!({ "event": "value_persisted", "job": "load", "key": "k", "value": at });
+        event(at, value)
+    };
+    let events: Vec<_> = (1..=2_400)
+        .map(|at| if at % 800 == 0 { persisted(at) } else { job_started(at, "load") })
+        .collect();
+    stores.one.append(&lease, &events).await.expect("kept");
+    let read =
+        async |from, limit| stores.other.persisted(lease.run, from, limit).await.expect("readable");
+    assert_eq!(read(0, 10).await, [persisted(800), persisted(1_600), persisted(2_400)]);
+    assert_eq!(read(801, 1).await, [persisted(1_600)]);
+    assert_eq!(read(2_401, 10).await, []);
+    assert_eq!(stores.other.persisted(RunId::random(), 0, 10).await.expect("readable"), []);
+}
+
 pub(crate) async fn events_must_follow(stores: Stores) {
     let lease = begin(&*stores.one, owner()).await;
     for wrong in [vec![started(0)], vec![started(2)], vec![started(1), started(3)]] {

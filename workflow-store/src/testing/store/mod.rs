@@ -84,6 +84,7 @@ super::suite! {
     beginning::numbers_come_back_to_the_last_bit,
     beginning::texts_of_all_kinds_come_back,
     appending::events_come_back_in_pages,
+    appending::persisted_values_come_back_in_pages,
     appending::events_must_follow,
     appending::a_status_changes_legally_or_not_at_all,
     appending::refused_events_harm_no_neighbour,
