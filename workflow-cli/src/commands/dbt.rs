@@ -70,7 +70,8 @@ pub(crate) fn dbt(args: &DbtArguments) -> Result<Outcome, Failure> {
 }
 
 fn setup(project: &Path) -> Result<Outcome, Failure> {
-    if let Ok(program) = Program::find(project) {
+    // One elsewhere on PATH may have other adapters, and other projects use it.
+    if let Ok(program) = Program::at(&project.join(".venv/bin/dbt")) {
         output::message(installed(&program));
         return Ok(Outcome::Success);
     }
@@ -98,7 +99,7 @@ fn run(command: &str, args: &RunArguments) -> Result<Outcome, Failure> {
     {
         dbt.env("DATA_DIR", folder);
     }
-    foreground::run(dbt, "install it again with `workflow dbt setup`")
+    foreground::run(dbt, &format!("install it again with `workflow dbt setup {name}`"))
 }
 
 fn find(name: &str) -> Result<PathBuf, Failure> {

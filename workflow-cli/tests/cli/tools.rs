@@ -39,6 +39,12 @@ echo "$* in $(basename "$PWD") with $DATA_DIR" > calls
 exit 3
 "#;
 
+/// Makes a virtual environment with the dbt that is beside it.
+const PYTHON: &str = r#"#!/bin/sh
+mkdir -p "$3/bin" && cp "$(dirname "$0")/dbt" "$3/bin/dbt"
+printf '#!/bin/sh\n' > "$3/bin/python" && chmod +x "$3/bin/python"
+"#;
+
 fn write(path: &Path, text: &str, mode: u32) {
     fs::create_dir_all(path.parent().expect("a folder")).expect("it can be made");
     fs::write(path, text).expect("it can be written");
@@ -206,6 +212,19 @@ fn a_missing_dashboard_is_made_from_the_template() {
     assert!(sales.join("evidence/node_modules").is_dir());
     let source = fs::read_to_string(sales.join("evidence/sources/tables/sales.sql")).expect("SQL");
     assert_eq!(source, "select * from read_parquet('../data/sales.parquet')\n");
+}
+
+#[test]
+fn dbt_is_installed_for_the_project_although_another_one_is_on_path() {
+    let folder = sales("dbt", DBT);
+    let folder = folder.path();
+    write(&folder.join("bin/python3"), PYTHON, 0o755);
+    let project = folder.join("workflows/sales/dbt");
+    write(&project.join("dbt_project.yml"), "name: sales\n", 0o644);
+    let installed = call(folder, &["dbt", "setup", "sales"]);
+    assert_eq!(installed.code, Some(0), "{}", installed.err);
+    assert!(installed.err.starts_with("installing dbt-core"), "{}", installed.err);
+    assert!(project.join(".venv/bin/dbt").is_file());
 }
 
 #[test]
