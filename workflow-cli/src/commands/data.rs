@@ -1,7 +1,7 @@
 //! `data`: shows the tables that a workflow has written.
 
 use clap::Args;
-use serde_json::{Value as Json, json};
+use serde::Serialize;
 use workflow_core::registry;
 use workflow_core::table::{self, RunTable, TablePreview};
 use workflow_store::{Catalog, CatalogError, RunQuery};
@@ -60,7 +60,10 @@ pub(crate) fn data(args: &DataArguments) -> Result<Outcome, Failure> {
     let mut shown = Vec::new();
     for of in tables {
         match table::preview(&of.record) {
-            Ok(preview) => shown.push((of, preview)),
+            Ok(mut preview) => {
+                preview.rows.truncate(args.limit.into());
+                shown.push((of, preview));
+            }
             Err(error) => {
                 output::error(&error);
                 outcome = Outcome::Failed;
@@ -97,8 +100,8 @@ fn newest(store: &dyn Catalog, args: &DataArguments) -> Result<Vec<RunTable>, Fa
 
 fn print(tables: &[(RunTable, TablePreview)], args: &DataArguments) -> Result<(), Failure> {
     if args.format == ListFormat::Json {
-        let documents: Vec<_> = tables.iter().map(|(of, it)| document(of, it, args)).collect();
-        return output::print_json(&documents);
+        let documents = tables.iter().map(|(of, preview)| Document::new(of, preview));
+        return output::print_json(&documents.collect::<Vec<_>>());
     }
     output::print(|out| {
         for (index, (of, preview)) in tables.iter().enumerate() {
@@ -107,7 +110,7 @@ fn print(tables: &[(RunTable, TablePreview)], args: &DataArguments) -> Result<()
             }
             let (name, facts) = (styled(HEADING, &of.name), facts(of, preview));
             writeln!(out, "{name}  {}", styled(DIM, facts))?;
-            output::write_table(out, rows(preview, args))?;
+            output::write_table(out, rows(preview))?;
         }
         Ok(())
     })
@@ -131,11 +134,11 @@ fn facts(of: &RunTable, preview: &TablePreview) -> String {
     facts
 }
 
-fn rows(preview: &TablePreview, args: &DataArguments) -> comfy_table::Table {
+fn rows(preview: &TablePreview) -> comfy_table::Table {
     let mut table = output::table();
     table.set_header(preview.columns.iter().map(|column| one_line(&column.name)));
     table.add_row(preview.columns.iter().map(|column| one_line(&column.kind)));
-    for row in preview.rows.iter().take(args.limit.into()) {
+    for row in &preview.rows {
         table.add_row(row.iter().map(|cell| match cell {
             Some(text) => one_line(text),
             None => "-".to_owned(),
@@ -154,12 +157,20 @@ fn one_line(text: &str) -> String {
     escaped.collect()
 }
 
-fn document(of: &RunTable, preview: &TablePreview, args: &DataArguments) -> Json {
-    let TablePreview { columns, column_count, rows, row_count, sampled, unreadable } = preview;
-    let rows: Vec<_> = rows.iter().take(args.limit.into()).collect();
-    json!({
-        "name": of.name, "job": of.job, "place": of.record.place, "written": of.record.written,
-        "columns": columns, "column_count": column_count, "rows": rows, "row_count": row_count,
-        "sampled": sampled, "unreadable": unreadable,
-    })
+/// A table as JSON.
+#[derive(Serialize)]
+struct Document<'a> {
+    name: &'a str,
+    job: &'a str,
+    place: &'a str,
+    written: Option<u64>,
+    #[serde(flatten)]
+    preview: &'a TablePreview,
+}
+
+impl<'a> Document<'a> {
+    fn new(of: &'a RunTable, preview: &'a TablePreview) -> Self {
+        let RunTable { name, job, record, .. } = of;
+        Self { name, job, place: &record.place, written: record.written, preview }
+    }
 }

@@ -34,14 +34,8 @@ impl From<&RunTable> for Table {
 /// The start of a table, as it is now.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Preview {
-    /// Name of the table, unique in the run.
-    name: String,
-    /// Job that wrote it.
-    job: String,
-    /// Where it is: a file, or a table of a server.
-    place: String,
-    /// How many rows the job wrote.
-    written: Option<u64>,
+    #[serde(flatten)]
+    table: Table,
     /// The first 100 columns.
     columns: Vec<Column>,
     /// How many columns the table has.
@@ -114,21 +108,10 @@ struct Frequency {
 
 impl Preview {
     pub(crate) fn new(table: &RunTable, preview: TablePreview) -> Self {
-        let Table { name, job, place, written } = Table::from(table);
         let TablePreview { columns, column_count, rows, row_count, sampled, unreadable } = preview;
         let columns = columns.into_iter().map(Column::from).collect();
-        Self {
-            name,
-            job,
-            place,
-            written,
-            columns,
-            column_count,
-            rows,
-            row_count,
-            sampled,
-            unreadable,
-        }
+        let table = Table::from(table);
+        Self { table, columns, column_count, rows, row_count, sampled, unreadable }
     }
 }
 
