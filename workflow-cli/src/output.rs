@@ -150,8 +150,8 @@ pub(crate) fn diagnostics(diagnostics: &workflow_files::Diagnostics) {
 }
 
 /// Formats a count with its noun, such as `1 job` or `2 jobs`.
-pub(crate) fn count(number: usize, what: &str) -> String {
-    if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
+pub(crate) fn count<N: fmt::Display + PartialEq + From<u8>>(number: N, what: &str) -> String {
+    if number == N::from(1) { format!("1 {what}") } else { format!("{number} {what}s") }
 }
 
 /// Creates a table without borders, as wide as the terminal at most.

@@ -108,7 +108,7 @@ fn print(tables: &[(RunTable, TablePreview)], args: &DataArguments) -> Result<()
             if index > 0 {
                 writeln!(out)?;
             }
-            let (name, facts) = (styled(HEADING, &of.name), facts(of, preview));
+            let (name, facts) = (styled(HEADING, &of.name), facts(&of.record.place, preview));
             writeln!(out, "{name}  {}", styled(DIM, facts))?;
             output::write_table(out, rows(preview))?;
         }
@@ -117,19 +117,20 @@ fn print(tables: &[(RunTable, TablePreview)], args: &DataArguments) -> Result<()
 }
 
 /// Where the table is, and how large it is.
-fn facts(of: &RunTable, preview: &TablePreview) -> String {
-    let rows = match preview.row_count {
-        Some(1) => "1 row".to_owned(),
-        Some(count) => format!("{count} rows"),
-        None => format!("more than {} rows", preview.sampled),
+fn facts(place: &str, preview: &TablePreview) -> String {
+    let rows = |count: u64| output::count(count, "row");
+    let row_count = match preview.row_count {
+        Some(count) => rows(count),
+        None => format!("at least {}", rows(preview.sampled + preview.unreadable)),
     };
-    let mut facts = format!("{}, {rows}", of.record.place);
+    let mut facts = format!("{place}, {row_count}");
     let hidden = preview.column_count.saturating_sub(preview.columns.len() as u64);
     if hidden > 0 {
-        facts.push_str(&format!(", {hidden} more columns"));
+        facts.push_str(&format!(", {}", output::count(hidden, "more column")));
     }
     if preview.unreadable > 0 {
-        facts.push_str(&format!(", {} rows do not fit their columns", preview.unreadable));
+        let left_out = rows(preview.unreadable);
+        facts.push_str(&format!(", {left_out} left out: a value does not fit its column"));
     }
     facts
 }
@@ -172,5 +173,21 @@ impl<'a> Document<'a> {
     fn new(of: &'a RunTable, preview: &'a TablePreview) -> Self {
         let RunTable { name, job, record, .. } = of;
         Self { name, job, place: &record.place, written: record.written, preview }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_facts_say_what_is_not_shown() {
+        let mut preview = TablePreview { row_count: Some(1), ..TablePreview::default() };
+        assert_eq!(facts("a.csv", &preview), "a.csv, 1 row");
+        preview = TablePreview { column_count: 1, sampled: 9_999, unreadable: 1, ..preview };
+        preview.row_count = None;
+        let expected = "a.csv, at least 10000 rows, 1 more column, 1 row left out: a value does \
+                        not fit its column";
+        assert_eq!(facts("a.csv", &preview), expected);
     }
 }

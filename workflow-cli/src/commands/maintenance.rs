@@ -135,7 +135,6 @@ pub(crate) fn prune(args: &PruneArguments) -> Result<Outcome, Failure> {
         keep_last: args.bounds.keep_last,
     };
     let deleted = pollster::block_on(args.store.open_existing()?.prune(retention))?;
-    let deleted = usize::try_from(deleted).unwrap_or(usize::MAX);
     output::message(format_args!("deleted {}", count(deleted, "run")));
     Ok(Outcome::Success)
 }

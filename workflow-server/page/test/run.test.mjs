@@ -169,7 +169,7 @@ for (const [theme, phone] of [["light", false], ["dark", false], ["light", true]
     await signIn(page, mock.url);
     await page.goto(`${mock.url}#/runs/${run.id}`);
     await page.getByRole("link", { name: "Data 2" }).click({ timeout: 20_000 });
-    await page.getByText("more than 240 rows, 4 columns").waitFor();
+    await page.getByText("at least 242 rows, 4 columns").waitFor();
     await page.getByRole("img", { name: "Values of amount from 0 to 100; most, 31, from 35 to 40" }).waitFor();
     await page.getByText("240 values, all different.").waitFor();
     await page.getByText("2 rows left out").waitFor();

@@ -70,13 +70,12 @@ pub(super) fn import(args: &ImportArguments, store: &StoreArguments) -> Result<O
         }
     };
     let imported = pollster::block_on(store.open_or_create()?.import(&mut *lines))?;
-    let counted = |number, what| count(usize::try_from(number).unwrap_or(usize::MAX), what);
     output::message(format_args!(
         "imported {}, {} and {}; skipped {} that already existed",
-        counted(imported.workflows, "workflow"),
-        counted(imported.runs, "run"),
-        counted(imported.events, "event"),
-        counted(imported.skipped, "run"),
+        count(imported.workflows, "workflow"),
+        count(imported.runs, "run"),
+        count(imported.events, "event"),
+        count(imported.skipped, "run"),
     ));
     Ok(Outcome::Success)
 }

@@ -205,7 +205,6 @@ pub(super) fn delete(args: &DeleteArguments, store: &StoreArguments) -> Result<O
 }
 
 fn runs_of(runs: u64) -> String {
-    let runs = usize::try_from(runs).unwrap_or(usize::MAX);
     if runs == 0 { "no runs".to_owned() } else { format!("its {}", count(runs, "run")) }
 }
 

@@ -73,7 +73,7 @@ fn details(workflow: &StoredWorkflow) -> Table {
     let tags = (!workflow.tags.is_empty()).then(|| workflow.tags.join(", "));
     let jobs = workflow.dag_spec["nodes"].as_array().map(|jobs| count(jobs.len(), "job"));
     let ran = workflow.last_executed_at.map(|at| format!("last at {}", time(Some(at))));
-    let runs = count(usize::try_from(workflow.execution_count).unwrap_or(usize::MAX), "run");
+    let runs = count(workflow.execution_count, "run");
     let rows = [
         ("id", Some(workflow.id.to_string())),
         ("slug", Some(workflow.slug.clone())),

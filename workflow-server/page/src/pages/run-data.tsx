@@ -47,7 +47,7 @@ function Table({ run, table, version }: { run: RunDetail; table: TableItem; vers
         <h2>{visible(table.name)}</h2>
         <p class="facts">
           <code>{visible(table.place)}</code>
-          {data && <span>{data.row_count === null ? `more than ${plural(data.sampled, "row")}` : plural(data.row_count, "row")}, {plural(data.column_count, "column")}</span>}
+          {data && <span>{data.row_count === null ? `at least ${plural(data.sampled + data.unreadable, "row")}` : plural(data.row_count, "row")}, {plural(data.column_count, "column")}</span>}
           {table.written !== null && <span class="muted">{visible(table.job)} wrote {plural(table.written, "row")}</span>}
         </p>
         <p class="muted">The table as it is now. Later runs may have changed it.</p>
