@@ -3,6 +3,7 @@
 import { get } from "../api/client.ts";
 import { useLoad } from "../api/load.ts";
 import type { Overview, RunStatus, TimelinePoint, Usage } from "../api/types.ts";
+import { Bars, type Bar } from "../ui/bars.tsx";
 import { Chart } from "../ui/chart.tsx";
 import { duration } from "../ui/format.ts";
 import { ProblemBox, Loading } from "../ui/problem.tsx";
@@ -34,7 +35,7 @@ export function OverviewPage() {
             <RunTable runs={data.failures} label="Failed in the last 24 hours" empty="No failed runs." />
           </section>
           <div class="columns">
-            <Bars title="Most runs" unit="runs" rows={data.most_executed.map((item) => ({
+            <BarCard title="Most runs" unit="runs" rows={data.most_executed.map((item) => ({
               key: String(item.workflow_id), name: item.workflow, count: item.execution_count, href: `#/workflows/${item.workflow_id}`,
             }))} />
             {usage.data && <UsageBars usage={usage.data} />}
@@ -109,24 +110,17 @@ interface BarRow {
   note?: string;
 }
 
-function Bars({ title, unit, rows }: { title: string; unit: string; rows: BarRow[] }) {
-  const most = Math.max(1, ...rows.map((row) => row.count));
+function BarCard({ title, unit, rows }: { title: string; unit: string; rows: BarRow[] }) {
+  const bars = rows.slice(0, 10).map((row): Bar => ({
+    key: row.key,
+    name: <>{row.href ? <a href={row.href}>{row.name}</a> : row.name}{row.note && <span class="muted"> {row.note}</span>}</>,
+    count: row.count,
+  }));
   return (
     <section class="card">
       <h2>{title}</h2>
       {rows.length === 0 && <p class="empty">No data yet.</p>}
-      <ol class="bars">
-        {rows.slice(0, 10).map((row) => (
-          <li key={row.key}>
-            <span class="bar-name">
-              {row.href ? <a href={row.href}>{row.name}</a> : row.name}
-              {row.note && <span class="muted"> {row.note}</span>}
-            </span>
-            <span class="number">{row.count.toLocaleString("en")} <span class="visually-hidden">{unit}</span></span>
-            <span class="bar-track" aria-hidden="true"><span style={{ width: `${(row.count / most) * 100}%` }} /></span>
-          </li>
-        ))}
-      </ol>
+      <Bars bars={bars} unit={unit} />
     </section>
   );
 }
@@ -141,8 +135,8 @@ function UsageBars({ usage }: { usage: Usage }) {
     }));
   return (
     <>
-      <Bars title="Molecules" unit="executions" rows={rows(usage.molecules)} />
-      <Bars title="Atoms" unit="executions" rows={rows(usage.atoms)} />
+      <BarCard title="Molecules" unit="executions" rows={rows(usage.molecules)} />
+      <BarCard title="Atoms" unit="executions" rows={rows(usage.atoms)} />
     </>
   );
 }

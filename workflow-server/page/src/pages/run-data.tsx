@@ -4,6 +4,7 @@ import { get } from "../api/client.ts";
 import { useLoad, type Load } from "../api/load.ts";
 import type { ColumnChart, RunDetail, TableColumn, TableItem, TablePreview } from "../api/types.ts";
 import { href, type Route } from "../route.ts";
+import { Bars } from "../ui/bars.tsx";
 import { plural, visible } from "../ui/format.ts";
 import { ProblemBox, Loading } from "../ui/problem.tsx";
 
@@ -88,18 +89,14 @@ function Chart({ column, sampled }: { column: TableColumn; sampled: number }) {
   const { values, distinct } = column.chart;
   const present = sampled - column.nulls;
   if (distinct === present && distinct > values.length) return <p class="muted">{plural(distinct, "value")}, all different.</p>;
-  const most = Math.max(1, ...values.map((entry) => entry.count));
+  const bars = values.map(({ value, count }) => ({
+    key: value,
+    name: value === "" ? <span class="muted">empty</span> : visible(value),
+    count,
+  }));
   return (
     <>
-      <ol class="bars" aria-label={`Values of ${visible(column.name)}`}>
-        {values.map((entry) => (
-          <li key={entry.value}>
-            <span class="bar-name">{entry.value === "" ? <span class="muted">empty</span> : visible(entry.value)}</span>
-            <span class="number">{entry.count.toLocaleString("en")}</span>
-            <span class="bar-track" aria-hidden="true"><span style={{ width: `${(entry.count / most) * 100}%` }} /></span>
-          </li>
-        ))}
-      </ol>
+      <Bars bars={bars} label={`Values of ${visible(column.name)}`} />
       {distinct > values.length && <p class="muted">The {values.length} most frequent of {plural(distinct, "value")}.</p>}
     </>
   );
