@@ -130,6 +130,13 @@ impl From<RunError> for Failure {
     }
 }
 
+#[cfg(feature = "new")]
+impl From<minijinja::Error> for Failure {
+    fn from(error: minijinja::Error) -> Self {
+        Self::Usage(format!("the template is invalid: {error}; this is a fault of the program"))
+    }
+}
+
 impl From<AssetError> for Failure {
     fn from(error: AssetError) -> Self {
         Self::Usage(error.to_string())

@@ -5,13 +5,13 @@ use std::process::Command;
 
 use clap::{Args, Subcommand};
 
-use super::new::write_files;
+use super::new::create;
 use crate::args::current_folder;
 use crate::failure::{Failure, Outcome};
 use crate::foreground;
 use crate::output;
 use crate::project::{Project, folder_with};
-use crate::scaffold::{self, Library, Name, Parameters, Source, Template};
+use crate::scaffold::{self, File, Library, Name, Parameters, Source, Template};
 
 /// Make, serve and build the dashboard of a workflow
 ///
@@ -203,12 +203,14 @@ fn make(name: &str) -> Result<PathBuf, Failure> {
         has_program: false,
         root: &root,
     };
-    let mut files = scaffold::render(Template::Data, &parameters).map_err(|error| {
-        Failure::Usage(format!("the template is invalid: {error}; this is a fault of the program"))
-    })?;
-    files.retain(|file| file.path.starts_with(FOLDER));
-    write_files(folder, &files)?;
+    let files = scaffold::render(Template::Data, &parameters)?;
+    let below = |File { path, text }: File| {
+        let path = path.strip_prefix(FOLDER).ok()?.to_owned();
+        Some(File { path, text })
+    };
+    let files: Vec<_> = files.into_iter().filter_map(below).collect();
     let folder = folder.join(FOLDER);
+    create(&folder, &files)?;
     output::message(format_args!("made {}", shown(&folder)));
     Ok(folder)
 }

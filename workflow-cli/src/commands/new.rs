@@ -14,7 +14,7 @@ use crate::project::{Package, Project};
 use crate::scaffold::{self, Library, Name, Parameters, Source, Template};
 
 use member::Edit;
-pub(super) use write::write_files;
+pub(super) use write::create;
 
 /// Make a new workflow from a template
 ///
@@ -72,9 +72,7 @@ pub(crate) fn new(args: &NewArguments) -> Result<Outcome, Failure> {
         has_program: place.has_program,
         root: if host.is_some() { "../../" } else { "" },
     };
-    let files = scaffold::render(args.template, &parameters).map_err(|error| {
-        Failure::Usage(format!("the template is invalid: {error}; this is a fault of the program"))
-    })?;
+    let files = scaffold::render(args.template, &parameters)?;
     let edits = match &project {
         Some(project) => member::edits(project, host, &place.folder, &args.name.as_crate())?,
         None => Vec::new(),

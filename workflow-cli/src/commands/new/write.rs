@@ -15,6 +15,16 @@ use crate::scaffold::File;
 ///
 /// Fails if the folder exists, or a file cannot be written.
 pub(super) fn write(folder: &Path, files: &[File], edits: &[Edit]) -> Result<(), Failure> {
+    create(folder, files)?;
+    write_edits(edits).inspect_err(|_| remove(folder))
+}
+
+/// Writes the files into a new folder. If one fails, the folder is removed.
+///
+/// # Errors
+///
+/// Fails if the folder exists, or a file cannot be written.
+pub(in crate::commands) fn create(folder: &Path, files: &[File]) -> Result<(), Failure> {
     let parent = folder.parent().unwrap_or(Path::new("."));
     fs::create_dir_all(parent).map_err(|error| cannot("make", parent, error))?;
     match fs::create_dir(folder) {
@@ -26,19 +36,15 @@ pub(super) fn write(folder: &Path, files: &[File], edits: &[Edit]) -> Result<(),
         }
         Err(error) => return Err(cannot("make", folder, error)),
     }
-    let written = write_files(folder, files).and_then(|()| write_edits(edits));
-    written.inspect_err(|_| {
-        // The first error is the one to report.
-        let _rest = fs::remove_dir_all(folder);
-    })
+    write_files(folder, files).inspect_err(|_| remove(folder))
 }
 
-/// Writes the files below a folder, over those that are there.
-///
-/// # Errors
-///
-/// Fails if a file cannot be written.
-pub(in crate::commands) fn write_files(folder: &Path, files: &[File]) -> Result<(), Failure> {
+fn remove(folder: &Path) {
+    // The first error is the one to report.
+    let _rest = fs::remove_dir_all(folder);
+}
+
+fn write_files(folder: &Path, files: &[File]) -> Result<(), Failure> {
     for File { path, text } in files {
         let path = folder.join(path);
         let parent = path.parent().unwrap_or(folder);
@@ -74,4 +80,22 @@ fn replace(path: &Path, text: &str) -> io::Result<()> {
 
 fn cannot(verb: &str, path: &Path, error: io::Error) -> Failure {
     Failure::Machine { what: format!("cannot {verb} `{}`", path.display()), error }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_that_cannot_be_finished_is_removed() {
+        let parent = tempfile::tempdir().expect("a folder");
+        let folder = parent.path().join("new");
+        let files = ["a", "a/b"].map(|path| File { path: path.into(), text: String::new() });
+        let error = create(&folder, &files).expect_err("`a` is a file").to_string();
+        assert!(error.starts_with("cannot make `"), "{error}");
+        assert!(!folder.exists());
+        create(&folder, &files[..1]).expect("it can be written");
+        create(&folder, &files[..1]).expect_err("it exists");
+        assert!(folder.join("a").is_file());
+    }
 }
