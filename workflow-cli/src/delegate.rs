@@ -12,7 +12,8 @@ use crate::cli::Command;
 use crate::project::{Host, cargo, no_cargo};
 
 /// Runs the command in the program of the project around the working directory. `None` if there is
-/// none, or if the command is one that needs no registered workflow.
+/// none, or if the command works on packages and files. Such a command finds a workflow that is only
+/// registered if the program of the project runs it.
 pub(crate) fn to_project(command: &Command, arguments: &[OsString]) -> Option<ExitCode> {
     if matches!(
         command,

@@ -81,7 +81,8 @@ impl Project {
         self.packages.iter().find(|package| same(&package.name) == same(name))
     }
 
-    /// The package of this name, or the one in which this program registers the workflow.
+    /// The package of this name. In a host program, also the one in which it registers the workflow;
+    /// the binary `workflow` registers none.
     pub(crate) fn package_of(&self, workflow: &str) -> Option<&Package> {
         self.package(workflow).or_else(|| {
             let source = self.root.join(Path::new(registry::get(workflow).ok()?.location().file));
@@ -146,7 +147,7 @@ impl Package {
 }
 
 /// The folder of a workflow in which there is a folder of this name: that of its configuration, or
-/// that of its package.
+/// that of the package.
 ///
 /// # Errors
 ///

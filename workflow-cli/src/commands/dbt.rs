@@ -16,6 +16,9 @@ use crate::project::folder_with;
 ///
 /// The models are a dbt project in the directory `dbt` of the workflow. dbt-core 1.8 to 1.12 is
 /// taken from its `.venv`, or from PATH.
+///
+/// NAME is a package, or a workflow with a configuration. A host program also finds the workflows
+/// that it registers.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct DbtArguments {
@@ -44,7 +47,7 @@ enum Action {
 
 #[derive(Debug, Args)]
 struct NameArguments {
-    /// Workflow, or its package
+    /// Package, or workflow with a configuration
     #[arg(value_name = "NAME")]
     name: String,
 }
@@ -107,8 +110,8 @@ fn find(name: &str) -> Result<PathBuf, Failure> {
     let project = project.filter(|folder| folder.join("dbt_project.yml").is_file());
     project.ok_or_else(|| {
         Failure::Usage(format!(
-            "`{name}` has no dbt project: neither the folder of its configuration nor that of its \
-             package has `{FOLDER}/dbt_project.yml`"
+            "`{name}` has no dbt project: neither the folder of its configuration nor that of a \
+             package `{name}` has `{FOLDER}/dbt_project.yml`"
         ))
     })
 }

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use clap::{Args, Subcommand};
+use workflow_config::Loader;
 
 use super::new::create;
 use crate::args::current_folder;
@@ -18,6 +19,9 @@ use crate::scaffold::{self, File, Library, Name, Parameters, Source, Template};
 /// A dashboard is an Evidence project in the directory `evidence` of the workflow: pages in Markdown
 /// with SQL over the tables that the workflow writes. It needs Node 18 or newer with npm. The page
 /// of `workflow serve` shows the tables without it.
+///
+/// NAME is a package, or a workflow with a configuration. A host program also finds the workflows
+/// that it registers.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct EvidenceArguments {
@@ -45,7 +49,7 @@ enum Action {
 
 #[derive(Debug, Args)]
 struct NameArguments {
-    /// Workflow, or its package
+    /// Package, or workflow with a configuration
     #[arg(value_name = "NAME")]
     name: String,
 }
@@ -178,16 +182,27 @@ fn shown(folder: &Path) -> String {
     folder.strip_prefix(here).unwrap_or(folder).display().to_string()
 }
 
+/// The error if there is no package for a dashboard.
+fn no_package(name: &str) -> Failure {
+    let configurations = match Loader::new().list() {
+        Ok(configurations) => configurations,
+        Err(error) => return error.into(),
+    };
+    Failure::Usage(if configurations.iter().any(|found| found.name == name) {
+        format!("`{name}` is no package; copy an `{FOLDER}` folder beside its `config.yaml`")
+    } else {
+        format!(
+            "no package is named `{name}`; change to the folder of its project, or make one with \
+             `workflow new`; a host program also finds the workflows that it registers"
+        )
+    })
+}
+
 /// Makes the dashboard of a package that has none.
 fn make(name: &str) -> Result<PathBuf, Failure> {
     let project = Project::find(&current_folder()?)?;
     let package = project.as_ref().zip(project.as_ref().and_then(|it| it.package_of(name)));
-    let (project, package) = package.ok_or_else(|| {
-        Failure::Usage(format!(
-            "no package is named `{name}`, and none registers a workflow `{name}`; change to the \
-             folder of its project, or make one with `workflow new`"
-        ))
-    })?;
+    let Some((project, package)) = package else { return Err(no_package(name)) };
     // A workflow without a program runs in the folder of its project.
     let folder = package.folder();
     let below = folder.strip_prefix(&project.root).unwrap_or(Path::new(""));

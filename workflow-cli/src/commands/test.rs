@@ -10,11 +10,12 @@ use crate::project::{Project, cargo, no_cargo};
 
 /// Run the tests of a workflow
 ///
-/// Runs `cargo test` for the package that is named as the workflow, or that registers it.
+/// Runs `cargo test` for the package of this name. A host program also finds the workflows that it
+/// registers.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct TestArguments {
-    /// Workflow, or its package
+    /// Package of the workflow
     #[arg(value_name = "NAME")]
     name: String,
     /// Arguments of `cargo test`
@@ -46,7 +47,8 @@ pub(crate) fn test(args: &TestArguments) -> Result<Outcome, Failure> {
 fn unknown(project: &Project, name: &str) -> Failure {
     let names: Vec<_> = project.packages.iter().map(|it| format!("`{}`", it.name)).collect();
     Failure::Usage(format!(
-        "no package is named `{name}`; the packages of this project are {}",
+        "no package is named `{name}`; the packages of this project are {}; a host program also \
+         finds the workflows that it registers",
         names.join(", ")
     ))
 }

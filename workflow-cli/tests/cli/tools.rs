@@ -104,6 +104,12 @@ fn what_a_dashboard_lacks_is_named_with_the_cure() {
     let other = call(folder, &["evidence", "build", "sales"]);
     assert_eq!(other.code, Some(2), "{}", other.err);
     assert!(other.err.contains("has no `package.json`"), "{}", other.err);
+
+    fs::remove_dir_all(folder.join("workflows/sales/evidence")).expect("it is there");
+    let configured = call(folder, &["evidence", "new", "sales"]);
+    assert_eq!(configured.code, Some(2), "{}", configured.err);
+    let cure = "`sales` is no package; copy an `evidence` folder beside its `config.yaml`";
+    assert!(configured.err.contains(cure), "{}", configured.err);
 }
 
 #[test]
