@@ -146,7 +146,7 @@ fn expansion(entries: &[Entry]) -> String {
 
 /// The waves as text.
 fn text(name: &str, waves: &[Vec<&str>]) -> String {
-    let jobs = waves.iter().map(Vec::len).sum();
+    let jobs: usize = waves.iter().map(Vec::len).sum();
     let mut text = format!(
         "{}: {} in {}\n",
         styled(HEADING, name),
