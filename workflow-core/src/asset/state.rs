@@ -1,12 +1,12 @@
 //! The states of assets and their partitions, for people: what is current, and why the rest is not.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::time::SystemTime;
 
 use serde::Serialize;
 
 use super::plan::{Examined, Reason, overdue};
-use super::{AssetSpec, Partitions};
+use super::{AssetSpec, Partition, Partitions};
 use crate::store::Materialization;
 
 /// The state of an asset.
@@ -17,8 +17,8 @@ pub struct AssetState<'a> {
     pub spec: &'a AssetSpec,
     /// Its partitions that exist, in the order of their keys; one for an asset without partitions.
     pub partitions: Vec<PartitionState<'a>>,
-    /// Whether it breaks the promise of its freshness: a value is too old or, for periods, the last
-    /// one that ended was not made in time.
+    /// Whether it breaks the promise of its freshness: a value is too old or, for periods, the newest
+    /// one that should be there by now was never made.
     pub is_overdue: bool,
 }
 
@@ -124,21 +124,30 @@ impl Examined<'_> {
                     }
                 });
                 let states: Vec<_> = states.collect();
-                let is_overdue = self.is_overdue(spec, &states);
+                let is_overdue = self.is_overdue(spec, partitions, &states);
                 AssetState { spec, partitions: states, is_overdue }
             })
             .collect()
     }
 
-    fn is_overdue(&self, spec: &AssetSpec, states: &[PartitionState<'_>]) -> bool {
+    /// The states are those of the partitions, in the same order.
+    fn is_overdue(
+        &self,
+        spec: &AssetSpec,
+        partitions: &BTreeMap<String, Partition>,
+        states: &[PartitionState<'_>],
+    ) -> bool {
         let Some(freshness) = spec.freshness else { return false };
         let now = self.request.now();
         let is_late = |end: SystemTime| now.duration_since(end).is_ok_and(|age| age > freshness);
         match &spec.partitions {
-            Partitions::Periods(_) => states.last().is_some_and(|last| {
-                let end = spec.partitions.find(last.key).ok().and_then(|partition| partition.end());
-                last.made.is_none() && end.is_some_and(is_late)
-            }),
+            // The last period is younger than a freshness of its length, so that it says nothing.
+            Partitions::Periods(_) => partitions
+                .values()
+                .zip(states)
+                .rev()
+                .find(|(partition, _)| partition.end().is_some_and(is_late))
+                .is_some_and(|(_, state)| state.made.is_none()),
             _ => states
                 .iter()
                 .any(|state| state.made.is_some_and(|made| overdue(spec, made, now).is_some())),

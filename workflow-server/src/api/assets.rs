@@ -46,7 +46,8 @@ struct Asset {
     partitions: Option<String>,
     /// Age from which a value counts as overdue, in seconds.
     freshness: Option<u64>,
-    /// Whether a value is too old or, for periods, the last one that ended was not made in time.
+    /// Whether a value is too old or, for periods, the newest one that should be there by now was
+    /// never made.
     is_overdue: bool,
     /// Version of the function in this program.
     code_version: String,

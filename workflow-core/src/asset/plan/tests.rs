@@ -291,6 +291,34 @@ fn force_and_age_are_reasons_for_what_is_wanted() -> Result<(), RequestError> {
 }
 
 #[test]
+fn an_asset_is_overdue_when_the_newest_period_that_is_late_was_never_made() {
+    let hour = Duration::from_secs(3600);
+    for (freshness, late) in [(6, "2026-01-30"), (24, "2026-01-29"), (36, "2026-01-28")] {
+        let mut raw = spec("raw", daily(), &[]);
+        raw.freshness = Some(hour * freshness);
+        let mut world = World::new(vec![raw]);
+        let first = world.plan();
+        world.carry_out(&first, distinct);
+        let is_overdue = |world: &World| {
+            let request = Request::everything(&world.graph, now());
+            Examined::new(&request, world.records.clone()).states()[0].is_overdue
+        };
+        assert!(!is_overdue(&world), "everything was made");
+        for day in ["2026-01-28", "2026-01-29", "2026-01-30"] {
+            world.forget("raw", day);
+            assert_eq!(is_overdue(&world), day >= late, "{freshness} h, without {day}");
+        }
+        // A newer one does not stand for it, and an older one does not matter.
+        let plan = world.plan();
+        world.carry_out(&plan, distinct);
+        world.forget("raw", "2026-01-02");
+        assert!(!is_overdue(&world), "{freshness} h");
+        world.forget("raw", late);
+        assert!(is_overdue(&world), "{freshness} h");
+    }
+}
+
+#[test]
 fn assets_that_do_not_fit_are_refused() {
     let refused = |specs| AssetGraph::new(specs).expect_err("refused").to_string();
     let same = &[("raw", Reads::Same)][..];
