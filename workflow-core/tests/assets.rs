@@ -3,8 +3,8 @@
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
-use std::time::SystemTime;
+use std::sync::{Arc, Mutex, mpsc};
+use std::time::{Duration, SystemTime};
 
 use futures::executor::block_on;
 use serde::{Deserialize, Serialize};
@@ -21,6 +21,8 @@ static SOURCE: AtomicU64 = AtomicU64::new(0);
 /// Tests share the source.
 static ONE_TEST: Mutex<()> = Mutex::new(());
 static FAILURES: AtomicUsize = AtomicUsize::new(0);
+/// Holds the next check of `orders`: it says that it has begun, and waits.
+static HELD: Mutex<Option<(mpsc::Sender<()>, mpsc::Receiver<()>)>> = Mutex::new(None);
 
 #[derive(Serialize, Deserialize, Debug, PartialEq)]
 struct Raw(Vec<u64>);
@@ -76,6 +78,11 @@ fn orders(raw: &Raw) -> Orders {
 }
 
 fn below_thousand(orders: &Orders) -> Result<(), String> {
+    let held = HELD.lock().expect("unpoisoned").take();
+    if let Some((begun, go_on)) = held {
+        begun.send(()).expect("the test waits");
+        go_on.recv().expect("told to go on");
+    }
     match orders.0.iter().find(|amount| **amount >= 1000) {
         Some(amount) => Err(format!("{amount} is too much")),
         None => Ok(()),
@@ -124,6 +131,22 @@ impl AssetObserver for Seen {
             .lock()
             .expect("unpoisoned")
             .push(format!("{} {} {what}", event.asset.name, event.partition));
+    }
+}
+
+/// Sends what happens to orders, and in which attempt.
+struct Tells(mpsc::Sender<(&'static str, u32)>);
+
+impl AssetObserver for Tells {
+    fn observe(&self, event: &AssetEvent<'_>) {
+        let what = match event.happening {
+            Happening::Made(_) => "made",
+            Happening::Failed(_) => "failed",
+            _ => return,
+        };
+        if event.asset.name == "orders" {
+            self.0.send((what, event.attempt)).expect("the test waits");
+        }
     }
 }
 
@@ -342,6 +365,55 @@ fn a_failed_attempt_is_retried_and_a_failed_asset_stops_its_readers() {
     assert_eq!(report.status(), Status::Failed);
     assert!(world.plan().current.is_empty());
     assert_eq!(world.carry_out().status(), Status::Completed);
+}
+
+#[test]
+fn an_attempt_that_is_over_stores_nothing() {
+    let _alone = ONE_TEST.lock().unwrap_or_else(|error| error.into_inner());
+    let world = World::new("over");
+    let (tell, told) = mpsc::channel();
+    let engine = Engine::builder()
+        .cancel_grace(Duration::ZERO)
+        .store(Arc::clone(&world.store))
+        .state(world.assets.clone().observer(Arc::new(Tells(tell))))
+        .state(Offset(3))
+        .build();
+    let steps = serde_json::json!({ "steps": [
+        { "asset": "raw", "partition": "eu" },
+        { "asset": "orders", "partition": "eu" },
+    ] });
+    let (begin, begun) = mpsc::channel();
+    let (release, go_on) = mpsc::channel();
+    *HELD.lock().expect("unpoisoned") = Some((begin, go_on));
+    let run = engine.run(asset::WORKFLOW).input(steps).start().expect("it starts");
+    begun.recv().expect("the check begins");
+    run.cancel();
+    block_on(run.outcome()).expect_err("it was cancelled");
+    // The function goes on in its thread, and finds out that nobody wants its value.
+    release.send(()).expect("it waits");
+    assert_eq!(told.recv().expect("it ends"), ("failed", 1));
+    let records = world.store.asset_store().expect("records");
+    let found = block_on(records.materializations("orders", None, None, 10)).expect("read");
+    assert!(found.is_empty(), "{found:?}");
+    assert!(!world.folder.join("orders").exists());
+}
+
+#[test]
+fn a_previous_value_that_cannot_be_removed_fails_nothing() {
+    let _alone = ONE_TEST.lock().unwrap_or_else(|error| error.into_inner());
+    let world = World::new("left");
+    world.carry_out();
+    // A folder is removed in another way.
+    let [before] = &world.files("raw/eu")[..] else { panic!("one file") };
+    let before = world.folder.join("raw/eu").join(before);
+    std::fs::remove_file(&before).expect("removed");
+    std::fs::create_dir(&before).expect("created");
+    SOURCE.store(9, Ordering::SeqCst);
+    let report = world.carry_out();
+    assert_eq!(report.status(), Status::Completed, "{report}");
+    assert_eq!(outcome(&report, "raw[eu]").outcome, "made");
+    assert!(before.exists());
+    assert_eq!(world.read::<Raw>("raw", "eu"), Raw(vec![3, 9]));
 }
 
 #[test]

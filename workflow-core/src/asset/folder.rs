@@ -52,6 +52,8 @@ pub struct AssetEvent<'a> {
     pub partition: &'a Partition,
     /// The run.
     pub run: RunId,
+    /// The number of the attempt in the run, from 1.
+    pub attempt: u32,
     /// When it happened.
     pub at: SystemTime,
     /// What happened.
@@ -77,10 +79,11 @@ impl<'a> AssetEvent<'a> {
         asset: &'a AssetSpec,
         partition: &'a Partition,
         run: RunId,
+        attempt: u32,
         at: SystemTime,
         happening: Happening<'a>,
     ) -> Self {
-        Self { asset, partition, run, at, happening }
+        Self { asset, partition, run, attempt, at, happening }
     }
 }
 

@@ -116,9 +116,10 @@ pub(super) async fn make(
         return io.put(unchanged);
     }
     let (spec, partition) = (making.spec(), making.partition.clone());
-    let (assets, run) = (making.assets.clone(), making.run);
+    let (assets, run, attempt) = (making.assets.clone(), making.run, io.attempt);
     let announce = |happening: Happening<'_>| {
-        assets.announce(&AssetEvent::new(spec, &partition, run, SystemTime::now(), happening));
+        let at = SystemTime::now();
+        assets.announce(&AssetEvent::new(spec, &partition, run, attempt, at, happening));
     };
     announce(Happening::Started);
     match (entry.make)(making).await {
@@ -210,7 +211,8 @@ impl Making {
     ///
     /// # Errors
     ///
-    /// Fails when a blocking check refuses the value, and when it cannot be stored or recorded.
+    /// Fails when a blocking check refuses the value, when it cannot be stored or recorded, and when
+    /// the attempt has ended.
     pub async fn finish<T: Asset>(
         self,
         value: T,
@@ -237,6 +239,7 @@ impl Making {
         });
         let data_version = version(&stored.bytes);
         let mut made = self.record(&stored, data_version, checks);
+        self.check_under_way()?;
         if let Some(refusal) = refusal {
             made.is_refused = true;
             self.assets.records()?.record_materialization(&made).await?;
@@ -247,14 +250,25 @@ impl Making {
         let (asset, key) = (self.entry.name, self.partition.key());
         made.facts.file = Some(self.assets.write(asset, key, &name, &stored.bytes)?);
         let before = self.assets.current_one(asset, key).await?;
+        // Writing takes its time. The file stays: a later attempt may have the same value.
+        self.check_under_way()?;
         self.assets.records()?.record_materialization(&made).await?;
+        self.announce(&made, Happening::Made(&made));
         if let Some(file) = before.and_then(|before| before.facts.file)
             && made.facts.file.as_ref() != Some(&file)
+            && let Err(error) = self.assets.remove(&file)
         {
-            self.assets.remove(&file)?;
+            // The new value is current, so that the job has done its work.
+            tracing::warn!(%error, "the previous value of {} is left behind", self.name());
         }
-        self.announce(&made, Happening::Made(&made));
         Ok(self.outcome("made", self.reasons.clone(), &made))
+    }
+
+    /// Checks that the result of the attempt is still wanted. A blocking function goes on after its
+    /// attempt has timed out or was cancelled, and another attempt may be under way.
+    fn check_under_way(&self) -> Result<(), JobError> {
+        let services = self.io.services().ok_or_else(JobError::no_engine)?;
+        services.check_under_way(self.io.job, self.io.attempt)
     }
 
     /// The outcome, if the partition is current.
@@ -395,8 +409,9 @@ impl Making {
     }
 
     fn announce(&self, made: &Materialization, happening: Happening<'_>) {
-        let (spec, partition) = (self.spec(), &self.partition);
-        self.assets.announce(&AssetEvent::new(spec, partition, self.run, made.made_at, happening));
+        let (partition, attempt, at) = (&self.partition, self.io.attempt, made.made_at);
+        let event = AssetEvent::new(self.spec(), partition, self.run, attempt, at, happening);
+        self.assets.announce(&event);
     }
 
     fn spec(&self) -> &'static AssetSpec {
