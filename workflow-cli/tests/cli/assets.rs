@@ -225,6 +225,14 @@ fn mistakes_name_the_cure() {
     assert_snapshot!(refused(&["show", "order"]), @"error: no asset is named `order` (did you mean `orders`?); this program has 3 assets");
     assert_snapshot!(refused(&["materialize", "orders", "--partition", "2026-02-30"]), @"error: asset `orders`: `2026-02-30` is not the start of a period; daily ones look like 2026-01-31");
     assert_snapshot!(refused(&["backfill", "orders", "--from", "2025-12-31"]), @"error: asset `orders`: `2025-12-31` is before the first period, which is 2026-01-01");
+    assert_snapshot!(refused(&["backfill", "orders", "--from", "2026-02-01", "--to", "2026-01-01"]), @"error: the range from `2026-02-01` to `2026-01-01` is empty; name the earlier partition first");
+    assert_snapshot!(refused(&["backfill", "orders", "--from", "2999-01-01"]), @"error: partition `2999-01-01` of asset `orders` ends at 2999-01-02T00:00:00Z; make it after that");
+    // A run whose input is written by hand makes no partition too early, either.
+    let early = r#"{"steps": [{"asset": "raw", "partition": "2999-01-01"}]}"#;
+    let early = run("assets", &folder, &["run", "assets", "--db", "early.db", "--input", early]);
+    let said = format!("{}{}", early.out, early.err);
+    assert_ne!(early.code, Some(0), "{said}");
+    assert!(said.contains("`raw` ends at 2999-01-02T00:00:00Z; make it after that"), "{said}");
     assert_snapshot!(refused(&["materialize", "orders", "--partition", "2999-01-01"]), @"error: partition `2999-01-01` of asset `orders` ends at 2999-01-02T00:00:00Z; make it after that");
     assert_snapshot!(refused(&["show", "orders", "--cursor", "never"]), @"error: --cursor: asset `orders` has no partition `never`");
     assert_snapshot!(refused(&["show", "orders", "--history", "--cursor", "never"]), @"error: --cursor: not a cursor of this list; copy it from its page");

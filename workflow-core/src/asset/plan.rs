@@ -47,10 +47,7 @@ impl<'a> Request<'a> {
     pub fn partition(&mut self, asset: &str, key: &str) -> Result<(), RequestError> {
         let number = self.graph.number(asset)?;
         let partition = self.graph.partition(asset, key)?;
-        if let Some(end) = partition.end().filter(|end| *end > self.now) {
-            let (asset, key) = (asset.to_owned(), key.to_owned());
-            return Err(RequestError::Unended { asset, key, end: format_time(end) });
-        }
+        ended(asset, &partition, self.now)?;
         let wanted = self.wanted.entry(number).or_default();
         if !wanted.contains(&partition) {
             wanted.push(partition);
@@ -59,10 +56,12 @@ impl<'a> Request<'a> {
     }
 
     /// Adds all partitions of an asset whose keys are in a range, whose bounds are included.
+    /// Without a bound, and with a last one that has not ended, the range is open there.
     ///
     /// # Errors
     ///
-    /// Fails when there is no such asset, or a bound is none of its partitions.
+    /// Fails when there is no such asset, when a bound is none of its partitions, when the first one
+    /// has not ended, and when it comes after the last one.
     pub fn range(
         &mut self,
         asset: &str,
@@ -70,15 +69,23 @@ impl<'a> Request<'a> {
         to: Option<&str>,
     ) -> Result<(), RequestError> {
         let number = self.graph.number(asset)?;
-        for bound in from.into_iter().chain(to) {
-            self.graph.partition(asset, bound)?;
+        let bound = |key: Option<&str>| key.map(|key| self.graph.partition(asset, key)).transpose();
+        let (from, to) = (bound(from)?, bound(to)?);
+        if let Some(from) = &from {
+            ended(asset, from, self.now)?;
         }
         let all = self.graph.assets()[number].partitions.at(self.now);
         // Keys that are listed have the order of their list.
-        let place = |key: &str| all.iter().position(|partition| partition.key() == key);
-        let start = from.map_or(Some(0), place).unwrap_or(all.len());
-        let end = to.and_then(place).map_or(all.len(), |last| last + 1);
-        let range = all.get(start..end).unwrap_or_default();
+        let place = |bound: &Partition| all.iter().position(|one| one.key() == bound.key());
+        let first = from.as_ref().and_then(place).unwrap_or(0);
+        let last = to.as_ref().and_then(place);
+        if let (Some(from), Some(to)) = (&from, &to)
+            && last.is_some_and(|last| last < first)
+        {
+            let (from, to) = (from.key().to_owned(), to.key().to_owned());
+            return Err(RequestError::Order { from, to });
+        }
+        let range = &all[first..last.map_or(all.len(), |last| last + 1)];
         self.wanted.insert(number, range.to_vec());
         Ok(())
     }
@@ -145,6 +152,26 @@ impl<'a> Request<'a> {
 
     fn wants(&self, asset: usize, partition: &Partition) -> bool {
         self.wanted.get(&asset).is_some_and(|wanted| wanted.contains(partition))
+    }
+}
+
+/// Checks that a partition has ended.
+///
+/// # Errors
+///
+/// Fails when it is a period that ends later.
+pub(super) fn ended(
+    asset: &str,
+    partition: &Partition,
+    now: SystemTime,
+) -> Result<(), RequestError> {
+    match partition.end().filter(|end| *end > now) {
+        None => Ok(()),
+        Some(end) => Err(RequestError::Unended {
+            asset: asset.to_owned(),
+            key: partition.key().to_owned(),
+            end: format_time(end),
+        }),
     }
 }
 
@@ -520,6 +547,14 @@ pub enum RequestError {
         key: String,
         /// The end of the period.
         end: String,
+    },
+    /// The first partition of a range comes after the last one.
+    #[error("the range from `{from}` to `{to}` is empty; name the earlier partition first")]
+    Order {
+        /// The key of the first partition.
+        from: String,
+        /// The key of the last partition.
+        to: String,
     },
     /// There is too much to do.
     #[error(

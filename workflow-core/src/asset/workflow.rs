@@ -1,9 +1,10 @@
 //! The workflow that makes assets: a job for each partition of a plan.
 
 use std::collections::HashMap;
+use std::time::SystemTime;
 
 use super::making::make;
-use super::plan::{MAX_STEPS, RunInput, RunStep, named};
+use super::plan::{MAX_STEPS, RunInput, RunStep, ended, named};
 use super::{AssetEntry, AssetGraph, Assets, Partition, Reads, StepOutcome, entry, graph};
 use crate::definition::Metadata;
 use crate::job::{Body, Call, Handle, Inputs, JobError};
@@ -35,7 +36,8 @@ fn draw(flow: &mut Flow, input: &RunInput) -> Result<(), JobError> {
             "{steps} steps are too many for one run, which makes at most {MAX_STEPS} partitions"
         )));
     }
-    let steps = input.steps.iter().map(|step| Drawn::new(graph, step));
+    let now = SystemTime::now();
+    let steps = input.steps.iter().map(|step| Drawn::new(graph, step, now));
     let mut steps: Vec<Drawn<'_>> = steps.collect::<Result<_, _>>()?;
     // Each asset comes after its inputs.
     steps.sort_by_key(|step| step.asset);
@@ -63,9 +65,11 @@ struct Drawn<'a> {
 }
 
 impl<'a> Drawn<'a> {
-    fn new(graph: &AssetGraph, step: &'a RunStep) -> Result<Self, JobError> {
+    fn new(graph: &AssetGraph, step: &'a RunStep, now: SystemTime) -> Result<Self, JobError> {
         let key = step.partition.as_deref().unwrap_or_default();
         let partition = graph.partition(&step.asset, key).map_err(JobError::terminal)?;
+        // What is made of a part of a period would count as current after its end.
+        ended(&step.asset, &partition, now).map_err(JobError::terminal)?;
         let asset = graph.number(&step.asset).map_err(JobError::terminal)?;
         Ok(Self { step, asset, partition })
     }

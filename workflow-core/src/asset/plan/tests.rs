@@ -244,8 +244,8 @@ fn a_request_selects_partitions_and_what_they_need() -> Result<(), RequestError>
     assert_eq!(planned(&range), ["raw[2026-01-28]", "raw[2026-01-29]", "raw[2026-01-30]"]);
     range.range("raw", Some("2026-01-28"), Some("2026-01-28"))?;
     assert_eq!(planned(&range), ["raw[2026-01-28]"]);
-    range.range("raw", Some("2026-01-28"), Some("2026-01-02"))?;
-    assert_eq!(planned(&range), [""; 0]);
+    range.range("raw", Some("2026-01-30"), Some("2026-02-02"))?;
+    assert_eq!(planned(&range), ["raw[2026-01-30]"]);
     let mut latest = Request::new(&world.graph, now());
     latest.latest("raw")?;
     assert_eq!(planned(&latest), ["raw[2026-01-30]"]);
@@ -262,6 +262,19 @@ fn a_request_selects_partitions_and_what_they_need() -> Result<(), RequestError>
     );
     assert!(error(refused.partition("total", "2026-01-01")).contains("has no partitions"));
     assert!(error(refused.range("raw", Some("2025-12-31"), None)).contains("before the first"));
+    for to in ["2026-01-02", "2026-01-27"] {
+        assert_eq!(
+            error(refused.range("raw", Some("2026-01-28"), Some(to))),
+            format!(
+                "the range from `2026-01-28` to `{to}` is empty; name the earlier partition first"
+            )
+        );
+    }
+    assert_eq!(
+        error(refused.range("raw", Some("2026-01-31"), None)),
+        "partition `2026-01-31` of asset `raw` ends at 2026-02-01T00:00:00Z; make it after that"
+    );
+    assert_eq!(planned(&refused), [""; 0]);
     Ok(())
 }
 
