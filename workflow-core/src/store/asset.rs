@@ -14,8 +14,9 @@ use crate::id::RunId;
 /// their bytes. The *current* record of a partition is the last one that was not refused.
 #[async_trait]
 pub trait AssetStore: Send + Sync {
-    /// Records a materialization. It replaces an earlier record of the same run, asset and
-    /// partition, so that an attempt that is made again is recorded once.
+    /// Records a materialization. It replaces earlier records of the same run, asset and partition,
+    /// so that an attempt that is made again is recorded once. A refused one replaces refused ones
+    /// only: the value that an earlier attempt has made is still there.
     ///
     /// # Errors
     ///
@@ -90,7 +91,7 @@ pub struct Materialization {
     pub is_refused: bool,
     /// The version of the function.
     pub code_version: String,
-    /// The version of the value: equal values have equal versions.
+    /// The version of the value: equal files have equal versions.
     pub data_version: String,
     /// The other facts.
     pub facts: MaterializationFacts,

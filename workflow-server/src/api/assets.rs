@@ -126,7 +126,7 @@ struct Materialization {
     is_refused: bool,
     /// Version of the function that made it.
     code_version: String,
-    /// Version of the value: equal values have equal versions.
+    /// Version of the value: equal files have equal versions.
     data_version: String,
     /// File with the value, relative to the folder of assets.
     file: Option<String>,

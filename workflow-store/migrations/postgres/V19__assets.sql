@@ -16,8 +16,10 @@ CREATE TABLE workflows_materialization (
 );
 
 CREATE UNIQUE INDEX workflows_materialization_run
-    ON workflows_materialization (run_id, asset, partition_key);
+    ON workflows_materialization (run_id, asset, partition_key, is_refused);
 CREATE INDEX workflows_materialization_newest
     ON workflows_materialization (asset, partition_key, id);
+CREATE INDEX workflows_materialization_of_asset
+    ON workflows_materialization (asset, id);
 CREATE INDEX workflows_materialization_current
     ON workflows_materialization (asset, partition_key, id) WHERE NOT is_refused;

@@ -27,14 +27,16 @@ impl Record {
     }
 }
 
-/// Records a materialization in place of one of the same run, asset and partition.
+/// Records a materialization in place of those of the same run, asset and partition; a refused one
+/// in place of refused ones.
 pub(crate) fn record(cx: &mut Cx<'_>, record: &Record) -> Answer<()> {
     let made = &record.made;
     let (asset, partition) = (clean(&made.asset), clean(&made.partition));
     let (code, data) = (clean(&made.code_version), clean(&made.data_version));
     let run = Value::Uuid(made.run.to_u128());
     // Not an update: the number of the record says that it is the newest.
-    cx.sql.execute(FORGET, &[run, Value::Text(&asset), Value::Text(&partition)])?;
+    let of = [run, Value::Text(&asset), Value::Text(&partition), Value::Bool(made.is_refused)];
+    cx.sql.execute(FORGET, &of)?;
     let values = [
         Value::Text(&asset),
         Value::Text(&partition),
@@ -50,7 +52,7 @@ pub(crate) fn record(cx: &mut Cx<'_>, record: &Record) -> Answer<()> {
 }
 
 pub(crate) const FORGET: &str = "DELETE FROM workflows_materialization \
-    WHERE run_id = $1 AND asset = $2 AND partition_key = $3";
+    WHERE run_id = $1 AND asset = $2 AND partition_key = $3 AND (is_refused OR NOT $4)";
 
 const INSERT: &str = "INSERT INTO workflows_materialization \
     (asset, partition_key, run_id, made_at, is_refused, code_version, data_version, facts) \

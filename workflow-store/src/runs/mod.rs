@@ -33,7 +33,7 @@ pub(crate) use waiting::{backfill_waiting, waits};
 /// The queries of engines, for the test of their plans.
 #[cfg(test)]
 pub(crate) fn statements() -> Vec<(String, Vec<crate::db::value::Value<'static>>)> {
-    use crate::db::value::Value::{Int, Text, Uuid};
+    use crate::db::value::Value::{Bool, Int, Text, Uuid};
 
     let orphans =
         |protected| format!("{} {}", read::COLUMNS, lease::orphans_but("TRUE", protected));
@@ -57,7 +57,7 @@ pub(crate) fn statements() -> Vec<(String, Vec<crate::db::value::Value<'static>>
         (read::BY_KEY.to_owned(), vec![Text("k"), Text("user 1")]),
         (lease::HELD.to_owned(), vec![]),
         (message::INBOX.to_owned(), vec![Int(1), Uuid(1)]),
-        (asset::FORGET.to_owned(), vec![Uuid(1), Text("a"), Text("p")]),
+        (asset::FORGET.to_owned(), vec![Uuid(1), Text("a"), Text("p"), Bool(true)]),
         (task::NEWS.to_owned(), vec![Uuid(1)]),
         (task::OUTPUT.to_owned(), vec![Int(1)]),
         (task::HELD.to_owned(), vec![Uuid(1)]),
@@ -120,6 +120,7 @@ pub(crate) fn built_statements() -> Vec<(String, crate::db::statement::Statement
     let range = workflow_core::store::PartitionRange::only("p");
     let assets = [
         ("current".to_owned(), asset::current_of("a", &range, 1)),
+        ("newest history".to_owned(), asset::history_of("a", None, None, 1)),
         ("history".to_owned(), asset::history_of("a", None, Some(2), 1)),
         ("history of one".to_owned(), asset::history_of("a", Some("p"), Some(2), 1)),
     ];

@@ -15,10 +15,11 @@ impl AssetStore for MemoryStore {
         let mut state = self.lock();
         let records = &mut state.materializations;
         let number = records.last().map_or(1, |last| last.number + 1);
-        let is_same = |other: &Materialization| {
+        let is_replaced = |other: &Materialization| {
             (other.run, &other.asset, &other.partition) == (made.run, &made.asset, &made.partition)
+                && (other.is_refused || !made.is_refused)
         };
-        records.retain(|other| !is_same(&other.made));
+        records.retain(|other| !is_replaced(&other.made));
         records.push(StoredMaterialization { number, made: made.clone() });
         Ok(())
     }

@@ -45,6 +45,13 @@ async fn current(store: &dyn AssetStore, range: &PartitionRange, limit: usize) -
     found.iter().map(|made| format!("{} {}", made.partition, made.data_version)).collect()
 }
 
+/// Whether the records of the partition `b` of `orders` by run 1 are refused, the newest first.
+async fn refusals(store: &dyn AssetStore) -> Vec<bool> {
+    let found = store.materializations("orders", Some("b"), None, 10).await.expect("read");
+    let of_run = found.iter().filter(|stored| stored.made.run == RunId::from_u128(1));
+    of_run.map(|stored| stored.made.is_refused).collect()
+}
+
 pub(crate) async fn a_record_comes_back_as_it_was(stores: Stores) {
     let Some((one, other)) = both(&stores) else { return };
     let field =
@@ -89,6 +96,13 @@ pub(crate) async fn the_last_record_that_was_not_refused_is_current(stores: Stor
     record(one, &[Materialization { data_version: "again".to_owned(), ..made("orders", "b", 1) }])
         .await;
     assert_eq!(current(other, &all, 10).await, ["a d2", "b again"]);
+    // A refusal leaves what an earlier attempt of the run has made; what is made replaces both.
+    record(one, &[refused("orders", "b", 1), refused("orders", "b", 1)]).await;
+    assert_eq!(current(other, &all, 10).await, ["a d2", "b again"]);
+    assert_eq!(refusals(other).await, [true, false]);
+    record(other, &[made("orders", "b", 1)]).await;
+    assert_eq!(current(one, &all, 10).await, ["a d2", "b d1"]);
+    assert_eq!(refusals(one).await, [false]);
     let whole = other.current_materializations("total", &PartitionRange::only(""), 1).await;
     assert_eq!(whole.expect("read").len(), 1);
 }
