@@ -245,6 +245,11 @@ impl FromStr for RunId {
     }
 }
 
+/// What an error about an unknown name adds to it, if there is a similar one.
+pub(crate) fn hint(nearest: &Option<String>) -> String {
+    nearest.as_ref().map(|name| format!(" (did you mean `{name}`?)")).unwrap_or_default()
+}
+
 /// Returns the candidate most similar to `wanted`, if one is similar enough to be meant.
 pub fn nearest<'a>(wanted: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     candidates

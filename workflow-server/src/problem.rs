@@ -88,6 +88,12 @@ impl Problem {
             .field(field, message)
     }
 
+    /// A cursor that is none of the list: status 422.
+    pub(crate) fn cursor() -> Self {
+        let message = "is not a cursor of this list; send `next` of the previous page";
+        Self::invalid("cursor", message)
+    }
+
     /// Something that does not exist or is not visible to the caller: status 404.
     pub(crate) fn not_found(code: &'static str, detail: impl Into<String>) -> Self {
         Self::new(StatusCode::NOT_FOUND, code, detail)

@@ -78,6 +78,18 @@ pub struct ReasonDocument {
     pub text: String,
 }
 
+/// A value that a partition was made from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct InputDocument {
+    /// The asset.
+    pub asset: String,
+    /// The key of the partition; none for an asset without partitions.
+    pub partition: Option<String>,
+    /// The version of the value.
+    pub data_version: String,
+}
+
 /// A record.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
@@ -103,7 +115,7 @@ pub struct MaterializationDocument {
     /// The columns, for a value that has columns.
     pub schema: Vec<SchemaField>,
     /// The values that it was made from.
-    pub inputs: Vec<InputVersion>,
+    pub inputs: Vec<InputDocument>,
     /// The results of the checks.
     pub checks: Vec<CheckResult>,
     /// Why it was made.
@@ -116,7 +128,7 @@ impl AssetDocument {
     /// Describes an asset of this program.
     pub fn new(graph: &AssetGraph, state: &AssetState<'_>) -> Self {
         let spec = state.spec;
-        let entry = AssetEntry::all().find(|entry| entry.name == spec.name);
+        let entry = AssetEntry::named(&spec.name);
         let checks = entry.map(|entry| entry.checks).unwrap_or_default();
         let number = graph.number(&spec.name).ok();
         let readers = number.into_iter().flat_map(|number| graph.readers(number));
@@ -165,6 +177,17 @@ impl ReasonDocument {
     }
 }
 
+impl InputDocument {
+    /// Describes a value that a partition was made from.
+    pub fn new(input: &InputVersion) -> Self {
+        Self {
+            asset: input.asset.clone(),
+            partition: key(&input.partition),
+            data_version: input.data_version.clone(),
+        }
+    }
+}
+
 impl MaterializationDocument {
     /// Describes a record.
     pub fn new(made: &Materialization) -> Self {
@@ -180,7 +203,7 @@ impl MaterializationDocument {
             bytes: facts.bytes,
             rows: facts.rows,
             schema: facts.schema,
-            inputs: facts.inputs,
+            inputs: facts.inputs.iter().map(InputDocument::new).collect(),
             checks: facts.checks,
             reasons: facts.reasons,
             milliseconds: facts.milliseconds,

@@ -58,6 +58,11 @@ impl AssetEntry {
     pub(super) fn all() -> impl Iterator<Item = &'static Self> {
         inventory::iter::<Self>()
     }
+
+    /// The asset of this name.
+    pub(super) fn named(name: &str) -> Option<&'static Self> {
+        Self::all().find(|entry| entry.name == name)
+    }
 }
 
 /// An asset that another one reads.

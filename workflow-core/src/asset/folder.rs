@@ -128,25 +128,22 @@ impl Assets {
     ///
     /// Fails when the records cannot be read.
     pub async fn examine<'a>(&self, request: &Request<'a>) -> Result<Examined<'a>, AssetsError> {
+        let needed = request.needed();
         let mut records = Records::new();
-        for (spec, partitions) in request.graph().assets().iter().zip(request.needed()) {
-            let (Some(first), Some(last)) =
+        for (spec, partitions) in request.graph().assets().iter().zip(&needed) {
+            let (Some((first, _)), Some((last, _))) =
                 (partitions.first_key_value(), partitions.last_key_value())
             else {
                 continue;
             };
-            let range = PartitionRange {
-                after: None,
-                from: Some(first.0.clone()),
-                to: Some(last.0.clone()),
-            };
+            let range = PartitionRange::between(first, last);
             let found = self.current(&spec.name, range).await?;
             records.extend(found.into_iter().map(|made| {
                 let key = (made.asset.clone(), made.partition.clone());
                 (key, self.known(made))
             }));
         }
-        Ok(Examined::new(request, records))
+        Ok(Examined::new(request, needed, records))
     }
 
     /// Returns the current records of an asset in a range of partitions, in order.

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use workflow_cron::PeriodError;
 
 use super::{AssetEntry, Partition, PartitionError, Partitions, Reads};
-use crate::id::nearest;
+use crate::id::{hint, nearest};
 use crate::registry::Location;
 
 /// An asset as a plan sees it.
@@ -57,8 +57,7 @@ pub fn graph() -> Result<&'static AssetGraph, AssetError> {
 /// Fails when there is none of this name, and when the assets do not fit together.
 pub fn entry(name: &str) -> Result<&'static AssetEntry, AssetError> {
     let graph = graph()?;
-    let found = AssetEntry::all().find(|entry| entry.name == name);
-    found.ok_or_else(|| graph.unknown(name))
+    AssetEntry::named(name).ok_or_else(|| graph.unknown(name))
 }
 
 impl AssetSpec {
@@ -282,7 +281,7 @@ pub enum AssetError {
     /// No asset has this name.
     #[error(
         "no asset is named `{asset}`{}; {}",
-        .nearest.as_ref().map(|near| format!(" (did you mean `{near}`?)")).unwrap_or_default(),
+        hint(.nearest),
         match known {
             0 => "this program has none".to_owned(),
             1 => "this program has 1 asset".to_owned(),

@@ -168,18 +168,9 @@ impl Making {
     ///
     /// Fails when it was not made, and when its value cannot be read.
     pub async fn input<T>(&self, input: &Input<T>) -> Result<T, JobError> {
-        let name = input.declared.asset;
         let key = if input.is_partitioned { self.partition.key() } else { "" };
-        // The file is gone if another run has replaced the value since the record was read.
-        for _ in 0..ATTEMPTS {
-            let Some(made) = self.assets.current_one(name, key).await? else {
-                return Err(self.not_made(name, key));
-            };
-            if let Some(bytes) = self.assets.read(&made)? {
-                return self.load(input, &made, bytes);
-            }
-        }
-        Err(self.missing(name, key))
+        let made = self.assets.current_one(input.declared.asset, key).await?;
+        self.value(input, key, made).await
     }
 
     /// Reads all partitions of an input that lie within this partition and that were made.
@@ -188,20 +179,10 @@ impl Making {
     ///
     /// Fails when a value cannot be read.
     pub async fn all<T>(&self, input: &Input<T>) -> Result<All<T>, JobError> {
-        let name = input.declared.asset;
-        let number = self.graph.number(name).map_err(JobError::terminal)?;
+        let number = self.graph.number(input.declared.asset).map_err(JobError::terminal)?;
         let mut all = Vec::new();
         for (partition, made) in self.made_within(number).await? {
-            let value = match self.assets.read(&made)? {
-                Some(bytes) => self.load(input, &made, bytes)?,
-                None => match self.assets.current_one(name, partition.key()).await? {
-                    Some(newer) => match self.assets.read(&newer)? {
-                        Some(bytes) => self.load(input, &newer, bytes)?,
-                        None => return Err(self.missing(name, partition.key())),
-                    },
-                    None => return Err(self.not_made(name, partition.key())),
-                },
-            };
+            let value = self.value(input, partition.key(), Some(made)).await?;
             all.push((partition, value));
         }
         Ok(All(all))
@@ -325,11 +306,7 @@ impl Making {
             return Ok(Vec::new());
         };
         let range = match &spec.partitions {
-            Partitions::Periods(_) => PartitionRange {
-                after: None,
-                from: Some(first.key().to_owned()),
-                to: Some(last.key().to_owned()),
-            },
+            Partitions::Periods(_) => PartitionRange::between(first.key(), last.key()),
             _ => PartitionRange::default(),
         };
         let made = self.assets.current(&spec.name, range).await?;
@@ -340,6 +317,25 @@ impl Making {
             Some((partition, made))
         });
         Ok(found.collect())
+    }
+
+    /// Reads the value of a record, or of the one that has replaced it.
+    async fn value<T>(
+        &self,
+        input: &Input<T>,
+        key: &str,
+        mut found: Option<Materialization>,
+    ) -> Result<T, JobError> {
+        let name = input.declared.asset;
+        // The file is gone if another run has replaced the value since the record was read.
+        for _ in 0..ATTEMPTS {
+            let Some(made) = found else { return Err(self.not_made(name, key)) };
+            if let Some(bytes) = self.assets.read(&made)? {
+                return self.load(input, &made, bytes);
+            }
+            found = self.assets.current_one(name, key).await?;
+        }
+        Err(self.missing(name, key))
     }
 
     fn load<T>(

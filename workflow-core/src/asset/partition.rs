@@ -6,6 +6,8 @@ use std::time::SystemTime;
 use jiff::Timestamp;
 use workflow_cron::{Dated, Period, PeriodError, Periods};
 
+use crate::id::{hint, nearest};
+
 /// The partitions of an asset, as `#[asset]` declares them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DeclaredPartitions {
@@ -143,11 +145,10 @@ impl Partitions {
             Self::Periods(periods) => Ok(periods.read(key)?.into()),
             Self::Keys(keys) if keys.iter().any(|known| known == key) => Ok(Partition::of_key(key)),
             Self::Keys(keys) => {
-                let nearest = crate::id::nearest(key, keys.iter().map(String::as_str));
-                let nearest = nearest.map(str::to_owned);
+                let nearest = nearest(key, keys.iter().map(String::as_str));
                 Err(PartitionError::Unknown {
                     key: key.to_owned(),
-                    nearest,
+                    nearest: nearest.map(str::to_owned),
                     known: keys.join(", "),
                 })
             }
@@ -222,7 +223,7 @@ pub enum PartitionError {
     /// It is none of the keys.
     #[error(
         "it has no partition `{key}`{}; its partitions are {known}",
-        .nearest.as_ref().map(|near| format!(" (did you mean `{near}`?)")).unwrap_or_default()
+        hint(.nearest)
     )]
     Unknown {
         /// The key.

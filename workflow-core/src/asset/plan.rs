@@ -132,7 +132,7 @@ impl<'a> Request<'a> {
 
     /// Everything that is wanted or that something wanted is made from: for each asset, its
     /// partitions in order.
-    pub(super) fn needed(&self) -> Vec<BTreeMap<String, Partition>> {
+    pub(super) fn needed(&self) -> Needed {
         let mut needed = vec![BTreeMap::new(); self.graph.assets().len()];
         for (asset, partitions) in &self.wanted {
             let keyed = partitions.iter().map(|one| (one.key().to_owned(), one.clone()));
@@ -175,20 +175,24 @@ pub(super) fn ended(
     }
 }
 
+/// For each asset, the partitions that a request needs, by their keys.
+pub(super) type Needed = Vec<BTreeMap<String, Partition>>;
+
 /// A plan with the records that it was made from.
 #[derive(Debug, Clone)]
 pub struct Examined<'a> {
     pub(super) request: Request<'a>,
-    pub(super) needed: Vec<BTreeMap<String, Partition>>,
+    pub(super) needed: Needed,
     pub(super) records: Records,
     /// The plan.
     pub plan: Plan,
 }
 
 impl<'a> Examined<'a> {
-    pub(super) fn new(request: &Request<'a>, records: Records) -> Self {
-        let plan = plan(request, &records);
-        Self { request: request.clone(), needed: request.needed(), records, plan }
+    /// `needed` are the partitions that the request needs.
+    pub(super) fn new(request: &Request<'a>, needed: Needed, records: Records) -> Self {
+        let plan = plan_of(request, &needed, &records);
+        Self { request: request.clone(), needed, records, plan }
     }
 }
 
@@ -296,7 +300,14 @@ impl fmt::Display for Reason {
             Self::InputAdded(inputs) => write!(f, "new input: {inputs}"),
             Self::InputRemoved(inputs) => write!(f, "input removed: {inputs}"),
             Self::InputPlanned(inputs) => write!(f, "input is made again: {inputs}"),
-            Self::Overdue { age } => write!(f, "made too long ago ({} h)", age.as_secs() / 3600),
+            Self::Overdue { age } => {
+                let (length, unit) = match age.as_secs() {
+                    seconds @ ..60 => (seconds, "s"),
+                    seconds @ 60..3600 => (seconds / 60, "min"),
+                    seconds => (seconds / 3600, "h"),
+                };
+                write!(f, "made too long ago ({length} {unit})")
+            }
             Self::Forced => f.write_str("forced"),
         }
     }
@@ -338,8 +349,15 @@ pub(super) struct InputState {
 
 /// Plans what to make.
 pub fn plan(request: &Request<'_>, records: &Records) -> Plan {
+    plan_of(request, &request.needed(), records)
+}
+
+fn plan_of(
+    request: &Request<'_>,
+    needed: &[BTreeMap<String, Partition>],
+    records: &Records,
+) -> Plan {
     let graph = request.graph;
-    let needed = request.needed();
     let mut planned: Vec<Vec<&str>> = vec![Vec::new(); needed.len()];
     let mut plan = Plan::default();
     for (asset, partitions) in needed.iter().enumerate() {
@@ -430,7 +448,7 @@ pub(super) fn reasons(
     let is_read = |asset: &str, partition: &str| {
         inputs.iter().any(|input| input.asset == asset && input.partition == partition)
     };
-    // Only a partition with as many inputs as before can have lost none without a look.
+    // The counts are equal unless an input was removed.
     if before.len() + added.count() != inputs.len() {
         for input in &made.facts.inputs {
             if !is_read(&input.asset, &input.partition) {

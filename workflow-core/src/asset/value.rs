@@ -106,7 +106,8 @@ impl<T: Serialize + DeserializeOwned> AssetValue for T {
     }
 }
 
-/// The columns of a list of objects, or of one object, in the order in which they appear.
+/// The columns of a list of objects, or of one object: those of the first row in the order of their
+/// names, and then those that later rows add.
 fn columns(json: &Json) -> Vec<SchemaField> {
     let rows = match json {
         Json::Array(rows) => &rows[..rows.len().min(ROWS_FOR_COLUMNS)],

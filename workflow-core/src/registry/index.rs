@@ -11,7 +11,7 @@ use super::described::Described;
 use super::entry::Provided;
 use super::{Draw, JobEntry, Location, WorkflowEntry};
 use crate::definition::{Metadata, MetadataError};
-use crate::id::{NameError, WorkflowName, nearest, normalize_name};
+use crate::id::{NameError, WorkflowName, hint, nearest, normalize_name};
 use crate::workflow::{FunctionWorkflow, Workflow};
 
 /// A registered workflow, described without running anything. Cheap to clone.
@@ -288,10 +288,6 @@ pub enum RegistryError {
         /// The reason.
         error: MetadataError,
     },
-}
-
-fn hint(nearest: &Option<String>) -> String {
-    nearest.as_ref().map(|name| format!(" (did you mean `{name}`?)")).unwrap_or_default()
 }
 
 fn registered(count: usize, what: &str) -> String {

@@ -1,6 +1,7 @@
 //! Errors of reading outputs.
 
 use super::Status;
+use crate::id::hint;
 use crate::value::{ValueError, short, short_unlike};
 
 /// The reason why a report has no output of the requested type.
@@ -92,10 +93,6 @@ pub enum OutputError {
         /// The error.
         error: ValueError,
     },
-}
-
-fn hint(nearest: &Option<String>) -> String {
-    nearest.as_ref().map(|name| format!(" (did you mean `{name}`?)")).unwrap_or_default()
 }
 
 fn whose(workflow: &str, job: &Option<String>) -> String {

@@ -63,9 +63,14 @@ pub struct PartitionRange {
 }
 
 impl PartitionRange {
+    /// The range from one partition to another one, with both.
+    pub fn between(first: &str, last: &str) -> Self {
+        Self { after: None, from: Some(first.to_owned()), to: Some(last.to_owned()) }
+    }
+
     /// The range of one partition.
     pub fn only(key: &str) -> Self {
-        Self { after: None, from: Some(key.to_owned()), to: Some(key.to_owned()) }
+        Self::between(key, key)
     }
 
     /// Whether a key is in the range.

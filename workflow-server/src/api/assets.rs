@@ -10,11 +10,11 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use workflow_core::asset::document::{
-    AssetDocument, MaterializationDocument, PartitionDocument, ReasonDocument,
+    AssetDocument, InputDocument, MaterializationDocument, PartitionDocument, ReasonDocument,
 };
 use workflow_core::asset::plan::{Examined, RequestError};
 use workflow_core::asset::{self, AssetGraph, Assets, AssetsError, Request, Standing};
-use workflow_core::store::{CheckResult, InputVersion, SchemaField};
+use workflow_core::store::{CheckResult, SchemaField};
 
 use super::problems::Problems;
 use crate::app::App;
@@ -223,9 +223,9 @@ impl From<PartitionDocument> for AssetPartition {
 impl From<MaterializationDocument> for Materialization {
     fn from(of: MaterializationDocument) -> Self {
         let column = |of: SchemaField| AssetColumn { name: of.name, kind: of.kind };
-        let input = |of: InputVersion| AssetInput {
+        let input = |of: InputDocument| AssetInput {
             asset: of.asset,
-            partition: Some(of.partition).filter(|key| !key.is_empty()),
+            partition: of.partition,
             data_version: of.data_version,
         };
         let check = |of: CheckResult| AssetCheckOutcome {
@@ -280,7 +280,7 @@ async fn list(
         return Ok(Json(Listed::all(Vec::new())));
     };
     let request = Request::everything(subject.graph, SystemTime::now());
-    let examined = subject.examine(&request).await?;
+    let examined = subject.examine(request).await?;
     let states = examined.states();
     let assets = states.iter().map(|state| AssetDocument::new(subject.graph, state).into());
     Ok(Json(Listed::all(assets.collect())))
@@ -297,7 +297,7 @@ async fn get(
 ) -> Result<Json<Asset>, Problem> {
     let subject = Subject::required(&app, &caller, &name).await?;
     let request = subject.of(&name)?;
-    let examined = subject.examine(&request).await?;
+    let examined = subject.examine(request).await?;
     let states = examined.states();
     match states.iter().find(|state| state.spec.name == name) {
         Some(state) => Ok(Json(AssetDocument::new(subject.graph, state).into())),
@@ -317,15 +317,13 @@ async fn partitions(
 ) -> Result<Json<Listed<AssetPartition>>, Problem> {
     let subject = Subject::required(&app, &caller, &name).await?;
     let request = subject.of(&name)?;
-    let examined = subject.examine(&request).await?;
+    let examined = subject.examine(request).await?;
     let states = examined.states();
     let Some(state) = states.iter().find(|state| state.spec.name == name) else {
         return Ok(Json(Listed::all(Vec::new())));
     };
     let limit = query.limit().unwrap_or(USUAL);
-    let (page, next) = state
-        .page(query.cursor.as_deref(), limit)
-        .ok_or_else(|| Problem::invalid("cursor", "is not a partition of the asset"))?;
+    let (page, next) = state.page(query.cursor.as_deref(), limit).ok_or_else(Problem::cursor)?;
     let items = page.into_iter().map(|state| PartitionDocument::new(state).into()).collect();
     Ok(Json(Listed { items, next: next.map(str::to_owned) }))
 }
@@ -347,7 +345,7 @@ async fn materializations(
         found.map_err(|error| Problem::invalid("partition", error.to_string()))?;
     }
     let before = query.cursor.as_deref().map(str::parse::<u64>).transpose();
-    let before = before.map_err(|_| Problem::invalid("cursor", "is not `next` of a page"))?;
+    let before = before.map_err(|_| Problem::cursor())?;
     let limit = query.limit.map_or(USUAL, |limit| limit.0);
     let (found, next) = subject.assets.history(&name, key, before, limit).await?;
     let items = found.iter().map(|made| MaterializationDocument::new(made).into()).collect();
@@ -381,10 +379,12 @@ impl Subject {
 
     /// The assets, with the one of this name among them.
     async fn required(app: &App, caller: &Caller, name: &str) -> Result<Self, Problem> {
-        let found = asset::graph().map_err(Problem::internal)?.number(name);
-        found.map_err(|error| Problem::not_found("no_asset", error.to_string()))?;
         let none = || Problem::not_found("no_asset", format!("no asset is named `{name}`"));
-        Self::new(app, caller).await?.ok_or_else(none)
+        let subject = Self::new(app, caller).await?.ok_or_else(none)?;
+        // Only who may see the assets learns their names.
+        let found = subject.graph.number(name);
+        found.map_err(|error| Problem::not_found("no_asset", error.to_string()))?;
+        Ok(subject)
     }
 
     /// A request for all partitions of an asset.
@@ -395,8 +395,11 @@ impl Subject {
         Ok(request)
     }
 
-    async fn examine<'a>(&self, request: &Request<'a>) -> Result<Examined<'a>, Problem> {
-        Ok(self.assets.examine(request).await?)
+    /// Plans on a blocking thread: there may be many partitions, and each has a file to look for.
+    async fn examine(&self, request: Request<'static>) -> Result<Examined<'static>, Problem> {
+        let (assets, runtime) = (self.assets.clone(), tokio::runtime::Handle::current());
+        let plan = move || runtime.block_on(assets.examine(&request));
+        Ok(tokio::task::spawn_blocking(plan).await.map_err(Problem::internal)??)
     }
 }
 

@@ -85,9 +85,7 @@ async fn list(
     let times = next_times(query.times)?;
     let limit = query.limit.map_or(PAGE, |limit| limit.0);
     let cursor = query.cursor.as_deref().map_or(Ok(0), str::parse::<i64>);
-    let after = cursor.map_err(|_| {
-        Problem::invalid("cursor", "is not a cursor of this list; send `next` of the previous page")
-    })?;
+    let after = cursor.map_err(|_| Problem::cursor())?;
     let mut workflows = caller.catalog(&app).scheduled(after, limit + 1).await?;
     let has_more = workflows.len() > limit;
     workflows.truncate(limit);

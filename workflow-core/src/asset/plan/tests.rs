@@ -300,6 +300,10 @@ fn force_and_age_are_reasons_for_what_is_wanted() -> Result<(), RequestError> {
     assert!(plan(&old, &world.records).steps.is_empty());
     let old = plan(&old.with_overdue(true), &world.records);
     assert_eq!(why(&old, "total", ""), "made too long ago (2 h)");
+    for (seconds, text) in [(59, "59 s"), (60, "1 min"), (3599, "59 min"), (3600, "1 h")] {
+        let overdue = Reason::Overdue { age: Duration::from_secs(seconds) };
+        assert_eq!(overdue.to_string(), format!("made too long ago ({text})"));
+    }
     Ok(())
 }
 
@@ -314,7 +318,7 @@ fn an_asset_is_overdue_when_the_newest_period_that_is_late_was_never_made() {
         world.carry_out(&first, distinct);
         let is_overdue = |world: &World| {
             let request = Request::everything(&world.graph, now());
-            Examined::new(&request, world.records.clone()).states()[0].is_overdue
+            Examined::new(&request, request.needed(), world.records.clone()).states()[0].is_overdue
         };
         assert!(!is_overdue(&world), "everything was made");
         for day in ["2026-01-28", "2026-01-29", "2026-01-30"] {
