@@ -417,6 +417,27 @@ fn a_previous_value_that_cannot_be_removed_fails_nothing() {
 }
 
 #[test]
+fn assets_move_to_another_store_or_folder_with_their_observers() {
+    let _alone = ONE_TEST.lock().unwrap_or_else(|error| error.into_inner());
+    let world = World::new("moved");
+    world.carry_out();
+    let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
+    let moved = world.assets.clone().in_store(Arc::clone(&store)).expect("a store with records");
+    assert_eq!(moved.folder(), world.folder);
+    let moved = moved.in_folder(world.folder.join("inner"));
+    let request = Request::everything(asset::graph().expect("they fit"), SystemTime::now());
+    let plan = block_on(moved.plan(&request)).expect("a plan");
+    assert_eq!((plan.steps.len(), plan.current.len()), (6, 0), "nothing is recorded there");
+    world.seen.0.lock().expect("unpoisoned").clear();
+    let engine = Engine::builder().store(store).state(moved.clone()).state(Offset(3)).build();
+    let ended = engine.run(asset::WORKFLOW).input(plan.to_input().expect("small")).wait();
+    assert_eq!(ended.expect("it completes").status(), Status::Completed);
+    assert!(world.folder.join("inner/total").is_dir());
+    let seen = world.seen.0.lock().expect("unpoisoned");
+    assert_eq!(seen.iter().filter(|text| text.ends_with(" made")).count(), 6, "{seen:?}");
+}
+
+#[test]
 fn bad_input_of_the_workflow_is_refused() {
     let _alone = ONE_TEST.lock().unwrap_or_else(|error| error.into_inner());
     let world = World::new("bad_input");

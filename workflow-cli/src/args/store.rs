@@ -71,6 +71,16 @@ impl StoreArguments {
         (is_named || has_default).then(|| self.open_existing()).transpose()
     }
 
+    /// Opens the store, or an empty one in memory if none is named and the default database does not
+    /// exist.
+    ///
+    /// # Errors
+    ///
+    /// As [`open_existing`](Self::open_existing).
+    pub(crate) fn open_or_empty(&self) -> Result<Arc<dyn Catalog>, Failure> {
+        self.open_if_exists()?.map_or_else(|| connect(EMPTY_ADDRESS), Ok)
+    }
+
     /// Opens the store, and creates the database if it does not exist.
     ///
     /// # Errors
@@ -151,6 +161,9 @@ const DB_VARIABLE: &str = "WORKFLOW_DB";
 
 /// The database that is used when none is named.
 const DEFAULT_ADDRESS: &str = "sqlite://.workflow/workflows.db";
+
+/// A database in memory.
+const EMPTY_ADDRESS: &str = "sqlite://:memory:";
 
 /// The file of a SQLite address.
 fn sqlite_path(address: &str) -> Option<PathBuf> {

@@ -43,6 +43,16 @@ enum AssetsCommand {
     Backfill(make::BackfillArguments),
 }
 
+impl AssetsCommand {
+    fn only_reads(&self) -> bool {
+        match self {
+            Self::List(_) | Self::Show(_) => true,
+            Self::Materialize(args) => args.how.dry_run,
+            Self::Backfill(args) => args.how.dry_run,
+        }
+    }
+}
+
 /// List the assets of this program, each after its inputs
 ///
 /// Shows how many of the partitions that exist by now are current, stale (made, but something has
@@ -91,7 +101,11 @@ impl Subject {
                     .to_owned(),
             ));
         }
-        let store = args.store.open_or_create()?;
+        // Nothing was made where there is no database, and looking at it creates none.
+        let store = match args.command.only_reads() {
+            true => args.store.open_or_empty()?,
+            false => args.store.open_or_create()?,
+        };
         let all = store.clone().seen_by(Viewer::All) as Arc<dyn Store>;
         let assets = session::assets(&all, args.assets_dir.as_deref())?;
         Ok(Self { graph, store, assets, now: SystemTime::now() })

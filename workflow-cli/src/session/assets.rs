@@ -25,16 +25,19 @@ pub(crate) fn with_store(engine: EngineBuilder, store: Arc<dyn Store>) -> Engine
     engine.store(store)
 }
 
-/// The assets in a folder that is named, those of the host, or those in the default folder.
+/// The assets of the host, or those in the default folder, with their records in a store. A folder
+/// that is named, by the argument or in the environment, replaces the one with the values.
 ///
 /// # Errors
 ///
 /// Fails when the store keeps no records of assets.
 pub(crate) fn assets(store: &Arc<dyn Store>, folder: Option<&Path>) -> Result<Assets, AssetsError> {
-    if let (None, Some(assets)) = (folder, registry::engine().state::<Assets>()) {
-        return Ok((*assets).clone());
-    }
+    let store = Arc::clone(store);
     let named = || std::env::var_os(ASSETS_VARIABLE).filter(|folder| !folder.is_empty());
     let folder = folder.map(Path::to_path_buf).or_else(|| named().map(PathBuf::from));
-    Assets::new(Arc::clone(store), folder.unwrap_or_else(|| ASSETS_DIR.into()))
+    match (registry::engine().state::<Assets>(), folder) {
+        (Some(host), None) => (*host).clone().in_store(store),
+        (Some(host), Some(folder)) => Ok((*host).clone().in_store(store)?.in_folder(folder)),
+        (None, folder) => Assets::new(store, folder.unwrap_or_else(|| ASSETS_DIR.into())),
+    }
 }

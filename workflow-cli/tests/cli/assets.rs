@@ -249,6 +249,33 @@ fn mistakes_name_the_cure() {
 }
 
 #[test]
+fn looking_creates_no_database() {
+    let folder = folder("assets_looking", &[]);
+    let day = ["materialize", "raw", "--partition", "2026-01-01"];
+    let list = assets(&folder, &["list", "-f", "json"]);
+    assert_eq!((list.code, &list.json()[0]["current"]), (Some(0), &0.into()), "{}", list.err);
+    assert_eq!(assets(&folder, &["show", "raw", "-l", "1"]).code, Some(0));
+    let plan = assets(&folder, &[&day[..], &["--dry-run", "-q"]].concat());
+    assert_eq!((plan.code, &*plan.err), (Some(0), ""));
+    assert!(plan.out.contains("never made"), "{}", plan.out);
+    let line = assets(&folder, &[&day[..], &["--dry-run", "-f", "jsonl"]].concat());
+    assert_eq!((line.out.lines().count(), &*line.err), (1, ""), "{}", line.out);
+    assert_eq!(steps(&line), ["raw 2026-01-01 never_made"]);
+    assert!(!folder.join(".workflow").exists());
+    // A database that is named must be there.
+    for command in [&["list"][..], &["show", "raw"], &["materialize", "--dry-run"]] {
+        let refused = assets(&folder, &[command, &["--db", "other.db"]].concat());
+        assert_eq!(refused.code, Some(2));
+        assert!(refused.err.contains("no database at `other.db`"), "{}", refused.err);
+    }
+    assert!(!folder.join("other.db").exists());
+
+    assert_eq!(assets(&folder, &[&day[..], &["-q"]].concat()).code, Some(0));
+    let again = assets(&folder, &[&day[..], &["-q"]].concat());
+    assert_eq!((again.code, &*again.out, &*again.err), (Some(0), "", ""));
+}
+
+#[test]
 fn a_killed_backfill_is_resumed_where_it_was() {
     let folder = folder("assets_killed", &[("source/2026-01-03", "wait")]);
     let days = ["backfill", "revenue", "--from", "2026-01-01", "--to", "2026-01-03", "-q"];

@@ -101,6 +101,22 @@ impl Assets {
         Ok(Self { store, folder: folder.into(), observers: Vec::new() })
     }
 
+    /// Keeps records in another store, with the same folder and observers.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the store keeps no records of assets.
+    pub fn in_store(self, store: Arc<dyn Store>) -> Result<Self, AssetsError> {
+        let Self { folder, observers, .. } = self;
+        Ok(Self { observers, ..Self::new(store, folder)? })
+    }
+
+    /// Keeps values in another folder, with the same store and observers.
+    #[must_use]
+    pub fn in_folder(self, folder: impl Into<PathBuf>) -> Self {
+        Self { folder: folder.into(), ..self }
+    }
+
     /// Adds an observer.
     #[must_use]
     pub fn observer(mut self, observer: Arc<dyn AssetObserver>) -> Self {

@@ -35,7 +35,7 @@ pub(super) struct MaterializeArguments {
     #[arg(long, value_name = "KEY", requires = "assets")]
     partition: Vec<String>,
     #[command(flatten)]
-    how: HowArguments,
+    pub(super) how: HowArguments,
 }
 
 /// Make a range of partitions, and what they are made from, where they are not current
@@ -55,15 +55,15 @@ pub(super) struct BackfillArguments {
     #[arg(long, value_name = "KEY", requires = "assets")]
     to: Option<String>,
     #[command(flatten)]
-    how: HowArguments,
+    pub(super) how: HowArguments,
 }
 
 /// How assets are made.
 #[derive(Debug, Args)]
-struct HowArguments {
+pub(super) struct HowArguments {
     /// Print the plan with its reasons, and make nothing
     #[arg(long)]
-    dry_run: bool,
+    pub(super) dry_run: bool,
     /// Make the named partitions again, even if they are current
     #[arg(long)]
     force: bool,
@@ -122,10 +122,7 @@ impl HowArguments {
     fn make(&self, subject: &Subject, request: Request<'_>) -> Result<Outcome, Failure> {
         let request = request.forced(self.force).with_overdue(self.overdue);
         let plan = pollster::block_on(subject.assets.plan(&request))?;
-        if self.dry_run {
-            return self.print(&plan);
-        }
-        if plan.steps.is_empty() {
+        if self.dry_run || plan.steps.is_empty() {
             return self.print(&plan);
         }
         let input = serde_json::to_value(plan.to_input()?).expect("names and texts are JSON");
@@ -157,14 +154,21 @@ impl HowArguments {
 
     /// Prints a plan that is not carried out.
     fn print(&self, plan: &Plan) -> Result<Outcome, Failure> {
-        if self.show.format != Format::Text {
-            output::print_json(&PlanDocument::new(plan))?;
-            return Ok(Outcome::Success);
+        match self.show.format {
+            Format::Json => output::print_json(&PlanDocument::new(plan))?,
+            Format::Jsonl => output::print(|out| {
+                serde_json::to_writer(&mut *out, &PlanDocument::new(plan))?;
+                writeln!(out)
+            })?,
+            Format::Text => {
+                if !plan.steps.is_empty() {
+                    output::print(|out| output::write_table(out, table(plan)))?;
+                }
+                if !self.show.quiet {
+                    output::message(summary(plan));
+                }
+            }
         }
-        if !plan.steps.is_empty() {
-            output::print(|out| output::write_table(out, table(plan)))?;
-        }
-        output::message(summary(plan));
         Ok(Outcome::Success)
     }
 }
