@@ -23,6 +23,7 @@ use crate::delegate::to_project;
 use crate::failure::{Failure, Outcome};
 use crate::logging::DefaultLevel;
 use crate::output;
+use crate::session;
 
 /// Runs the command line with the arguments of this process, and returns its exit code.
 ///
@@ -135,7 +136,9 @@ impl CommandLine {
                 if let Command::Worker(args) = &mut arguments.command {
                     args.host_presets = self.presets;
                 }
-                exit_code(dispatch(arguments, &program))
+                let code = exit_code(dispatch(arguments, &program));
+                session::flush_assets();
+                code
             }
             Err(message) => print_clap(&message),
         }

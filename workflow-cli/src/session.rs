@@ -8,7 +8,7 @@ mod follow;
 mod run_session;
 mod unserved;
 
-pub(crate) use assets::{assets, with_store};
+pub(crate) use assets::{assets, flush_assets, with_store};
 pub(crate) use engine::{engine, engine_builder, is_abandoned, resolve_workflow, stored_run};
 pub(crate) use follow::{follow, follow_for, follow_from};
 pub(crate) use run_session::{RunSession, print_existing, request};

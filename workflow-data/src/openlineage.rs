@@ -1,5 +1,7 @@
 //! Events about assets for catalogs that read OpenLineage, version 2-0-2 of its specification.
 
+mod queue;
+
 use std::fs::OpenOptions;
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -14,15 +16,23 @@ use workflow_core::asset::{AssetEvent, AssetObserver, Happening};
 use workflow_core::event::format_time;
 use workflow_core::store::Materialization;
 
+use self::queue::{Delivery, Queue, lost};
 use crate::source::tls;
 
 /// Sends a RunEvent of [OpenLineage](https://openlineage.io) to a file or a server when an asset is
 /// made: `START`, and then `COMPLETE` or `FAIL`.
 ///
-/// Each partition is a run of a job with the name of the asset; its parent is the run of the
-/// workflow. The asset is its output, with schema, version, size and number of rows, and the assets
-/// that it was made from are its inputs. A partition is a part of the dataset's version, and not
-/// another dataset.
+/// Each attempt to make a partition is a run of a job with the name of the asset; its parent is the
+/// run of the workflow. The asset is its output, with schema, version, size and number of rows, and
+/// the assets that it was made from are its inputs. A partition is a part of the dataset's version,
+/// and not another dataset.
+///
+/// An attempt that panics sends a `START` only. So does one that times out or is cancelled, unless
+/// its function blocks: then its `FAIL` follows when the function returns.
+///
+/// Events to a server are sent one after the other by a thread of their own, so that no job waits
+/// for the server. Up to 1,024 wait for it, and later ones are dropped. The last ones are sent when
+/// the value is dropped or [flushed](AssetObserver::flush).
 ///
 /// An event that cannot be delivered is a warning in the log of the program. It fails no asset, and
 /// is not sent again.
@@ -52,8 +62,7 @@ enum Target {
     /// A line of JSON for each event. Jobs in other threads append, too.
     File(PathBuf, Mutex<()>),
     Server {
-        agent: Agent,
-        url: Url,
+        queue: Queue,
         key: Option<String>,
     },
 }
@@ -74,6 +83,12 @@ pub enum OpenLineageError {
         /// The reason.
         reason: String,
     },
+    /// The thread that sends events cannot be started.
+    #[error("cannot start the thread that sends lineage: {error}; allow the program more threads")]
+    Thread {
+        /// The reason.
+        error: std::io::Error,
+    },
 }
 
 impl OpenLineage {
@@ -86,7 +101,8 @@ impl OpenLineage {
     ///
     /// # Errors
     ///
-    /// Fails when the URL is invalid, and for HTTPS if the system has no certificates.
+    /// Fails when the URL is invalid, when no thread can be started, and for HTTPS if the system has
+    /// no certificates.
     pub fn to_url(url: &str, namespace: impl Into<String>) -> Result<Self, OpenLineageError> {
         let invalid = || OpenLineageError::Address { url: url.to_owned() };
         let parsed = Url::parse(url).map_err(|_| invalid())?;
@@ -106,7 +122,9 @@ impl OpenLineage {
             _ => config,
         };
         let agent = config.build().new_agent();
-        let target = Target::Server { agent, url: parsed, key: None };
+        let post = move |delivery: &Delivery| post(&agent, &parsed, delivery);
+        let queue = Queue::new(post).map_err(|error| OpenLineageError::Thread { error })?;
+        let target = Target::Server { queue, key: None };
         Ok(Self { namespace: namespace.into(), target })
     }
 
@@ -119,7 +137,8 @@ impl OpenLineage {
         self
     }
 
-    fn send(&self, event: &Json) -> Result<(), String> {
+    /// Writes an event, or queues it for the server.
+    fn send(&self, asset: &str, event: &Json) -> Result<(), String> {
         match &self.target {
             Target::File(path, one_writer) => {
                 let _alone = one_writer.lock().unwrap_or_else(PoisonError::into_inner);
@@ -128,21 +147,17 @@ impl OpenLineage {
                 file.and_then(|mut file| file.write_all(line.as_bytes()))
                     .map_err(|error| format!("cannot append to `{}`: {error}", path.display()))
             }
-            Target::Server { agent, url, key } => {
-                let mut request = agent.post(url.as_str()).content_type("application/json");
-                if let Some(key) = key {
-                    request = request.header("Authorization", format!("Bearer {key}"));
-                }
-                let sent = request.send(event.to_string());
-                let host = url.host_str().unwrap_or_default();
-                sent.map(drop).map_err(|error| format!("cannot send it to `{host}`: {error}"))
+            Target::Server { queue, key } => {
+                let (asset, body) = (asset.to_owned(), event.to_string());
+                queue.add(Delivery { asset, body, key: key.clone() });
+                Ok(())
             }
         }
     }
 
     fn event(&self, of: &AssetEvent<'_>, kind: &str) -> Json {
         let name = of.asset.name.as_str();
-        let step = format!("{} {name} {}", of.run, of.partition);
+        let step = format!("{} {} {name} {}", of.run, of.attempt, of.partition);
         let mut facets = json!({
             "parent": facet("1-0-1/ParentRunFacet", json!({
                 "run": { "runId": of.run.to_string() },
@@ -188,7 +203,10 @@ impl OpenLineage {
         for one in &made.facts.inputs {
             let version = version(&one.partition, &one.data_version);
             match inputs.last_mut().filter(|(asset, _)| *asset == one.asset) {
-                Some((_, versions)) => *versions = format!("{versions},{version}"),
+                Some((_, versions)) => {
+                    versions.push(',');
+                    versions.push_str(&version);
+                }
                 None => inputs.push((&one.asset, version)),
             }
         }
@@ -225,14 +243,31 @@ impl AssetObserver for OpenLineage {
             // The failure follows.
             _ => return,
         };
-        if let Err(problem) = self.send(&self.event(event, kind)) {
-            tracing::warn!("an OpenLineage event about `{}` is lost: {problem}", event.asset.name);
+        if let Err(problem) = self.send(&event.asset.name, &self.event(event, kind)) {
+            lost(&event.asset.name, &problem);
+        }
+    }
+
+    fn flush(&self) {
+        if let Target::Server { queue, .. } = &self.target {
+            queue.flush();
         }
     }
 }
 
-/// The program that makes the events.
-const PRODUCER: &str = concat!("workflow-data/", env!("CARGO_PKG_VERSION"));
+/// Posts an event to a server.
+fn post(agent: &Agent, url: &Url, delivery: &Delivery) -> Result<(), String> {
+    let mut request = agent.post(url.as_str()).content_type("application/json");
+    if let Some(key) = &delivery.key {
+        request = request.header("Authorization", format!("Bearer {key}"));
+    }
+    let sent = request.send(delivery.body.as_str());
+    let host = url.host_str().unwrap_or_default();
+    sent.map(drop).map_err(|error| format!("cannot send it to `{host}`: {error}"))
+}
+
+/// The program that makes the events, as a URI.
+const PRODUCER: &str = concat!("urn:workflow-data:", env!("CARGO_PKG_VERSION"));
 
 /// A facet of the specification: its version and name, and its fields.
 fn facet(name: &str, mut fields: Json) -> Json {

@@ -38,9 +38,9 @@ fn count(rows: All<Rows>) -> Count {
     Count(rows.values().map(|rows| rows.0.len()).sum())
 }
 
-#[asset]
+#[asset(retry(maximum_attempts = 2, initial_interval = "1ms"))]
 fn never(_count: &Count) -> Result<Never, JobError> {
-    Err(JobError::terminal("the shop is closed"))
+    Err(JobError::from("the shop is closed"))
 }
 
 /// Makes the assets.
@@ -80,13 +80,19 @@ fn a_file_has_a_line_for_each_event() {
     let text = std::fs::read_to_string(path).expect("events");
     let events: Vec<Json> =
         text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
-    assert_eq!(events.len(), 8);
+    assert_eq!(events.len(), 10);
     assert_eq!(kinds(&events, "count"), ["START", "COMPLETE"]);
-    assert_eq!(kinds(&events, "never"), ["START", "FAIL"]);
+    // Each attempt is a run.
+    assert_eq!(kinds(&events, "never"), ["START", "FAIL", "START", "FAIL"]);
+    let of_never = events.iter().filter(|event| event["job"]["name"] == "never");
+    let attempts: Vec<&Json> = of_never.map(|event| &event["run"]["runId"]).collect();
+    assert!(attempts[0] == attempts[1] && attempts[2] == attempts[3], "{attempts:?}");
+    assert_ne!(attempts[0], attempts[2]);
     let complete = events
         .iter()
         .find(|event| event["job"]["name"] == "count" && event["eventType"] == "COMPLETE")
         .expect("it was made");
+    assert!(complete["producer"].as_str().is_some_and(|uri| uri.starts_with("urn:workflow-data:")));
     // Both events are of one run.
     let runs = events.iter().filter(|event| event["job"]["name"] == "count");
     assert!(runs.clone().all(|event| event["run"]["runId"] == complete["run"]["runId"]));
@@ -118,7 +124,7 @@ fn a_server_gets_each_event_and_its_absence_fails_nothing() {
     let url = format!("http://{}/api/v1/lineage", listener.local_addr().expect("an address"));
     let server = std::thread::spawn(move || {
         let mut seen = Vec::new();
-        while seen.len() < 8 {
+        while seen.len() < 10 {
             let (mut stream, _) = listener.accept().expect("a connection");
             let mut reader = BufReader::new(stream.try_clone().expect("a stream"));
             let (mut head, mut length) = (String::new(), 0);
@@ -145,7 +151,7 @@ fn a_server_gets_each_event_and_its_absence_fails_nothing() {
     let folder = tempfile::tempdir().expect("a folder");
     let lineage = OpenLineage::to_url(&url, "shop").expect("a URL").api_key("secret");
     make(&folder.path().join("assets"), lineage);
-    let seen = server.join().expect("8 events");
+    let seen = server.join().expect("10 events");
     let (head, _) = &seen[0];
     assert!(head.starts_with("POST /api/v1/lineage HTTP/1.1"), "{head}");
     assert!(head.to_ascii_lowercase().contains("authorization: bearer secret"), "{head}");

@@ -25,6 +25,16 @@ pub(crate) fn with_store(engine: EngineBuilder, store: Arc<dyn Store>) -> Engine
     engine.store(store)
 }
 
+/// Waits until the observers of the host's assets have passed on what they hold back: its engine is
+/// never dropped.
+pub(crate) fn flush_assets() {
+    if asset::graph().is_ok_and(|graph| !graph.assets().is_empty())
+        && let Some(assets) = registry::engine().state::<Assets>()
+    {
+        assets.flush();
+    }
+}
+
 /// The assets of the host, or those in the default folder, with their records in a store. A folder
 /// that is named, by the argument or in the environment, replaces the one with the values.
 ///

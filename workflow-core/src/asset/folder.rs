@@ -37,9 +37,15 @@ pub struct Assets {
 
 /// Something that learns what happens to assets, such as a catalog of another system. It is called
 /// by the job, so it should be quick, and it reports its own errors.
+///
+/// An attempt that panics, times out or is cancelled may say no more than that it has started.
 pub trait AssetObserver: Send + Sync {
     /// Learns what happened.
     fn observe(&self, event: &AssetEvent<'_>);
+
+    /// Passes on what it holds back. Called before a program of the command line ends. Does nothing
+    /// by default.
+    fn flush(&self) {}
 }
 
 /// Something that happened to a partition of an asset.
@@ -122,6 +128,13 @@ impl Assets {
     pub fn observer(mut self, observer: Arc<dyn AssetObserver>) -> Self {
         self.observers.push(observer);
         self
+    }
+
+    /// Waits until the observers have passed on what they hold back.
+    pub fn flush(&self) {
+        for observer in &self.observers {
+            observer.flush();
+        }
     }
 
     /// The folder with the values.
