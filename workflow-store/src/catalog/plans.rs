@@ -152,8 +152,6 @@ fn sqlite_scans_no_table() {
         // What is merged, or grouped first.
         sorts_left += if name.starts_with("since User(1) None") { 3 } else { 0 };
         sorts_left += usize::from(name.starts_with("usage"));
-        // The page of records that the inner select has cut.
-        sorts_left += usize::from(name == "current");
         // Blocked runs are few.
         sorts_left += usize::from(name.contains("IN (SELECT run FROM workflows_blocked)"));
         for row in plan {

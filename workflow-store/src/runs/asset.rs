@@ -66,9 +66,13 @@ pub(crate) fn current(
     limit: usize,
 ) -> Answer<Vec<Materialization>> {
     let rows = current_of(asset, partitions, limit).query(sql)?;
-    Ok(rows.iter().map(|row| read(row).map(|stored| stored.made)).collect::<Result<_, _>>()?)
+    let made = rows.iter().map(|row| read(row).map(|stored| stored.made));
+    let mut made = made.collect::<Result<Vec<_>, _>>()?;
+    made.sort_unstable_by(|one, other| one.partition.cmp(&other.partition));
+    Ok(made)
 }
 
+/// Finds the first `limit` current records, and returns them in any order.
 pub(crate) fn current_of(asset: &str, partitions: &PartitionRange, limit: usize) -> Statement {
     let mut of = Statement::default();
     of.add(COLUMNS).add(
@@ -83,7 +87,7 @@ pub(crate) fn current_of(asset: &str, partitions: &PartitionRange, limit: usize)
         }
     }
     of.add(" GROUP BY partition_key ORDER BY partition_key LIMIT ").number(limited(limit));
-    of.add(") ORDER BY partition_key");
+    of.add(")");
     of
 }
 
