@@ -7,7 +7,7 @@ mod schedules;
 mod sleep;
 mod tasks;
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -69,8 +69,8 @@ struct Runs {
     schedules: HashMap<ScheduledWorkflow, (ScheduleId, ScheduleState)>,
     /// The records of assets, oldest first.
     materializations: Vec<StoredMaterialization>,
-    /// Ended runs of upstream workflows that wait no longer.
-    links: HashMap<WorkflowLink, HashSet<RunId>>,
+    /// The ended runs of the upstream workflow that wait for the downstream one, by link.
+    links: HashMap<WorkflowLink, BTreeSet<RunId>>,
 }
 
 #[derive(Debug)]
@@ -246,6 +246,7 @@ impl Store for MemoryStore {
             state.keys.insert((row.run.key_scope(), key), id);
         }
         state.runs.insert(id, row);
+        state.add_ended(id);
         if !refused.is_empty() {
             return Ok(BeginOutcome::Cancelled);
         }
@@ -267,11 +268,15 @@ impl Store for MemoryStore {
         if !row.holds(lease) {
             return Err(StoreError::LeaseLost { run });
         }
+        let was_open = !row.run.status.is_final();
         row.append(events)?;
         let parent = row.run.parent.as_ref().filter(|_| row.run.status.is_final());
         let parent = parent.map(|parent| parent.run);
         let ends_tasks = state.remove_ended_tasks(run, events);
         let frees_slot = state.free(run);
+        if was_open {
+            state.add_ended(run);
+        }
         let wakes_parent = parent.is_some_and(|parent| state.wake(parent));
         drop(state);
         if frees_slot || wakes_parent || ends_tasks {

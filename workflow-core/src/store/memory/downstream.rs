@@ -9,23 +9,18 @@ use crate::store::{
 };
 
 impl Runs {
-    /// The ended runs of a workflow, without child runs.
-    fn ended<'a>(&'a self, of: &'a ScheduledWorkflow) -> impl Iterator<Item = RunId> + 'a {
-        let is_of = move |name: &str| match of {
-            ScheduledWorkflow::Registered(registered) => registered == name,
-            ScheduledWorkflow::Number(_) => false,
-        };
-        let ended = self.runs.values().map(|row| &row.run).filter(move |run| {
-            run.status.is_final() && run.parent.is_none() && is_of(&run.workflow.name)
-        });
-        ended.map(|run| run.id)
-    }
-
-    fn waiting<'a>(&'a self, link: &'a WorkflowLink) -> impl Iterator<Item = RunId> + 'a {
-        let handled = self.links.get(link);
-        let ended = handled
-            .map(|handled| self.ended(&link.upstream).filter(move |run| !handled.contains(run)));
-        ended.into_iter().flatten()
+    /// Has a run wait for the downstream workflows of its own, if it has ended and is no child run.
+    pub(super) fn add_ended(&mut self, run: RunId) {
+        let Some(row) = self.runs.get(&run).filter(|row| row.run.status.is_final()) else { return };
+        if row.run.parent.is_some() {
+            return;
+        }
+        let name = &row.run.workflow.name;
+        for (link, waiting) in &mut self.links {
+            if matches!(&link.upstream, ScheduledWorkflow::Registered(of) if of == name) {
+                waiting.insert(run);
+            }
+        }
     }
 }
 
@@ -38,19 +33,15 @@ impl DownstreamStore for MemoryStore {
 
     async fn links(&self) -> Result<Vec<StoredLink>, StoreError> {
         let state = self.lock();
-        let stored = |link: &WorkflowLink| StoredLink {
+        let stored = state.links.iter().map(|(link, waiting)| StoredLink {
             link: link.clone(),
-            has_waiting: state.waiting(link).next().is_some(),
-        };
-        Ok(state.links.keys().map(stored).collect())
+            has_waiting: !waiting.is_empty(),
+        });
+        Ok(stored.collect())
     }
 
     async fn link(&self, link: &WorkflowLink) -> Result<bool, StoreError> {
-        let mut state = self.lock();
-        if !state.links.contains_key(link) {
-            let earlier = state.ended(&link.upstream).collect();
-            state.links.insert(link.clone(), earlier);
-        }
+        self.lock().links.entry(link.clone()).or_default();
         Ok(true)
     }
 
@@ -60,12 +51,14 @@ impl DownstreamStore for MemoryStore {
     }
 
     async fn waiting(&self, link: &WorkflowLink, limit: usize) -> Result<Vec<RunId>, StoreError> {
-        Ok(self.lock().waiting(link).take(limit).collect())
+        let state = self.lock();
+        let waiting = state.links.get(link).into_iter().flatten();
+        Ok(waiting.take(limit).copied().collect())
     }
 
     async fn handled(&self, link: &WorkflowLink, run: RunId) -> Result<(), StoreError> {
-        if let Some(handled) = self.lock().links.get_mut(link) {
-            handled.insert(run);
+        if let Some(waiting) = self.lock().links.get_mut(link) {
+            waiting.remove(&run);
         }
         Ok(())
     }

@@ -68,6 +68,10 @@ pub(crate) async fn ended_runs_wait_until_they_are_handled(stores: Stores) {
     one.unlink(&link).await.expect("unlinked");
     assert_eq!(other.links().await.expect("readable"), []);
     assert_eq!(other.waiting(&link, 10).await.expect("readable"), []);
+    // A link that is added again has none of what waited before.
+    assert!(one.link(&link).await.expect("linked"));
+    assert_eq!(other.links().await.expect("readable"), stored(false));
+    assert_eq!(other.waiting(&link, 10).await.expect("readable"), []);
 }
 
 pub(crate) async fn only_runs_that_end_after_the_link_wait(stores: Stores) {
