@@ -1,7 +1,7 @@
 //! Runs that start because a run of another workflow ended: their keys, their inputs, and cycles.
 //! Decides; schedulers act.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::hash::Hash;
 use std::sync::Arc;
 
@@ -58,26 +58,49 @@ impl EndedRun {
 pub fn downstream_key(link: &WorkflowLink, run: RunId) -> String {
     match &link.downstream {
         ScheduledWorkflow::Registered(name) => format!("after:{run}:{name}"),
-        ScheduledWorkflow::Number(number) => format!("after:{run}:{number}"),
+        ScheduledWorkflow::Number(number) => format!("after:{number}:{run}"),
     }
+}
+
+/// Returns the links on cycles, each with its shortest cycle: the workflows from the downstream one of
+/// the link along links back to itself. Runs of these workflows would start each other forever.
+///
+/// ```
+/// use workflow_core::downstream::cycles;
+/// use workflow_core::store::{ScheduledWorkflow, WorkflowLink};
+///
+/// let [chicken, egg, nest] = [1, 2, 3].map(ScheduledWorkflow::Number);
+/// let link = |upstream: &ScheduledWorkflow, downstream: &ScheduledWorkflow| WorkflowLink {
+///     upstream: upstream.clone(),
+///     downstream: downstream.clone(),
+/// };
+/// let links = [link(&chicken, &egg), link(&egg, &chicken), link(&egg, &nest)];
+/// let found = cycles(&links);
+/// assert_eq!(found.len(), 2);
+/// assert_eq!(found[0], (links[0].clone(), vec![egg.clone(), chicken, egg]));
+/// ```
+pub fn cycles<'a>(
+    links: impl IntoIterator<Item = &'a WorkflowLink>,
+) -> Vec<(WorkflowLink, Vec<ScheduledWorkflow>)> {
+    let links: Vec<&WorkflowLink> = links.into_iter().collect();
+    let mut downstream = HashMap::<_, Vec<_>>::new();
+    for link in links.iter().copied() {
+        downstream.entry(&link.upstream).or_default().push(&link.downstream);
+    }
+    let downstream_of = |of: &&ScheduledWorkflow| downstream.get(*of).cloned().unwrap_or_default();
+    let mut found = Vec::new();
+    for link in links {
+        let Some(back) = way(&link.downstream, &link.upstream, downstream_of) else { continue };
+        let cycle = back.iter().chain(&back[..1]).copied().cloned().collect();
+        found.push((link.clone(), cycle));
+    }
+    found
 }
 
 /// Returns the shortest way from one workflow to another, along links to downstream workflows, with
 /// both ends. `None` if there is none. A link closes a cycle if there is a way from its downstream
 /// workflow to its upstream one.
-///
-/// ```
-/// use workflow_core::downstream::way;
-///
-/// let downstream_of = |workflow: &&str| match *workflow {
-///     "ingest" => vec!["clean"],
-///     "clean" => vec!["report"],
-///     _ => Vec::new(),
-/// };
-/// assert_eq!(way("ingest", "report", downstream_of), Some(vec!["ingest", "clean", "report"]));
-/// assert_eq!(way("report", "ingest", downstream_of), None);
-/// ```
-pub fn way<W: Clone + Eq + Hash>(
+fn way<W: Clone + Eq + Hash>(
     from: W,
     to: W,
     downstream_of: impl Fn(&W) -> Vec<W>,
@@ -103,6 +126,29 @@ pub fn way<W: Clone + Eq + Hash>(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_and_numbers_have_different_keys() {
+        let run = RunId::random();
+        let key = |downstream: ScheduledWorkflow| {
+            let upstream = ScheduledWorkflow::Number(1);
+            downstream_key(&WorkflowLink { upstream, downstream }, run)
+        };
+        let number = key(ScheduledWorkflow::Number(17));
+        assert_ne!(key(ScheduledWorkflow::Registered("17".to_owned())), number);
+        assert_ne!(key(ScheduledWorkflow::Number(18)), number);
+    }
+
+    #[test]
+    fn a_way_leads_downstream() {
+        let downstream_of = |workflow: &&str| match *workflow {
+            "ingest" => vec!["clean"],
+            "clean" => vec!["report"],
+            _ => Vec::new(),
+        };
+        assert_eq!(way("ingest", "report", downstream_of), Some(vec!["ingest", "clean", "report"]));
+        assert_eq!(way("report", "ingest", downstream_of), None);
+    }
 
     #[test]
     fn a_way_is_the_shortest_and_ends_in_cycles_too() {

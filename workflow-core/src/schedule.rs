@@ -68,7 +68,8 @@ impl Engine {
     /// within a second after a run of the other one has ended, if the store
     /// [collects](crate::store::Store::downstream_store) such runs. Also one that ended while no
     /// program was checking starts it, once the workflow was checked for the first time. Workflows
-    /// that would start each other forever are logged, and start none.
+    /// that would start each other forever are logged, and start none. So is a workflow after one that
+    /// the program does not register.
     ///
     /// Schedules of workflow files in a store are run by `workflow serve` and by the scheduler of
     /// `workflow-server`, which also runs those of registered workflows.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::{Value as Json, json};
 use workflow_core::engine::{Clock as _, ManualClock};
 use workflow_core::prelude::*;
-use workflow_core::store::{MemoryStore, Store as _, Trigger};
+use workflow_core::store::{DownstreamStore as _, MemoryStore, Store as _, StoredLink, Trigger};
 
 #[register_workflow(name = "ingest")]
 fn ingest(rows: u32) -> Result<u32, JobError> {
@@ -44,6 +44,12 @@ fn chicken() {}
     metadata = { "triggers": [{ "after": { "workflow": "chicken", "on": "finished" } }] },
 )]
 fn egg() {}
+
+#[register_workflow(
+    name = "orphan",
+    metadata = { "triggers": [{ "after": { "workflow": "nowhere" } }] },
+)]
+fn orphan() {}
 
 fn engine(clock: &ManualClock, store: &Arc<MemoryStore>) -> Engine {
     Engine::builder().clock(clock.clone()).store(store.clone()).build()
@@ -93,4 +99,24 @@ async fn each_end_starts_one_run_also_after_a_restart() {
         "run": second.id(), "workflow": "ingest", "status": "completed", "output": 2,
     });
     assert!(reported.len() == 2 && reported.contains(&ended), "{reported:?}");
+}
+
+#[tokio::test]
+async fn a_link_that_another_program_removes_is_added_again() {
+    let (clock, store) = (ManualClock::new(), Arc::new(MemoryStore::new()));
+    let engine = engine(&clock, &store);
+    let links = async || store.links().await.expect("readable");
+    let other = async {
+        clock.sleep(Duration::from_millis(1500)).await;
+        let before = links().await;
+        for StoredLink { link, .. } in &before {
+            store.unlink(link).await.expect("unlinked");
+        }
+        before.len()
+    };
+    let running = engine.run_schedules(clock.sleep(Duration::from_secs(5)));
+    let (running, before) = clock.drive(futures::future::join(running, other)).await;
+    running.expect("a sound registry");
+    // `report` and `alarm`: the others are on a cycle, or their upstream workflow does not exist.
+    assert_eq!((before, links().await.len()), (2, 2));
 }

@@ -58,9 +58,15 @@ impl Schedules {
         reasons.get(&workflow).cloned()
     }
 
-    /// Records why triggers do not run, by the ID of the workflow.
+    /// Records why triggers do not run, by the ID of the workflow. Logs each new reason.
     pub(crate) fn set_blocked_triggers(&self, reasons: HashMap<i64, String>) {
-        *self.blocked_triggers.lock().unwrap_or_else(PoisonError::into_inner) = reasons;
+        let mut known = self.blocked_triggers.lock().unwrap_or_else(PoisonError::into_inner);
+        for (workflow, reason) in &reasons {
+            if known.get(workflow) != Some(reason) {
+                tracing::warn!(workflow, reason, "a trigger of the workflow does not run here");
+            }
+        }
+        *known = reasons;
     }
 
     /// Why the schedule of a workflow does not run here; `None` if it runs or does not exist.

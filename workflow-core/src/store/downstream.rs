@@ -57,7 +57,7 @@ pub trait DownstreamStore: Send + Sync {
 }
 
 /// Two workflows: runs of the downstream one start when runs of the upstream one end.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct WorkflowLink {
     /// The workflow whose runs end.
     pub upstream: ScheduledWorkflow,

@@ -43,7 +43,7 @@ pub struct ScheduleId {
 }
 
 /// A workflow with a schedule.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ScheduledWorkflow {
     /// The registered workflow with this name.
     Registered(String),

@@ -1,12 +1,12 @@
 //! Starts runs of workflows whose upstream workflow has a run that ended.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use workflow_core::definition::{EventTrigger, RunEnd};
-use workflow_core::downstream::{EndedRun, downstream_key, way};
+use workflow_core::downstream::{EndedRun, cycles, downstream_key};
 use workflow_core::id::RunId;
-use workflow_core::store::{Store, StoredLink, Trigger, WorkflowLink};
+use workflow_core::store::{ScheduledWorkflow, Store, StoredLink, Trigger, WorkflowLink};
 use workflow_store::{Catalog, CatalogError, StoredWorkflow, Viewer};
 
 use crate::app::App;
@@ -19,13 +19,11 @@ const BATCH: usize = 100;
 /// The links whose downstream workflow runs here.
 #[derive(Default)]
 pub(super) struct Downstream {
-    known: HashMap<WorkflowLink, Known>,
-    /// What was logged, so that it is logged once.
-    logged: HashSet<String>,
+    known: BTreeMap<WorkflowLink, Known>,
 }
 
 struct Known {
-    workflow: StoredWorkflow,
+    workflow: Arc<StoredWorkflow>,
     on: RunEnd,
 }
 
@@ -34,20 +32,18 @@ impl Downstream {
     /// those that are known stay.
     pub(super) async fn load(&mut self, app: &App) -> Result<(), Problem> {
         let Some(store) = app.catalog.downstream_store() else { return Ok(()) };
-        let workflows = app.catalog.all_downstream().await?;
+        // Before the workflows, so that no link is removed that another server adds meanwhile.
         let stored = store.links().await?;
-        if workflows.is_empty() && stored.is_empty() {
-            self.known.clear();
-            return Ok(());
-        }
-        let mut wanted = HashMap::new();
+        let workflows = app.catalog.all_downstream().await?;
+        let workflows: Vec<_> = workflows.into_iter().map(Arc::new).collect();
+        let mut wanted = BTreeMap::new();
         let mut problems = HashMap::new();
-        for workflow in workflows {
-            for (link, on) in links_of(app, &workflow, &mut problems).await? {
-                wanted.insert(link, Known { workflow: workflow.clone(), on });
+        for workflow in &workflows {
+            for (link, on) in links_of(app, workflow, &mut problems).await? {
+                wanted.insert(link, Known { workflow: Arc::clone(workflow), on });
             }
         }
-        for (link, why) in cycles(&wanted) {
+        for (link, why) in on_cycles(&wanted) {
             if let Some(known) = wanted.remove(&link) {
                 problems.entry(known.workflow.id).or_insert(why);
             }
@@ -61,22 +57,16 @@ impl Downstream {
         for link in wanted.keys().filter(|link| !is_stored.contains(*link)) {
             store.link(link).await?;
         }
-        let mut here = HashMap::new();
-        for (link, known) in wanted {
-            match launch::check(app, &known.workflow).await {
-                Ok(()) => drop(here.insert(link, known)),
-                // Perhaps another program on the store can run it.
-                Err(problem) => {
-                    problems.entry(known.workflow.id).or_insert(problem.detail().to_owned());
-                }
+        let mut elsewhere = HashSet::new();
+        for workflow in &workflows {
+            // Perhaps another program on the store can run it.
+            if let Err(problem) = launch::check(app, workflow).await {
+                elsewhere.insert(workflow.id);
+                problems.entry(workflow.id).or_insert(problem.detail().to_owned());
             }
         }
-        self.known = here;
-        for (workflow, problem) in &problems {
-            if self.logged.insert(format!("{workflow}: {problem}")) {
-                tracing::warn!(workflow, problem, "a trigger of the workflow does not run here");
-            }
-        }
+        wanted.retain(|_, known| !elsewhere.contains(&known.workflow.id));
+        self.known = wanted;
         app.schedules.set_blocked_triggers(problems);
         Ok(())
     }
@@ -136,26 +126,20 @@ fn seen_by_owner(app: &App, workflow: &StoredWorkflow) -> Arc<dyn Catalog> {
 }
 
 /// The links on cycles, with the reason.
-fn cycles(wanted: &HashMap<WorkflowLink, Known>) -> Vec<(WorkflowLink, String)> {
-    let mut downstream = HashMap::<_, Vec<_>>::new();
-    let mut names = HashMap::new();
-    for (link, known) in wanted {
-        downstream.entry(&link.upstream).or_default().push(&link.downstream);
-        names.insert(&link.downstream, known.workflow.name.as_str());
-    }
-    let downstream_of = |of: &_| downstream.get(*of).cloned().unwrap_or_default();
-    let mut found = Vec::new();
-    for link in wanted.keys() {
-        let Some(back) = way(&link.downstream, &link.upstream, downstream_of) else { continue };
-        // Each workflow on a cycle is downstream of another one.
-        let names = back.iter().chain(&back[..1]).filter_map(|on| names.get(on).copied());
-        let cycle = names.collect::<Vec<_>>().join("` -> `");
-        let reason = format!(
+fn on_cycles(wanted: &BTreeMap<WorkflowLink, Known>) -> Vec<(WorkflowLink, String)> {
+    // Each workflow on a cycle is downstream of another one.
+    let names: HashMap<&ScheduledWorkflow, &str> = wanted
+        .iter()
+        .map(|(link, known)| (&link.downstream, known.workflow.name.as_str()))
+        .collect();
+    let reason = |cycle: &[ScheduledWorkflow]| {
+        let names: Vec<&str> = cycle.iter().filter_map(|on| names.get(on).copied()).collect();
+        let cycle = names.join("` -> `");
+        format!(
             "`after`: runs would start each other forever, `{cycle}`; remove one of these triggers"
-        );
-        found.push((link.clone(), reason));
-    }
-    found
+        )
+    };
+    cycles(wanted.keys()).into_iter().map(|(link, cycle)| (link, reason(&cycle))).collect()
 }
 
 /// Starts the downstream run of an ended run, unless it exists or is not wanted.

@@ -9,6 +9,7 @@ with_both!(
     each_end_starts_one_run,
     ends_wait_while_no_server_runs,
     cycles_start_nothing,
+    removed_triggers_are_not_blocked,
     runs_of_others_start_nothing,
 );
 
@@ -128,6 +129,16 @@ async fn cycles_start_nothing(kind: Kind) {
     client.run("one", json!({})).await;
     until("the chain runs", async || started(&*site.store, three).await.len() == 1).await;
     assert_eq!(started(&*site.store, two).await.len(), 1);
+}
+
+async fn removed_triggers_are_not_blocked(kind: Kind) {
+    let site = Site::open(kind).await;
+    let client = site.nobody();
+    let path = format!("workflows/{}", client.create(&file("lost", "workflow: nowhere")).await);
+    let blocked = async || client.get(&path).await.is(200)["triggers_blocked"].clone();
+    until("it is blocked", async || blocked().await.is_string()).await;
+    client.patch(&path, json!({ "merge_metadata": { "triggers": null } })).await.is(200);
+    until("it is not blocked", async || blocked().await.is_null()).await;
 }
 
 async fn runs_of_others_start_nothing(kind: Kind) {
