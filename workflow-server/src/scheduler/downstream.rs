@@ -81,7 +81,8 @@ impl Downstream {
             let Some(known) = self.known.get(&link).filter(|_| has_waiting) else { continue };
             for run in store.waiting(&link, BATCH).await? {
                 match start(app, &link, known, run).await {
-                    Ok(()) => store.handled(&link, run).await?,
+                    Ok(Outcome::Handled) => store.handled(&link, run).await?,
+                    Ok(Outcome::Left) => break,
                     Err(problem) if problem.is_temporary() => return Err(problem),
                     Err(problem) => {
                         let (workflow, problem) = (&known.workflow.name, problem.detail());
@@ -93,6 +94,14 @@ impl Downstream {
         }
         Ok(())
     }
+}
+
+/// What became of an ended run.
+enum Outcome {
+    /// Its downstream run has begun, or is not wanted.
+    Handled,
+    /// Only another program on the store can start its downstream run.
+    Left,
 }
 
 /// The links of a downstream workflow. Names of upstream workflows are resolved as its owner sees
@@ -143,15 +152,29 @@ fn on_cycles(wanted: &BTreeMap<WorkflowLink, Known>) -> Vec<(WorkflowLink, Strin
 }
 
 /// Starts the downstream run of an ended run, unless it exists or is not wanted.
-async fn start(app: &App, link: &WorkflowLink, known: &Known, run: RunId) -> Result<(), Problem> {
+async fn start(
+    app: &App,
+    link: &WorkflowLink,
+    known: &Known,
+    run: RunId,
+) -> Result<Outcome, Problem> {
     let seen = seen_by_owner(app, &known.workflow);
     let store: &dyn Store = &*seen;
-    let Some(ended) = EndedRun::read(store, run).await? else { return Ok(()) };
-    if !ended.status.has_ended(known.on) {
-        return Ok(());
-    }
+    let ended = EndedRun::read(store, run).await?;
+    let Some(ended) = ended.filter(|ended| ended.status.has_ended(known.on)) else {
+        return Ok(Outcome::Handled);
+    };
     // It may have been changed or deactivated since the links were loaded.
     let workflow = app.catalog.workflow(&known.workflow.id.to_string()).await?;
+    match launch::check(app, &workflow).await {
+        Ok(()) => {}
+        Err(problem) if problem.is_temporary() => return Err(problem),
+        Err(problem) => {
+            let (name, problem) = (&workflow.name, problem.detail());
+            tracing::debug!(workflow = %name, upstream = %run, problem, "left the downstream run to other programs");
+            return Ok(Outcome::Left);
+        }
+    }
     let request = launch::LaunchRequest {
         user: workflow.user.clone(),
         trigger: Trigger::Event,
@@ -161,6 +184,6 @@ async fn start(app: &App, link: &WorkflowLink, known: &Known, run: RunId) -> Res
     };
     let launched = launch::launch(app, &workflow, request).await?;
     let (name, id) = (&workflow.name, launched.run);
-    tracing::info!(run = %id, workflow = %name, upstream = %run, "started a downstream run");
-    Ok(())
+    tracing::info!(run = %id, workflow = %name, upstream = %run, existing = launched.existing, "started a downstream run");
+    Ok(Outcome::Handled)
 }

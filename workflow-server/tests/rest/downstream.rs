@@ -1,13 +1,19 @@
 //! Runs that start after runs of other workflows.
 
+use std::sync::Arc;
+
 use serde_json::{Value as Json, json};
+use workflow_core::Engine;
+use workflow_core::store::{ScheduledWorkflow, StoredLink};
+use workflow_server::Server;
 use workflow_store::{Catalog, RunQuery, TokenScope};
 
-use crate::support::{Client, Kind, Site, store, until, with_both};
+use crate::support::{Client, Kind, Site, any_port, store, until, with_both};
 
 with_both!(
     each_end_starts_one_run,
     ends_wait_while_no_server_runs,
+    ends_wait_for_a_server_that_can_start_runs,
     cycles_start_nothing,
     removed_triggers_are_not_blocked,
     runs_of_others_start_nothing,
@@ -80,6 +86,15 @@ async fn each_end_starts_one_run(kind: Kind) {
     assert_eq!(started(&*site.store, audit).await.len(), 0);
 }
 
+/// A client of a server without a scheduler.
+async fn unscheduled(store: &Arc<dyn Catalog>, set: impl FnOnce(Server) -> Server) -> Client {
+    let router = set(Server::new(Engine::builder(), store.clone())).router();
+    let listener = tokio::net::TcpListener::bind(any_port()).await.expect("a port");
+    let base = format!("http://{}", listener.local_addr().expect("an address"));
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    Client { http: reqwest::Client::new(), base, token: None }
+}
+
 async fn ends_wait_while_no_server_runs(kind: Kind) {
     let (store, _database) = store(kind).await;
     let report = {
@@ -90,17 +105,42 @@ async fn ends_wait_while_no_server_runs(kind: Kind) {
         until_linked(&*store, 1).await;
         report
     };
-    // A server without a scheduler.
-    let server = workflow_server::Server::new(workflow_core::Engine::builder(), store.clone());
-    let router = server.router();
-    let listener = tokio::net::TcpListener::bind(crate::support::any_port()).await.expect("a port");
-    let base = format!("http://{}", listener.local_addr().expect("an address"));
-    tokio::spawn(async move { axum::serve(listener, router).await });
-    let client = Client { http: reqwest::Client::new(), base, token: None };
+    let client = unscheduled(&store, |server| server).await;
     client.run("ingest", json!({})).await;
     assert_eq!(started(&*store, report).await.len(), 0);
     let folder = tempfile::tempdir().expect("a folder");
     let _site = Site::serve(store.clone(), folder, |server| server).await;
+    until("it starts", async || started(&*store, report).await.len() == 1).await;
+    no_more_wait(&*store).await;
+    assert_eq!(started(&*store, report).await.len(), 1);
+}
+
+async fn ends_wait_for_a_server_that_can_start_runs(kind: Kind) {
+    let (store, _database) = store(kind).await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let site = Site::serve(store.clone(), folder, |server| server).await;
+    let client = site.nobody();
+    client.create(&file("ingest", "")).await;
+    let report = client.create(&file("report", "workflow: ingest")).await;
+    let later = client.create(&file("later", "workflow: ingest")).await;
+    until_linked(&*store, 2).await;
+    // The first server, which runs no commands, has read the workflow before.
+    let other = unscheduled(&store, |server| server.allow_commands(true)).await;
+    let changed = "name: report\nmetadata: { triggers: [{ after: { workflow: ingest } }] }\n\
+                   jobs: [{name: a, command: echo reported}]\n";
+    other.patch(&format!("workflows/{report}"), json!({ "yaml": changed })).await.is(200);
+    client.run("ingest", json!({})).await;
+    // Links are in the order of their workflows.
+    until("it has come to the next link", async || started(&*store, later).await.len() == 1).await;
+    let links = store.downstream_store().expect("a database has it").links().await;
+    let links = links.expect("readable");
+    let is_left = |link: &StoredLink| {
+        link.has_waiting && link.link.downstream == ScheduledWorkflow::Number(report)
+    };
+    assert!(links.iter().any(is_left), "{links:?}");
+    assert_eq!(started(&*store, report).await.len(), 0);
+    let folder = tempfile::tempdir().expect("a folder");
+    let _site = Site::serve(store.clone(), folder, |server| server.allow_commands(true)).await;
     until("it starts", async || started(&*store, report).await.len() == 1).await;
     no_more_wait(&*store).await;
     assert_eq!(started(&*store, report).await.len(), 1);
