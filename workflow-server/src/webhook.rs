@@ -79,8 +79,8 @@ pub(crate) struct Secret {
 }
 
 impl Secret {
-    /// Stands for the secret of a webhook that does not exist, so that its check takes as long as
-    /// that of another one. Nothing that it signs is accepted.
+    /// Stands for the secret of a webhook that does not exist, so that its check takes roughly as
+    /// long as that of another one. Nothing that it signs is accepted.
     pub(crate) fn decoy() -> Self {
         Self { key: vec![0; 32], is_decoy: true }
     }
@@ -138,9 +138,10 @@ impl Delivery<'_> {
     }
 
     fn verify_github(self, secret: &Secret) -> Result<String, Rejection> {
+        // First, so that the time does not depend on the headers.
+        let mac = secret.mac([self.body]);
         let signature = self.header("x-hub-signature-256")?;
         let signature = signature.strip_prefix("sha256=").and_then(bytes_of_hex);
-        let mac = secret.mac([self.body]);
         mac.verify_slice(&signature.ok_or(Rejection::Header)?).map_err(|_| Rejection::Signature)?;
         // The headers are not signed: whoever repeats the request can change the ID in them.
         let digest = Sha256::digest(self.body);
@@ -148,15 +149,12 @@ impl Delivery<'_> {
     }
 
     fn verify_standard(self, secret: &Secret) -> Result<String, Rejection> {
-        let id = self.header("webhook-id")?;
-        let timestamp = self.header("webhook-timestamp")?;
-        let signatures = self.header("webhook-signature")?;
-        let is_id = (1..=LONGEST_ID).contains(&id.len());
-        if !is_id || !id.bytes().all(|byte| byte.is_ascii_graphic()) {
-            return Err(Rejection::Header);
-        }
-        let seconds: u64 = timestamp.parse().map_err(|_| Rejection::Header)?;
+        let headers = self.standard_headers();
+        let (id, timestamp) =
+            headers.as_ref().map_or(("", ""), |headers| (headers.id, headers.timestamp));
+        // Also without headers, so that the time does not depend on them.
         let mac = secret.mac([id.as_bytes(), b".", timestamp.as_bytes(), b".", self.body]);
+        let StandardHeaders { id, seconds, signatures, .. } = headers?;
         let given = signatures.split(' ').take(MOST_SIGNATURES);
         let given = given.filter_map(|one| BASE64_STANDARD.decode(one.strip_prefix("v1,")?).ok());
         if !given.into_iter().any(|signature| mac.clone().verify_slice(&signature).is_ok()) {
@@ -174,6 +172,18 @@ impl Delivery<'_> {
         Ok(id.to_owned())
     }
 
+    fn standard_headers(&self) -> Result<StandardHeaders<'_>, Rejection> {
+        let id = self.header("webhook-id")?;
+        let timestamp = self.header("webhook-timestamp")?;
+        let signatures = self.header("webhook-signature")?;
+        let is_id = (1..=LONGEST_ID).contains(&id.len());
+        if !is_id || !id.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(Rejection::Header);
+        }
+        let seconds = timestamp.parse().map_err(|_| Rejection::Header)?;
+        Ok(StandardHeaders { id, timestamp, seconds, signatures })
+    }
+
     /// The only value of a header, as text.
     fn header(&self, name: &str) -> Result<&str, Rejection> {
         let mut values = self.headers.get_all(name).iter();
@@ -182,6 +192,16 @@ impl Delivery<'_> {
             _ => Err(Rejection::Header),
         }
     }
+}
+
+/// The headers of Standard Webhooks.
+struct StandardHeaders<'a> {
+    id: &'a str,
+    /// As it is signed.
+    timestamp: &'a str,
+    /// The timestamp, in seconds since 1970.
+    seconds: u64,
+    signatures: &'a str,
 }
 
 impl Secret {

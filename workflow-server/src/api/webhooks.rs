@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use axum::Json;
-use axum::extract::{Request, State};
+use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::StatusCode;
 use serde::Serialize;
 use serde_json::Value;
@@ -27,7 +27,7 @@ pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new().routes(routes!(deliver))
 }
 
-/// The largest body, in bytes.
+/// The largest body, in bytes, if the limit of the server is not smaller.
 const BODY_LIMIT: usize = 1024 * 1024;
 
 /// The answer to a delivery. A repeated delivery has the same one.
@@ -52,20 +52,17 @@ struct Delivered {
 async fn deliver(
     State(app): State<Arc<App>>,
     Path((which, name)): Path<(String, String)>,
-    request: Request,
+    mut request: Request,
 ) -> Result<(StatusCode, Json<Delivered>), Problem> {
     let headers = request.headers().clone();
+    DefaultBodyLimit::max(BODY_LIMIT.min(app.options.body_limit)).apply(&mut request);
     let bytes = read(request, &app).await?;
-    if bytes.len() > BODY_LIMIT {
-        let detail = "the body of a webhook has at most 1 MiB";
-        return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", detail));
-    }
     app.sync_registered().await?;
     let found = find(&app, &which, &name).await?;
     let delivery = Delivery { headers: &headers, body: &bytes, now: SystemTime::now() };
     let Some((workflow, webhook)) = found else {
         let decoy = delivery.verify(SignatureScheme::Github, &Secret::decoy());
-        tracing::debug!(workflow = which, webhook = name, ?decoy, "no such webhook");
+        tracing::info!(workflow = which, webhook = name, ?decoy, "no such webhook");
         return Err(rejected());
     };
     let delivery = verify(&app, &workflow, &webhook, delivery)?;

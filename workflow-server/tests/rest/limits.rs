@@ -18,7 +18,8 @@ async fn invalid_requests_are_rejected() {
     let site = Site::with(Kind::Sqlite, |server| server.body_limit(1000)).await;
     let client = site.nobody();
     let large = json!({ "name": "a", "description": "d".repeat(2000) });
-    client.post("workflows", large).await.is_problem(413, "too_large");
+    client.post("workflows", large.clone()).await.is_problem(413, "too_large");
+    client.post("workflows/a/webhooks/b", large).await.is_problem(413, "too_large");
     let send = async |kind: &str, body: &'static str| {
         let request = client.request(Method::POST, "workflows").header("content-type", kind);
         Answer::of(request.body(body)).await
