@@ -82,23 +82,65 @@ pub(crate) async fn launch(
     workflow: &StoredWorkflow,
     request: LaunchRequest,
 ) -> Result<Launched, Problem> {
-    // The store checks this as well. Checked here first, it takes precedence over other errors.
-    if !workflow.is_active {
-        let (workflow, id) = (workflow.name.clone(), workflow.id);
-        return Err(StoreError::NotActive { workflow, id }.into());
+    Launchable::new(app, workflow).await?.launch(request).await
+}
+
+/// A workflow whose runs this server can start. Its file is parsed once for all of them.
+pub(crate) struct Launchable<'a> {
+    app: &'a App,
+    workflow: &'a StoredWorkflow,
+    by: LaunchedBy<'a>,
+}
+
+/// Who runs a workflow.
+enum LaunchedBy<'a> {
+    Engine(Arc<dyn Workflow>),
+    Remote(&'a dyn Remote),
+    /// A program that is not connected: its runs are recorded.
+    External,
+}
+
+impl<'a> Launchable<'a> {
+    /// Prepares a workflow.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the workflow is inactive, or if this server cannot run it.
+    pub(crate) async fn new(app: &'a App, workflow: &'a StoredWorkflow) -> Result<Self, Problem> {
+        // The store checks this as well. Checked here first, it takes precedence over other errors.
+        if !workflow.is_active {
+            let (workflow, id) = (workflow.name.clone(), workflow.id);
+            return Err(StoreError::NotActive { workflow, id }.into());
+        }
+        let by = if let Some(remote) = app.remote() {
+            LaunchedBy::Remote(remote)
+        } else if workflow.source == Source::Registered {
+            LaunchedBy::Engine(registered_workflow(&workflow.name)?)
+        } else if let Some(file) = file_workflow(app, workflow.definition.clone()).await? {
+            LaunchedBy::Engine(file)
+        } else {
+            LaunchedBy::External
+        };
+        Ok(Self { app, workflow, by })
     }
-    if let Some(remote) = app.remote() {
-        return launch_remotely(app, remote, workflow, request).await;
+
+    /// Starts a run, and waits until it is persisted.
+    ///
+    /// # Errors
+    ///
+    /// See [`launch`].
+    pub(crate) async fn launch(&self, request: LaunchRequest) -> Result<Launched, Problem> {
+        let (app, workflow) = (self.app, self.workflow);
+        match &self.by {
+            LaunchedBy::Remote(remote) => launch_remotely(app, *remote, workflow, request).await,
+            LaunchedBy::Engine(found) => {
+                check_limits(found.metadata().flow_control(), &request.flow_control)?;
+                let run = app.engine().run(Arc::clone(found)).workflow_id(workflow.id);
+                start_persisted(app, run, request).await
+            }
+            LaunchedBy::External => record(app, workflow, request).await,
+        }
     }
-    let found = if workflow.source == Source::Registered {
-        registered_workflow(&workflow.name)?
-    } else if let Some(file) = file_workflow(app, workflow.definition.clone()).await? {
-        file
-    } else {
-        return record(app, workflow, request).await;
-    };
-    check_limits(found.metadata().flow_control(), &request.flow_control)?;
-    start_persisted(app, app.engine().run(found).workflow_id(workflow.id), request).await
 }
 
 /// Checks that a request replaces no limit of its workflow: whoever may run a workflow may not lift

@@ -19,7 +19,8 @@ use super::changeable;
 use crate::app::App;
 use crate::http::extract::{Body, Path};
 use crate::http::require::{Require, Write};
-use crate::launch::{self, TaskQueue};
+use crate::launch::{LaunchRequest, Launchable, TaskQueue};
+use crate::model::Limit;
 use crate::problem::Problem;
 use crate::schedule::times_of;
 
@@ -34,8 +35,8 @@ pub(super) struct BackfillDraft {
     /// Last time; a date without a time is its end. Default: now.
     to: Option<String>,
     /// Maximum number of runs, 1 to 1,000. Default: 100. With more times, none is started.
-    #[schema(minimum = 1, maximum = 1000)]
-    limit: Option<usize>,
+    #[schema(value_type = Option<usize>, minimum = 1, maximum = 1000)]
+    limit: Option<Limit>,
     /// Lists the times, and starts nothing.
     #[serde(default)]
     dry_run: bool,
@@ -78,24 +79,28 @@ pub(super) async fn backfill(
     let workflow = changeable(&app, &caller, &which).await?;
     let past = draft.past(&workflow.metadata)?;
     let limit = backfill_limit(workflow.metadata.schedule_policy().overlap);
+    let launchable = match draft.dry_run || past.is_empty() {
+        true => None,
+        false => Some(Launchable::new(&app, &workflow).await?),
+    };
     let mut times = Vec::new();
     for at in past {
         let time = SystemTime::from(at);
         let mut row = BackfillTime { at: at.to_string(), run_id: None, existing: false };
-        if !draft.dry_run {
+        if let Some(launchable) = &launchable {
             let mut flow_control = FlowControl::default();
             flow_control.concurrency = limit.clone();
             // As the scheduler starts it, so that the time has one run.
-            let request = launch::LaunchRequest {
+            let request = LaunchRequest {
                 user: workflow.user.clone(),
                 trigger: Trigger::Schedule,
                 idempotency_key: Some(run_key(&workflow.as_scheduled(), time)),
                 scheduled_for: Some(time),
                 task_queue: Some(TaskQueue::OfWorkflow),
                 flow_control,
-                ..launch::LaunchRequest::default()
+                ..LaunchRequest::default()
             };
-            let launched = launch::launch(&app, &workflow, request).await?;
+            let launched = launchable.launch(request).await?;
             row.run_id = Some(launched.run.to_string());
             row.existing = launched.existing;
         }
@@ -110,12 +115,7 @@ impl BackfillDraft {
         &self,
         metadata: &workflow_core::definition::Metadata,
     ) -> Result<Vec<Timestamp>, Problem> {
-        let limit = match self.limit.unwrap_or(100) {
-            limit @ 1..=1000 => limit,
-            limit => {
-                return Err(Problem::invalid("limit", format!("must be 1 to 1000, not {limit}")));
-            }
-        };
+        let limit = self.limit.map_or(100, |limit| limit.0);
         let times = match times_of(metadata) {
             Some(Ok(times)) => times,
             Some(Err(error)) => return Err(Problem::conflict("schedule", error.to_string())),
