@@ -3,6 +3,7 @@
 use workflow_core::definition::EventTrigger;
 
 use super::recent::{MOST_RUNS, MOST_WORKFLOWS, duration};
+use super::scheduled::StartedBy;
 use super::{
     Catalog, CatalogError, RecentRun, RunQuery, StoredWorkflow, WorkflowQuery, WorkflowSort,
 };
@@ -54,31 +55,19 @@ async fn active<C: Catalog + ?Sized>(
     Ok(found)
 }
 
-/// All active workflows with a schedule, by id.
-pub(super) async fn all_scheduled<C: Catalog + ?Sized>(
+/// All active workflows that something starts, by id.
+pub(super) async fn all_started_by<C: Catalog + ?Sized>(
     catalog: &C,
+    by: StartedBy,
 ) -> Result<Vec<StoredWorkflow>, CatalogError> {
     let mut all: Vec<StoredWorkflow> = Vec::new();
     loop {
         let after = all.last().map_or(0, |last| last.id);
-        let page = catalog.scheduled(after, SCHEDULED_PAGE).await?;
-        let is_last = page.len() < SCHEDULED_PAGE;
-        all.extend(page);
-        if is_last {
-            return Ok(all);
-        }
-    }
-}
-
-/// All active workflows that are downstream of others, by id.
-pub(super) async fn all_downstream<C: Catalog + ?Sized>(
-    catalog: &C,
-) -> Result<Vec<StoredWorkflow>, CatalogError> {
-    let mut all: Vec<StoredWorkflow> = Vec::new();
-    loop {
-        let after = all.last().map_or(0, |last| last.id);
-        let page = catalog.downstream(after, SCHEDULED_PAGE).await?;
-        let is_last = page.len() < SCHEDULED_PAGE;
+        let page = match by {
+            StartedBy::Schedule => catalog.scheduled(after, STARTED_PAGE).await?,
+            StartedBy::Upstream => catalog.downstream(after, STARTED_PAGE).await?,
+        };
+        let is_last = page.len() < STARTED_PAGE;
         all.extend(page);
         if is_last {
             return Ok(all);
@@ -90,7 +79,7 @@ pub(super) async fn all_downstream<C: Catalog + ?Sized>(
 const PAGE: usize = 500;
 
 /// The number of workflows that something starts to read at once, with their definitions.
-const SCHEDULED_PAGE: usize = 200;
+const STARTED_PAGE: usize = 200;
 
 /// The last runs of each of these workflows, newest first within each.
 pub(super) async fn recent<C: Catalog + ?Sized>(

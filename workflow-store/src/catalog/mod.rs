@@ -32,6 +32,7 @@ use async_trait::async_trait;
 use workflow_core::id::RunId;
 use workflow_core::store::{Store, WorkflowSnapshot};
 
+use self::scheduled::StartedBy;
 use crate::accounts::Accounts;
 use crate::catalog_error::CatalogError;
 use crate::page::Page;
@@ -215,7 +216,7 @@ pub trait Catalog: Store + Accounts {
     ///
     /// Fails when the store cannot be read.
     async fn all_scheduled(&self) -> Result<Vec<StoredWorkflow>, CatalogError> {
-        derived::all_scheduled(self).await
+        derived::all_started_by(self, StartedBy::Schedule).await
     }
 
     /// Returns at most `limit` active workflows whose runs start
@@ -238,7 +239,7 @@ pub trait Catalog: Store + Accounts {
     ///
     /// Fails when the store cannot be read.
     async fn all_downstream(&self) -> Result<Vec<StoredWorkflow>, CatalogError> {
-        derived::all_downstream(self).await
+        derived::all_started_by(self, StartedBy::Upstream).await
     }
 
     /// Counts the runs of a workflow, which deleting it would delete.
