@@ -83,7 +83,7 @@ impl<'a> Request<'a> {
             && last.is_some_and(|last| last < first)
         {
             let (from, to) = (from.key().to_owned(), to.key().to_owned());
-            return Err(RequestError::Order { from, to });
+            return Err(RequestError::Reversed { from, to });
         }
         let range = &all[first..last.map_or(all.len(), |last| last + 1)];
         self.wanted.insert(number, range.to_vec());
@@ -568,7 +568,7 @@ pub enum RequestError {
     },
     /// The first partition of a range comes after the last one.
     #[error("the range from `{from}` to `{to}` is empty; name the earlier partition first")]
-    Order {
+    Reversed {
         /// The key of the first partition.
         from: String,
         /// The key of the last partition.

@@ -48,6 +48,15 @@ impl Downstream {
                 problems.entry(known.workflow.id).or_insert(why);
             }
         }
+        let mut elsewhere = HashSet::new();
+        for workflow in &workflows {
+            // Perhaps another program on the store can run it.
+            if let Err(problem) = launch::check(app, workflow).await {
+                elsewhere.insert(workflow.id);
+                problems.entry(workflow.id).or_insert(problem.detail().to_owned());
+            }
+        }
+        app.schedules.set_blocked_triggers(problems);
         for StoredLink { link, .. } in &stored {
             if !wanted.contains_key(link) {
                 store.unlink(link).await?;
@@ -57,17 +66,8 @@ impl Downstream {
         for link in wanted.keys().filter(|link| !is_stored.contains(*link)) {
             store.link(link).await?;
         }
-        let mut elsewhere = HashSet::new();
-        for workflow in &workflows {
-            // Perhaps another program on the store can run it.
-            if let Err(problem) = launch::check(app, workflow).await {
-                elsewhere.insert(workflow.id);
-                problems.entry(workflow.id).or_insert(problem.detail().to_owned());
-            }
-        }
         wanted.retain(|_, known| !elsewhere.contains(&known.workflow.id));
         self.known = wanted;
-        app.schedules.set_blocked_triggers(problems);
         Ok(())
     }
 
