@@ -63,10 +63,6 @@ pub struct WorkflowEntry {
 }
 
 /// A workflow that a module of this crate adds to the registry. It is above this module.
-#[cfg_attr(
-    not(feature = "assets"),
-    expect(dead_code, reason = "without the feature, nothing adds a workflow")
-)]
 pub(crate) struct Provided {
     /// Creates the workflow, with the place that errors name; `None` if this program has no use for
     /// it.
