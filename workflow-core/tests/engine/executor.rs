@@ -1,8 +1,5 @@
 //! Runs whose attempts an executor makes from their serialized form, as another process would.
 
-#[path = "support/delegated.rs"]
-mod delegated;
-
 use std::collections::VecDeque;
 use std::future::Future as _;
 use std::pin::pin;
@@ -24,7 +21,7 @@ use workflow_core::job::{JobErrorKind, TimeoutKind, closure};
 use workflow_core::prelude::*;
 use workflow_core::workflow::FunctionWorkflow;
 
-use delegated::{numbers, rest, square};
+use crate::delegated::{numbers, rest, square};
 
 /// Makes attempts in this process: from JSON where another process could, and else from the run.
 #[derive(Clone, Default)]
