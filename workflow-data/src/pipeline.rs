@@ -1,12 +1,14 @@
 //! `Pipeline`: streams batches from a source through stages to sinks.
 
 mod incremental;
+mod writer;
 
 use arrow_schema::SchemaRef;
 use workflow_config::ConfigError;
 use workflow_core::{JobContext, JobError, table};
 
 pub(crate) use self::incremental::Cursor;
+use self::writer::Writer;
 use crate::batch::{Batch, BatchMetadata};
 use crate::clock::Clock;
 use crate::policy::{RejectError, Rejects};
@@ -18,9 +20,10 @@ use crate::summary::{SinkSummary, StageSummary, Summary};
 
 /// A source, stages and sinks, ready to run.
 ///
-/// One batch is in memory at a time. A stage `cleaning` that removes duplicates also keeps 20 to 40
-/// bytes for each distinct key, up to 60 while its set grows. A Parquet sink also keeps up to 32
-/// MiB of the row group that it is writing.
+/// At most three batches are in memory: one is read and passes the stages, one waits, and one is
+/// written. A stage `cleaning` that removes duplicates also keeps 20 to 40 bytes for each distinct
+/// key; above 512 MiB, they are in a temporary file. A Parquet sink also keeps up to 32 MiB of the
+/// row group that it is writing.
 ///
 /// ```
 /// use serde_json::json;
@@ -145,6 +148,12 @@ impl NamedSink {
     pub(crate) fn new(place: String, location: Location, sink: Box<dyn Sink>) -> Self {
         Self { sink, location, summary: SinkSummary { path: place, records: 0 } }
     }
+
+    fn write(&mut self, batch: &Batch) -> Result<(), SinkError> {
+        self.sink.write(batch)?;
+        self.summary.records += batch.len() as u64;
+        Ok(())
+    }
 }
 
 impl Pipeline {
@@ -209,11 +218,29 @@ struct Run {
 }
 
 impl Run {
-    fn finish(mut self, mut is_cancelled: impl FnMut() -> bool) -> Result<Summary, PipelineError> {
+    fn finish(mut self, is_cancelled: impl FnMut() -> bool) -> Result<Summary, PipelineError> {
         tracing::info!(source = self.pipeline.label, "reading the source");
         if let Pipeline { cursor: Some(cursor), sinks, source, .. } = &mut self.pipeline {
             cursor.resume(sinks, source.as_mut())?;
         }
+        let sinks = std::mem::take(&mut self.pipeline.sinks);
+        self.pipeline.sinks = std::thread::scope(|scope| {
+            let writer = Writer::start(scope, sinks);
+            let passed = self.pass_all(&writer, is_cancelled);
+            // The batch that it could not write came before the record at which reading stopped.
+            let sinks = writer.finish()?;
+            passed.map(|()| sinks)
+        })?;
+        self.commit()?;
+        Ok(self.summarize())
+    }
+
+    /// Hands all batches to the stages, and what passes them to the writer, as long as it goes on.
+    fn pass_all(
+        &mut self,
+        writer: &Writer<'_>,
+        mut is_cancelled: impl FnMut() -> bool,
+    ) -> Result<(), PipelineError> {
         while let Some(batch) = self.read()? {
             if is_cancelled() {
                 return Err(PipelineError::Cancelled { read: self.summary.read });
@@ -221,16 +248,21 @@ impl Run {
             if let Some(cursor) = &mut self.pipeline.cursor {
                 cursor.raise(&batch)?;
             }
-            self.pass(batch, 0)?;
+            let passed = self.pass(batch, 0)?;
+            if !writer.write(passed) {
+                return Ok(());
+            }
         }
         for index in 0..self.pipeline.stages.len() {
             let Pipeline { stages, rejects, .. } = &mut self.pipeline;
             if let Some(batch) = stages[index].finish(rejects)? {
-                self.pass(batch, index + 1)?;
+                let passed = self.pass(batch, index + 1)?;
+                if !writer.write(passed) {
+                    return Ok(());
+                }
             }
         }
-        self.commit()?;
-        Ok(self.summarize())
+        Ok(())
     }
 
     fn read(&mut self) -> Result<Option<Batch>, PipelineError> {
@@ -247,19 +279,15 @@ impl Run {
         Ok(batch)
     }
 
-    /// Hands a batch to the stages from this one on, and then to the sinks.
-    fn pass(&mut self, mut batch: Batch, from: usize) -> Result<(), PipelineError> {
+    /// Hands a batch to the stages from this one on.
+    fn pass(&mut self, mut batch: Batch, from: usize) -> Result<Batch, PipelineError> {
         let Pipeline { stages, rejects, .. } = &mut self.pipeline;
         for stage in &mut stages[from..] {
             batch = stage.apply(batch, rejects)?;
         }
         self.check_columns(&batch)?;
         self.summary.metadata.record_count += batch.len() as u64;
-        for sink in &mut self.pipeline.sinks {
-            sink.sink.write(&batch)?;
-            sink.summary.records += batch.len() as u64;
-        }
-        Ok(())
+        Ok(batch)
     }
 
     fn check_columns(&mut self, batch: &Batch) -> Result<(), PipelineError> {

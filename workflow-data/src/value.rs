@@ -60,6 +60,29 @@ impl ColumnType {
 /// UTC, as Arrow names it without a database of time zones.
 pub(crate) const UTC: &str = "+00:00";
 
+/// Finds the type of a column from its values.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Guess(Option<ColumnType>);
+
+impl Guess {
+    /// Adds a value of this type. Integers and other numbers are numbers; else mixed types are
+    /// text.
+    pub(crate) fn add(&mut self, kind: ColumnType) {
+        use ColumnType::{Integer, Number, Text};
+        self.0 = Some(match (self.0, kind) {
+            (None, kind) => kind,
+            (Some(known), kind) if known == kind => kind,
+            (Some(Integer | Number), Integer | Number) => Number,
+            _ => Text,
+        });
+    }
+
+    /// The type; text if no value is known.
+    pub(crate) fn kind(self) -> ColumnType {
+        self.0.unwrap_or(ColumnType::Text)
+    }
+}
+
 /// A column of another type, with the rows that do not fit it.
 pub(crate) struct Converted {
     pub(crate) column: ArrayRef,
@@ -129,7 +152,8 @@ pub(crate) fn row(records: &RecordBatch, row: usize) -> Map<String, Value> {
     names.zip(records.columns().iter().map(|column| json(column, row))).collect()
 }
 
-fn json(column: &ArrayRef, row: usize) -> Value {
+/// A value as JSON.
+pub(crate) fn json(column: &ArrayRef, row: usize) -> Value {
     if column.is_null(row) {
         return Value::Null;
     }

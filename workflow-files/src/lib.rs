@@ -13,3 +13,4 @@ mod words;
 pub use document::{Diagnostic, Diagnostics, Severity, read_yaml};
 #[cfg(unix)]
 pub use file::{WorkflowFile, interpolated};
+pub use spec::{CompiledExpression, Expression, ExpressionError};

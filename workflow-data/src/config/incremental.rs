@@ -11,7 +11,7 @@ use workflow_config::{Rules, Violations};
 pub struct Incremental {
     /// The column whose largest value is kept with the load, such as `updated_at`.
     pub cursor: String,
-    /// The value of the first load: a text or a number.
+    /// The value after which the first load begins: a text or a number. Queries need it.
     pub initial: Option<Value>,
     /// The parameter of an API with the value. A query has it as its last parameter.
     pub parameter: Option<String>,

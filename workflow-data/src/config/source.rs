@@ -49,7 +49,8 @@ impl SourceKind {
         match self {
             Self::Api(api) => api.incremental.as_ref(),
             Self::Database(database) => database.incremental.as_ref(),
-            Self::File(_) | Self::Mock(_) => None,
+            Self::File(file) => file.incremental.as_ref(),
+            Self::Mock(_) => None,
         }
     }
 
@@ -76,6 +77,9 @@ pub struct FileSource {
     /// Types of columns. The others are found from the first 1,000 records.
     #[serde(default)]
     pub columns: BTreeMap<String, ColumnType>,
+    /// Keeps the records after the last load only. All files are read, and records without a value
+    /// in the column are kept by the first load alone.
+    pub incremental: Option<Incremental>,
 }
 
 /// The format of a file.
@@ -190,6 +194,7 @@ impl IngestionSource {
                 path: self.path.clone()?,
                 format: self.format,
                 columns: self.columns.clone().unwrap_or_default(),
+                incremental: self.incremental.clone(),
             }),
             SourceType::Database => SourceKind::Database(DatabaseSource {
                 url: url()?,
@@ -251,7 +256,7 @@ impl IngestionSource {
             ("max_response_mib", self.max_response_mib.is_some(), &[Api]),
             ("query", self.query.is_some(), &[Database]),
             ("parameters", self.parameters.is_some(), &[Database]),
-            ("incremental", self.incremental.is_some(), &[Api, Database]),
+            ("incremental", self.incremental.is_some(), &[Api, Database, File]),
             ("path", self.path.is_some(), &[File]),
             ("format", self.format.is_some(), &[File]),
             ("columns", self.columns.is_some(), &[Api, Database, File]),
@@ -341,6 +346,13 @@ fn check_kind(kind: &SourceKind, section: &str, violations: &mut Violations) {
                 let message = "the extension tells no format; \
                 add `format: csv`, `jsonl`, `json` or `parquet`";
                 violations.add(path("path"), message);
+            }
+            if let Some(incremental) = &file.incremental {
+                violations.field(&path("incremental"), incremental);
+                if incremental.parameter.is_some() {
+                    let message = "only an API has parameters; remove it";
+                    violations.add(path("incremental.parameter"), message);
+                }
             }
         }
         SourceKind::Mock(mock) => {

@@ -77,7 +77,12 @@ impl Location {
                 check_file(path)?;
                 let path = path.to_str().ok_or("its path is not UTF-8")?.to_owned();
                 let paths = vec![PathBuf::from(&path)];
-                let options = FileSource { path, format: Some(*format), columns: BTreeMap::new() };
+                let options = FileSource {
+                    path,
+                    format: Some(*format),
+                    columns: BTreeMap::new(),
+                    incremental: None,
+                };
                 Ok(source::files(options, paths, reading()))
             }
             Self::Sqlite { path, table } => {

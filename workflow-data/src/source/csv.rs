@@ -7,10 +7,10 @@ use std::path::Path;
 use arrow_cast::parse::string_to_timestamp_nanos;
 use csv::{ByteRecord, ReaderBuilder};
 
-use super::table::{Columns, Guess, SAMPLE, TextTable};
+use super::table::{Columns, SAMPLE, TextTable};
 use crate::row::Reason;
 use crate::text::io_reason;
-use crate::value::ColumnType;
+use crate::value::{ColumnType, Guess};
 
 pub(super) struct CsvFile {
     reader: csv::Reader<BufReader<File>>,

@@ -1,5 +1,7 @@
 //! Files of all formats, one after the other.
 
+mod newer;
+
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -8,6 +10,7 @@ use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use glob::MatchOptions;
 
+use self::newer::Newer;
 use super::csv::CsvFile;
 use super::json::{JsonFile, Layout};
 #[cfg(feature = "parquet")]
@@ -59,6 +62,8 @@ pub(super) struct Files {
     options: FileSource,
     format: FileFormat,
     reading: Reading,
+    /// Of an incremental load.
+    newer: Option<Newer>,
     waiting: VecDeque<PathBuf>,
     open: Option<OpenFile>,
     /// The columns of text formats, from the first file.
@@ -89,6 +94,7 @@ impl Files {
         Self {
             // The rules of the configuration demand a format.
             format: format.unwrap_or(FileFormat::Csv),
+            newer: options.incremental.as_ref().map(Newer::new),
             options,
             reading,
             has_several: paths.len() > 1,
@@ -190,6 +196,11 @@ impl Files {
         table.into_batch(metadata, &place, first, rejects).map(Some)
     }
 
+    fn keep_newer(&self, batch: Batch) -> Result<Batch, SourceError> {
+        let Some(newer) = &self.newer else { return Ok(batch) };
+        newer.keep(batch).map_err(|reason| read_error(&self.options.path, reason))
+    }
+
     /// A batch without records, so that sinks know the columns.
     fn empty(&self) -> Option<Batch> {
         let of_text = self.columns.as_ref().filter(|columns| columns.len() > 0);
@@ -208,11 +219,17 @@ impl Source for Files {
             }
             if let Some(batch) = self.read(rejects)? {
                 self.has_returned = true;
-                return Ok(Some(batch));
+                return self.keep_newer(batch).map(Some);
             }
         }
         let is_first = !std::mem::replace(&mut self.has_returned, true);
         Ok(if is_first { self.empty() } else { None })
+    }
+
+    fn resume(&mut self, cursor: &str) {
+        if let Some(newer) = &mut self.newer {
+            newer.resume(cursor);
+        }
     }
 }
 

@@ -11,10 +11,10 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 use workflow_core::json;
 
-use super::table::{Columns, Guess, SAMPLE, TextTable};
+use super::table::{Columns, SAMPLE, TextTable};
 use crate::row::Reason;
 use crate::text::{io_reason, of_json};
-use crate::value::ColumnType;
+use crate::value::{ColumnType, Guess};
 
 /// How the objects of a file follow each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

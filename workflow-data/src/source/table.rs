@@ -161,26 +161,3 @@ impl<'c> TextTable<'c> {
         columns.map(|((name, kind), column)| self.failures.convert(name, column, *kind)).collect()
     }
 }
-
-/// Finds the type of a column from texts.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Guess(Option<ColumnType>);
-
-impl Guess {
-    /// Adds a value of this type. Integers and other numbers are numbers; else mixed types are
-    /// text.
-    pub(super) fn add(&mut self, kind: ColumnType) {
-        use ColumnType::{Integer, Number, Text};
-        self.0 = Some(match (self.0, kind) {
-            (None, kind) => kind,
-            (Some(known), kind) if known == kind => kind,
-            (Some(Integer | Number), Integer | Number) => Number,
-            _ => Text,
-        });
-    }
-
-    /// The type; text if no value is known.
-    pub(super) fn kind(self) -> ColumnType {
-        self.0.unwrap_or(ColumnType::Text)
-    }
-}

@@ -1,20 +1,24 @@
 //! The stage `enrichment`: adds columns.
 
+mod computed;
+
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow_array::{
     ArrayRef, BooleanArray, Float64Array, Int64Array, RecordBatch, StringArray,
     TimestampMicrosecondArray,
 };
-use arrow_schema::{Field, Schema};
+use arrow_schema::{ArrowError, Field, Schema};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use workflow_config::ConfigError;
 
+use self::computed::{Computed, ComputedOptions};
 use super::{Options, Stage, StageError};
 use crate::batch::Batch;
 use crate::clock::Clock;
-use crate::policy::Rejects;
+use crate::policy::{Failures, Rejects};
 use crate::value::UTC;
 
 #[derive(Debug, Default, Deserialize)]
@@ -22,11 +26,13 @@ use crate::value::UTC;
 struct EnrichmentOptions {
     add_timestamps: bool,
     constants: Map<String, Value>,
+    expressions: BTreeMap<String, ComputedOptions>,
 }
 
 pub(super) struct Enrichment {
     add_timestamps: bool,
     constants: Vec<(String, Constant)>,
+    computed: Vec<Computed>,
     clock: Clock,
 }
 
@@ -48,6 +54,13 @@ impl Enrichment {
             let message = "`add_timestamps` sets this column, too; remove one of them";
             return Err(options.error(&format!("constants.{PROCESSED_AT}"), message));
         }
+        let is_set = |name: &String| {
+            read.constants.contains_key(name) || read.add_timestamps && name == PROCESSED_AT
+        };
+        if let Some(name) = read.expressions.keys().find(|name| is_set(name)) {
+            let message = "another option of the stage sets this column, too; remove one of them";
+            return Err(options.error(&format!("expressions.{name}"), message));
+        }
         let constants = read.constants.into_iter().map(|(name, value)| {
             let constant = Constant::new(&value).ok_or_else(|| {
                 let message = "a constant is a text, a number of 64 bits, `true` or `false`";
@@ -56,7 +69,9 @@ impl Enrichment {
             Ok((name, constant))
         });
         let constants = constants.collect::<Result<_, ConfigError>>()?;
-        Ok(Self { add_timestamps: read.add_timestamps, constants, clock: options.clock() })
+        let computed = Computed::all(read.expressions, options)?;
+        let (add_timestamps, clock) = (read.add_timestamps, options.clock());
+        Ok(Self { add_timestamps, constants, computed, clock })
     }
 }
 
@@ -87,29 +102,55 @@ impl Constant {
 }
 
 impl Stage for Enrichment {
-    /// Columns that are there already get the new values.
-    fn apply(&mut self, batch: Batch, _: &mut Rejects) -> Result<Batch, StageError> {
-        let (records, rows) = (batch.records(), batch.len());
-        let mut fields: Vec<_> = records.schema().fields().iter().cloned().collect();
-        let mut columns = records.columns().to_vec();
-        let mut set = |name: &str, column: ArrayRef| {
-            let field = Arc::new(Field::new(name, column.data_type().clone(), true));
-            match fields.iter().position(|field| field.name() == name) {
-                Some(place) => (fields[place], columns[place]) = (field, column),
-                None => {
-                    fields.push(field);
-                    columns.push(column);
-                }
-            }
-        };
-        for (name, constant) in &self.constants {
-            set(name, constant.column(rows));
+    /// Columns that are there already get the new values. Expressions read the constants, and the
+    /// other columns as they were.
+    fn apply(&mut self, batch: Batch, rejects: &mut Rejects) -> Result<Batch, StageError> {
+        let enriched = self.with_constants(batch.records())?;
+        if self.computed.is_empty() {
+            return Ok(batch.with_records(enriched)?);
         }
-        if self.add_timestamps {
-            let times = TimestampMicrosecondArray::from_value(self.clock.microseconds(), rows);
-            set(PROCESSED_AT, Arc::new(times.with_timezone(UTC)));
-        }
-        let enriched = RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)?;
-        Ok(batch.with_records(enriched)?)
+        let mut failures = Failures::default();
+        let columns = self.computed.iter_mut().map(|computed| {
+            let column = computed.column(&enriched, &mut failures)?;
+            Ok((computed.name.clone(), column))
+        });
+        let columns = columns.collect::<Result<Vec<_>, StageError>>()?;
+        let enriched = with_columns(&enriched, columns)?;
+        // Failing records are quarantined as they came.
+        let stays = failures.reject(&batch, batch.records(), |row| rejects.reject(row))?;
+        Ok(batch.with_records(enriched)?.filter(&stays)?)
     }
+}
+
+impl Enrichment {
+    fn with_constants(&self, records: &RecordBatch) -> Result<RecordBatch, ArrowError> {
+        let rows = records.num_rows();
+        let constants = self.constants.iter();
+        let constants = constants.map(|(name, constant)| (name.clone(), constant.column(rows)));
+        let time = self.add_timestamps.then(|| {
+            let times = TimestampMicrosecondArray::from_value(self.clock.microseconds(), rows);
+            (PROCESSED_AT.to_owned(), Arc::new(times.with_timezone(UTC)) as ArrayRef)
+        });
+        with_columns(records, constants.chain(time))
+    }
+}
+
+/// Sets columns: adds them, or replaces those of the same name.
+fn with_columns(
+    records: &RecordBatch,
+    set: impl IntoIterator<Item = (String, ArrayRef)>,
+) -> Result<RecordBatch, ArrowError> {
+    let mut fields: Vec<_> = records.schema().fields().iter().cloned().collect();
+    let mut columns = records.columns().to_vec();
+    for (name, column) in set {
+        let field = Arc::new(Field::new(name, column.data_type().clone(), true));
+        match fields.iter().position(|known| known.name() == field.name()) {
+            Some(place) => (fields[place], columns[place]) = (field, column),
+            None => {
+                fields.push(field);
+                columns.push(column);
+            }
+        }
+    }
+    RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)
 }

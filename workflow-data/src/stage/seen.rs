@@ -1,34 +1,72 @@
 //! Which keys have been seen, over all batches of a run.
 
-use std::collections::HashSet;
+mod memory;
+mod pages;
+
 use std::collections::hash_map::RandomState;
-use std::hash::{BuildHasher, BuildHasherDefault, Hasher};
+use std::hash::BuildHasher;
 
 use arrow_array::{ArrayRef, BooleanArray};
 use arrow_row::{RowConverter, SortField};
 use arrow_schema::ArrowError;
 use twox_hash::XxHash3_128;
 
+use self::memory::HashSets;
+use self::pages::HashPages;
+use super::StageError;
+use crate::text::io_reason;
+
 /// The hashes of all keys so far, 128 bits each.
 ///
-/// The set takes 20 to 40 bytes of memory for each distinct key, and up to 60 while it grows. Among
-/// 10^9 keys, the probability that any two have the same hash is about 1 in 10^20.
+/// Among 10^9 keys, the probability that any two have the same hash is about 1 in 10^20.
 pub(super) struct SeenKeys {
-    hashes: HashSet<u128, BuildHasherDefault<Truncate>>,
+    seen: Seen,
     /// Known from the first batch on.
     converter: Option<RowConverter>,
     /// Random, so that no input can be made whose keys collide.
     seed: u64,
+    /// The most memory of the hashes, in bytes.
+    limit: usize,
 }
+
+enum Seen {
+    InMemory(HashSets),
+    OnDisk(HashPages),
+}
+
+/// With 20 to 40 bytes for a key, enough for 13 million keys.
+const LIMIT: usize = 512 << 20;
 
 impl SeenKeys {
     pub(super) fn new() -> Self {
+        Self::with_limit(LIMIT)
+    }
+
+    fn with_limit(limit: usize) -> Self {
         let seed = RandomState::new().hash_one(0);
-        Self { hashes: HashSet::default(), converter: None, seed }
+        Self { seen: Seen::InMemory(HashSets::new()), converter: None, seed, limit }
     }
 
     /// Returns for each row whether its key is new.
-    pub(super) fn first_times(&mut self, key: &[ArrayRef]) -> Result<BooleanArray, ArrowError> {
+    pub(super) fn first_times(&mut self, key: &[ArrayRef]) -> Result<BooleanArray, StageError> {
+        let hashes = self.hashes(key)?;
+        match &mut self.seen {
+            Seen::InMemory(sets) => {
+                let is_new = hashes.iter().map(|hash| Some(sets.insert(*hash))).collect();
+                if sets.memory() > self.limit {
+                    let spilled = HashPages::spill(sets).map_err(|error| failure(&error))?;
+                    self.seen = Seen::OnDisk(spilled);
+                }
+                Ok(is_new)
+            }
+            Seen::OnDisk(pages) => {
+                let is_new = pages.insert_all(&hashes).map_err(|error| failure(&error))?;
+                Ok(is_new.into())
+            }
+        }
+    }
+
+    fn hashes(&mut self, key: &[ArrayRef]) -> Result<Vec<u128>, ArrowError> {
         let converter = match self.converter.take() {
             Some(converter) => converter,
             None => {
@@ -37,31 +75,61 @@ impl SeenKeys {
             }
         };
         let rows = self.converter.insert(converter).convert_columns(key)?;
-        let (seed, hashes) = (self.seed, &mut self.hashes);
-        let is_new = rows.iter().map(|row| {
-            let hash = XxHash3_128::oneshot_with_seed(seed, row.data());
-            Some(hashes.insert(hash))
-        });
-        Ok(is_new.collect())
+        let hash = |row: arrow_row::Row<'_>| XxHash3_128::oneshot_with_seed(self.seed, row.data());
+        Ok(rows.iter().map(hash).collect())
     }
 }
 
-/// Hashes a hash: takes half of its bits.
-#[derive(Default)]
-struct Truncate(u64);
+fn failure(error: &std::io::Error) -> StageError {
+    let folder = std::env::temp_dir();
+    let (folder, reason) = (folder.display(), io_reason(error));
+    StageError::new(format!(
+        "cannot keep the keys that were seen in a temporary file: {reason}; the folder is `{folder}`, \
+         and the variable TMPDIR names another"
+    ))
+}
 
-impl Hasher for Truncate {
-    fn finish(&self) -> u64 {
-        self.0
-    }
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+    use std::sync::Arc;
 
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
+    use arrow_array::{Int64Array, StringArray};
+
+    use super::*;
+
+    type TestResult = Result<(), Box<dyn std::error::Error>>;
+
+    /// Beyond the limit, the answers are those of a set that never spills.
+    #[test]
+    fn keys_on_disk_are_those_in_memory() -> TestResult {
+        let mut seen = SeenKeys::with_limit(100_000);
+        let mut model = HashSet::new();
+        let mut random = 7_u64;
+        for batch in 0..200 {
+            let keys: Vec<_> = (0..1_000)
+                .map(|_| {
+                    random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(batch);
+                    (random >> 40) as i64 % 150_000
+                })
+                .collect();
+            let expected: Vec<_> = keys.iter().map(|key| Some(model.insert(*key))).collect();
+            let column: ArrayRef = Arc::new(Int64Array::from(keys));
+            let is_new = seen.first_times(&[column])?;
+            assert_eq!(is_new.iter().collect::<Vec<_>>(), expected, "batch {batch}");
         }
+        assert!(matches!(seen.seen, Seen::OnDisk(_)));
+        assert!(model.len() > 50_000);
+        Ok(())
     }
 
-    fn write_u128(&mut self, hash: u128) {
-        self.0 = hash as u64;
+    #[test]
+    fn a_key_is_all_of_its_columns() -> TestResult {
+        let mut seen = SeenKeys::new();
+        let names: ArrayRef = Arc::new(StringArray::from(vec![Some("a"), Some("a"), None, None]));
+        let numbers: ArrayRef = Arc::new(Int64Array::from(vec![1, 2, 1, 1]));
+        let is_new = seen.first_times(&[names, numbers])?;
+        assert_eq!(is_new, BooleanArray::from(vec![true, true, true, false]));
+        Ok(())
     }
 }

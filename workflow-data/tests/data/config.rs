@@ -222,6 +222,15 @@ fn mistakes_in_stages_have_places_and_cures() {
         ("{name: cleaning, options: {drop_nulls: []}}", "the list names no column"),
         ("{name: cleaning, options: {drop_nulls: 3}}", "`true`, `false` or a list of columns"),
         ("{name: enrichment, options: {constants: {a: [1]}}}", "a constant is a text, a number"),
+        ("{name: enrichment, options: {expressions: {a: 'b +'}}}", "is not a valid expression"),
+        (
+            "{name: enrichment, options: {expressions: {a: 3}}}",
+            "an expression, or `expression` and",
+        ),
+        (
+            "{name: enrichment, options: {constants: {a: 1}, expressions: {a: b}}}",
+            "another option of the stage sets this column",
+        ),
         ("{name: validation}", "no rules; add `rules:"),
         ("{name: validation, options: {rules: [{column: id}]}}", "the rule checks nothing"),
         (

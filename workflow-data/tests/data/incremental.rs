@@ -2,6 +2,26 @@
 
 use crate::folder::Folder;
 
+#[test]
+fn files_are_filtered_by_the_cursor() {
+    let folder = Folder::new();
+    let yaml = "
+source: {type: file, file: {path: '${DIR}/in*.csv', incremental: {cursor: day, initial: '2026-01-01'}}}
+output: {type: file, path: '${DIR}/out.csv', mode: append}
+";
+    folder.write("in1.csv", "id,day\n1,2026-01-01\n2,2026-01-02\n3,2026-01-10\n4,\n");
+    assert_eq!(folder.run(yaml).unwrap().read, 2);
+    assert_eq!(folder.read("out.csv"), "id,day\n2,2026-01-02\n3,2026-01-10\n");
+    assert_eq!(folder.run(yaml).unwrap().read, 0);
+    folder.write("in2.csv", "id,day\n5,2026-01-09\n6,2026-02-01\n");
+    assert_eq!(folder.run(yaml).unwrap().read, 1);
+    assert_eq!(folder.read("out.csv"), "id,day\n2,2026-01-02\n3,2026-01-10\n6,2026-02-01\n");
+    folder.write("in1.csv", "id,day\n1,10\n");
+    std::fs::remove_file(folder.path("in2.csv")).unwrap();
+    let text = folder.failure(yaml);
+    assert!(text.contains("`2026-02-01`, does not fit the column `day` of type Int64"), "{text}");
+}
+
 #[cfg(feature = "sqlite")]
 mod sqlite {
     use rusqlite::Connection;

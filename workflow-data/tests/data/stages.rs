@@ -46,6 +46,42 @@ fn enrichment_adds_and_replaces_columns() {
 }
 
 #[test]
+fn enrichment_computes_columns() {
+    let stages = |expressions| {
+        let options = json!({ "constants": { "tax": 0.5 }, "expressions": expressions });
+        json!([{ "name": "enrichment", "options": options }])
+    };
+    let csv = "id,price,city\n1,2.5,Bonn\n2,,Kiel\n";
+    let computed = json!({
+        "label": "city|upper ~ '-' ~ id",
+        "gross": "price * (1 + tax) if price is not none else none",
+        "is_far": "city == 'Kiel'",
+        "id": { "expression": "id + 1", "type": "text" },
+    });
+    let expected = "id,price,city,tax,gross,is_far,label\n\
+        2,2.5,Bonn,0.5,3.75,false,BONN-1\n\
+        3,,Kiel,0.5,,true,KIEL-2\n";
+    assert_eq!(through(stages(computed), csv).unwrap(), expected);
+
+    assert_eq!(
+        through(stages(json!({ "gross": "price * 2" })), csv).unwrap_err(),
+        "stage `enrichment`: in.csv: record 2: column `gross`: `price * 2` has no value: \
+         tried to use * operator on unsupported types none and integer"
+    );
+    assert_eq!(
+        through(stages(json!({ "gross": "prise * 2" })), csv).unwrap_err(),
+        "stage `enrichment`: the expression of `gross`: the table has no column `prise`; \
+         did you mean `price`?; its columns are `id`, `price`, `city`, `tax`"
+    );
+    // The type is that of the first batch.
+    let typed = json!({ "next": { "expression": "city", "type": "integer" } });
+    assert_eq!(
+        through(stages(typed), csv).unwrap_err(),
+        "stage `enrichment`: in.csv: record 1, column `next`: `Bonn` is not an integer of 64 bits"
+    );
+}
+
+#[test]
 fn validation_checks_each_rule() {
     let rule = |rule| json!([{ "name": "validation", "options": { "rules": [rule] } }]);
     let csv = "id,price,state\n1,2.5,open\n,,\n";

@@ -8,6 +8,7 @@ mod list_filters;
 mod names;
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::LazyLock;
 
@@ -31,9 +32,24 @@ static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(|| {
     environment
 });
 
-/// An expression and the jobs that it reads.
+/// An expression as in `${{ .. }}`, and the jobs that it reads.
+///
+/// The language is Jinja. Texts and numbers are not compared with each other. Length, nesting and
+/// steps are bounded, so that an expression of a stranger cannot stop the program.
+///
+/// ```
+/// use serde_json::json;
+/// use workflow_files::Expression;
+///
+/// let expression = Expression::parse("price * quantity if price > 0 else 0")?;
+/// assert!(expression.names().eq(["price", "quantity"]));
+/// let compiled = expression.compile()?;
+/// assert_eq!(compiled.evaluate(&json!({ "price": 2, "quantity": 3 }))?, json!(6));
+/// assert!(Expression::parse("price *").is_err());
+/// # Ok::<_, workflow_files::ExpressionError>(())
+/// ```
 #[derive(Debug, Clone)]
-pub(crate) struct Expression {
+pub struct Expression {
     source: String,
     code: String,
     reads: Vec<JobRead>,
@@ -61,7 +77,16 @@ pub(crate) struct Step {
 impl Expression {
     /// Checks an expression. Names of jobs may hold dashes: `jobs.train-model.outputs.rows`; any
     /// name can stand in brackets: `jobs["train model"]`.
-    pub(crate) fn parse(source: &str) -> Result<Self, String> {
+    ///
+    /// # Errors
+    ///
+    /// Fails for an expression that is invalid, has more than 64 KiB or 400 operators, or nests more
+    /// than 24 levels deep.
+    pub fn parse(source: &str) -> Result<Self, ExpressionError> {
+        Self::checked(source).map_err(ExpressionError)
+    }
+
+    fn checked(source: &str) -> Result<Self, String> {
         let source = source.trim();
         // The library recurses in its parser, its compiler and its destructors.
         bounds::expression(source)
@@ -87,7 +112,7 @@ impl Expression {
                 "`when` must be one expression; put all of it into one `${{ .. }}`".to_owned()
             );
         }
-        Self::parse(source)
+        Self::checked(source)
     }
 
     pub(crate) fn source(&self) -> &str {
@@ -104,19 +129,71 @@ impl Expression {
         &self.reads
     }
 
+    /// The names whose values the expression reads, without what follows a dot; in order.
+    pub fn names(&self) -> impl Iterator<Item = String> {
+        let compiled = ENVIRONMENT.compile_expression(&self.code);
+        // It was compiled when it was checked.
+        let names = compiled.map(|it| it.undeclared_variables(false)).unwrap_or_default();
+        let names: BTreeSet<_> = names.into_iter().filter(|name| !compare::is_own(name)).collect();
+        names.into_iter()
+    }
+
+    /// Compiles the expression, to evaluate it often.
+    ///
+    /// # Errors
+    ///
+    /// Only in the unlikely case that the library refuses what it accepted before.
+    pub fn compile(&self) -> Result<CompiledExpression<'_>, ExpressionError> {
+        let failed = |error| ExpressionError(format!("`{}`: {}", self.source, reason(&error)));
+        let code = ENVIRONMENT.compile_expression(&self.code).map_err(failed)?;
+        Ok(CompiledExpression { source: &self.source, code })
+    }
+
     /// Evaluates the expression, given `{"input": .., "jobs": {name: {"status": .., "outputs":
     /// {..}}}}`.
     pub(crate) fn evaluate(&self, known: &Json) -> Result<Json, String> {
-        let failed = |error| format!("`{}` has no value: {}", self.source, reason(&error));
-        let expression = ENVIRONMENT.compile_expression(&self.code).map_err(failed)?;
-        let value = expression.eval(minijinja::value::Serde(known)).map_err(failed)?;
+        Ok(self.compile()?.evaluate(known)?)
+    }
+}
+
+/// An [`Expression`] that is ready to be evaluated.
+#[derive(Debug)]
+pub struct CompiledExpression<'e> {
+    source: &'e str,
+    code: minijinja::Expression<'e, 'e>,
+}
+
+impl CompiledExpression<'_> {
+    /// Evaluates the expression with the values of an object, by their names.
+    ///
+    /// # Errors
+    ///
+    /// Fails when there is no value: for an unknown name, or an operation that does not fit its
+    /// values; and when the value is larger than 16 MiB or took more than 10,000 steps.
+    pub fn evaluate(&self, known: &Json) -> Result<Json, ExpressionError> {
+        let failed = |reason: &str| {
+            ExpressionError(format!("`{}` has no value: {reason}", beginning(self.source)))
+        };
+        let value = self.code.eval(minijinja::value::Serde(known));
+        let value = value.map_err(|error| failed(&reason(&error)))?;
         if value.is_undefined() {
-            return Err(format!("`{}` has no value: nothing has that name", self.source));
+            return Err(failed("nothing has that name"));
         }
         bounds::serialized(&value)
             .and_then(|()| serde_json::to_value(&value).map_err(|error| error.to_string()))
             .and_then(|json| bounds::value(&json).map(|()| json).map_err(|error| error.to_string()))
-            .map_err(|reason| format!("`{}` has no value: {reason}", beginning(&self.source)))
+            .map_err(|reason| failed(&reason))
+    }
+}
+
+/// Why an expression is invalid, or has no value.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct ExpressionError(String);
+
+impl From<ExpressionError> for String {
+    fn from(error: ExpressionError) -> Self {
+        error.0
     }
 }
 
@@ -278,7 +355,7 @@ mod tests {
             "input": { "n": 3 },
             "jobs": { "count-rows": { "status": "completed", "outputs": { "rows": "12" } } },
         });
-        Expression::parse(source)?.evaluate(&known)
+        Expression::checked(source)?.evaluate(&known)
     }
 
     #[test]
@@ -295,14 +372,14 @@ mod tests {
     #[test]
     fn the_jobs_that_an_expression_reads_are_known() {
         let source = "jobs.a.outputs.x ~ jobs[\"b c\"].status ~ 'jobs.no' ~ input.jobs";
-        let expression = Expression::parse(source).expect("an expression");
+        let expression = Expression::checked(source).expect("an expression");
         assert!(expression.jobs().eq(["a", "b c"]), "{expression:?}");
     }
 
     #[test]
     fn the_outputs_that_an_expression_reads_are_known() {
         let source = "jobs.a.outputs.x.y ~ jobs['b'][\"outputs\"]['c d'] ~ jobs.e.outputs.items()";
-        let expression = Expression::parse(source).expect("an expression");
+        let expression = Expression::checked(source).expect("an expression");
         let reads = expression.reads().iter().map(|read| {
             let steps = read.steps.iter().map(|step| {
                 assert_eq!(read.written[step.place.clone()], step.name);
@@ -320,9 +397,9 @@ mod tests {
 
     #[test]
     fn expressions_without_a_value_are_errors() {
-        assert!(Expression::parse("1 +").is_err());
-        assert!(Expression::parse("jobs").is_err());
-        assert!(Expression::parse("'x").is_err());
+        assert!(Expression::checked("1 +").is_err());
+        assert!(Expression::checked("jobs").is_err());
+        assert!(Expression::checked("'x").is_err());
         let missing = value("jobs.count-rows.outputs.lines").expect_err("there are none");
         assert!(missing.contains("jobs.count-rows.outputs.lines"), "{missing}");
         assert!(value("range(100000) | list | length").is_err());

@@ -4,11 +4,11 @@ use rusqlite::types::{Value as SqlValue, ValueRef};
 use rusqlite::{Connection, OpenFlags, Statement};
 use serde_json::Value;
 
-use super::super::table::{Guess, SAMPLE};
+use super::super::table::SAMPLE;
 use super::{Hand, Message, Query, Row};
 use crate::row::Reason;
 use crate::text::of_json;
-use crate::value::ColumnType;
+use crate::value::{ColumnType, Guess};
 
 pub(super) fn read(query: &Query, hand: Hand<'_>) -> Result<(), String> {
     let url = query.options.url.expose();

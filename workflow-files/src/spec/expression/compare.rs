@@ -42,6 +42,11 @@ pub(super) fn add_to(environment: &mut Environment<'static>) {
     }
 }
 
+/// Whether a name is that of the function which a comparison calls.
+pub(super) fn is_own(name: &str) -> bool {
+    name == FUNCTION
+}
+
 /// Rewrites the comparisons of an expression as calls. The nesting of the expression is bounded.
 pub(super) fn as_calls(code: &str) -> String {
     rewrite(&tokens(code))
@@ -368,7 +373,7 @@ mod tests {
             "input": { "n": 3, "t": "3", "f": 2.5, "yes": true, "list": ["1", 2], "none": null },
             "jobs": { "count": { "outputs": { "rows": "many", "zero": 0 } } },
         });
-        Expression::parse(source)?.evaluate(&known)
+        Expression::checked(source)?.evaluate(&known)
     }
 
     #[test]

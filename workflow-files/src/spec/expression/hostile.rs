@@ -44,13 +44,13 @@ fn nested((open, inside, close): (&str, &str, &str), times: usize) -> String {
 #[test]
 fn deep_nesting_is_refused_with_the_limit_and_the_cure() {
     for nest in NESTS {
-        let error = Expression::parse(&nested(nest, 1_000)).expect_err(nest.0);
+        let error = Expression::checked(&nested(nest, 1_000)).expect_err(nest.0);
         assert!(error.contains("at most 24 levels") || error.contains("at most 400"), "{error}");
         assert!(error.contains("compute the value in a job"), "{error}");
         assert!(error.len() < 400, "{error}");
     }
     let long = format!("'{}'", "x".repeat(64 << 10));
-    assert!(Expression::parse(&long).expect_err("too long").contains("at most 65536 bytes"));
+    assert!(Expression::checked(&long).expect_err("too long").contains("at most 65536 bytes"));
 }
 
 #[test]
@@ -58,10 +58,10 @@ fn long_ordinary_expressions_are_accepted() {
     let many = (0..80).map(|n| format!("jobs.job_{n}.completed")).collect::<Vec<_>>();
     let list = (0..5_000).map(|n| n.to_string()).collect::<Vec<_>>().join(", ");
     for text in [many.join(" and "), format!("input.n in [{list}]"), nested(NESTS[3], 20)] {
-        assert!(Expression::parse(&text).is_ok(), "{text}");
+        assert!(Expression::checked(&text).is_ok(), "{text}");
     }
     let marks = format!("'{}' == 'x'", "-not ([{".repeat(1_000));
-    assert!(Expression::parse(&marks).is_ok());
+    assert!(Expression::checked(&marks).is_ok());
 }
 
 /// Does work on a thread with half of the stack that threads have.
@@ -73,7 +73,7 @@ fn on_a_small_stack(work: impl FnOnce() + Send + 'static) {
 /// Parses and evaluates; the outcome does not matter.
 fn evaluate(text: String) {
     on_a_small_stack(move || {
-        if let Ok(expression) = Expression::parse(&text) {
+        if let Ok(expression) = Expression::checked(&text) {
             let value = expression.evaluate(&serde_json::json!({ "input": {}, "jobs": {} }));
             drop(value);
         }
@@ -99,7 +99,7 @@ fn the_deepest_accepted_expression_fits_a_small_stack() {
 fn a_value_that_would_fill_the_memory_is_refused() {
     let known = serde_json::json!({ "input": {}, "jobs": {} });
     for text in ["[0] * 100000000", "['x' * 1000] * 100000"] {
-        let expression = Expression::parse(text).expect("an expression");
+        let expression = Expression::checked(text).expect("an expression");
         let error = expression.evaluate(&known).expect_err(text);
         assert!(error.contains("larger than 16777216 bytes"), "{error}");
     }

@@ -104,7 +104,7 @@ mod tests {
             "rows": [{ "n": 1, "m": { "x": "a" } }, { "n": "2", "m": { "x": 3 } }, {}],
             "map": { "a": 1, "b": "2" }, "nested": [[1, "a"], [1, 2]], "maps": [{ "a": 1 }, { "a": "1" }],
         }});
-        Expression::parse(source)?.evaluate(&known)
+        Expression::checked(source)?.evaluate(&known)
     }
 
     #[test]

@@ -159,7 +159,7 @@ mod tests {
     use super::*;
 
     fn unknown(source: &str) -> Vec<String> {
-        let expression = Expression::parse(source).expect("an expression");
+        let expression = Expression::checked(source).expect("an expression");
         let names = expression.unknown_names();
         names.into_iter().map(|one| format!("{}; {}", one.message, one.help)).collect()
     }
@@ -221,7 +221,7 @@ mod tests {
     #[test]
     fn the_place_is_that_of_the_unknown_word() {
         let source = "input.secret ~ secret ~ 'secrets'";
-        let expression = Expression::parse(source).expect("an expression");
+        let expression = Expression::checked(source).expect("an expression");
         assert_eq!(expression.unknown_names()[0].place, 15..21);
     }
 }

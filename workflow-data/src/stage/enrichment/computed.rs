@@ -1,0 +1,138 @@
+//! Columns that are computed from other columns of the record.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use arrow_array::{ArrayRef, RecordBatch, StringArray};
+use serde::Deserialize;
+use serde::de::{Deserializer, MapAccess, Visitor, value::MapAccessDeserializer};
+use serde_json::{Map, Value};
+use workflow_config::ConfigError;
+use workflow_files::Expression;
+
+use super::super::{Options, StageError, column};
+use crate::policy::Failures;
+use crate::row::Reason;
+use crate::text::of_json;
+use crate::value::{self, ColumnType, Guess};
+
+/// An expression as it is written: alone, or with its type.
+#[derive(Debug)]
+pub(super) struct ComputedOptions {
+    expression: String,
+    kind: Option<ColumnType>,
+}
+
+/// A column that is computed.
+pub(super) struct Computed {
+    pub(super) name: String,
+    expression: Expression,
+    /// Given, or found from the first records.
+    kind: Option<ColumnType>,
+}
+
+impl Computed {
+    pub(super) fn all(
+        written: BTreeMap<String, ComputedOptions>,
+        options: &Options,
+    ) -> Result<Vec<Self>, ConfigError> {
+        let columns = written.into_iter().map(|(name, ComputedOptions { expression, kind })| {
+            let parsed = Expression::parse(&expression);
+            let expression = parsed.map_err(|error| {
+                options.error(&format!("expressions.{name}"), &error.to_string())
+            })?;
+            Ok(Self { name, expression, kind })
+        });
+        columns.collect()
+    }
+
+    /// Computes the column. Records without a value are added to the failures.
+    pub(super) fn column(
+        &mut self,
+        records: &RecordBatch,
+        failures: &mut Failures,
+    ) -> Result<ArrayRef, StageError> {
+        let values = self.values(records, failures)?;
+        let kind = self.kind.unwrap_or_else(|| guess(&values));
+        if !values.is_empty() {
+            self.kind = Some(kind);
+        }
+        let texts: StringArray = values.into_iter().map(of_json).collect();
+        let texts: ArrayRef = Arc::new(texts);
+        Ok(failures.convert(&self.name, &texts, kind)?)
+    }
+
+    fn values(
+        &self,
+        records: &RecordBatch,
+        failures: &mut Failures,
+    ) -> Result<Vec<Value>, StageError> {
+        let read = self.expression.names().map(|name| {
+            let place = column(records, &name).map_err(|error| {
+                StageError::new(format!("the expression of `{}`: {error}", self.name))
+            })?;
+            Ok((name, records.column(place)))
+        });
+        let read = read.collect::<Result<Vec<_>, StageError>>()?;
+        let expression = self.expression.compile().map_err(StageError::new)?;
+        let values = (0..records.num_rows()).map(|row| {
+            let known = read.iter().map(|(name, column)| (name.clone(), value::json(column, row)));
+            let known = Value::Object(known.collect::<Map<_, _>>());
+            expression.evaluate(&known).unwrap_or_else(|error| {
+                let message = format!("column `{}`: {error}", self.name);
+                failures.add(row, Reason::of_record(message));
+                Value::Null
+            })
+        });
+        Ok(values.collect())
+    }
+}
+
+/// The type that all values have; text if they differ, or if there is none.
+fn guess(values: &[Value]) -> ColumnType {
+    let mut guess = Guess::default();
+    for value in values {
+        match value {
+            Value::Null => {}
+            Value::Bool(_) => guess.add(ColumnType::Boolean),
+            Value::Number(number) if number.is_i64() => guess.add(ColumnType::Integer),
+            Value::Number(_) => guess.add(ColumnType::Number),
+            Value::String(_) | Value::Array(_) | Value::Object(_) => guess.add(ColumnType::Text),
+        }
+    }
+    guess.kind()
+}
+
+impl<'de> Deserialize<'de> for ComputedOptions {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(ComputedVisitor)
+    }
+}
+
+struct ComputedVisitor;
+
+impl<'de> Visitor<'de> for ComputedVisitor {
+    type Value = ComputedOptions;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an expression, or `expression` and `type`")
+    }
+
+    fn visit_str<E>(self, expression: &str) -> Result<ComputedOptions, E> {
+        Ok(ComputedOptions { expression: expression.to_owned(), kind: None })
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<ComputedOptions, A::Error> {
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Typed {
+            expression: String,
+            #[serde(rename = "type")]
+            kind: Option<ColumnType>,
+        }
+
+        let Typed { expression, kind } = Typed::deserialize(MapAccessDeserializer::new(map))?;
+        Ok(ComputedOptions { expression, kind })
+    }
+}
