@@ -153,6 +153,10 @@ fn assets_are_listed_and_shown_with_what_checks_said() {
     assert_eq!((&list[2]["current"], &list[2]["stale"]), (&2.into(), &0.into()));
     assert_eq!((&list[1]["inputs"][0], &list[1]["readers"][0]), (&"raw".into(), &"revenue".into()));
     assert_eq!(list[0]["partitions"], "daily from 2026-01-01");
+    assert_eq!(
+        (&list[0]["period"], &list[0]["reasons"][0]["kind"]),
+        (&"daily".into(), &"never_made".into())
+    );
     let table = assets(&folder, &["list"]);
     assert!(
         table.out.lines().any(|line| line.starts_with("revenue") && line.contains("orders")),
@@ -178,6 +182,9 @@ fn assets_are_listed_and_shown_with_what_checks_said() {
     assert_eq!(second["made"]["checks"][1]["problem"], "2000 is unusual");
     assert_eq!(second["made"]["inputs"][0]["asset"], "orders");
     assert_eq!(second["made"]["schema"][0]["name"], "day");
+    let third = &items[items.len() - 3];
+    assert_eq!((&third["made"], &second["refused"]), (&Json::Null, &Json::Null));
+    assert_eq!(third["refused"]["checks"][0]["problem"], "9999999 is not plausible");
 
     let history = assets(&folder, &["show", "revenue", "--history"]);
     let shown = tables().bind(|| {

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::plan::Reason;
-use super::{AssetEntry, AssetGraph, AssetState, PartitionState, Standing};
+use super::{AssetEntry, AssetGraph, AssetState, PartitionState, Partitions, Standing};
 use crate::event::format_time;
 use crate::store::{CheckResult, InputVersion, Materialization, SchemaField};
 
@@ -20,6 +20,9 @@ pub struct AssetDocument {
     /// What its partitions are, such as `daily from 2026-01-01`; none for an asset without
     /// partitions.
     pub partitions: Option<String>,
+    /// The length of its periods: `hourly`, `daily`, `weekly` or `monthly`; none for other
+    /// partitions.
+    pub period: Option<&'static str>,
     /// The age from which a value counts as overdue, in seconds.
     pub freshness: Option<u64>,
     /// Whether it breaks the promise of its freshness.
@@ -40,6 +43,8 @@ pub struct AssetDocument {
     pub stale: usize,
     /// The number of partitions that were never made, or whose file is missing.
     pub missing: usize,
+    /// Why partitions are not current, the most frequent kind first.
+    pub reasons: Vec<CountedReasonDocument>,
     /// The newest current record.
     pub last: Option<MaterializationDocument>,
 }
@@ -66,6 +71,8 @@ pub struct PartitionDocument {
     pub reasons: Vec<ReasonDocument>,
     /// Its current record, if it was made.
     pub made: Option<MaterializationDocument>,
+    /// Its newest record, if a check refused the value.
+    pub refused: Option<MaterializationDocument>,
 }
 
 /// Why a partition is not current.
@@ -76,6 +83,18 @@ pub struct ReasonDocument {
     pub kind: &'static str,
     /// The reason in words.
     pub text: String,
+}
+
+/// Why some partitions of an asset are not current.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct CountedReasonDocument {
+    /// The kind, such as `input_changed`.
+    pub kind: &'static str,
+    /// The reason of the newest one of the partitions, in words.
+    pub text: String,
+    /// The number of partitions.
+    pub partitions: usize,
 }
 
 /// A value that a partition was made from.
@@ -137,6 +156,10 @@ impl AssetDocument {
             description: entry.and_then(|entry| entry.description).map(str::to_owned),
             location: spec.location.to_string(),
             partitions: (!spec.partitions.is_none()).then(|| spec.partitions.describe()),
+            period: match &spec.partitions {
+                Partitions::Periods(periods) => Some(periods.period().as_str()),
+                _ => None,
+            },
             freshness: spec.freshness.map(|freshness| freshness.as_secs()),
             is_overdue: state.is_overdue,
             code_version: spec.code_version.clone(),
@@ -153,19 +176,29 @@ impl AssetDocument {
             current: state.count(Standing::Current),
             stale: state.count(Standing::Stale),
             missing: state.count(Standing::Missing),
+            reasons: state
+                .reasons()
+                .into_iter()
+                .map(|(reason, partitions)| CountedReasonDocument {
+                    kind: reason.kind(),
+                    text: reason.to_string(),
+                    partitions,
+                })
+                .collect(),
             last: state.last().map(MaterializationDocument::new),
         }
     }
 }
 
 impl PartitionDocument {
-    /// Describes a partition.
-    pub fn new(state: &PartitionState<'_>) -> Self {
+    /// Describes a partition; `refused` is its newest record, if a check refused the value.
+    pub fn new(state: &PartitionState<'_>, refused: Option<&Materialization>) -> Self {
         Self {
             partition: key(state.key),
             standing: state.standing,
             reasons: state.reasons.iter().map(ReasonDocument::new).collect(),
             made: state.made.map(MaterializationDocument::new),
+            refused: refused.map(MaterializationDocument::new),
         }
     }
 }

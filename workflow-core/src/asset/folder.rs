@@ -1,5 +1,6 @@
 //! The assets of an engine: the store with their records, and the folder with their values.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
@@ -194,6 +195,33 @@ impl Assets {
             match all.last() {
                 Some(last) if !is_last => partitions.after = Some(last.partition.clone()),
                 _ => return Ok(all),
+            }
+        }
+    }
+
+    /// Returns the refused records of an asset that are the newest ones of their partition, by the
+    /// keys: those of the partitions from the first to the last one. No value is there since, or
+    /// that of an earlier record.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the records cannot be read.
+    pub async fn refusals(
+        &self,
+        asset: &str,
+        mut partitions: PartitionRange,
+    ) -> Result<BTreeMap<String, Materialization>, AssetsError> {
+        let mut refused = BTreeMap::new();
+        loop {
+            let records = self.records()?;
+            let page = records.newest_materializations(asset, &partitions, PAGE).await?;
+            let last = page.last().filter(|_| page.len() == PAGE);
+            let next = last.map(|last| last.partition.clone());
+            let of_page = page.into_iter().filter(|made| made.is_refused);
+            refused.extend(of_page.map(|made| (made.partition.clone(), made)));
+            match next {
+                Some(next) => partitions.after = Some(next),
+                None => return Ok(refused),
             }
         }
     }

@@ -150,6 +150,11 @@ impl<'a> Request<'a> {
         needed
     }
 
+    /// Whether it names an asset.
+    pub(super) fn names(&self, asset: usize) -> bool {
+        self.wanted.contains_key(&asset)
+    }
+
     fn wants(&self, asset: usize, partition: &Partition) -> bool {
         self.wanted.get(&asset).is_some_and(|wanted| wanted.contains(partition))
     }

@@ -91,6 +91,28 @@ impl<'a> AssetState<'a> {
         self.partitions.iter().filter(|partition| partition.standing == standing).count()
     }
 
+    /// Why partitions are not current: for each kind of reason, the newest partition with it and
+    /// their number, the most frequent first.
+    pub fn reasons(&self) -> Vec<(&'a Reason, usize)> {
+        let mut kinds: Vec<(&Reason, usize)> = Vec::new();
+        for partition in self.partitions.iter().rev() {
+            let mut seen: Vec<&str> = Vec::new();
+            for reason in partition.reasons {
+                // A partition may have several inputs that have changed.
+                if seen.contains(&reason.kind()) {
+                    continue;
+                }
+                seen.push(reason.kind());
+                match kinds.iter_mut().find(|(known, _)| known.kind() == reason.kind()) {
+                    Some((_, count)) => *count += 1,
+                    None => kinds.push((reason, 1)),
+                }
+            }
+        }
+        kinds.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+        kinds
+    }
+
     /// The newest current record of all partitions.
     pub fn last(&self) -> Option<&Materialization> {
         self.partitions
@@ -109,10 +131,13 @@ impl Examined<'_> {
             .iter()
             .map(|step| ((&*step.asset, &*step.partition), &*step.reasons))
             .collect();
-        let specs = self.request.graph().assets().iter().zip(&self.needed);
-        let specs = specs.filter(|(_, partitions)| !partitions.is_empty());
+        let specs = self.request.graph().assets().iter().zip(&self.needed).enumerate();
+        // One that is wanted is there before its first period has ended.
+        let specs = specs.filter(|(number, (_, partitions))| {
+            !partitions.is_empty() || self.request.names(*number)
+        });
         specs
-            .map(|(spec, partitions)| {
+            .map(|(_, (spec, partitions))| {
                 let states = partitions.keys().map(|key| {
                     let reasons = reasons.get(&(&*spec.name, &**key)).copied().unwrap_or_default();
                     let known = self.records.get(&(spec.name.clone(), key.clone()));

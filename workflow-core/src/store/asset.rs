@@ -36,6 +36,19 @@ pub trait AssetStore: Send + Sync {
         limit: usize,
     ) -> Result<Vec<Materialization>, StoreError>;
 
+    /// Returns at most `limit` records of an asset, ordered by partition: the newest one of each
+    /// partition in the range, refused or not.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the store cannot be read.
+    async fn newest_materializations(
+        &self,
+        asset: &str,
+        partitions: &PartitionRange,
+        limit: usize,
+    ) -> Result<Vec<Materialization>, StoreError>;
+
     /// Returns at most `limit` records of an asset, the newest first, with the refused ones: of all
     /// partitions or of one, and older than the record with the number `before`.
     ///

@@ -1,5 +1,6 @@
 //! The assets of the program: what is current, what is not and why, and what was recorded.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -10,13 +11,18 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use workflow_core::asset::document::{
-    AssetDocument, InputDocument, MaterializationDocument, PartitionDocument, ReasonDocument,
+    AssetDocument, CountedReasonDocument, InputDocument, MaterializationDocument,
+    PartitionDocument, ReasonDocument,
 };
 use workflow_core::asset::plan::{Examined, RequestError};
-use workflow_core::asset::{self, AssetGraph, Assets, AssetsError, Request, Standing};
-use workflow_core::store::{CheckResult, SchemaField};
+use workflow_core::asset::{
+    self, AssetGraph, AssetState, Assets, AssetsError, PartitionState, Request, Standing,
+};
+use workflow_core::store::{CheckResult, PartitionRange, SchemaField};
 
 use super::problems::Problems;
+use workflow_store::Source;
+
 use crate::app::App;
 use crate::auth::Caller;
 use crate::http::extract::{Path, Query};
@@ -44,6 +50,8 @@ struct Asset {
     /// What its partitions are, such as `daily from 2026-01-01`; null for an asset without
     /// partitions.
     partitions: Option<String>,
+    /// Length of its periods: `hourly`, `daily`, `weekly` or `monthly`; null for other partitions.
+    period: Option<&'static str>,
     /// Age from which a value counts as overdue, in seconds.
     freshness: Option<u64>,
     /// Whether a value is too old or, for periods, the newest one that should be there by now was
@@ -65,6 +73,8 @@ struct Asset {
     stale: usize,
     /// Number of partitions that were never made, or whose file is missing.
     missing: usize,
+    /// Why partitions are not current, the most frequent kind first.
+    reasons: Vec<AssetReasonCount>,
     /// Newest record of all partitions.
     last: Option<Materialization>,
 }
@@ -89,6 +99,8 @@ struct AssetPartition {
     reasons: Vec<AssetReason>,
     /// Its current record, if it was made.
     made: Option<Materialization>,
+    /// Its newest record, if a blocking check refused the value; null otherwise.
+    refused: Option<Materialization>,
 }
 
 /// State of a partition.
@@ -111,6 +123,17 @@ struct AssetReason {
     kind: &'static str,
     /// Reason in words.
     text: String,
+}
+
+/// A kind of reason why partitions of an asset are not current.
+#[derive(Debug, Serialize, ToSchema)]
+struct AssetReasonCount {
+    /// Kind, as for a partition.
+    kind: &'static str,
+    /// Reason of the newest one of the partitions, in words.
+    text: String,
+    /// Number of partitions.
+    partitions: usize,
 }
 
 /// A record of a partition that was made, or that a check refused.
@@ -184,11 +207,17 @@ impl From<AssetDocument> for Asset {
             name: check.name,
             is_blocking: check.is_blocking,
         };
+        let count = |reason: CountedReasonDocument| AssetReasonCount {
+            kind: reason.kind,
+            text: reason.text,
+            partitions: reason.partitions,
+        };
         Self {
             name: of.name,
             description: of.description,
             location: of.location,
             partitions: of.partitions,
+            period: of.period,
             freshness: of.freshness,
             is_overdue: of.is_overdue,
             code_version: of.code_version,
@@ -199,6 +228,7 @@ impl From<AssetDocument> for Asset {
             current: of.current,
             stale: of.stale,
             missing: of.missing,
+            reasons: of.reasons.into_iter().map(count).collect(),
             last: of.last.map(Materialization::from),
         }
     }
@@ -206,7 +236,6 @@ impl From<AssetDocument> for Asset {
 
 impl From<PartitionDocument> for AssetPartition {
     fn from(of: PartitionDocument) -> Self {
-        let reason = |reason: ReasonDocument| AssetReason { kind: reason.kind, text: reason.text };
         Self {
             partition: of.partition,
             standing: match of.standing {
@@ -214,9 +243,16 @@ impl From<PartitionDocument> for AssetPartition {
                 Standing::Stale => AssetStanding::Stale,
                 Standing::Missing => AssetStanding::Missing,
             },
-            reasons: of.reasons.into_iter().map(reason).collect(),
+            reasons: of.reasons.into_iter().map(AssetReason::from).collect(),
             made: of.made.map(Materialization::from),
+            refused: of.refused.map(Materialization::from),
         }
+    }
+}
+
+impl From<ReasonDocument> for AssetReason {
+    fn from(of: ReasonDocument) -> Self {
+        Self { kind: of.kind, text: of.text }
     }
 }
 
@@ -299,10 +335,8 @@ async fn get(
     let request = subject.of(&name)?;
     let examined = subject.examine(request).await?;
     let states = examined.states();
-    match states.iter().find(|state| state.spec.name == name) {
-        Some(state) => Ok(Json(AssetDocument::new(subject.graph, state).into())),
-        None => Err(unended(&name)),
-    }
+    let state = named(&states, &name)?;
+    Ok(Json(AssetDocument::new(subject.graph, state).into()))
 }
 
 /// Lists the partitions of an asset with their states, newest first.
@@ -319,12 +353,20 @@ async fn partitions(
     let request = subject.of(&name)?;
     let examined = subject.examine(request).await?;
     let states = examined.states();
-    let Some(state) = states.iter().find(|state| state.spec.name == name) else {
-        return Ok(Json(Listed::all(Vec::new())));
-    };
+    let state = named(&states, &name)?;
     let limit = query.limit().unwrap_or(USUAL);
     let (page, next) = state.page(query.cursor.as_deref(), limit).ok_or_else(Problem::cursor)?;
-    let items = page.into_iter().map(|state| PartitionDocument::new(state).into()).collect();
+    let refused = match (page.last(), page.first()) {
+        (Some(first), Some(last)) => {
+            let range = PartitionRange::between(first.key, last.key);
+            subject.assets.refusals(&name, range).await?
+        }
+        _ => BTreeMap::new(),
+    };
+    let describe = |state: &PartitionState<'_>| {
+        AssetPartition::from(PartitionDocument::new(state, refused.get(state.key)))
+    };
+    let items = page.into_iter().map(describe).collect();
     Ok(Json(Listed { items, next: next.map(str::to_owned) }))
 }
 
@@ -366,7 +408,16 @@ impl Subject {
             return Ok(None);
         }
         // Who may see the workflow that makes them may see them.
-        caller.catalog(app).workflow(asset::WORKFLOW).await?;
+        let workflow = caller.catalog(app).workflow(asset::WORKFLOW).await?;
+        if workflow.source != Source::Registered {
+            return Err(Problem::conflict(
+                "other_workflow",
+                format!(
+                    "your workflow `{name}` hides the one that makes assets; rename it",
+                    name = asset::WORKFLOW
+                ),
+            ));
+        }
         match app.engine().state::<Assets>() {
             Some(assets) => Ok(Some(Self { graph, assets: (*assets).clone() })),
             None => Err(Problem::conflict(
@@ -403,9 +454,10 @@ impl Subject {
     }
 }
 
-/// The problem for an asset without a partition that has ended.
-fn unended(name: &str) -> Problem {
-    Problem::not_found("no_partition", format!("no partition of asset `{name}` has ended yet"))
+/// The state of an asset that the request names.
+fn named<'s, 'a>(states: &'s [AssetState<'a>], name: &str) -> Result<&'s AssetState<'a>, Problem> {
+    let found = states.iter().find(|state| state.spec.name == name);
+    found.ok_or_else(|| Problem::internal(format!("asset `{name}` was not examined")))
 }
 
 impl From<AssetsError> for Problem {

@@ -58,28 +58,43 @@ const INSERT: &str = "INSERT INTO workflows_materialization \
     (asset, partition_key, run_id, made_at, is_refused, code_version, data_version, facts) \
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
 
-/// The current records of an asset, ordered by partition.
-pub(crate) fn current(
+/// Which records count when the newest one of each partition is searched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Counting {
+    /// Those that were not refused.
+    Made,
+    /// All of them.
+    All,
+}
+
+/// The newest record of each partition of an asset, ordered by partition.
+pub(crate) fn newest(
     sql: &mut dyn Sql,
     asset: &str,
     partitions: &PartitionRange,
+    counting: Counting,
     limit: usize,
 ) -> Answer<Vec<Materialization>> {
-    let rows = current_of(asset, partitions, limit).query(sql)?;
+    let rows = newest_of(asset, partitions, counting, limit).query(sql)?;
     let made = rows.iter().map(|row| read(row).map(|stored| stored.made));
     let mut made = made.collect::<Result<Vec<_>, _>>()?;
     made.sort_unstable_by(|one, other| one.partition.cmp(&other.partition));
     Ok(made)
 }
 
-/// Finds the first `limit` current records, and returns them in any order.
-pub(crate) fn current_of(asset: &str, partitions: &PartitionRange, limit: usize) -> Statement {
+/// Finds the newest records of the first `limit` partitions, and returns them in any order.
+pub(crate) fn newest_of(
+    asset: &str,
+    partitions: &PartitionRange,
+    counting: Counting,
+    limit: usize,
+) -> Statement {
     let mut of = Statement::default();
-    of.add(COLUMNS).add(
-        " WHERE id IN (SELECT MAX(id) FROM workflows_materialization \
-         WHERE NOT is_refused AND asset = ",
-    );
-    of.text(asset);
+    of.add(COLUMNS).add(" WHERE id IN (SELECT MAX(id) FROM workflows_materialization WHERE ");
+    if counting == Counting::Made {
+        of.add("NOT is_refused AND ");
+    }
+    of.add("asset = ").text(asset);
     let bounds = [(" > ", &partitions.after), (" >= ", &partitions.from), (" <= ", &partitions.to)];
     for (comparison, bound) in bounds {
         if let Some(bound) = bound {

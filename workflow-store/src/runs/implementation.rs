@@ -345,7 +345,23 @@ impl<D: Database> AssetStore for SqlStore<D> {
     ) -> Result<Vec<Materialization>, StoreError> {
         self.check_engine()?;
         let (asset, partitions) = (asset.to_owned(), partitions.clone());
-        let read = move |sql: &mut dyn Sql| asset::current(sql, &asset, &partitions, limit);
+        let read = move |sql: &mut dyn Sql| {
+            asset::newest(sql, &asset, &partitions, asset::Counting::Made, limit)
+        };
+        Ok(self.pool.read(read).await?)
+    }
+
+    async fn newest_materializations(
+        &self,
+        asset: &str,
+        partitions: &PartitionRange,
+        limit: usize,
+    ) -> Result<Vec<Materialization>, StoreError> {
+        self.check_engine()?;
+        let (asset, partitions) = (asset.to_owned(), partitions.clone());
+        let read = move |sql: &mut dyn Sql| {
+            asset::newest(sql, &asset, &partitions, asset::Counting::All, limit)
+        };
         Ok(self.pool.read(read).await?)
     }
 

@@ -119,7 +119,8 @@ pub(crate) fn built_statements() -> Vec<(String, crate::db::statement::Statement
     });
     let range = workflow_core::store::PartitionRange::only("p");
     let assets = [
-        ("current".to_owned(), asset::current_of("a", &range, 1)),
+        ("current".to_owned(), asset::newest_of("a", &range, asset::Counting::Made, 1)),
+        ("newest".to_owned(), asset::newest_of("a", &range, asset::Counting::All, 1)),
         ("newest history".to_owned(), asset::history_of("a", None, None, 1)),
         ("history".to_owned(), asset::history_of("a", None, Some(2), 1)),
         ("history of one".to_owned(), asset::history_of("a", Some("p"), Some(2), 1)),

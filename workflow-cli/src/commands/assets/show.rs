@@ -1,10 +1,13 @@
 //! `assets show`: one asset with its partitions, or its records.
 
+use std::collections::BTreeMap;
+
 use clap::Args;
 use comfy_table::Table;
 use serde::Serialize;
 use workflow_core::asset::Request;
 use workflow_core::asset::document::{AssetDocument, MaterializationDocument, PartitionDocument};
+use workflow_core::store::PartitionRange;
 use workflow_store::Page;
 
 use super::Subject;
@@ -57,10 +60,9 @@ pub(super) fn show(subject: &Subject, args: &ShowArguments) -> Result<Outcome, F
     request.range(&args.asset, None, None)?;
     let examined = pollster::block_on(subject.assets.examine(&request))?;
     let states = examined.states();
-    // The inputs are among them, too; an asset without partitions by now is not.
-    let state = states.iter().find(|state| state.spec.name == args.asset).ok_or_else(|| {
-        Failure::Usage(format!("no partition of asset `{}` has ended yet", args.asset))
-    })?;
+    // The inputs are among them, too.
+    let state = states.iter().find(|state| state.spec.name == args.asset);
+    let state = state.expect("the request names the asset");
     let asset = AssetDocument::new(subject.graph, state);
     if args.history {
         let page = args.history(subject)?;
@@ -71,7 +73,15 @@ pub(super) fn show(subject: &Subject, args: &ShowArguments) -> Result<Outcome, F
         let cursor = after.as_deref().unwrap_or_default();
         Failure::Usage(format!("--cursor: asset `{}` has no partition `{cursor}`", args.asset))
     })?;
-    let items = items.into_iter().map(PartitionDocument::new).collect();
+    let refused = match (items.last(), items.first()) {
+        (Some(first), Some(last)) => {
+            let range = PartitionRange::between(first.key, last.key);
+            pollster::block_on(subject.assets.refusals(&args.asset, range))?
+        }
+        _ => BTreeMap::new(),
+    };
+    let items = items.into_iter().map(|item| PartitionDocument::new(item, refused.get(item.key)));
+    let items = items.collect();
     let next = next.map(str::to_owned);
     args.print(&asset, &Page { items, next }, "no partitions", partition_table)
 }
@@ -157,7 +167,7 @@ fn partition_table(items: &[PartitionDocument]) -> Table {
         let mut notes: Vec<String> =
             item.reasons.iter().map(|reason| reason.text.clone()).collect();
         let made = item.made.as_ref();
-        notes.extend(made.iter().flat_map(|made| problems(made)));
+        notes.extend(made.iter().chain(&item.refused.as_ref()).flat_map(|made| problems(made)));
         table.add_row([
             item.partition.clone().unwrap_or_else(|| "-".to_owned()),
             item.standing.as_str().to_owned(),

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use workflow_cron::{Period, Periods};
 
 use super::*;
-use crate::asset::Reads;
+use crate::asset::{AssetState, Reads};
 use crate::id::RunId;
 use crate::registry::Location;
 use crate::store::{InputVersion, MaterializationFacts};
@@ -333,6 +333,45 @@ fn an_asset_is_overdue_when_the_newest_period_that_is_late_was_never_made() {
         world.forget("raw", late);
         assert!(is_overdue(&world), "{freshness} h");
     }
+}
+
+#[test]
+fn the_state_of_an_asset_counts_the_reasons() {
+    let mut world = World::new(specs());
+    let first = world.plan();
+    world.carry_out(&first, distinct);
+    world.forget("revenue", "2026-01-03");
+    world.forget("raw", "2026-01-29");
+    let request = Request::everything(&world.graph, now());
+    let examined = Examined::new(&request, request.needed(), world.records.clone());
+    let states = examined.states();
+    let reasons = |asset: &str| -> Vec<String> {
+        let state = states.iter().find(|state| state.spec.name == asset).expect("an asset");
+        state.reasons().iter().map(|(reason, count)| format!("{count} {reason}")).collect()
+    };
+    assert_eq!(reasons("raw"), ["1 never made"]);
+    assert_eq!(reasons("orders"), ["1 input is made again: raw[2026-01-29]"]);
+    assert_eq!(reasons("revenue"), ["1 input is made again: orders[2026-01-29]", "1 never made"]);
+    assert_eq!(reasons("total"), ["1 input is made again: revenue[2026-01-03] and 1 more"]);
+}
+
+#[test]
+fn an_asset_is_there_before_its_first_period_has_ended() {
+    let world = World::new(vec![
+        spec("old", daily(), &[]),
+        spec("young", periods(Period::Day, "2026-03-01"), &[("old", Reads::Same)]),
+    ]);
+    let names = |request: &Request<'_>| -> Vec<String> {
+        let examined = Examined::new(request, request.needed(), world.records.clone());
+        let states = examined.states();
+        let text =
+            |state: &AssetState<'_>| format!("{} {}", state.spec.name, state.partitions.len());
+        states.iter().map(text).collect()
+    };
+    assert_eq!(names(&Request::everything(&world.graph, now())), ["old 30", "young 0"]);
+    let mut one = Request::new(&world.graph, now());
+    one.range("young", None, None).expect("all of none");
+    assert_eq!(names(&one), ["young 0"]);
 }
 
 #[test]

@@ -30,15 +30,16 @@ impl AssetStore for MemoryStore {
         partitions: &PartitionRange,
         limit: usize,
     ) -> Result<Vec<Materialization>, StoreError> {
-        let state = self.lock();
-        let made = state.materializations.iter().map(|stored| &stored.made);
-        let made = made.filter(|made| {
-            made.asset == asset && !made.is_refused && partitions.contains(&made.partition)
-        });
-        // The last one of each partition.
-        let current: BTreeMap<&str, &Materialization> =
-            made.map(|made| (made.partition.as_str(), made)).collect();
-        Ok(current.into_values().take(limit).cloned().collect())
+        Ok(self.last(asset, partitions, limit, |made| !made.is_refused))
+    }
+
+    async fn newest_materializations(
+        &self,
+        asset: &str,
+        partitions: &PartitionRange,
+        limit: usize,
+    ) -> Result<Vec<Materialization>, StoreError> {
+        Ok(self.last(asset, partitions, limit, |_| true))
     }
 
     async fn materializations(
@@ -55,5 +56,25 @@ impl AssetStore for MemoryStore {
                 && before.is_none_or(|before| stored.number < before)
         });
         Ok(newest.take(limit).cloned().collect())
+    }
+}
+
+impl MemoryStore {
+    /// The last record of each partition in the range that counts.
+    fn last(
+        &self,
+        asset: &str,
+        partitions: &PartitionRange,
+        limit: usize,
+        counts: impl Fn(&Materialization) -> bool,
+    ) -> Vec<Materialization> {
+        let state = self.lock();
+        let made = state.materializations.iter().map(|stored| &stored.made);
+        let made = made.filter(|made| {
+            made.asset == asset && partitions.contains(&made.partition) && counts(made)
+        });
+        let last: BTreeMap<&str, &Materialization> =
+            made.map(|made| (made.partition.as_str(), made)).collect();
+        last.into_values().take(limit).cloned().collect()
     }
 }

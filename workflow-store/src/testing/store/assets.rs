@@ -107,6 +107,24 @@ pub(crate) async fn the_last_record_that_was_not_refused_is_current(stores: Stor
     assert_eq!(whole.expect("read").len(), 1);
 }
 
+pub(crate) async fn the_newest_record_of_a_partition_may_be_refused(stores: Stores) {
+    let Some((one, other)) = both(&stores) else { return };
+    record(one, &[made("orders", "a", 1), refused("orders", "b", 1), refused("total", "", 1)])
+        .await;
+    record(other, &[refused("orders", "a", 2), made("orders", "b", 2), refused("orders", "c", 2)])
+        .await;
+    let newest = async |range: PartitionRange, limit: usize| -> Vec<String> {
+        let found = one.newest_materializations("orders", &range, limit).await.expect("read");
+        let is = |made: &Materialization| if made.is_refused { "refused" } else { "made" };
+        found.iter().map(|made| format!("{} {}", made.partition, is(made))).collect()
+    };
+    let all = PartitionRange::default();
+    assert_eq!(newest(all.clone(), 10).await, ["a refused", "b made", "c refused"]);
+    assert_eq!(newest(all.clone(), 1).await, ["a refused"]);
+    assert_eq!(newest(PartitionRange::between("b", "c"), 10).await, ["b made", "c refused"]);
+    assert_eq!(current(one, &all, 10).await, ["a d1", "b d2"]);
+}
+
 pub(crate) async fn partitions_come_in_pages_in_the_order_of_their_bytes(stores: Stores) {
     let Some((one, other)) = both(&stores) else { return };
     let keys = ["Z", "_", "a", "a-b", "ab", "\u{e9}"];

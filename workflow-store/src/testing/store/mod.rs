@@ -136,6 +136,7 @@ super::suite! {
     scheduling::concurrent_schedulers_share_one_cursor,
     assets::a_record_comes_back_as_it_was,
     assets::the_last_record_that_was_not_refused_is_current,
+    assets::the_newest_record_of_a_partition_may_be_refused,
     assets::partitions_come_in_pages_in_the_order_of_their_bytes,
     assets::the_history_of_an_asset_comes_in_pages,
     assets::concurrent_runs_record_their_partitions,
