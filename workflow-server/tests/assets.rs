@@ -11,7 +11,7 @@ use workflow_core::Engine;
 use workflow_core::asset::{self, Assets, Partition, Request, asset};
 use workflow_core::store::Store;
 use workflow_server::{NewPassword, Server, TokenRequest};
-use workflow_store::{Catalog, NewUser, TokenScope};
+use workflow_store::{Catalog, NewUser, NewWorkflow, TokenScope, Viewer};
 
 #[derive(Serialize, Deserialize)]
 struct Raw(Vec<u64>);
@@ -138,6 +138,11 @@ async fn assets_are_listed_with_their_partitions_and_records() {
     assert_eq!((&orders["current"], &orders["missing"]), (&2.into(), &1.into()));
     assert_eq!((&orders["inputs"], &orders["readers"]), (&json!(["raw"]), &json!([])));
     assert_eq!(orders["checks"][0], json!({ "name": "is_small", "is_blocking": true }));
+    assert_eq!(
+        orders["reasons"],
+        json!([{ "kind": "never_made", "text": "never made", "partitions": 1 }])
+    );
+    assert_eq!(orders["period"], Json::Null);
     assert_eq!(site.ok("assets/raw", "Asset").await["description"], "What a region sold.");
 
     let first = site.ok("assets/orders/partitions?limit=2", "Listed_AssetPartition").await;
@@ -155,6 +160,11 @@ async fn assets_are_listed_with_their_partitions_and_records() {
     assert_eq!((keys(&rest), &rest["next"]), (vec!["asia".to_owned()], &Json::Null));
     assert_eq!(rest["items"][0]["standing"], "missing");
     assert_eq!(rest["items"][0]["reasons"][0]["kind"], "never_made");
+    assert_eq!(rest["items"][0]["refused"]["checks"][0]["problem"], "too large");
+    assert_eq!(
+        (&rest["items"][0]["made"], &first["items"][0]["refused"]),
+        (&Json::Null, &Json::Null)
+    );
 
     let path = "assets/orders/materializations?partition=asia";
     let refused = site.ok(path, "Listed_Materialization").await;
@@ -170,6 +180,46 @@ async fn assets_are_listed_with_their_partitions_and_records() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_plan_says_what_a_run_would_make_and_why() {
+    let site = Site::open(true).await;
+    let plan = async |query: &str| site.ok(&format!("asset-plan{query}"), "AssetPlan").await;
+    let steps = |plan: &Json| -> Vec<String> {
+        let step = |step: &Json| {
+            let text = |value: &Json| value.as_str().unwrap_or_default().to_owned();
+            let kind = text(&step["reasons"][0]["kind"]);
+            let force = if step["force"] == true { " force" } else { "" };
+            format!("{}[{}] {kind}{force}", text(&step["asset"]), text(&step["partition"]))
+        };
+        plan["steps"].as_array().expect("steps").iter().map(step).collect()
+    };
+    // All keys are the latest partitions.
+    assert_eq!(plan("").await["steps"].as_array().map(Vec::len), Some(6));
+    let eu = plan("?asset=orders&from=eu&to=eu").await;
+    assert_eq!(steps(&eu), ["raw[eu] never_made", "orders[eu] never_made"]);
+    assert_eq!(steps(&plan("?asset=raw&asset=orders&to=eu").await).len(), 2);
+
+    // The steps are the input of a run.
+    let mut input = eu["steps"].clone();
+    for step in input.as_array_mut().expect("steps") {
+        let reasons = step["reasons"].as_array().expect("reasons").iter();
+        step["reasons"] = reasons.map(|reason| reason["text"].clone()).collect();
+    }
+    let run = format!("{}/workflows/assets/run?wait=60s", site.base);
+    let body = json!({ "input": { "steps": input } });
+    let run = reqwest::Client::new().post(run).json(&body).send().await.expect("sent");
+    let run: Json = run.json().await.expect("JSON");
+    assert_eq!(run["status"], "completed", "{run}");
+
+    let rest = plan("?asset=orders&partitions=all").await;
+    assert_eq!((steps(&rest).len(), &rest["current"]), (4, &2.into()));
+    let forced = plan("?asset=orders&from=eu&to=eu&force=true").await;
+    assert_eq!(
+        (steps(&forced), &forced["current"]),
+        (vec!["orders[eu] forced force".to_owned()], &1.into())
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn wrong_requests_are_problems() {
     let site = Site::open(true).await;
     for (path, status, code) in [
@@ -180,13 +230,18 @@ async fn wrong_requests_are_problems() {
         ("assets/orders/materializations?cursor=x", 422, "invalid"),
         ("assets/orders/materializations?partition=mars", 422, "invalid"),
         ("assets/orders/materializations?key=eu", 422, "invalid"),
+        ("asset-plan?asset=order", 422, "invalid"),
+        ("asset-plan?from=eu", 422, "invalid"),
+        ("asset-plan?asset=raw&from=mars", 422, "invalid"),
+        ("asset-plan?asset=raw&from=us&to=eu", 422, "invalid"),
+        ("asset-plan?partitions=some", 422, "invalid"),
     ] {
         let (found, problem) = site.get(path).await;
         assert_eq!((found, problem["code"].as_str()), (status, Some(code)), "{path} {problem}");
     }
     // Whether there are assets is answered before whether there is one of this name.
     let site = Site::open(false).await;
-    for path in ["assets", "assets/order", "assets/orders/partitions"] {
+    for path in ["assets", "assets/order", "assets/orders/partitions", "asset-plan"] {
         let (status, problem) = site.get(path).await;
         assert_eq!((status, &problem["code"]), (409, &"no_assets".into()), "{path} {problem}");
     }
@@ -195,7 +250,7 @@ async fn wrong_requests_are_problems() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_caller_needs_the_permission_to_read() {
     let site = Site::with(true, Some("ada")).await;
-    assert_eq!(site.get("assets").await.0, 401);
+    assert_eq!((site.get("assets").await.0, site.get("asset-plan").await.0), (401, 401));
     let name = "test".to_owned();
     let new =
         TokenRequest { user: "ada".to_owned(), name, scope: TokenScope::Read, expires_at: None };
@@ -203,4 +258,11 @@ async fn a_caller_needs_the_permission_to_read() {
     site.store.add_token(new).await.expect("kept");
     let (status, list) = site.get_as("assets", Some(&token)).await;
     assert_eq!((status, list["items"].as_array().map(Vec::len)), (200, Some(2)), "{list}");
+    // A workflow of their own with the same name would be started in place of the one that makes
+    // assets.
+    let store = site.store.clone().seen_by(Viewer::User("ada".to_owned()));
+    let workflow = NewWorkflow::new("assets");
+    store.create_workflow(workflow).await.expect("a workflow of ada");
+    let (status, problem) = site.get_as("assets", Some(&token)).await;
+    assert_eq!((status, &problem["code"]), (409, &"other_workflow".into()), "{problem}");
 }

@@ -1,5 +1,7 @@
 //! The assets of the program: what is current, what is not and why, and what was recorded.
 
+mod plan;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -36,6 +38,7 @@ pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(get))
         .routes(routes!(partitions))
         .routes(routes!(materializations))
+        .routes(routes!(plan::plan))
 }
 
 /// An asset: a value that a function makes from other assets.

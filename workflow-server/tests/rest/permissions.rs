@@ -69,6 +69,7 @@ fn table() -> Vec<Row> {
         ("get", "/assets/{asset}", none(), Read, All, 404),
         ("get", "/assets/{asset}/partitions", none(), Read, All, 404),
         ("get", "/assets/{asset}/materializations", none(), Read, All, 404),
+        ("get", "/asset-plan", none(), Read, All, 409),
         ("get", "/schedules", none(), Read, All, 200),
         // It has none.
         ("get", "/workflows/{workflow}/schedule", none(), Read, Adas, 404),
