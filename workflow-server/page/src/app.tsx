@@ -4,6 +4,8 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { isStaff, loadSession, remove, session } from "./api/client.ts";
 import { Problem } from "./api/problem.ts";
 import { AdminPage } from "./pages/admin.tsx";
+import { AssetPage } from "./pages/asset.tsx";
+import { AssetsPage } from "./pages/assets.tsx";
 import { OverviewPage } from "./pages/overview.tsx";
 import { RunPage } from "./pages/run.tsx";
 import { RunsPage } from "./pages/runs.tsx";
@@ -55,6 +57,8 @@ function CurrentPage({ route }: { route: Route }) {
   if (page === "workflows" && id) return <WorkflowPage id={id} route={route} />;
   if (page === "runs" && !id) return <RunsPage route={route} />;
   if (page === "runs" && id) return <RunPage id={id} route={route} />;
+  if (page === "assets" && !id) return <AssetsPage />;
+  if (page === "assets" && id) return <AssetPage name={id} route={route} />;
   if (page === "overview") return <OverviewPage />;
   if (page === "workers") return <WorkersPage />;
   if (page === "admin") return <AdminPage />;
@@ -69,7 +73,7 @@ function CurrentPage({ route }: { route: Route }) {
 function Header({ signedIn }: { signedIn: boolean }) {
   const here = route.value.path[0] ?? "workflows";
   const staff = isStaff();
-  const pages = [["workflows", "Workflows"], ["runs", "Runs"], ["overview", "Overview"], ...(staff ? [["workers", "Workers"]] : []), ["admin", staff ? "Admin" : "Tokens"]];
+  const pages = [["workflows", "Workflows"], ["runs", "Runs"], ["assets", "Assets"], ["overview", "Overview"], ...(staff ? [["workers", "Workers"]] : []), ["admin", staff ? "Admin" : "Tokens"]];
   return (
     <header class="top">
       <a class="brand" href="#/workflows" aria-label="Workflow: all workflows">

@@ -12,5 +12,6 @@ import "./css/tables.css";
 import "./css/data.css";
 import "./css/graph.css";
 import "./css/run.css";
+import "./css/assets.css";
 
 render(<App />, document.getElementById("page")!);

@@ -28,7 +28,8 @@ function pages() {
     workflows: "workflows", "nothing-found": "workflows?q=zzz", workflow: "workflows/daily-etl", "workflow-job": "workflows/daily-etl?job=clean", "workflow-large": "workflows/satellite-tiles", "workflow-runs": "workflows/daily-etl?tab=runs",
     "workflow-durations": "workflows/daily-etl?tab=durations", "workflow-source": "workflows/daily-etl?tab=source", "workflow-config": "workflows/daily-etl?tab=config", "workflow-details": "workflows/daily-etl?tab=details",
     runs: "runs", run: `runs/${failed.id}?job=${bad}`, "run-timeline": `runs/${failed.id}?tab=timeline`, "run-jobs": `runs/${failed.id}?tab=jobs`, "run-log": `runs/${failed.id}?tab=log`, "run-values": `runs/${failed.id}?tab=values`,
-    "run-large": `runs/${large.id}`, "run-waiting": `runs/${mock.world.waiting.id}`, "run-queued": `runs/${mock.world.queued.id}`, overview: "overview", workers: "workers", admin: "admin", "no-page": "nowhere", "no-run": "runs/none",
+    "run-large": `runs/${large.id}`, "run-waiting": `runs/${mock.world.waiting.id}`, "run-queued": `runs/${mock.world.queued.id}`, assets: "assets", asset: "assets/attribution_of_orders_to_campaigns?partition=2026-01-05", "asset-value": "assets/forecast", "asset-checks": "assets/orders?tab=checks", "asset-details": "assets/orders?tab=details",
+    overview: "overview", workers: "workers", admin: "admin", "no-page": "nowhere", "no-run": "runs/none",
   };
 }
 
@@ -57,7 +58,7 @@ for (const look of LOOKS) {
       await page.waitForTimeout(120);
       await check(at);
     }
-    for (const [at, hash, button] of [["dialog-run", "workflows/daily-etl", "Run"], ["dialog-new", "workflows", "New workflow"], ["dialog-token", "admin", "New token"], ["dialog-account", "admin", "New account"]]) {
+    for (const [at, hash, button] of [["dialog-run", "workflows/daily-etl", "Run"], ["dialog-new", "workflows", "New workflow"], ["dialog-backfill", "assets/prices", "Backfill"], ["dialog-token", "admin", "New token"], ["dialog-account", "admin", "New account"]]) {
       await page.goto(`${mock.url}#/${hash}`);
       await page.getByRole("button", { name: button, exact: true }).click();
       await page.getByRole("dialog").waitFor();

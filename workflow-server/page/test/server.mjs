@@ -10,8 +10,8 @@ import { fileURLToPath } from "node:url";
 const root = fileURLToPath(new URL("../../../", import.meta.url));
 export const binary = process.env.WORKFLOW_BIN ?? [`${root}target/release/workflow`, `${root}target/debug/workflow`].find(existsSync);
 
-/** The example `booking` of workflow-cli, which has a function workflow. */
-export const booking = binary && join(dirname(binary), "examples/booking");
+/** The program of an example of workflow-cli. */
+export const example = (name) => binary && join(dirname(binary), "examples", name);
 
 /** Starts the server of a program with these users and arguments, in a temporary folder. */
 export async function serve(users = [], password = "", program = binary, more = []) {

@@ -3,13 +3,13 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { after, before, test } from "node:test";
-import { booking, binary } from "./server.mjs";
+import { binary, example } from "./server.mjs";
 import { ended, run, Site } from "./site.mjs";
 
 let site;
 let view;
 before(async () => {
-  site = await Site.start([["alice", "--staff"]], booking);
+  site = await Site.start([["alice", "--staff"]], example("booking"));
   view = await site.visitor("alice");
 });
 after(() => site?.stop());

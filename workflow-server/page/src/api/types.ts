@@ -49,6 +49,8 @@ export interface WorkflowItem {
   execution_count: number;
   last_executed_at: string | null;
   schedule: { cron: string; timezone?: string | null; blocked?: string | null } | null;
+  /** Why a trigger in the metadata does not run here. */
+  triggers_blocked: string | null;
   next_run_at: string | null;
   recent: RecentRun[] | null;
   success_rate: number | null;
@@ -346,4 +348,89 @@ export interface Figures {
   p50_seconds?: number | null;
   p95_seconds?: number | null;
   max_seconds?: number | null;
+}
+
+/** An asset: a value that a function makes from other assets. */
+export interface AssetItem {
+  name: string;
+  description: string | null;
+  location: string;
+  /** What its partitions are, in words; null for an asset without partitions, as below. */
+  partitions: string | null;
+  period: Period | null;
+  /** In seconds. */
+  freshness: number | null;
+  is_overdue: boolean;
+  code_version: string;
+  inputs: string[];
+  readers: string[];
+  checks: { name: string; is_blocking: boolean }[];
+  total: number;
+  current: number;
+  stale: number;
+  missing: number;
+  reasons: AssetReasonCount[];
+  /** The newest record that was not refused. */
+  last: Materialization | null;
+}
+
+export type Period = "hourly" | "daily" | "weekly" | "monthly";
+
+/** Why a partition is not current, or why it is made. */
+export interface AssetReason {
+  kind: string;
+  text: string;
+}
+
+/** A kind of reason, with the number of partitions and the text of the newest one. */
+export interface AssetReasonCount extends AssetReason {
+  partitions: number;
+}
+
+export interface AssetPartition {
+  partition: string | null;
+  standing: "current" | "stale" | "missing";
+  reasons: AssetReason[];
+  made: Materialization | null;
+  /** The newest record, if a blocking check refused the value. */
+  refused: Materialization | null;
+}
+
+/** A record of a partition that was made, or that a check refused. */
+export interface Materialization {
+  partition: string | null;
+  run: string;
+  made_at: string;
+  is_refused: boolean;
+  code_version: string;
+  data_version: string;
+  file: string | null;
+  bytes: number;
+  rows: number | null;
+  schema: { name: string; type: string }[];
+  inputs: { asset: string; partition: string | null; data_version: string }[];
+  checks: CheckOutcome[];
+  reasons: string[];
+  milliseconds: number;
+}
+
+export interface CheckOutcome {
+  name: string;
+  is_blocking: boolean;
+  /** Null if it passed. */
+  problem: string | null;
+}
+
+/** What a run would make, each step after its inputs. */
+export interface AssetPlan {
+  steps: AssetStep[];
+  /** The number of partitions that are skipped. */
+  current: number;
+}
+
+export interface AssetStep {
+  asset: string;
+  partition: string | null;
+  reasons: AssetReason[];
+  force: boolean;
 }

@@ -6,6 +6,8 @@ import { shorten } from "../ui/format.ts";
 import type { Box, Size } from "./layout.ts";
 
 export const JOB: Size = { width: 172, height: 38 };
+/** The size of a node with two lines of details. */
+export const TALL: Size = { width: 220, height: 56 };
 export const GROUP: Size = { width: 184, height: 52 };
 export const MEETING: Size = { width: 10, height: 10 };
 const CELL = 15;
@@ -34,19 +36,21 @@ interface NodeProps {
   label: string;
   status: JobStatus | null;
   detail: string;
+  more: string;
   selected: boolean;
 }
 
-export function JobNode({ box, label, status, detail, selected }: NodeProps) {
+export function JobNode({ box, label, status, detail, more, selected }: NodeProps) {
   const left = status ? 30 : 12;
-  const room = Math.floor((box.width - left - 8) / 7.1);
+  const [room, small] = [7.3, 5.9].map((letter) => Math.floor((box.width - left - 8) / letter)) as [number, number];
   return (
     <>
       <rect class={`node s-${status ?? "none"} ${selected ? "selected" : ""}`} x={box.x} y={box.y} width={box.width} height={box.height} rx="6" />
       {status && <rect class={`node-edge s-${status}`} x={box.x} y={box.y + 6} width="3" height={box.height - 12} rx="1.5" />}
       {status && <StatusIcon status={status} x={box.x + 10} y={box.y + (box.height - 16) / 2} />}
       <text class="node-label" x={box.x + left} y={box.y + (detail ? 16.5 : 23)}>{shorten(label, room)}</text>
-      {detail && <text class="node-detail" x={box.x + left} y={box.y + 30}>{shorten(detail, room + 2)}</text>}
+      {detail && <text class="node-detail" x={box.x + left} y={box.y + (more ? 32 : 30)}>{shorten(detail, small)}</text>}
+      {more && <text class="node-detail" x={box.x + left} y={box.y + 47}>{shorten(more, small)}</text>}
     </>
   );
 }
@@ -56,12 +60,13 @@ interface GroupProps {
   label: string;
   counts: Map<JobStatus, number>;
   total: number;
+  noun: string;
   open: boolean;
 }
 
 const ORDER: JobStatus[] = ["completed", "failed", "cancelled", "skipped", "running"];
 
-export function GroupNode({ box, label, counts, total, open }: GroupProps) {
+export function GroupNode({ box, label, counts, total, noun, open }: GroupProps) {
   const width = box.width - 20;
   let x = box.x + 10;
   const parts = ORDER.flatMap((status) => {
@@ -75,7 +80,7 @@ export function GroupNode({ box, label, counts, total, open }: GroupProps) {
       {!open && <rect class="node-shadow" x={box.x + 4} y={box.y + 4} width={box.width} height={box.height} rx="6" />}
       <rect class={`node group ${open ? "open" : ""}`} x={box.x} y={box.y} width={box.width} height={box.height} rx="6" />
       <text class="node-label" x={box.x + 10} y={box.y + 19}>{`${open ? "▾" : "▸"} ${shorten(label, open ? 30 : 16)}`}</text>
-      <text class="node-detail" x={box.x + box.width - 10} y={box.y + 19} text-anchor="end">{done(counts, total)}</text>
+      <text class="node-detail" x={box.x + box.width - 10} y={box.y + 19} text-anchor="end">{done(counts, total, noun)}</text>
       {!open && <rect class="bar-back" x={box.x + 10} y={box.y + 32} width={width} height="8" rx="2" />}
       {!open && parts.map(({ status, at, part }) => (
         <rect key={status} class={`bar s-${status}`} x={at} y={box.y + 32} width={part} height="8" />
@@ -84,8 +89,8 @@ export function GroupNode({ box, label, counts, total, open }: GroupProps) {
   );
 }
 
-function done(counts: Map<JobStatus, number>, total: number): string {
-  if (counts.size === 0) return `${total} jobs`;
+function done(counts: Map<JobStatus, number>, total: number, noun: string): string {
+  if (counts.size === 0) return `${total} ${noun}s`;
   const failed = counts.get("failed") ?? 0;
   const over = (counts.get("completed") ?? 0) + failed + (counts.get("cancelled") ?? 0) + (counts.get("skipped") ?? 0);
   return `${failed ? `${failed} ✕ · ` : ""}${over}/${total}`;

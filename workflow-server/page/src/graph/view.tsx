@@ -1,11 +1,11 @@
-// The graph of a workflow or a run, with colours and keyboard navigation.
+// A graph of jobs or of assets, with colours and keyboard navigation.
 
 import { useMemo, useRef, useState } from "preact/hooks";
 import type { JobStatus } from "../api/types.ts";
 import { plural } from "../ui/format.ts";
 import { Canvas } from "./canvas.tsx";
 import { fold, LIMIT, unfold, type Item } from "./groups.ts";
-import { place, type Box, type Direction } from "./layout.ts";
+import { place, type Box, type Direction, type Size } from "./layout.ts";
 import type { Graph } from "./model.ts";
 import { Cell, cellBox, GROUP, GroupNode, JOB, JobNode, MEETING, openSize } from "./node.tsx";
 import { curve } from "./path.ts";
@@ -14,12 +14,19 @@ import { isArrow, neighbour } from "./walk.ts";
 export interface Look {
   status: JobStatus;
   detail: string;
+  /** What the status is called, if its own name does not fit. */
+  word?: string;
+  /** A second line of details. */
+  more?: string;
 }
 
 interface Props {
   graph: Graph;
   label: string;
-  /** The current status of a job; absent in the graph of a workflow. */
+  /** What the nodes are, in the singular. */
+  noun?: string;
+  size?: Size;
+  /** The current status of a node; absent in the graph of a workflow. */
   look?: (name: string) => Look | null;
   selected: string | null;
   select: (name: string) => void;
@@ -34,7 +41,7 @@ interface Stop {
   group: string | null;
 }
 
-export function GraphView({ graph, label, look, selected, select }: Props) {
+export function GraphView({ graph, label, noun = "job", size = JOB, look, selected, select }: Props) {
   const [open, setOpen] = useState<ReadonlySet<string>>(new Set());
   const [all, setAll] = useState(false);
   const [current, setCurrent] = useState<string | null>(null);
@@ -42,8 +49,8 @@ export function GraphView({ graph, label, look, selected, select }: Props) {
   const direction: Direction = window.innerWidth < 640 ? "TB" : "LR";
   const drawing = useMemo(() => (all ? unfold(graph) : fold(graph)), [graph, all]);
   const layout = useMemo(
-    () => place(drawing, drawing.items.map((item) => sizeOf(item, open.has(item.key))), direction),
-    [drawing, open, direction],
+    () => place(drawing, drawing.items.map((item) => sizeOf(item, open.has(item.key), size)), direction),
+    [drawing, open, direction, size],
   );
   const stops = useMemo(() => stopsOf(drawing.items, layout.boxes, open, graph), [drawing, layout, open]);
   const edges = useMemo(() => layout.paths.map((points) => curve(points, direction)).join(""), [layout]);
@@ -71,9 +78,9 @@ export function GraphView({ graph, label, look, selected, select }: Props) {
   };
   const tools = (
     <>
-      <span class="muted">{plural(graph.index.size, "job")}{folded ? `, drawn as ${drawing.items.length}` : ""}</span>
+      <span class="muted">{plural(graph.index.size, noun)}{folded ? `, drawn as ${drawing.items.length}` : ""}</span>
       {(folded || all) && graph.nodes.length <= 3000 && (
-        <button type="button" aria-pressed={all} onClick={() => setAll(!all)}>{all ? "Group jobs" : "Show all jobs"}</button>
+        <button type="button" aria-pressed={all} onClick={() => setAll(!all)}>{all ? `Group ${noun}s` : `Show all ${noun}s`}</button>
       )}
     </>
   );
@@ -81,9 +88,9 @@ export function GraphView({ graph, label, look, selected, select }: Props) {
     <Canvas size={layout} label={label} fitKey={`${direction} ${all} ${graph.nodes.length > LIMIT} ${drawing.items.length}`} tools={tools}>
       <path class="edges" d={edges} />
       <g ref={root} onKeyDown={onKey}>
-        {drawing.items.map((item, index) => <Shape key={item.key} item={item} box={layout.boxes[index]!} open={open.has(item.key)} graph={graph} look={look} />)}
+        {drawing.items.map((item, index) => <Shape key={item.key} item={item} box={layout.boxes[index]!} open={open.has(item.key)} graph={graph} noun={noun} look={look} />)}
         {stops.map((stop) => (
-          <StopShape key={stop.id} stop={stop} look={look} graph={graph} drawing={drawing.items} current={stop === at}
+          <StopShape key={stop.id} stop={stop} look={look} graph={graph} noun={noun} drawing={drawing.items} current={stop === at}
             open={stop.group !== null && open.has(stop.group)} selected={stop.job !== null && stop.job === selected}
             focused={() => setCurrent(stop.id)} act={() => act(stop)} />
         ))}
@@ -92,9 +99,9 @@ export function GraphView({ graph, label, look, selected, select }: Props) {
   );
 }
 
-function sizeOf(item: Item, open: boolean) {
+function sizeOf(item: Item, open: boolean, size: Size) {
   if (item.kind === "meeting") return MEETING;
-  if (item.kind === "job") return JOB;
+  if (item.kind === "job") return size;
   return open ? openSize(item.members.length) : GROUP;
 }
 
@@ -118,21 +125,23 @@ interface ShapeProps {
   box: Box;
   open: boolean;
   graph: Graph;
+  noun: string;
   look: Props["look"];
 }
 
 /** The shapes below the stops: junctions, and the frames of groups. */
-function Shape({ item, box, open, graph, look }: ShapeProps) {
+function Shape({ item, box, open, graph, noun, look }: ShapeProps) {
   if (item.kind === "job") return null;
   if (item.kind === "meeting") return <circle class="meeting" cx={box.x + 5} cy={box.y + 5} r="4" />;
   const counts = countsOf(item, graph, look);
-  return <GroupNode box={box} label={item.label} counts={counts} total={item.members.length} open={open} />;
+  return <GroupNode box={box} label={item.label} counts={counts} total={item.members.length} noun={noun} open={open} />;
 }
 
 interface StopProps {
   stop: Stop;
   drawing: Item[];
   graph: Graph;
+  noun: string;
   look: Props["look"];
   current: boolean;
   open: boolean;
@@ -141,10 +150,10 @@ interface StopProps {
   focused: () => void;
 }
 
-function StopShape({ stop, drawing, graph, look, current, open, selected, act, focused }: StopProps) {
+function StopShape({ stop, drawing, graph, noun, look, current, open, selected, act, focused }: StopProps) {
   const seen = stop.job !== null ? (look?.(stop.job) ?? null) : null;
   const item = stop.group !== null ? drawing.find((entry) => entry.key === stop.group) : undefined;
-  const label = item ? groupName(item, countsOf(item, graph, look)) : `${stop.job}${seen ? `, ${seen.status}` : ""}${seen?.detail && seen.detail !== seen.status ? `, ${seen.detail}` : ""}`;
+  const label = item ? groupName(item, noun, wordsOf(item, graph, look)) : stopName(stop.job!, seen);
   const small = stop.box.width < 20;
   const drawn = { box: stop.box, status: seen?.status ?? null, selected };
   return (
@@ -152,7 +161,7 @@ function StopShape({ stop, drawing, graph, look, current, open, selected, act, f
       {/* The drawing shortens names; the accessible label does not. */}
       {!item && (
         <g aria-hidden="true">
-          {small ? <Cell {...drawn} /> : <JobNode {...drawn} label={stop.job!} detail={seen?.detail ?? ""} />}
+          {small ? <Cell {...drawn} /> : <JobNode {...drawn} label={stop.job!} detail={seen?.detail ?? ""} more={seen?.more ?? ""} />}
         </g>
       )}
       <g class="stop" role="button" data-stop={stop.id} tabindex={current ? 0 : -1} aria-label={label}
@@ -169,18 +178,37 @@ function rect({ x, y, width, height }: Box) {
   return { x, y, width, height };
 }
 
+function looksOf(item: Item, graph: Graph, look: Props["look"]): Look[] {
+  if (!look) return [];
+  const names = item.members.flatMap((node) => graph.nodes[node] ?? []);
+  return names.map((name) => look(name) ?? { status: "pending", detail: "" });
+}
+
 function countsOf(item: Item, graph: Graph, look: Props["look"]): Map<JobStatus, number> {
-  const counts = new Map<JobStatus, number>();
-  if (!look) return counts;
-  for (const node of item.members) {
-    const name = graph.nodes[node];
-    const status = name == null ? null : (look(name)?.status ?? "pending");
-    if (status) counts.set(status, (counts.get(status) ?? 0) + 1);
-  }
+  return counted(looksOf(item, graph, look).map(({ status }) => status));
+}
+
+function wordsOf(item: Item, graph: Graph, look: Props["look"]): Map<string, number> {
+  return counted(looksOf(item, graph, look).map(wordOf));
+}
+
+function counted<T>(values: T[]): Map<T, number> {
+  const counts = new Map<T, number>();
+  for (const value of values) counts.set(value, (counts.get(value) ?? 0) + 1);
   return counts;
 }
 
-function groupName(item: Item, counts: Map<JobStatus, number>): string {
-  const parts = [...counts].map(([status, count]) => `${count} ${status}`);
-  return [`Group ${item.label}`, plural(item.members.length, "job"), ...parts].join(", ");
+function wordOf({ status, word }: Look): string {
+  return word ?? status;
+}
+
+function groupName(item: Item, noun: string, counts: Map<string, number>): string {
+  const parts = [...counts].map(([word, count]) => `${count} ${word}`);
+  return [`Group ${item.label}`, plural(item.members.length, noun), ...parts].join(", ");
+}
+
+function stopName(name: string, look: Look | null): string {
+  if (!look) return name;
+  const word = wordOf(look);
+  return [name, look.detail.startsWith(word) ? "" : word, look.detail, look.more].filter(Boolean).join(", ");
 }

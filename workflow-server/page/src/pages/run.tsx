@@ -42,8 +42,8 @@ export function RunPage({ id, route }: { id: string; route: Route }) {
     [id, state !== null, over],
   );
   const panel = useRef<HTMLDivElement>(null);
-  const selection = useSelection(route);
-  const { job } = selection;
+  const selection = useSelection(route, "job");
+  const job = selection.selected;
   const select = (name: string) => {
     selection.select(name);
     // On a narrow screen the panel is below the selected job.

@@ -16,6 +16,7 @@ import { TextEditor } from "../ui/editor.tsx";
 import { Ago } from "../ui/time.tsx";
 import { Tree } from "../ui/tree.tsx";
 import { useUnsaved } from "../ui/unsaved.ts";
+import { WorkflowTriggers } from "./workflow-triggers.tsx";
 
 interface Props {
   path: string;
@@ -32,7 +33,10 @@ export function WorkflowDetails(props: Props) {
           <Tree value={props.workflow.metadata ?? {}} label="metadata" depth={2} />
         </div>
       )}
-      <About {...props} />
+      <div class="stack">
+        <About {...props} />
+        <WorkflowTriggers workflow={props.workflow} />
+      </div>
     </section>
   );
 }

@@ -22,6 +22,7 @@ import { WorkflowDurations } from "./workflow-durations.tsx";
 import { JobDefinition } from "./workflow-job.tsx";
 import { WorkflowRuns } from "./workflow-runs.tsx";
 import { WorkflowSource } from "./workflow-source.tsx";
+import { TriggerFacts } from "./workflow-triggers.tsx";
 import { Chips } from "./workflows.tsx";
 
 const TABS: Tab[] = [
@@ -89,6 +90,7 @@ function Facts({ workflow }: { workflow: WorkflowDetail }) {
       <span>{plural(workflow.execution_count, "run")}</span>
       {schedule && <span><code>{schedule.cron}</code> {schedule.timezone}{workflow.next_run_at && <>, next <Ago at={workflow.next_run_at} /></>}</span>}
       {schedule?.blocked && <span class="warning" role="note">schedule not running: {schedule.blocked}</span>}
+      <TriggerFacts workflow={workflow} />
     </div>
   );
 }
@@ -96,7 +98,7 @@ function Facts({ workflow }: { workflow: WorkflowDetail }) {
 function WorkflowGraph({ workflow, route }: { workflow: WorkflowDetail; route: Route }) {
   const spec = writeJson(workflow.dag_spec as Json);
   const graph = useMemo(() => readGraph(workflow.dag_spec), [spec]);
-  const { job, select } = useSelection(route);
+  const { selected: job, select } = useSelection(route, "job");
   if (graph.nodes.length === 0) return <p class="empty">This workflow is a function. Its jobs are shown in its runs.</p>;
   return (
     <section aria-label="Graph">

@@ -15,6 +15,13 @@ export function duration(seconds: number | null | undefined): string {
   return `${Math.floor(hours / 24)} d ${two(hours % 24)} h`;
 }
 
+/** A duration that somebody chose: `1 day`, `90 minutes`. */
+export function span(seconds: number): string {
+  const units: [number, string][] = [[86_400, "day"], [3600, "hour"], [60, "minute"], [1, "second"]];
+  const [length, unit] = units.find(([length]) => seconds % length === 0) ?? [1, "second"];
+  return plural(seconds / length, unit);
+}
+
 /** The distance from now: `3 min ago`, `in 2 h`. */
 export function relative(at: number, now: number): string {
   const seconds = Math.abs(now - at) / 1000;
@@ -40,6 +47,14 @@ export function percent(share: number | null | undefined): string {
   if (share === null || share === undefined) return "–";
   const value = share * 100;
   return `${value > 99 && value < 100 ? "> 99" : value.toFixed(value < 10 && value > 0 ? 1 : 0)} %`;
+}
+
+/** A number of bytes: `340 B`, `1.2 MB`. */
+export function size(bytes: number): string {
+  const units = ["B", "kB", "MB", "GB", "TB", "PB"];
+  let [value, unit] = [bytes, 0];
+  while (value >= 999.5 && unit < units.length - 1) [value, unit] = [value / 1000, unit + 1];
+  return `${unit > 0 && value < 9.95 ? value.toFixed(1) : Math.round(value)} ${units[unit]}`;
 }
 
 export function plural(count: number, one: string, many = `${one}s`): string {

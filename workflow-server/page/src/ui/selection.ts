@@ -1,20 +1,21 @@
-// The selected job of a graph or list. It is part of the address and of the history; Esc closes it.
+// The selected item of a page, such as a job. It is part of the address and of the history; Esc closes it.
 
 import { useLayoutEffect } from "preact/hooks";
 import { popParams, pushParams, type Route } from "../route.ts";
 
 export interface Selection {
-  job: string | null;
-  select: (job: string) => void;
+  selected: string | null;
+  select: (item: string) => void;
   close: () => void;
 }
 
-export function useSelection(route: Route): Selection {
-  const job = route.params.job ?? null;
-  const close = () => popParams({ job: null });
+/** `name` is the parameter of the address. */
+export function useSelection(route: Route, name: string): Selection {
+  const selected = route.params[name] ?? null;
+  const close = () => popParams({ [name]: null });
   // A layout effect: a plain effect runs after painting, when the user may already press Esc.
   useLayoutEffect(() => {
-    if (job === null) return;
+    if (selected === null) return;
     const onKey = (event: KeyboardEvent) => {
       // In a dialog, Esc closes the dialog; in a form field, it belongs to the field.
       const busy = document.querySelector("dialog[open]") || (event.target as Element | null)?.closest("input, textarea, select");
@@ -22,6 +23,6 @@ export function useSelection(route: Route): Selection {
     };
     document.addEventListener("keydown", onKey);
     return () => document.removeEventListener("keydown", onKey);
-  }, [job]);
-  return { job, select: (name) => name !== job && pushParams({ job: name }), close };
+  }, [selected]);
+  return { selected, select: (item) => item !== selected && pushParams({ [name]: item }), close };
 }

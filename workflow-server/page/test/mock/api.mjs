@@ -1,6 +1,7 @@
 // The routes of the mock API.
 
 import { randomUUID } from "node:crypto";
+import { assetItem, planOf } from "./assets.mjs";
 import { gantt, jobDetail, overview, queues, runDetail, runItem, stats, usage, why, workflowDetail, workflowItem } from "./views.mjs";
 
 class Refused extends Error {
@@ -66,9 +67,26 @@ function route(call) {
   if (parts[0] === "users" || parts[0] === "tokens" || parts[0] === "retention") return adminRoutes(call, parts);
   if (key === "GET overview") return overview(seenRuns(call), seenWorkflows(call));
   if (key === "GET usage") return usage;
+  if (key === "GET assets") return assetRoutes(call, parts);
+  if (key === "GET asset-plan") return planOf(world.assets, query(call));
   if (key === "GET stats") return stats(world.find(call.query.get("workflow")) ?? world.workflows[0]);
   if (key === "GET configs") return parts[1] ? { name: parts[1], files: ["config/daily_etl.yaml"], config: { queue: "critical", limits: { jobs: 8 }, password: "********" } } : { items: [{ name: "daily_etl", file: "config/daily_etl.yaml", profiles: [] }], next: null };
   throw new Refused(404, "No such route");
+}
+
+const query = ({ query }) => Object.fromEntries(query);
+
+function assetRoutes(call, [, name, part]) {
+  const { assets } = call.world;
+  if (!name) return { items: assets.map(assetItem), next: null };
+  const asset = assets.find((entry) => entry.name === name);
+  if (!asset) throw new Refused(404, "Not Found", { detail: `no asset is named \`${name}\`; this program has ${assets.length} assets` });
+  if (part === "partitions") return page(asset.states, call, (state) => state);
+  if (part === "materializations") {
+    const partition = call.query.get("partition");
+    return page(asset.records.filter((made) => !partition || made.partition === partition), call, (made) => made);
+  }
+  return assetItem(asset);
 }
 
 function signIn({ world, response, body }) {

@@ -62,7 +62,7 @@ function workflow(id, name, more = {}) {
   return {
     id, name, slug: name.replace(/_/g, "-"), project: null, project_id: 0, project_name: "", app_name: null, domain: null, metadata: {}, tags: [],
     molecules_used: [], atoms_in_molecules: {}, description: null, user: "alice", timestamp: iso(NOW - 9e8), created_at: iso(NOW - id * 864e5), updated_at: iso(NOW - id * 36e5),
-    source: "stored", is_active: true, version: 1, execution_count: count, last_executed_at: count ? iso(NOW - random() * 2e7) : null, schedule: null, next_run_at: null,
+    source: "stored", is_active: true, version: 1, execution_count: count, last_executed_at: count ? iso(NOW - random() * 2e7) : null, schedule: null, triggers_blocked: null, next_run_at: null,
     dag_spec: { nodes: ["prepare", "run", "report"].map(node), edges: chain(["prepare", "run", "report"]) }, definition: null, location: null,
     input_schema: null, input_type: null, output_schema: null, runnable: true, editable: true, yaml: null, speed: 1, trouble: 0.1, ...more,
   };
@@ -86,6 +86,7 @@ export function workflows() {
     workflow(7, "backend_integration_tests", { project: "backend-api", tags: ["ci"], description: "Run integration tests for backend API", trouble: 0.3 }),
     workflow(8, "retired_report", { project: "data-warehouse", is_active: false, execution_count: 0 }),
   ];
+  list.push(workflow(65, "assets", { source: "registered", editable: false, description: "Makes assets that are not current", execution_count: 0 }));
   for (let id = 9; id <= 64; id++) list.push(workflow(id, `report_${String(id - 8).padStart(2, "0")}`, { project: ["analytics-platform", "acme-corp", "backend-api"][id % 3], domain: id % 2 ? "reporting" : "analytics", user: id % 5 ? "alice" : "bob", tags: id % 4 ? [] : ["weekly"] }));
   return list;
 }

@@ -1,5 +1,6 @@
 // The state of the mock server: accounts, tokens, workflows, runs, open streams.
 
+import { assets } from "./assets.mjs";
 import { NOW, random, workers, workflows } from "./data.mjs";
 import { pastRun, play, Run } from "./runs.mjs";
 
@@ -18,6 +19,7 @@ export class World {
     this.tokens = [{ id: 1, name: "ci", scope: "run", user: "alice", created_at: new Date(NOW - 864e6).toISOString(), expires_at: new Date(NOW + 864e6).toISOString() }];
     this.workflows = workflows();
     this.workers = workers();
+    this.assets = assets();
     this.runs = [];
     this.streams = new Set();
     /** Whether streams are refused. */
