@@ -17,7 +17,7 @@ use crate::job::{OnFailure, TriggerRule};
 pub use metadata::{Metadata, MetadataError};
 pub use schedule::ScheduleError;
 pub use trigger::{
-    AfterTrigger, EventTrigger, RunEnd, SignatureScheme, TriggerError, WebhookTrigger,
+    AfterTrigger, AssetTrigger, EventTrigger, RunEnd, SignatureScheme, TriggerError, WebhookTrigger,
 };
 
 /// A workflow as data: its name, its metadata, and the order between its jobs.

@@ -30,7 +30,7 @@ pub use asset::{
     SchemaField, StoredMaterialization,
 };
 pub use changes::QueueChanges;
-pub use downstream::{DownstreamStore, StoredLink, WorkflowLink};
+pub use downstream::{DownstreamStore, StoredLink, Upstream, WorkflowLink};
 pub use error::StoreError;
 pub use eviction::{Asleep, EvictedRun, Eviction};
 pub use key::{KeyError, KeyScope};

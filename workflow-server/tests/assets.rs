@@ -2,16 +2,16 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 use tokio::sync::oneshot;
-use workflow_core::Engine;
 use workflow_core::asset::{self, Assets, Partition, Request, asset};
-use workflow_core::store::Store;
+use workflow_core::prelude::*;
+use workflow_core::store::{Store, Trigger};
 use workflow_server::{NewPassword, Server, TokenRequest};
-use workflow_store::{Catalog, NewUser, NewWorkflow, TokenScope, Viewer};
+use workflow_store::{Catalog, NewUser, NewWorkflow, RunQuery, TokenScope, Viewer};
 
 #[derive(Serialize, Deserialize)]
 struct Raw(Vec<u64>);
@@ -36,6 +36,14 @@ fn is_small(orders: &Orders) -> Result<(), String> {
 
 fn is_even(_: &Orders) -> Result<(), &'static str> {
     Err("odd")
+}
+
+#[register_workflow(
+    name = "publish",
+    metadata = { "triggers": [{ "asset": { "name": "raw" } }, { "asset": { "name": "orders" } }] },
+)]
+fn publish(made: Json) -> Json {
+    made
 }
 
 /// A server, with or without assets in its engine.
@@ -65,18 +73,35 @@ impl Site {
         }
         let records = store.clone() as Arc<dyn Store>;
         let assets = Assets::new(records, folder.path().join("assets")).expect("records");
-        let engine = Engine::builder();
-        let engine = if has_assets { engine.state(assets.clone()) } else { engine };
-        let (stop, stopped) = oneshot::channel::<()>();
-        let (ready, at) = oneshot::channel();
-        let server = Server::new(engine, store.clone());
-        let tell = move |at: SocketAddr, _| _ = ready.send(at);
-        tokio::spawn(async move {
-            let until = async { _ = stopped.await };
-            server.serve(([127, 0, 0, 1], 0).into(), tell, until).await.expect("served");
-        });
-        let base = format!("http://{}/api/v1", at.await.expect("an address"));
+        let (base, stop) = serve(store.clone(), has_assets.then(|| assets.clone())).await;
         Self { base, store, assets, _folder: folder, _stop: stop }
+    }
+
+    async fn post(&self, path: &str, body: Json) -> Json {
+        let sent = reqwest::Client::new().post(format!("{}/{path}", self.base)).json(&body).send();
+        let answer = sent.await.expect("sent");
+        let status = answer.status();
+        let answer: Json = answer.json().await.expect("JSON");
+        assert!(status.is_success(), "{path} {answer}");
+        answer
+    }
+
+    /// The inputs of the runs of a workflow that events have started.
+    async fn started(&self, workflow: &str) -> Vec<Json> {
+        let query = RunQuery { workflow: Some(workflow.to_owned()), ..RunQuery::default() };
+        let runs = self.store.runs(query).await.expect("readable").items;
+        let mut inputs = Vec::new();
+        for run in runs.into_iter().filter(|run| run.trigger == Trigger::Event) {
+            inputs.push(self.store.run_details(run.id).await.expect("there").input.expect("some"));
+        }
+        inputs
+    }
+
+    /// Whether the store has links, and the schedulers have handled all ended runs.
+    async fn is_linked(&self, count: usize) -> bool {
+        let links = self.store.downstream_store().expect("a database has it");
+        let links = links.links().await.expect("readable");
+        links.len() == count && links.iter().all(|link| !link.has_waiting)
     }
 
     /// Makes everything, as a run of the server.
@@ -118,6 +143,74 @@ impl Site {
         assert!(wrong.is_empty(), "{path}: {wrong:?}");
         answer
     }
+}
+
+async fn until<F: Future<Output = bool>>(what: &str, mut is_so: impl FnMut() -> F) {
+    let asked = async {
+        while !is_so().await {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), asked).await.expect(what);
+}
+
+/// Serves a store; returns the address.
+async fn serve(store: Arc<dyn Catalog>, assets: Option<Assets>) -> (String, oneshot::Sender<()>) {
+    let engine = Engine::builder();
+    let engine = match assets {
+        Some(assets) => engine.state(assets),
+        None => engine,
+    };
+    let (stop, stopped) = oneshot::channel::<()>();
+    let (ready, at) = oneshot::channel();
+    let server = Server::new(engine, store);
+    let tell = move |at: SocketAddr, _| _ = ready.send(at);
+    tokio::spawn(async move {
+        let until = async { _ = stopped.await };
+        server.serve(([127, 0, 0, 1], 0).into(), tell, until).await.expect("served");
+    });
+    (format!("http://{}/api/v1", at.await.expect("an address")), stop)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_run_that_made_assets_starts_one_run_for_each_of_them() {
+    let site = Site::open(true).await;
+    // Another server on the same store.
+    let _other = serve(site.store.clone(), Some(site.assets.clone())).await;
+    let file = |name: &str, asset: &str| {
+        let yaml = format!(
+            "name: {name}\nmetadata: {{ triggers: [{{ asset: {{ name: {asset} }} }}] }}\njobs:\n  \
+             - name: a\n    workflow: assets\n    with: {{ steps: [{{ asset: raw, partition: eu, \
+             force: true }}] }}\n"
+        );
+        json!({ "yaml": yaml })
+    };
+    site.post("workflows", file("looping", "raw")).await;
+    let typo = site.post("workflows", file("typo", "row")).await;
+    until("all are linked", || site.is_linked(4)).await;
+    let path = format!("workflows/{}", typo["id"]);
+    let is_blocked = async || {
+        let (_, typo) = site.get(&path).await;
+        typo["triggers_blocked"].as_str().is_some_and(|why| why.contains("knows no asset `row`"))
+    };
+    until("the unknown asset is named", is_blocked).await;
+
+    // A check refuses one of three partitions of `orders`.
+    site.make().await;
+    // Those of `make`, and one of the partition that `looping` has made again.
+    let are_there = async || site.started("publish").await.len() >= 3;
+    until("three runs have started", are_there).await;
+    until("all ends are handled", || site.is_linked(4)).await;
+    let inputs = site.started("publish").await;
+    let of: Vec<_> = inputs.iter().map(|one| (&one["asset"], &one["partitions"])).collect();
+    let (orders, raw) = (json!(["eu", "us"]), json!(["asia", "eu", "us"]));
+    let again = json!(["eu"]);
+    let all = [(&json!("orders"), &orders), (&json!("raw"), &raw), (&json!("raw"), &again)];
+    assert_eq!(of.len(), 3, "{inputs:?}");
+    assert!(all.iter().all(|one| of.contains(one)), "{inputs:?}");
+    let looped = site.started("looping").await;
+    assert_eq!(looped.len(), 1, "{looped:?}");
+    assert_eq!(looped[0]["partitions"], raw, "{looped:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

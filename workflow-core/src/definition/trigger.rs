@@ -13,6 +13,8 @@ pub enum EventTrigger {
     Webhook(WebhookTrigger),
     /// The end of a run of another workflow.
     After(AfterTrigger),
+    /// The end of a run that has made an asset.
+    Asset(AssetTrigger),
 }
 
 /// A signed request that starts a run: the key `webhook` of a trigger.
@@ -63,6 +65,18 @@ pub struct AfterTrigger {
     pub on: RunEnd,
 }
 
+/// The end of a run that has made an asset, which starts a run: the key `asset` of a trigger.
+///
+/// The run starts once for all partitions that the other one has made, however that one ended. Values
+/// that checks refused do not count.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct AssetTrigger {
+    /// The name of the asset.
+    pub name: String,
+}
+
 /// How a run ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -108,7 +122,8 @@ impl EventTrigger {
     }
 
     fn read_one(json: &Json) -> Result<Self, String> {
-        let kinds = "write `{ \"webhook\": { .. } }` or `{ \"after\": { .. } }`";
+        let kinds = "write `{ \"webhook\": { .. } }`, `{ \"after\": { .. } }` or \
+                     `{ \"asset\": { .. } }`";
         let only = json.as_object().filter(|object| object.len() == 1);
         let Some((kind, options)) = only.and_then(|object| object.iter().next()) else {
             return Err(format!("a trigger is an object with one key; {kinds}"));
@@ -129,6 +144,13 @@ impl EventTrigger {
                 }
                 Ok(Self::After(after))
             }
+            "asset" => {
+                let asset: AssetTrigger = part(kind, options)?;
+                if asset.name.is_empty() {
+                    return Err("`asset.name` is empty; name an asset".to_owned());
+                }
+                Ok(Self::Asset(asset))
+            }
             _ => Err(format!("`{kind}` is not a kind of trigger; {kinds}")),
         }
     }
@@ -138,6 +160,7 @@ impl EventTrigger {
         match (self, earlier) {
             (Self::Webhook(one), Self::Webhook(other)) => one.name == other.name,
             (Self::After(one), Self::After(other)) => one.workflow == other.workflow,
+            (Self::Asset(one), Self::Asset(other)) => one == other,
             _ => false,
         }
     }
@@ -150,6 +173,9 @@ impl EventTrigger {
             Self::After(AfterTrigger { workflow, .. }) => format!(
                 "an earlier trigger names `{workflow}`, too; write one with `\"on\": \"finished\"`"
             ),
+            Self::Asset(AssetTrigger { name }) => {
+                format!("an earlier trigger names the asset `{name}`, too; remove one of them")
+            }
         }
     }
 }
@@ -210,15 +236,22 @@ mod tests {
     #[test]
     fn an_invalid_trigger_is_named_with_the_cure() {
         let webhook = |name: &str, secret: &str| json!({ "webhook": { "name": name, "signature": "github", "secret": secret } });
-        let text = |trigger| read(json!([webhook("a", "A"), trigger])).expect_err("invalid");
+        let text = |trigger| {
+            let asset = json!({ "asset": { "name": "orders" } });
+            read(json!([asset, webhook("a", "A"), trigger])).expect_err("invalid")
+        };
         for (trigger, said) in [
-            (json!("webhook"), "`triggers[1]`: a trigger is an object with one key"),
+            (json!("webhook"), "`triggers[2]`: a trigger is an object with one key"),
             (json!({ "after": {}, "webhook": {} }), "one key"),
             (json!({ "after": "ingest" }), "`after` must be an object"),
             (json!({ "files": {} }), "`files` is not a kind of trigger; write"),
             (json!({ "after": {} }), "`after`: the field `workflow` is missing"),
             (json!({ "after": { "workflow": "" } }), "is empty"),
             (json!({ "after": { "workflow": "b", "on": "done" } }), "on"),
+            (json!({ "asset": {} }), "`asset`: the field `name` is missing"),
+            (json!({ "asset": { "name": "" } }), "`asset.name` is empty; name an asset"),
+            (json!({ "asset": { "name": "b", "each": 1 } }), "each"),
+            (json!({ "asset": { "name": "orders" } }), "names the asset `orders`, too; remove"),
             (json!({ "webhook": { "name": "b", "secret": "A" } }), "signature"),
             (webhook("Push it", "A"), "`webhook.name`: `Push it` must be 1 to 64 lower-case"),
             (webhook("a", "B"), "the webhook `a` exists already"),

@@ -1,17 +1,19 @@
-//! Registered workflows whose runs start when runs of others end.
+//! Registered workflows whose runs start when runs of others end, or when assets were made.
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
+use serde_json::Value as Json;
+
 use crate::definition::{EventTrigger, RunEnd};
-use crate::downstream::{EndedRun, cycles, downstream_key};
+use crate::downstream::{causes, cycles, downstream_input, downstream_key};
 use crate::engine::Engine;
 use crate::id::RunId;
 use crate::registry::{Entry, Listing};
 use crate::run::RunError;
 use crate::store::{
-    DownstreamStore, ScheduledWorkflow, Store, StoreError, StoredLink, Trigger, WorkflowLink,
-    WorkflowSnapshot,
+    DownstreamStore, ScheduledWorkflow, Store, StoreError, StoredLink, StoredRun, Trigger,
+    Upstream, WorkflowLink, WorkflowSnapshot,
 };
 
 /// The most downstream runs that a check starts for each link.
@@ -37,15 +39,23 @@ impl Links {
         let names: HashSet<&str> = all.iter().map(Entry::name).collect();
         for entry in all.iter() {
             for trigger in entry.metadata().triggers() {
-                let EventTrigger::After(after) = trigger else { continue };
-                let (upstream, downstream) = (&*after.workflow, entry.name());
-                if !names.contains(upstream) {
-                    self.log_unknown(upstream, downstream);
+                let (is_known, upstream, on) = match trigger {
+                    EventTrigger::After(after) => {
+                        let upstream = Upstream::Workflow(registered(&after.workflow));
+                        (names.contains(&*after.workflow), upstream, after.on)
+                    }
+                    EventTrigger::Asset(asset) => {
+                        let upstream = Upstream::Asset(asset.name.clone());
+                        (is_asset(&asset.name), upstream, RunEnd::Finished)
+                    }
+                    EventTrigger::Webhook(_) => continue,
+                };
+                if !is_known {
+                    self.log_unknown(&upstream, entry.name());
                     continue;
                 }
-                let [upstream, downstream] = [upstream, downstream]
-                    .map(|name| ScheduledWorkflow::Registered(name.to_owned()));
-                self.wanted.insert(WorkflowLink { upstream, downstream }, after.on);
+                let downstream = registered(entry.name());
+                self.wanted.insert(WorkflowLink { upstream, downstream }, on);
             }
         }
         for (link, cycle) in cycles(self.wanted.keys()) {
@@ -54,14 +64,23 @@ impl Links {
         }
     }
 
-    fn log_unknown(&mut self, upstream: &str, downstream: &str) {
-        if self.logged.insert(format!("{downstream} after {upstream}")) {
-            tracing::warn!(
+    fn log_unknown(&mut self, upstream: &Upstream, downstream: &str) {
+        if !self.logged.insert(format!("{downstream} after {upstream:?}")) {
+            return;
+        }
+        match upstream {
+            Upstream::Workflow(upstream) => tracing::warn!(
                 workflow = downstream,
-                upstream,
+                ?upstream,
                 "runs of the workflow do not start after those of the upstream one, which is not \
                  registered; register it, or remove the trigger"
-            );
+            ),
+            Upstream::Asset(asset) => tracing::warn!(
+                workflow = downstream,
+                asset,
+                "runs of the workflow do not start when the asset was made, which the program does \
+                 not have; declare it with `#[asset]`, or remove the trigger"
+            ),
         }
     }
 
@@ -105,14 +124,16 @@ impl Engine {
         store_links(links, &stored, all, downstream).await?;
         for StoredLink { link, .. } in stored.iter().filter(|stored| stored.has_waiting) {
             let Some(on) = links.wanted.get(link) else { continue };
-            let is_downstream = |entry: &&Entry| {
-                link.downstream == ScheduledWorkflow::Registered(entry.name().to_owned())
-            };
+            let is_downstream = |entry: &&Entry| link.downstream == registered(entry.name());
             let Some(entry) = all.iter().find(is_downstream) else { continue };
             for run in downstream.waiting(link, BATCH).await? {
-                let ended = EndedRun::read(store, run).await?;
-                if let Some(ended) = ended.filter(|ended| ended.status.has_ended(*on)) {
-                    let started = self.start_after(entry, link, &ended).await;
+                let mut input =
+                    downstream_input(store, store.asset_store(), link, run, *on).await?;
+                if input.is_some() && starts_itself(store, entry, link, run).await? {
+                    input = None;
+                }
+                if let Some(input) = input {
+                    let started = self.start_after(entry, link, run, input).await;
                     let is_over = started.as_ref().err().is_none_or(|error| !is_temporary(error));
                     log(entry, run, started);
                     if !is_over {
@@ -129,13 +150,14 @@ impl Engine {
         &self,
         entry: &Entry,
         link: &WorkflowLink,
-        ended: &EndedRun,
+        upstream: RunId,
+        input: Json,
     ) -> Result<RunId, RunError> {
         let workflow = entry.workflow();
         let takes_input = workflow.input().is_some();
         let request = self.run(workflow).trigger(Trigger::Event);
-        let request = request.idempotency_key(downstream_key(link, ended.run));
-        let request = if takes_input { request.input(ended.input()) } else { request };
+        let request = request.idempotency_key(downstream_key(link, upstream));
+        let request = if takes_input { request.input(input) } else { request };
         request.start()?.persisted().await
     }
 }
@@ -154,8 +176,9 @@ async fn store_links(
         return Ok(());
     }
     let is_linked = |entry: &&Entry| {
-        let name = ScheduledWorkflow::Registered(entry.name().to_owned());
-        new.iter().any(|link| link.upstream == name || link.downstream == name)
+        let name = registered(entry.name());
+        let upstream = Upstream::Workflow(name.clone());
+        new.iter().any(|link| link.upstream == upstream || link.downstream == name)
     };
     let linked = all.iter().filter(is_linked);
     let linked: Vec<_> = linked.map(|entry| WorkflowSnapshot::of(&*entry.workflow())).collect();
@@ -166,6 +189,44 @@ async fn store_links(
         }
     }
     Ok(())
+}
+
+/// Whether a run that has made an asset goes back to a run of the workflow that it would start. Logs
+/// it.
+async fn starts_itself(
+    store: &dyn Store,
+    entry: &Entry,
+    link: &WorkflowLink,
+    run: RunId,
+) -> Result<bool, StoreError> {
+    let Upstream::Asset(asset) = &link.upstream else { return Ok(false) };
+    let workflow = entry.name();
+    let is_own =
+        |cause: &StoredRun| cause.workflow.source.is_none() && cause.workflow.name == workflow;
+    let starts_itself = causes(store, run).await?.iter().any(is_own);
+    if starts_itself {
+        tracing::warn!(
+            workflow, asset, upstream = %run,
+            "the workflow has made the asset that starts it, and would start itself forever; started \
+             no run"
+        );
+    }
+    Ok(starts_itself)
+}
+
+fn registered(name: &str) -> ScheduledWorkflow {
+    ScheduledWorkflow::Registered(name.to_owned())
+}
+
+#[cfg(feature = "assets")]
+fn is_asset(name: &str) -> bool {
+    crate::asset::entry(name).is_ok()
+}
+
+/// A program without assets.
+#[cfg(not(feature = "assets"))]
+fn is_asset(_: &str) -> bool {
+    false
 }
 
 /// Whether the same request may succeed later.

@@ -62,6 +62,14 @@ pub trait AssetStore: Send + Sync {
         before: Option<u64>,
         limit: usize,
     ) -> Result<Vec<StoredMaterialization>, StoreError>;
+
+    /// Returns the keys of the partitions of an asset that a run has made, in order. Refused ones do
+    /// not count.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the store cannot be read.
+    async fn partitions_made(&self, run: RunId, asset: &str) -> Result<Vec<String>, StoreError>;
 }
 
 /// A range of partitions, by their keys.

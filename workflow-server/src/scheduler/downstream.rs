@@ -1,12 +1,13 @@
-//! Starts runs of workflows whose upstream workflow has a run that ended.
+//! Starts runs of workflows after ended runs: of an upstream workflow, or those that made an asset.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
+use workflow_core::asset;
 use workflow_core::definition::{EventTrigger, RunEnd};
-use workflow_core::downstream::{EndedRun, cycles, downstream_key};
+use workflow_core::downstream::{causes, cycles, downstream_input, downstream_key};
 use workflow_core::id::RunId;
-use workflow_core::store::{ScheduledWorkflow, Store, StoredLink, Trigger, WorkflowLink};
+use workflow_core::store::{ScheduledWorkflow, Store, StoredLink, Trigger, Upstream, WorkflowLink};
 use workflow_store::{Catalog, CatalogError, StoredWorkflow, Viewer};
 
 use crate::app::App;
@@ -114,19 +115,53 @@ async fn links_of(
     let seen = seen_by_owner(app, workflow);
     let mut links = Vec::new();
     for trigger in workflow.metadata.triggers() {
-        let EventTrigger::After(after) = trigger else { continue };
-        let upstream = match seen.workflow(&after.workflow).await {
-            Ok(upstream) => upstream,
-            Err(CatalogError::Store(error)) => return Err(error.into()),
-            Err(error) => {
-                problems.entry(workflow.id).or_insert(format!("`after`: {error}"));
-                continue;
+        let (upstream, on) = match trigger {
+            EventTrigger::After(after) => match seen.workflow(&after.workflow).await {
+                Ok(upstream) => (Upstream::Workflow(upstream.as_scheduled()), after.on),
+                Err(CatalogError::Store(error)) => return Err(error.into()),
+                Err(error) => {
+                    problems.entry(workflow.id).or_insert(format!("`after`: {error}"));
+                    continue;
+                }
+            },
+            EventTrigger::Asset(asset) => {
+                // Another program on the store may have it, so it is linked all the same.
+                if let Some(problem) = asset_problem(app, &*seen, &asset.name).await? {
+                    problems.entry(workflow.id).or_insert(problem);
+                }
+                (Upstream::Asset(asset.name.clone()), RunEnd::Finished)
             }
+            _ => continue,
         };
-        let (upstream, downstream) = (upstream.as_scheduled(), workflow.as_scheduled());
-        links.push((WorkflowLink { upstream, downstream }, after.on));
+        links.push((WorkflowLink { upstream, downstream: workflow.as_scheduled() }, on));
     }
     Ok(links)
+}
+
+/// Why an asset starts nothing. `None` if this program has it, or if it was made, and the owner of the
+/// downstream workflow may see runs that make assets.
+async fn asset_problem(
+    app: &App,
+    seen: &dyn Catalog,
+    name: &str,
+) -> Result<Option<String>, Problem> {
+    let unknown = format!(
+        "`asset`: this server knows no asset `{name}` that the owner of the workflow may see, and \
+         none was made; list the assets to see which there are"
+    );
+    match seen.workflow(asset::WORKFLOW).await {
+        Ok(_) => {}
+        Err(CatalogError::Store(error)) => return Err(error.into()),
+        Err(_) => return Ok(Some(unknown)),
+    }
+    if asset::entry(name).is_ok() {
+        return Ok(None);
+    }
+    let made = match app.catalog.asset_store() {
+        Some(records) => records.materializations(name, None, None, 1).await?,
+        None => Vec::new(),
+    };
+    Ok(made.is_empty().then_some(unknown))
 }
 
 /// The store, as the owner of a workflow sees it.
@@ -159,11 +194,13 @@ async fn start(
     run: RunId,
 ) -> Result<Outcome, Problem> {
     let seen = seen_by_owner(app, &known.workflow);
-    let store: &dyn Store = &*seen;
-    let ended = EndedRun::read(store, run).await?;
-    let Some(ended) = ended.filter(|ended| ended.status.has_ended(known.on)) else {
+    let records = app.catalog.asset_store();
+    let Some(input) = downstream_input(&*seen, records, link, run, known.on).await? else {
         return Ok(Outcome::Handled);
     };
+    if starts_itself(app, link, known, run).await? {
+        return Ok(Outcome::Handled);
+    }
     // It may have been changed or deactivated since the links were loaded.
     let workflow = app.catalog.workflow(&known.workflow.id.to_string()).await?;
     match launch::check(app, &workflow).await {
@@ -179,11 +216,35 @@ async fn start(
         user: workflow.user.clone(),
         trigger: Trigger::Event,
         idempotency_key: Some(downstream_key(link, run)),
-        input: launch::takes_input(&workflow)?.then(|| ended.input()),
+        input: launch::takes_input(&workflow)?.then_some(input),
         ..launch::LaunchRequest::default()
     };
     let launched = launch::launch(app, &workflow, request).await?;
     let (name, id) = (&workflow.name, launched.run);
     tracing::info!(run = %id, workflow = %name, upstream = %run, existing = launched.existing, "started a downstream run");
     Ok(Outcome::Handled)
+}
+
+/// Whether a run that has made an asset goes back to a run of the workflow that it would start. Logs
+/// it.
+async fn starts_itself(
+    app: &App,
+    link: &WorkflowLink,
+    known: &Known,
+    run: RunId,
+) -> Result<bool, Problem> {
+    let Upstream::Asset(asset) = &link.upstream else { return Ok(false) };
+    let store: &dyn Store = &*app.catalog;
+    for cause in causes(store, run).await? {
+        if app.catalog.run_summary(cause.id).await?.workflow_id == known.workflow.id {
+            let workflow = &known.workflow.name;
+            tracing::warn!(
+                %workflow, asset, upstream = %run,
+                "the workflow has made the asset that starts it, and would start itself forever; \
+                 started no run"
+            );
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }

@@ -23,7 +23,8 @@ pub(super) async fn downstream<C: Catalog + ?Sized>(
     after: i64,
     limit: usize,
 ) -> Result<Vec<StoredWorkflow>, CatalogError> {
-    let is_after = |trigger: &EventTrigger| matches!(trigger, EventTrigger::After(_));
+    let is_after =
+        |trigger: &EventTrigger| matches!(trigger, EventTrigger::After(_) | EventTrigger::Asset(_));
     active(catalog, after, limit, |workflow| workflow.metadata.triggers().iter().any(is_after))
         .await
 }

@@ -220,7 +220,8 @@ pub trait Catalog: Store + Accounts {
     }
 
     /// Returns at most `limit` active workflows whose runs start
-    /// [after](workflow_core::definition::AfterTrigger) those of others, by id, after the id `after`.
+    /// [after](workflow_core::definition::AfterTrigger) those of others, or when an
+    /// [asset](workflow_core::definition::AssetTrigger) was made, by id, after the id `after`.
     ///
     /// # Errors
     ///
@@ -233,7 +234,8 @@ pub trait Catalog: Store + Accounts {
         derived::downstream(self, after, limit).await
     }
 
-    /// Returns all active workflows whose runs start after those of others, by id.
+    /// Returns all active workflows whose runs start after those of others, or when an asset was made,
+    /// by id.
     ///
     /// # Errors
     ///
@@ -360,7 +362,7 @@ pub trait Catalog: Store + Accounts {
 
     /// Deletes old runs by age or count, and returns their number. Statistics still include them.
     /// Also deletes the [folders](workflow_core::store::StoredRun::folder) of runs of workflow files on
-    /// this machine.
+    /// this machine, and the records of assets of deleted runs that newer records have replaced.
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! Workflows that something starts: a schedule, or the end of a run of another one.
+//! Workflows that something starts: a schedule, or the end of a run.
 
 use super::workflow::{COLUMNS, StoredWorkflow, read};
 use crate::catalog_error::Answer;
@@ -33,7 +33,7 @@ pub(crate) fn statement(
 ) -> Statement {
     let paths = match by {
         StartedBy::Schedule => "('schedule', 'schedule.cron')",
-        StartedBy::Upstream => "('triggers.after.workflow')",
+        StartedBy::Upstream => "('triggers.after.workflow', 'triggers.asset.name')",
     };
     let mut statement = Statement::default();
     statement

@@ -67,6 +67,10 @@ impl Statement {
         sql.query(&self.text, &self.bound())
     }
 
+    pub(crate) fn execute(&self, sql: &mut dyn Sql) -> Result<u64, SqlError> {
+        sql.execute(&self.text, &self.bound())
+    }
+
     /// The query plan.
     #[cfg(test)]
     pub(crate) fn explain(&self, sql: &mut dyn Sql, prefix: &str) -> Result<Vec<Row>, SqlError> {

@@ -136,6 +136,15 @@ pub(crate) fn history_of(
     of
 }
 
+/// The keys of the partitions that a run has made, in order.
+pub(crate) fn made_by(sql: &mut dyn Sql, run: RunId, asset: &str) -> Answer<Vec<String>> {
+    let rows = sql.query(MADE_BY, &[Value::Uuid(run.to_u128()), Value::Text(&clean(asset))])?;
+    Ok(rows.iter().map(|row| row.text(0)).collect::<Result<_, _>>()?)
+}
+
+const MADE_BY: &str = "SELECT partition_key FROM workflows_materialization \
+    WHERE run_id = $1 AND asset = $2 AND NOT is_refused ORDER BY partition_key";
+
 fn limited(limit: usize) -> i64 {
     i64::try_from(limit).unwrap_or(i64::MAX)
 }

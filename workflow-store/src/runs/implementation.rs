@@ -379,6 +379,12 @@ impl<D: Database> AssetStore for SqlStore<D> {
         };
         Ok(self.pool.read(read).await?)
     }
+
+    async fn partitions_made(&self, run: RunId, asset: &str) -> Result<Vec<String>, StoreError> {
+        self.check_engine()?;
+        let asset = asset.to_owned();
+        Ok(self.pool.read(move |sql| asset::made_by(sql, run, &asset)).await?)
+    }
 }
 
 #[async_trait]

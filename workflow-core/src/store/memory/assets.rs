@@ -1,10 +1,11 @@
 //! The records of assets in memory.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
 
 use super::MemoryStore;
+use crate::id::RunId;
 use crate::store::{
     AssetStore, Materialization, PartitionRange, StoreError, StoredMaterialization,
 };
@@ -56,6 +57,14 @@ impl AssetStore for MemoryStore {
                 && before.is_none_or(|before| stored.number < before)
         });
         Ok(newest.take(limit).cloned().collect())
+    }
+
+    async fn partitions_made(&self, run: RunId, asset: &str) -> Result<Vec<String>, StoreError> {
+        let state = self.lock();
+        let made = state.materializations.iter().map(|stored| &stored.made);
+        let made = made.filter(|made| made.run == run && made.asset == asset && !made.is_refused);
+        let keys: BTreeSet<&String> = made.map(|made| &made.partition).collect();
+        Ok(keys.into_iter().cloned().collect())
     }
 }
 

@@ -1,23 +1,31 @@
-//! Links between workflows in memory. A store in memory knows only registered workflows by name.
+//! Links to downstream workflows in memory. A store in memory knows only registered workflows by name.
 
 use async_trait::async_trait;
 
 use super::{MemoryStore, Runs};
 use crate::id::RunId;
 use crate::store::{
-    DownstreamStore, ScheduledWorkflow, StoreError, StoredLink, WorkflowLink, WorkflowSnapshot,
+    DownstreamStore, ScheduledWorkflow, StoreError, StoredLink, Upstream, WorkflowLink,
+    WorkflowSnapshot,
 };
 
 impl Runs {
-    /// Has a run wait for the downstream workflows of its own, if it has ended and is no child run.
+    /// Has a run wait for the downstream workflows of its own, if it has ended and is no child run, and
+    /// for those of the assets that it has made.
     pub(super) fn add_ended(&mut self, run: RunId) {
         let Some(row) = self.runs.get(&run).filter(|row| row.run.status.is_final()) else { return };
-        if row.run.parent.is_some() {
-            return;
-        }
-        let name = &row.run.workflow.name;
+        let (name, is_child) = (&row.run.workflow.name, row.run.parent.is_some());
+        let has_made = |asset: &String| {
+            let made = self.materializations.iter().map(|stored| &stored.made);
+            made.filter(|made| !made.is_refused).any(|made| made.run == run && made.asset == *asset)
+        };
         for (link, waiting) in &mut self.links {
-            if matches!(&link.upstream, ScheduledWorkflow::Registered(of) if of == name) {
+            let waits = match &link.upstream {
+                Upstream::Workflow(ScheduledWorkflow::Registered(of)) => of == name && !is_child,
+                Upstream::Workflow(ScheduledWorkflow::Number(_)) => false,
+                Upstream::Asset(asset) => has_made(asset),
+            };
+            if waits {
                 waiting.insert(run);
             }
         }

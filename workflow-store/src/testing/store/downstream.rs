@@ -3,8 +3,8 @@
 use serde_json::json;
 use workflow_core::id::RunId;
 use workflow_core::store::{
-    BeginOutcome, DownstreamStore, NewRun, Parent, ScheduledWorkflow, Store, StoredLink,
-    WorkflowLink,
+    BeginOutcome, DownstreamStore, Materialization, MaterializationFacts, NewRun, Parent,
+    ScheduledWorkflow, Store, StoredLink, Upstream, WorkflowLink,
 };
 
 use super::fixtures::*;
@@ -33,7 +33,27 @@ async fn complete(store: &dyn Store, run: NewRun) -> RunId {
 fn link() -> WorkflowLink {
     let [upstream, downstream] =
         ["ingest", "report"].map(|name| ScheduledWorkflow::Registered(name.to_owned()));
-    WorkflowLink { upstream, downstream }
+    WorkflowLink { upstream: Upstream::Workflow(upstream), downstream }
+}
+
+fn link_from(asset: &str) -> WorkflowLink {
+    WorkflowLink { upstream: Upstream::Asset(asset.to_owned()), ..link() }
+}
+
+/// Records a partition of `orders` that a run has made.
+async fn make(store: &dyn Store, run: RunId, partition: &str, is_refused: bool) {
+    let made = Materialization {
+        asset: "orders".to_owned(),
+        partition: partition.to_owned(),
+        run,
+        made_at: std::time::SystemTime::UNIX_EPOCH,
+        is_refused,
+        code_version: "c".to_owned(),
+        data_version: "d".to_owned(),
+        facts: MaterializationFacts::default(),
+    };
+    let records = store.asset_store().expect("a store of links has records");
+    records.record_materialization(&made).await.expect("recorded");
 }
 
 /// The two handles, with a run of each workflow; `None` for a store that links none.
@@ -94,4 +114,53 @@ pub(crate) async fn child_runs_do_not_wait(stores: Stores) {
     let parent = Some(Parent { run: outer.run, job: "ingest".to_owned() });
     complete(&*stores.one, NewRun { parent, ..run_of("ingest") }).await;
     assert_eq!(one.waiting(&link(), 10).await.expect("readable"), []);
+}
+
+pub(crate) async fn runs_that_made_an_asset_wait_once(stores: Stores) {
+    let Some((one, other)) = linked(&stores).await else { return };
+    let store = &*stores.one;
+    let [orders, others] = ["orders", "others"].map(link_from);
+    for link in [&orders, &others, &link()] {
+        assert!(one.link(link).await.expect("linked"));
+        assert!(other.link(link).await.expect("linked again"));
+    }
+    assert_eq!(other.links().await.expect("readable").len(), 3);
+    let made = begin_run(store, run_of("assets")).await;
+    make(store, made.run, "b", false).await;
+    make(store, made.run, "a", false).await;
+    make(store, made.run, "c", true).await;
+    assert_eq!(other.waiting(&orders, 10).await.expect("readable"), []);
+    // Also a run that has failed, and one that begins and ends at once.
+    let failed = event(1, json!({ "event": "run_failed", "reason": "job `orders` failed" }));
+    store.append(&made, &[failed]).await.expect("appended");
+    let at_once = run_of("assets");
+    let (id, events) = (at_once.id, vec![started(0), completed(1, json!(null))]);
+    make(store, id, "", false).await;
+    store.begin(at_once, events).await.expect("it begins");
+    let refused = begin_run(store, run_of("assets")).await;
+    make(store, refused.run, "a", true).await;
+    store.append(&refused, &[completed(1, json!(null))]).await.expect("appended");
+    assert_eq!(other.waiting(&orders, 10).await.expect("readable"), [made.run, id]);
+    assert_eq!(other.waiting(&others, 10).await.expect("readable"), []);
+    assert_eq!(other.waiting(&link(), 10).await.expect("readable"), []);
+    let records = stores.other.asset_store().expect("a store of links has records");
+    assert_eq!(records.partitions_made(made.run, "orders").await.expect("readable"), ["a", "b"]);
+    assert_eq!(records.partitions_made(id, "orders").await.expect("readable"), [""]);
+    other.handled(&orders, made.run).await.expect("recorded");
+    assert_eq!(one.waiting(&orders, 10).await.expect("readable"), [id]);
+    other.unlink(&orders).await.expect("unlinked");
+    assert_eq!(one.links().await.expect("readable").len(), 2);
+}
+
+pub(crate) async fn child_runs_that_made_an_asset_wait(stores: Stores) {
+    let Some((one, _)) = linked(&stores).await else { return };
+    let store = &*stores.one;
+    one.link(&link_from("orders")).await.expect("linked");
+    let outer = begin_run(store, run_of("outer")).await;
+    let parent = Some(Parent { run: outer.run, job: "orders".to_owned() });
+    let child = begin_run(store, NewRun { parent, ..run_of("assets") }).await;
+    make(store, child.run, "a", false).await;
+    store.append(&child, &[completed(1, json!(null))]).await.expect("appended");
+    store.append(&outer, &[completed(1, json!(null))]).await.expect("appended");
+    assert_eq!(one.waiting(&link_from("orders"), 10).await.expect("readable"), [child.run]);
 }

@@ -130,6 +130,8 @@ super::suite! {
     downstream::ended_runs_wait_until_they_are_handled,
     downstream::only_runs_that_end_after_the_link_wait,
     downstream::child_runs_do_not_wait,
+    downstream::runs_that_made_an_asset_wait_once,
+    downstream::child_runs_that_made_an_asset_wait,
     scheduling::the_cursor_of_a_schedule_moves_forward,
     scheduling::a_changed_schedule_begins_anew,
     scheduling::a_schedule_pauses_and_resumes,
