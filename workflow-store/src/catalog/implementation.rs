@@ -283,6 +283,7 @@ const PAGE: usize = 500;
 
 impl<D: Database> SqlStore<D> {
     async fn prune_all(&self, retentions: Vec<Retention>) -> Result<u64, CatalogError> {
+        let records = prune::cutoff_of_records(&retentions);
         let plan =
             self.look(move |sql, visibility| prune::plan(sql, visibility, &retentions)).await?;
         let mut deleted = 0;
@@ -302,6 +303,11 @@ impl<D: Database> SqlStore<D> {
         }
         if deleted > 0 {
             self.pool.write(TxMode::Exclusive, |cx| prune::sweep(cx.sql)).await?;
+        }
+        if let Some(cutoff) = records.filter(|_| !matches!(self.viewer, Viewer::User(_))) {
+            // Records have no owner.
+            let delete = move |cx: &mut Cx<'_>| prune::delete_records(cx, cutoff);
+            while self.pool.write(TxMode::Exclusive, delete).await? {}
         }
         Ok(deleted)
     }

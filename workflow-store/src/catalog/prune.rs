@@ -1,4 +1,4 @@
-//! Deletes old runs with their folders on this machine.
+//! Deletes old runs with their folders on this machine, and the records of assets that go with them.
 
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
@@ -19,6 +19,9 @@ use crate::runs::definition_of_run as definition;
 use crate::visibility::Visibility;
 
 /// A retention: which runs to keep. Unfinished runs are always kept.
+///
+/// A record of an asset is kept as long as its run, by the retention of the workflow `assets`. The newest
+/// record of a partition is always kept, and so is the newest one that was not refused.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Retention {
     /// The id, name or slug of a workflow. Default: all workflows.
@@ -167,6 +170,41 @@ pub(crate) fn delete(cx: &mut Cx<'_>, runs: &[DeletedRun]) -> Answer<u64> {
     cx.write_cache.clear();
     Ok(deleted)
 }
+
+/// The time until which records of assets may go, by the retention of the workflow that makes assets,
+/// or else by the general one. `None` if all stay.
+pub(crate) fn cutoff_of_records(retentions: &[Retention]) -> Option<i64> {
+    let of = |workflow: Option<&str>| {
+        retentions.iter().rfind(move |retention| retention.workflow.as_deref() == workflow)
+    };
+    let retention = of(Some(ASSETS)).or_else(|| of(None))?;
+    let now = SystemTime::now();
+    match (retention.keep_for, retention.keep_last) {
+        (Some(span), _) => now.checked_sub(span).map(to_micros),
+        (None, Some(_)) => Some(to_micros(now)),
+        (None, None) => None,
+    }
+}
+
+/// The name of the workflow that makes assets.
+const ASSETS: &str = "assets";
+
+/// Deletes some records of assets that were replaced until this time, and whose run is deleted.
+/// Returns whether there may be more.
+pub(crate) fn delete_records(cx: &mut Cx<'_>, cutoff: i64) -> Answer<bool> {
+    let deleted = cx.sql.execute(RECORDS, &[Value::Time(cutoff), Value::Int(RECORD_BATCH)])?;
+    Ok(deleted >= RECORD_BATCH.unsigned_abs())
+}
+
+/// The number of records to delete in a transaction.
+const RECORD_BATCH: i64 = 5_000;
+
+// The newest record of a partition stays, and the newest one that was not refused.
+const RECORDS: &str = "DELETE FROM workflows_materialization WHERE id IN ( \
+    SELECT m.id FROM workflows_materialization m WHERE m.made_at < $1 \
+    AND EXISTS (SELECT 1 FROM workflows_materialization n WHERE n.asset = m.asset \
+    AND n.partition_key = m.partition_key AND n.id > m.id AND (m.is_refused OR NOT n.is_refused)) \
+    AND NOT EXISTS (SELECT 1 FROM workflows_workflowrun r WHERE r.run_id = m.run_id) LIMIT $2)";
 
 /// Deletes unreferenced data: large outputs, and owners that died a day ago.
 pub(crate) fn sweep(sql: &mut dyn Sql) -> Result<(), SqlError> {

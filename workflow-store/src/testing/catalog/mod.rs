@@ -98,4 +98,5 @@ super::suite! {
     managing::bad_values_are_refused,
     managing::deleting_takes_the_runs_along,
     keeping::a_pruner_goes_on_until_it_is_dropped,
+    keeping::records_of_assets_go_with_their_runs_except_for_the_newest,
 }
