@@ -17,7 +17,8 @@ use crate::job::{OnFailure, TriggerRule};
 pub use metadata::{Metadata, MetadataError};
 pub use schedule::ScheduleError;
 pub use trigger::{
-    AfterTrigger, AssetTrigger, EventTrigger, RunEnd, SignatureScheme, TriggerError, WebhookTrigger,
+    AfterTrigger, AssetTrigger, EventTrigger, FileTrigger, RunEnd, SignatureScheme, TriggerError,
+    WebhookTrigger,
 };
 
 /// A workflow as data: its name, its metadata, and the order between its jobs.

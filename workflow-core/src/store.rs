@@ -5,6 +5,7 @@ mod changes;
 mod downstream;
 mod error;
 mod eviction;
+mod file;
 mod key;
 mod lease;
 mod limit;
@@ -33,6 +34,7 @@ pub use changes::QueueChanges;
 pub use downstream::{DownstreamStore, StoredLink, Upstream, WorkflowLink};
 pub use error::StoreError;
 pub use eviction::{Asleep, EvictedRun, Eviction};
+pub use file::{FileStore, HandledFile};
 pub use key::{KeyError, KeyScope};
 pub use lease::{HeldLeases, Lease, Owner, OwnerId};
 pub use limit::LimitWait;
@@ -359,6 +361,12 @@ pub trait Store: Send + Sync + 'static {
     /// Returns the part of the store that keeps the records of assets. `None` if it does not, which
     /// is the default: assets cannot be made then.
     fn asset_store(&self) -> Option<&dyn AssetStore> {
+        None
+    }
+
+    /// Returns the part of the store that remembers for which files runs were started. `None` if it does
+    /// not, which is the default: files that arrive start no runs then.
+    fn file_store(&self) -> Option<&dyn FileStore> {
         None
     }
 

@@ -53,6 +53,7 @@ mod schedule;
 mod scheduler;
 mod serve;
 mod server;
+mod watch;
 mod webhook;
 
 pub use api::openapi;

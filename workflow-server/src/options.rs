@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use workflow_core::store::Queues;
 
+use crate::watch::WatchedFolders;
 use crate::webhook::WebhookSecrets;
 
 /// The limits and permissions of a server.
@@ -29,6 +30,8 @@ pub(crate) struct Options {
     pub(crate) task_queues: Option<Queues>,
     /// Whether the `Host` header must name this machine.
     pub(crate) loopback_only: bool,
+    /// The folders that workflows may watch.
+    pub(crate) watched: WatchedFolders,
     /// The secrets of webhooks.
     pub(crate) webhook_secrets: WebhookSecrets,
 }
@@ -45,6 +48,7 @@ impl Default for Options {
             streams: 4096,
             task_queues: Some(Queues::all()),
             loopback_only: false,
+            watched: WatchedFolders::new(),
             webhook_secrets: WebhookSecrets::default(),
         }
     }

@@ -1,15 +1,18 @@
-//! The scheduler: starts runs at the times in the metadata of workflows, and after runs of others.
+//! The scheduler: starts runs at the times in the metadata of workflows, after runs of others, and for
+//! files that arrive.
 //!
 //! Several servers can share a store. The idempotency key of a run has its scheduled time, so each
 //! time starts at most one run, also when the clock is set back. The state of schedules is in the
 //! store: which times were handled, and which schedules are paused.
 
 mod downstream;
+mod files;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime};
 
+use tokio::sync::watch::Sender;
 use workflow_core::event::format_time;
 use workflow_core::flow_control::FlowControl;
 use workflow_core::id::RunId;
@@ -19,6 +22,7 @@ use workflow_cron::TimesError;
 use workflow_store::StoredWorkflow;
 
 use self::downstream::Downstream;
+use self::files::FileWatch;
 use crate::app::App;
 use crate::launch;
 use crate::problem::Problem;
@@ -72,28 +76,40 @@ enum Place {
 pub(crate) async fn run_schedules(app: Arc<App>) {
     app.schedules.is_running.store(true, Ordering::Relaxed);
     let _running = Running(app.clone());
+    let (watches, current) = tokio::sync::watch::channel(Arc::from([]));
+    // A file system that does not answer holds up nothing else.
+    futures::future::join(check_forever(&app, &watches), files::run(&app, current)).await;
+}
+
+async fn check_forever(app: &Arc<App>, watches: &Sender<Arc<[FileWatch]>>) {
     let mut known = Vec::new();
     let mut downstream = Downstream::default();
     let mut refreshed: Option<tokio::time::Instant> = None;
     loop {
         let is_outdated = app.schedules.take_outdated();
         if is_outdated || refreshed.is_none_or(|at| at.elapsed() >= RELOAD_INTERVAL) {
-            if let Err(problem) = load(&app, &mut known).await {
+            if let Err(problem) = load(app, &mut known).await {
                 let problem = problem.detail();
                 tracing::warn!(problem, "cannot read schedules; will retry");
             }
-            if let Err(problem) = downstream.load(&app).await {
-                let problem = problem.detail();
-                tracing::warn!(problem, "cannot read triggers; will retry");
+            match downstream.load(app).await {
+                Ok(mut triggered) => {
+                    watches.send_replace(FileWatch::all(app, &mut triggered));
+                    app.schedules.set_blocked_triggers(triggered.problems);
+                }
+                Err(problem) => {
+                    let problem = problem.detail();
+                    tracing::warn!(problem, "cannot read triggers; will retry");
+                }
             }
             refreshed = Some(tokio::time::Instant::now());
         }
-        if let Err(problem) = downstream.check(&app).await {
+        if let Err(problem) = downstream.check(app).await {
             let problem = problem.detail();
             tracing::warn!(problem, "cannot read or record what has ended upstream; will retry");
         }
         for scheduled in &mut known {
-            check(&app, scheduled, SystemTime::now()).await;
+            check(app, scheduled, SystemTime::now()).await;
         }
         tokio::time::sleep(CHECK_INTERVAL).await;
     }

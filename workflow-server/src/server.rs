@@ -169,6 +169,23 @@ impl Server {
         self
     }
 
+    /// Lets workflows start when a [file](workflow_core::definition::FileTrigger) arrives in this folder,
+    /// or below it. Can be called several times. Default: none.
+    ///
+    /// `inbox/*.csv` are files in the folder with the name `inbox`. Whoever may create workflows can
+    /// learn names, sizes and times of the files in it. Symbolic links are not followed.
+    ///
+    /// ```no_run
+    /// # use workflow_core::Engine;
+    /// # use workflow_server::Server;
+    /// let server = Server::in_memory(Engine::builder()).watch("inbox", "/srv/inbox");
+    /// # drop(server);
+    /// ```
+    pub fn watch(mut self, name: impl Into<String>, folder: impl Into<PathBuf>) -> Self {
+        self.options.watched.insert(name.into(), folder.into());
+        self
+    }
+
     /// Authenticates requests with the host's users instead of the accounts of the store.
     pub fn authenticator(mut self, authenticator: impl Authenticator) -> Self {
         self.authenticator = Some(Arc::new(authenticator));

@@ -4,7 +4,8 @@
 mod support;
 
 /// From the base to the top.
-const ORDER: [&str; 17] = [
+const ORDER: [&str; 18] = [
+    "watch",
     "webhook",
     "options",
     "problem",

@@ -1,9 +1,8 @@
 //! `serve`: the REST API and the web page.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
-#[cfg(feature = "temporal")]
-use std::path::Path;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -51,6 +50,10 @@ pub(crate) struct ServeArguments {
     /// .workflow/runs below it [default: the current directory]
     #[arg(long, value_name = "DIR")]
     folder: Option<PathBuf>,
+    /// Let workflows start when files arrive in this folder, and name it in their patterns
+    /// [default name: the last part of the path]; can be repeated
+    #[arg(long, value_name = "NAME=DIR", value_parser = watched_folder)]
+    watch: Vec<(String, PathBuf)>,
     /// Serve only this task queue; can be repeated
     #[arg(long, value_name = "QUEUE")]
     task_queue: Vec<String>,
@@ -69,6 +72,7 @@ const EXAMPLES: &str = "\
 Examples:
   workflow serve
   workflow serve --allow-commands --db postgres://localhost/runs
+  workflow serve --watch inbox=/srv/inbox
   workflow user add ada --staff && workflow serve --address 0.0.0.0:8080
 
 Exit codes:
@@ -96,6 +100,10 @@ pub(crate) fn serve(args: &ServeArguments) -> Result<Outcome, Failure> {
     let server =
         server.allow_commands(args.allow_commands).folder(folder).task_queues(args.queues());
     let server = args.allow_origin.iter().fold(server, Server::allow_origin);
+    let server = args
+        .watched()?
+        .into_iter()
+        .fold(server, |server, (name, folder)| server.watch(name, folder));
     interrupt::listen();
     runtime::inside(|| {
         let (stop, stopped) = oneshot::channel::<()>();
@@ -118,6 +126,22 @@ pub(crate) fn serve(args: &ServeArguments) -> Result<Outcome, Failure> {
 }
 
 impl ServeArguments {
+    /// The folders that workflows may watch, by name.
+    fn watched(&self) -> Result<BTreeMap<String, PathBuf>, Failure> {
+        let mut watched = BTreeMap::new();
+        for (name, folder) in &self.watch {
+            if watched.insert(name.clone(), folder.clone()).is_some() {
+                let text = format!(
+                    "--watch: two folders have the name `{name}`; name one of them, as in \
+                     --watch other={}",
+                    folder.display()
+                );
+                return Err(Failure::Usage(text));
+            }
+        }
+        Ok(watched)
+    }
+
     /// The task queues that the server serves.
     fn queues(&self) -> Option<Queues> {
         match self.task_queue.as_slice() {
@@ -126,6 +150,29 @@ impl ServeArguments {
             queues => Some(Queues::named(queues)),
         }
     }
+}
+
+/// Reads `NAME=DIR`, or `DIR` with its last part as the name.
+fn watched_folder(text: &str) -> Result<(String, PathBuf), String> {
+    let (name, folder) = match text.split_once('=') {
+        Some((name, folder)) => (Some(name.to_owned()), folder),
+        None => (None, text),
+    };
+    let path = Path::new(folder).canonicalize();
+    let path = path.map_err(|error| format!("cannot open `{folder}`: {error}"))?;
+    if !path.is_dir() {
+        return Err(format!("`{folder}` is not a folder"));
+    }
+    let last = || path.file_name().and_then(|name| name.to_str()).map(str::to_owned);
+    let name = name.or_else(last).unwrap_or_default();
+    let fits = |letter: char| letter.is_alphanumeric() || matches!(letter, '-' | '_' | '.' | ' ');
+    if !(1..=64).contains(&name.chars().count()) || !name.chars().all(fits) {
+        return Err(format!(
+            "`{name}` cannot be the name of a watched folder; write --watch NAME=DIR, with a name of 1 \
+             to 64 letters, digits, spaces, `-`, `_` and `.`"
+        ));
+    }
+    Ok((name, path))
 }
 
 /// Prints the address of the server, and a warning if there are no accounts.

@@ -39,6 +39,7 @@ use crate::json;
 /// | `webhook` | a request with a signature: see [`WebhookTrigger`](super::WebhookTrigger) |
 /// | `after` | the end of a run of another workflow: see [`AfterTrigger`](super::AfterTrigger) |
 /// | `asset` | the end of a run that has made an asset: see [`AssetTrigger`](super::AssetTrigger) |
+/// | `file` | a file that has arrived: see [`FileTrigger`](super::FileTrigger) |
 ///
 /// A string that contains a JSON object is read as that object; it is always written as an object.
 ///

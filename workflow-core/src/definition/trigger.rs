@@ -1,8 +1,11 @@
 //! The event triggers in the metadata of a workflow: what starts its runs, beside people and times.
 
+use std::time::Duration;
+
 use serde::Deserialize;
 use serde_json::{Map, Value as Json};
 
+use crate::flow_control::duration;
 use crate::json;
 
 /// An event that starts runs of a workflow: an entry of `triggers` in its metadata.
@@ -15,6 +18,8 @@ pub enum EventTrigger {
     After(AfterTrigger),
     /// The end of a run that has made an asset.
     Asset(AssetTrigger),
+    /// A file that has arrived in a watched folder.
+    File(FileTrigger),
 }
 
 /// A signed request that starts a run: the key `webhook` of a trigger.
@@ -77,6 +82,23 @@ pub struct AssetTrigger {
     pub name: String,
 }
 
+/// A file that has arrived, which starts a run: the key `file` of a trigger.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct FileTrigger {
+    /// The name of a folder that the server watches, and the pattern of the files in it, such as
+    /// `inbox/*.csv`. `*` and `?` do not match `/`; `**` matches folders below each other.
+    pub path: String,
+    /// How long a file must stay unchanged before it counts as complete: at most a day. Default: 2 s.
+    #[serde(default = "default_settle", deserialize_with = "duration")]
+    pub settle: Duration,
+}
+
+fn default_settle() -> Duration {
+    Duration::from_secs(2)
+}
+
 /// How a run ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -122,8 +144,8 @@ impl EventTrigger {
     }
 
     fn read_one(json: &Json) -> Result<Self, String> {
-        let kinds = "write `{ \"webhook\": { .. } }`, `{ \"after\": { .. } }` or \
-                     `{ \"asset\": { .. } }`";
+        let kinds = "write `{ \"webhook\": { .. } }`, `{ \"after\": { .. } }`, \
+                     `{ \"asset\": { .. } }` or `{ \"file\": { .. } }`";
         let only = json.as_object().filter(|object| object.len() == 1);
         let Some((kind, options)) = only.and_then(|object| object.iter().next()) else {
             return Err(format!("a trigger is an object with one key; {kinds}"));
@@ -151,6 +173,11 @@ impl EventTrigger {
                 }
                 Ok(Self::Asset(asset))
             }
+            "file" => {
+                let file: FileTrigger = part(kind, options)?;
+                file.check()?;
+                Ok(Self::File(file))
+            }
             _ => Err(format!("`{kind}` is not a kind of trigger; {kinds}")),
         }
     }
@@ -161,6 +188,7 @@ impl EventTrigger {
             (Self::Webhook(one), Self::Webhook(other)) => one.name == other.name,
             (Self::After(one), Self::After(other)) => one.workflow == other.workflow,
             (Self::Asset(one), Self::Asset(other)) => one == other,
+            (Self::File(one), Self::File(other)) => one.path == other.path,
             _ => false,
         }
     }
@@ -175,6 +203,9 @@ impl EventTrigger {
             ),
             Self::Asset(AssetTrigger { name }) => {
                 format!("an earlier trigger names the asset `{name}`, too; remove one of them")
+            }
+            Self::File(FileTrigger { path, .. }) => {
+                format!("an earlier trigger has the path `{path}`, too; remove one of them")
             }
         }
     }
@@ -199,6 +230,36 @@ impl WebhookTrigger {
         Ok(())
     }
 }
+
+impl FileTrigger {
+    fn check(&self) -> Result<(), String> {
+        let Self { path, settle } = self;
+        let fail = |why: &str| Err(format!("`file.path`: `{path}` {why}"));
+        if path.len() > LONGEST_PATH {
+            return fail("is too long; write at most 1024 bytes");
+        }
+        let parts: Vec<&str> = path.split('/').collect();
+        if path.contains('\\') || parts.iter().any(|part| matches!(*part, "" | "." | "..")) {
+            return fail(
+                "must be the name of a watched folder and a pattern in it, such as `inbox/*.csv`, \
+                 without `.`, `..` and `\\`",
+            );
+        }
+        if parts.len() < 2 || parts[0].contains(['*', '?', '[', ']']) {
+            return fail("must begin with the name of a watched folder, such as `inbox/`");
+        }
+        if *settle > LONGEST_SETTLE {
+            return Err("`file.settle` is longer than a day; shorten it".to_owned());
+        }
+        Ok(())
+    }
+}
+
+/// The longest path of a pattern, in bytes.
+const LONGEST_PATH: usize = 1024;
+
+/// The longest time for which a file must stay unchanged.
+const LONGEST_SETTLE: Duration = Duration::from_secs(24 * 3600);
 
 fn part<T: serde::de::DeserializeOwned>(
     kind: &str,
@@ -225,12 +286,18 @@ mod tests {
             { "webhook": { "name": "paid", "signature": "standard", "secret": "SHOP" } },
             { "after": { "workflow": "ingest" } },
             { "after": { "workflow": "export", "on": "finished" } },
+            { "file": { "path": "inbox/*.csv" } },
+            { "file": { "path": "inbox/**/*.json", "settle": "1m" } },
         ]);
         let triggers = read(triggers).expect("valid");
         let EventTrigger::After(after) = &triggers[2] else { panic!("the third one") };
         assert_eq!(after.on, RunEnd::Succeeded);
         let EventTrigger::After(after) = &triggers[3] else { panic!("the fourth one") };
         assert_eq!(after.on, RunEnd::Finished);
+        let EventTrigger::File(file) = &triggers[4] else { panic!("the fifth one") };
+        assert_eq!(file.settle, Duration::from_secs(2));
+        let EventTrigger::File(file) = &triggers[5] else { panic!("the sixth one") };
+        assert_eq!(file.settle, Duration::from_secs(60));
     }
 
     #[test]
@@ -248,6 +315,14 @@ mod tests {
             (json!({ "after": {} }), "`after`: the field `workflow` is missing"),
             (json!({ "after": { "workflow": "" } }), "is empty"),
             (json!({ "after": { "workflow": "b", "on": "done" } }), "on"),
+            (json!({ "file": {} }), "`file`: the field `path` is missing"),
+            (json!({ "file": { "path": "a/*.csv", "settle": "soon" } }), "not a duration"),
+            (json!({ "file": { "path": "a/*.csv", "settle": "25h" } }), "longer than a day"),
+            (json!({ "file": { "path": "*.csv" } }), "must begin with the name of a watched"),
+            (json!({ "file": { "path": "in*/a.csv" } }), "must begin with the name of a watched"),
+            (json!({ "file": { "path": "/etc/*" } }), "without `.`, `..` and"),
+            (json!({ "file": { "path": "in/../../etc/*" } }), "without `.`, `..` and"),
+            (json!({ "file": { "path": "in//a" } }), "without `.`, `..` and"),
             (json!({ "asset": {} }), "`asset`: the field `name` is missing"),
             (json!({ "asset": { "name": "" } }), "`asset.name` is empty; name an asset"),
             (json!({ "asset": { "name": "b", "each": 1 } }), "each"),

@@ -48,7 +48,7 @@ impl Links {
                         let upstream = Upstream::Asset(asset.name.clone());
                         (is_asset(&asset.name), upstream, RunEnd::Finished)
                     }
-                    EventTrigger::Webhook(_) => continue,
+                    EventTrigger::Webhook(_) | EventTrigger::File(_) => continue,
                 };
                 if !is_known {
                     self.log_unknown(&upstream, entry.name());

@@ -3,6 +3,7 @@
 mod admission;
 mod assets;
 mod downstream;
+mod files;
 mod schedules;
 mod sleep;
 mod tasks;
@@ -19,9 +20,9 @@ use self::sleep::Sleep;
 use self::tasks::Tasks;
 use super::{
     Asleep, AssetStore, Backlog, BeginOutcome, ClaimRequest, ClaimedRun, DownstreamStore, Eviction,
-    HeldLeases, KeyScope, Lease, LimitWait, Message, MessageKind, NewRun, Owner, OwnerId,
-    QueueChanges, ScheduleId, ScheduleState, ScheduleStore, ScheduledWorkflow, Store, StoreError,
-    StoredMaterialization, StoredRun, StoredWorker, TaskStore, WorkerId, WorkerReport,
+    FileStore, HeldLeases, KeyScope, Lease, LimitWait, Message, MessageKind, NewRun, Owner,
+    OwnerId, QueueChanges, ScheduleId, ScheduleState, ScheduleStore, ScheduledWorkflow, Store,
+    StoreError, StoredMaterialization, StoredRun, StoredWorker, TaskStore, WorkerId, WorkerReport,
     WorkflowLink, workers,
 };
 use crate::event::{Blocked, Event, Status};
@@ -69,7 +70,9 @@ struct Runs {
     schedules: HashMap<ScheduledWorkflow, (ScheduleId, ScheduleState)>,
     /// The records of assets, oldest first.
     materializations: Vec<StoredMaterialization>,
-    /// The ended runs of the upstream workflow that wait for the downstream one, by link.
+    /// The versions of the files that were handled, by name.
+    files: HashMap<ScheduledWorkflow, BTreeMap<String, String>>,
+    /// The ended runs that wait for the downstream workflow, by link.
     links: HashMap<WorkflowLink, BTreeSet<RunId>>,
 }
 
@@ -413,6 +416,10 @@ impl Store for MemoryStore {
     }
 
     fn asset_store(&self) -> Option<&dyn AssetStore> {
+        Some(self)
+    }
+
+    fn file_store(&self) -> Option<&dyn FileStore> {
         Some(self)
     }
 

@@ -23,6 +23,15 @@ pub(super) struct Downstream {
     known: BTreeMap<WorkflowLink, Known>,
 }
 
+/// The workflows with triggers of which a scheduler takes care.
+pub(super) struct Triggered {
+    pub(super) workflows: Vec<Arc<StoredWorkflow>>,
+    /// The IDs of those that do not run here.
+    pub(super) elsewhere: HashSet<i64>,
+    /// By ID: why a trigger does not run here.
+    pub(super) problems: HashMap<i64, String>,
+}
+
 struct Known {
     workflow: Arc<StoredWorkflow>,
     on: RunEnd,
@@ -31,16 +40,23 @@ struct Known {
 impl Downstream {
     /// Reads the links from the metadata of workflows, and writes them to the store. On an error,
     /// those that are known stay.
-    pub(super) async fn load(&mut self, app: &App) -> Result<(), Problem> {
-        let Some(store) = app.catalog.downstream_store() else { return Ok(()) };
+    pub(super) async fn load(&mut self, app: &App) -> Result<Triggered, Problem> {
+        let store = app.catalog.downstream_store();
         // Before the workflows, so that no link is removed that another server adds meanwhile.
-        let stored = store.links().await?;
-        let workflows = app.catalog.all_downstream().await?;
-        let workflows: Vec<_> = workflows.into_iter().map(Arc::new).collect();
+        let stored = match store {
+            Some(store) => store.links().await?,
+            None => Vec::new(),
+        };
+        let workflows = app.catalog.all_triggered().await?;
+        let mut triggered = Triggered {
+            workflows: workflows.into_iter().map(Arc::new).collect(),
+            elsewhere: HashSet::new(),
+            problems: HashMap::new(),
+        };
+        let Triggered { workflows, elsewhere, problems } = &mut triggered;
         let mut wanted = BTreeMap::new();
-        let mut problems = HashMap::new();
-        for workflow in &workflows {
-            for (link, on) in links_of(app, workflow, &mut problems).await? {
+        for workflow in &*workflows {
+            for (link, on) in links_of(app, workflow, problems).await? {
                 wanted.insert(link, Known { workflow: Arc::clone(workflow), on });
             }
         }
@@ -49,27 +65,27 @@ impl Downstream {
                 problems.entry(known.workflow.id).or_insert(why);
             }
         }
-        let mut elsewhere = HashSet::new();
-        for workflow in &workflows {
+        for workflow in &*workflows {
             // Perhaps another program on the store can run it.
             if let Err(problem) = launch::check(app, workflow).await {
                 elsewhere.insert(workflow.id);
                 problems.entry(workflow.id).or_insert(problem.detail().to_owned());
             }
         }
-        app.schedules.set_blocked_triggers(problems);
-        for StoredLink { link, .. } in &stored {
-            if !wanted.contains_key(link) {
-                store.unlink(link).await?;
+        if let Some(store) = store {
+            for StoredLink { link, .. } in &stored {
+                if !wanted.contains_key(link) {
+                    store.unlink(link).await?;
+                }
             }
-        }
-        let is_stored: HashSet<_> = stored.into_iter().map(|stored| stored.link).collect();
-        for link in wanted.keys().filter(|link| !is_stored.contains(*link)) {
-            store.link(link).await?;
+            let is_stored: HashSet<_> = stored.into_iter().map(|stored| stored.link).collect();
+            for link in wanted.keys().filter(|link| !is_stored.contains(*link)) {
+                store.link(link).await?;
+            }
         }
         wanted.retain(|_, known| !elsewhere.contains(&known.workflow.id));
         self.known = wanted;
-        Ok(())
+        Ok(triggered)
     }
 
     /// Starts the downstream runs of the runs that have ended.

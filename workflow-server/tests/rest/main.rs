@@ -1,5 +1,6 @@
 //! The API with real servers on this machine, on SQLite and PostgreSQL.
 
+mod arrivals;
 mod changes;
 #[path = "../../../tests-support/counting.rs"]
 mod counting;

@@ -17,15 +17,15 @@ pub(super) async fn scheduled<C: Catalog + ?Sized>(
     active(catalog, after, limit, |workflow| workflow.metadata.schedule().is_some()).await
 }
 
-/// At most `limit` active workflows that are downstream of others, by id, after the id `after`.
-pub(super) async fn downstream<C: Catalog + ?Sized>(
+/// At most `limit` active workflows with triggers of which a scheduler takes care, by id, after the id
+/// `after`.
+pub(super) async fn triggered<C: Catalog + ?Sized>(
     catalog: &C,
     after: i64,
     limit: usize,
 ) -> Result<Vec<StoredWorkflow>, CatalogError> {
-    let is_after =
-        |trigger: &EventTrigger| matches!(trigger, EventTrigger::After(_) | EventTrigger::Asset(_));
-    active(catalog, after, limit, |workflow| workflow.metadata.triggers().iter().any(is_after))
+    let is_watched = |trigger: &EventTrigger| !matches!(trigger, EventTrigger::Webhook(_));
+    active(catalog, after, limit, |workflow| workflow.metadata.triggers().iter().any(is_watched))
         .await
 }
 
@@ -66,7 +66,7 @@ pub(super) async fn all_started_by<C: Catalog + ?Sized>(
         let after = all.last().map_or(0, |last| last.id);
         let page = match by {
             StartedBy::Schedule => catalog.scheduled(after, STARTED_PAGE).await?,
-            StartedBy::Upstream => catalog.downstream(after, STARTED_PAGE).await?,
+            StartedBy::Event => catalog.triggered(after, STARTED_PAGE).await?,
         };
         let is_last = page.len() < STARTED_PAGE;
         all.extend(page);

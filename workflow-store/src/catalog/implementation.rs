@@ -140,14 +140,14 @@ impl<D: Database> Catalog for SqlStore<D> {
         Ok(self.look(work).await?)
     }
 
-    async fn downstream(
+    async fn triggered(
         &self,
         after: i64,
         limit: usize,
     ) -> Result<Vec<StoredWorkflow>, CatalogError> {
         self.catch_up().await?;
         let work = move |sql: &mut dyn Sql, visibility| {
-            scheduled::started_by(sql, visibility, StartedBy::Upstream, after, limit)
+            scheduled::started_by(sql, visibility, StartedBy::Event, after, limit)
         };
         Ok(self.look(work).await?)
     }

@@ -221,27 +221,28 @@ pub trait Catalog: Store + Accounts {
 
     /// Returns at most `limit` active workflows whose runs start
     /// [after](workflow_core::definition::AfterTrigger) those of others, or when an
-    /// [asset](workflow_core::definition::AssetTrigger) was made, by id, after the id `after`.
+    /// [asset](workflow_core::definition::AssetTrigger) was made, or when a
+    /// [file](workflow_core::definition::FileTrigger) arrives, by id, after the id `after`.
     ///
     /// # Errors
     ///
     /// Fails when the store cannot be read.
-    async fn downstream(
+    async fn triggered(
         &self,
         after: i64,
         limit: usize,
     ) -> Result<Vec<StoredWorkflow>, CatalogError> {
-        derived::downstream(self, after, limit).await
+        derived::triggered(self, after, limit).await
     }
 
-    /// Returns all active workflows whose runs start after those of others, or when an asset was made,
-    /// by id.
+    /// Returns all active workflows whose runs start after those of others, when an asset was made, or
+    /// when a file arrives, by id.
     ///
     /// # Errors
     ///
     /// Fails when the store cannot be read.
-    async fn all_downstream(&self) -> Result<Vec<StoredWorkflow>, CatalogError> {
-        derived::all_started_by(self, StartedBy::Upstream).await
+    async fn all_triggered(&self) -> Result<Vec<StoredWorkflow>, CatalogError> {
+        derived::all_started_by(self, StartedBy::Event).await
     }
 
     /// Counts the runs of a workflow, which deleting it would delete.

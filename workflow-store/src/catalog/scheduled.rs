@@ -1,4 +1,4 @@
-//! Workflows that something starts: a schedule, or the end of a run.
+//! Workflows that something starts: a schedule, the end of a run, or a file.
 
 use super::workflow::{COLUMNS, StoredWorkflow, read};
 use crate::catalog_error::Answer;
@@ -10,7 +10,7 @@ use crate::visibility::Visibility;
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum StartedBy {
     Schedule,
-    Upstream,
+    Event,
 }
 
 /// At most `limit` active workflows with this key in their metadata, after the id `after`.
@@ -33,7 +33,9 @@ pub(crate) fn statement(
 ) -> Statement {
     let paths = match by {
         StartedBy::Schedule => "('schedule', 'schedule.cron')",
-        StartedBy::Upstream => "('triggers.after.workflow', 'triggers.asset.name')",
+        StartedBy::Event => {
+            "('triggers.after.workflow', 'triggers.asset.name', 'triggers.file.path')"
+        }
     };
     let mut statement = Statement::default();
     statement

@@ -11,17 +11,18 @@ use workflow_core::event::Event;
 use workflow_core::id::RunId;
 use workflow_core::store::{
     Asleep, AssetStore, Backlog, BeginOutcome, ClaimRequest, ClaimedRun, ClaimedTask,
-    DownstreamStore, Eviction, HeldLeases, HeldTask, Lease, LimitWait, Materialization, Message,
-    MessageKind, NewRun, NewTask, Owner, OwnerId, PartitionRange, ScheduleChange, ScheduleId,
-    ScheduleState, ScheduleStore, Store, StoreError, StoredLink, StoredMaterialization, StoredRun,
-    StoredTask, StoredWorker, TaskAnswer, TaskError, TaskKey, TaskLease, TaskProgress, TaskStore,
-    WorkerId, WorkerReport, WorkflowLink, WorkflowSnapshot,
+    DownstreamStore, Eviction, FileStore, HandledFile, HeldLeases, HeldTask, Lease, LimitWait,
+    Materialization, Message, MessageKind, NewRun, NewTask, Owner, OwnerId, PartitionRange,
+    ScheduleChange, ScheduleId, ScheduleState, ScheduleStore, ScheduledWorkflow, Store, StoreError,
+    StoredLink, StoredMaterialization, StoredRun, StoredTask, StoredWorker, TaskAnswer, TaskError,
+    TaskKey, TaskLease, TaskProgress, TaskStore, WorkerId, WorkerReport, WorkflowLink,
+    WorkflowSnapshot,
 };
 
 use super::lease::Limits;
 use super::{
-    append, asset, begin, definition, downstream, eviction, lease, limits, message, queue, read,
-    schedule, task, worker,
+    append, asset, begin, definition, downstream, eviction, file, lease, limits, message, queue,
+    read, schedule, task, worker,
 };
 use crate::db::sql::{Sql, SqlError};
 use crate::exec::operation::{Cx, TxMode};
@@ -238,6 +239,10 @@ impl<D: Database> Store for SqlStore<D> {
         Some(self)
     }
 
+    fn file_store(&self) -> Option<&dyn FileStore> {
+        Some(self)
+    }
+
     fn downstream_store(&self) -> Option<&dyn DownstreamStore> {
         Some(self)
     }
@@ -428,6 +433,40 @@ impl<D: Database> DownstreamStore for SqlStore<D> {
         let link = link.clone();
         let handle = move |cx: &mut Cx<'_>| downstream::handled(cx, &link, run);
         Ok(self.pool.write(TxMode::Batched, handle).await?)
+    }
+}
+
+#[async_trait]
+impl<D: Database> FileStore for SqlStore<D> {
+    async fn handled_files(
+        &self,
+        workflow: &ScheduledWorkflow,
+    ) -> Result<Vec<HandledFile>, StoreError> {
+        self.check_engine()?;
+        let workflow = workflow.clone();
+        Ok(self.pool.read(move |sql| file::handled(sql, &workflow)).await?)
+    }
+
+    async fn add_handled_file(
+        &self,
+        workflow: &ScheduledWorkflow,
+        file: &HandledFile,
+    ) -> Result<(), StoreError> {
+        self.check_engine()?;
+        let (workflow, file) = (workflow.clone(), file.clone());
+        let add = move |cx: &mut Cx<'_>| file::add(cx, &workflow, &file);
+        Ok(self.pool.write(TxMode::Batched, add).await?)
+    }
+
+    async fn forget_files(
+        &self,
+        workflow: &ScheduledWorkflow,
+        names: &[String],
+    ) -> Result<(), StoreError> {
+        self.check_engine()?;
+        let (workflow, names) = (workflow.clone(), names.to_vec());
+        let forget = move |cx: &mut Cx<'_>| file::forget(cx, &workflow, &names);
+        Ok(self.pool.write(TxMode::Batched, forget).await?)
     }
 }
 

@@ -7,6 +7,7 @@ mod begin;
 mod definition;
 mod downstream;
 mod eviction;
+mod file;
 mod implementation;
 mod key;
 mod lease;

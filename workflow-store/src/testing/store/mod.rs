@@ -7,6 +7,7 @@ mod clocks;
 mod downstream;
 mod driving;
 mod evicting;
+mod files;
 pub(crate) mod fixtures;
 mod queueing;
 mod scheduling;
@@ -132,6 +133,7 @@ super::suite! {
     downstream::child_runs_do_not_wait,
     downstream::runs_that_made_an_asset_wait_once,
     downstream::child_runs_that_made_an_asset_wait,
+    files::handled_files_are_remembered_until_they_are_forgotten,
     scheduling::the_cursor_of_a_schedule_moves_forward,
     scheduling::a_changed_schedule_begins_anew,
     scheduling::a_schedule_pauses_and_resumes,
