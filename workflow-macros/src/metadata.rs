@@ -5,6 +5,7 @@ mod flow_control;
 pub(crate) mod known_keys;
 mod schedule;
 mod text;
+mod trigger;
 
 use proc_macro2::{Ident, Span};
 use serde_json::{Map, Number, Value};

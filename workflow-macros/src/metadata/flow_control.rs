@@ -3,19 +3,23 @@
 use crate::literal::nearest;
 use crate::metadata::{Entry, Json};
 
-/// An option of a part of the flow control.
-struct Known {
+/// An option of a part of the metadata.
+pub(super) struct Known {
     name: &'static str,
     wanted: &'static str,
     fits: fn(&Json) -> bool,
     is_required: bool,
 }
 
-const fn option(name: &'static str, wanted: &'static str, fits: fn(&Json) -> bool) -> Known {
+pub(super) const fn option(
+    name: &'static str,
+    wanted: &'static str,
+    fits: fn(&Json) -> bool,
+) -> Known {
     Known { name, wanted, fits, is_required: false }
 }
 
-const fn required(known: Known) -> Known {
+pub(super) const fn required(known: Known) -> Known {
     Known { is_required: true, ..known }
 }
 
@@ -54,6 +58,11 @@ pub(super) fn part(entry: &Entry) -> syn::Result<()> {
         "debounce" => DEBOUNCE,
         _ => FAIRNESS,
     };
+    options(entry, known)
+}
+
+/// Checks the options of a part of the metadata.
+pub(super) fn options(entry: &Entry, known: &[Known]) -> syn::Result<()> {
     let Json::Object(options) = &entry.value.json else {
         let found = entry.value.json.describe();
         let message = format!("`{}` is {found}; it must be an object", entry.key);
@@ -91,7 +100,7 @@ pub(super) fn unknown(
     syn::Error::new(given.span, message)
 }
 
-fn is_text(json: &Json) -> bool {
+pub(super) fn is_text(json: &Json) -> bool {
     matches!(json, Json::Text(_))
 }
 

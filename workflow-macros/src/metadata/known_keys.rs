@@ -8,6 +8,7 @@ pub(crate) fn entry(entry: &Entry) -> syn::Result<()> {
         "description" | "owner" | "project" | "domain" | "version" => text(entry).map(drop),
         "schedule" => super::schedule::check(entry),
         "tags" => tags(entry),
+        "triggers" => super::trigger::check(entry),
         "concurrency" | "rate_limit" | "debounce" | "singleton" | "fairness" => {
             super::flow_control::part(entry)
         }

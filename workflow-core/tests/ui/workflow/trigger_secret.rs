@@ -1,0 +1,8 @@
+use workflow_core::prelude::*;
+
+#[register_workflow(name = "report", metadata = {
+    "triggers": [{ "webhook": { "name": "push", "signature": "github", "secret": "hunter2!" } }],
+})]
+fn report() {}
+
+fn main() {}

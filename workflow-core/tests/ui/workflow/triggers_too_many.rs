@@ -1,0 +1,40 @@
+use workflow_core::prelude::*;
+
+#[register_workflow(name = "report", metadata = { "triggers": [
+    { "asset": { "name": "a0" } },
+    { "asset": { "name": "a1" } },
+    { "asset": { "name": "a2" } },
+    { "asset": { "name": "a3" } },
+    { "asset": { "name": "a4" } },
+    { "asset": { "name": "a5" } },
+    { "asset": { "name": "a6" } },
+    { "asset": { "name": "a7" } },
+    { "asset": { "name": "a8" } },
+    { "asset": { "name": "a9" } },
+    { "asset": { "name": "a10" } },
+    { "asset": { "name": "a11" } },
+    { "asset": { "name": "a12" } },
+    { "asset": { "name": "a13" } },
+    { "asset": { "name": "a14" } },
+    { "asset": { "name": "a15" } },
+    { "asset": { "name": "a16" } },
+    { "asset": { "name": "a17" } },
+    { "asset": { "name": "a18" } },
+    { "asset": { "name": "a19" } },
+    { "asset": { "name": "a20" } },
+    { "asset": { "name": "a21" } },
+    { "asset": { "name": "a22" } },
+    { "asset": { "name": "a23" } },
+    { "asset": { "name": "a24" } },
+    { "asset": { "name": "a25" } },
+    { "asset": { "name": "a26" } },
+    { "asset": { "name": "a27" } },
+    { "asset": { "name": "a28" } },
+    { "asset": { "name": "a29" } },
+    { "asset": { "name": "a30" } },
+    { "asset": { "name": "a31" } },
+    { "asset": { "name": "a32" } },
+] })]
+fn report() {}
+
+fn main() {}
