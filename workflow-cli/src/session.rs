@@ -5,6 +5,8 @@ mod assets;
 pub(crate) mod detach;
 mod engine;
 mod follow;
+#[cfg(feature = "openlineage")]
+mod lineage;
 mod run_session;
 mod unserved;
 

@@ -67,7 +67,7 @@ enum Target {
     },
 }
 
-/// Why events cannot be sent to a server.
+/// Why events cannot be sent.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum OpenLineageError {
@@ -76,6 +76,18 @@ pub enum OpenLineageError {
     Address {
         /// The text.
         url: String,
+    },
+    /// A variable is missing that the transport needs.
+    #[error("`{variable}` is missing; set it, or unset `{TRANSPORT}`")]
+    Missing {
+        /// The variable.
+        variable: &'static str,
+    },
+    /// There is no such transport.
+    #[error("`{TRANSPORT}` is `{transport}`; write `http` or `file`")]
+    Transport {
+        /// The text.
+        transport: String,
     },
     /// The certificates of the system cannot be read.
     #[error("cannot connect to the server of lineage: {reason}")]
@@ -126,6 +138,64 @@ impl OpenLineage {
         let queue = Queue::new(post).map_err(|error| OpenLineageError::Thread { error })?;
         let target = Target::Server { queue, key: None };
         Ok(Self { namespace: namespace.into(), target })
+    }
+
+    /// Sends events to where environment variables say, by the names that other clients of OpenLineage
+    /// read. `find` looks them up. Empty ones are as good as none.
+    ///
+    /// | variable | meaning |
+    /// |---|---|
+    /// | `OPENLINEAGE_URL` | the server, such as `http://localhost:5000` |
+    /// | `OPENLINEAGE_ENDPOINT` | the path on the server; default: `api/v1/lineage` |
+    /// | `OPENLINEAGE_API_KEY` | the key that the server requires |
+    /// | `OPENLINEAGE__TRANSPORT__TYPE` | `http`, or `file`; default: `http` |
+    /// | `OPENLINEAGE__TRANSPORT__LOG_FILE_PATH` | for `file`: the file to which events are appended |
+    /// | `OPENLINEAGE_NAMESPACE` | the namespace of jobs and datasets; default: `default` |
+    /// | `OPENLINEAGE_DISABLED` | `true`: nothing is sent |
+    ///
+    /// ```
+    /// use workflow_data::OpenLineage;
+    ///
+    /// let lineage = OpenLineage::from_environment(|name| std::env::var(name).ok())?;
+    /// # drop(lineage);
+    /// # Ok::<(), workflow_data::OpenLineageError>(())
+    /// ```
+    ///
+    /// Returns `None` if they name no place.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the place is invalid, with the variable and the cure, and as [`to_url`](Self::to_url)
+    /// does.
+    pub fn from_environment(
+        find: impl Fn(&str) -> Option<String>,
+    ) -> Result<Option<Self>, OpenLineageError> {
+        let find = |name: &'static str| find(name).filter(|text| !text.is_empty());
+        if find("OPENLINEAGE_DISABLED").is_some_and(|text| text.eq_ignore_ascii_case("true")) {
+            return Ok(None);
+        }
+        let namespace = find("OPENLINEAGE_NAMESPACE").unwrap_or_else(|| "default".to_owned());
+        let (transport, url) = (find(TRANSPORT), find("OPENLINEAGE_URL"));
+        match (transport.as_deref(), url) {
+            (None, None) => Ok(None),
+            (Some("file"), _) => {
+                let path =
+                    find(LOG_FILE).ok_or(OpenLineageError::Missing { variable: LOG_FILE })?;
+                Ok(Some(Self::to_file(path, namespace)))
+            }
+            (None | Some("http"), Some(url)) => {
+                let endpoint = find("OPENLINEAGE_ENDPOINT");
+                let endpoint = endpoint.as_deref().unwrap_or("api/v1/lineage");
+                let (url, endpoint) = (url.trim_end_matches('/'), endpoint.trim_start_matches('/'));
+                let lineage = Self::to_url(&format!("{url}/{endpoint}"), namespace)?;
+                Ok(Some(match find("OPENLINEAGE_API_KEY") {
+                    Some(key) => lineage.api_key(key),
+                    None => lineage,
+                }))
+            }
+            (Some("http"), None) => Err(OpenLineageError::Missing { variable: "OPENLINEAGE_URL" }),
+            (Some(other), _) => Err(OpenLineageError::Transport { transport: other.to_owned() }),
+        }
     }
 
     /// Sets the key that the server requires, sent as a bearer token. It has no effect on a file.
@@ -254,6 +324,12 @@ impl AssetObserver for OpenLineage {
         }
     }
 }
+
+/// The variable that says how events are sent.
+const TRANSPORT: &str = "OPENLINEAGE__TRANSPORT__TYPE";
+
+/// The variable with the file of events.
+const LOG_FILE: &str = "OPENLINEAGE__TRANSPORT__LOG_FILE_PATH";
 
 /// Posts an event to a server.
 fn post(agent: &Agent, url: &Url, delivery: &Delivery) -> Result<(), String> {

@@ -166,3 +166,30 @@ fn a_server_gets_each_event_and_its_absence_fails_nothing() {
         assert!(refused.to_string().contains("https://host/api/v1/lineage"), "{refused}");
     }
 }
+
+#[test]
+fn the_environment_names_the_place() {
+    let of = |variables: &[(&str, &str)]| {
+        OpenLineage::from_environment(|name| {
+            let found = variables.iter().find(|(known, _)| *known == name);
+            found.map(|(_, value)| (*value).to_owned())
+        })
+    };
+    let is_some = |variables: &[(&str, &str)]| of(variables).expect("a place").is_some();
+    let url = ("OPENLINEAGE_URL", "http://127.0.0.1:9/");
+    assert!(!is_some(&[]));
+    assert!(!is_some(&[("OPENLINEAGE_URL", ""), ("OPENLINEAGE_NAMESPACE", "shop")]));
+    assert!(!is_some(&[url, ("OPENLINEAGE_DISABLED", "True")]));
+    assert!(is_some(&[url, ("OPENLINEAGE_API_KEY", "k"), ("OPENLINEAGE_ENDPOINT", "/lineage")]));
+    let file = ("OPENLINEAGE__TRANSPORT__TYPE", "file");
+    assert!(is_some(&[file, ("OPENLINEAGE__TRANSPORT__LOG_FILE_PATH", "events.jsonl")]));
+    for (variables, said) in [
+        (&[("OPENLINEAGE_URL", "lineage")][..], "`lineage/api/v1/lineage` is not an address"),
+        (&[file][..], "`OPENLINEAGE__TRANSPORT__LOG_FILE_PATH` is missing; set it"),
+        (&[("OPENLINEAGE__TRANSPORT__TYPE", "http")][..], "`OPENLINEAGE_URL` is missing"),
+        (&[("OPENLINEAGE__TRANSPORT__TYPE", "kafka")][..], "is `kafka`; write `http` or `file`"),
+    ] {
+        let Err(error) = of(variables) else { panic!("a place: {variables:?}") };
+        assert!(error.to_string().contains(said), "{error}");
+    }
+}

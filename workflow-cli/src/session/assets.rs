@@ -25,14 +25,16 @@ pub(crate) fn with_store(engine: EngineBuilder, store: Arc<dyn Store>) -> Engine
     engine.store(store)
 }
 
-/// Waits until the observers of the host's assets have passed on what they hold back: its engine is
-/// never dropped.
+/// Waits until the observers of assets have passed on what they hold back: those of the host, whose
+/// engine is never dropped, and the one that the environment asks for.
 pub(crate) fn flush_assets() {
     if asset::graph().is_ok_and(|graph| !graph.assets().is_empty())
         && let Some(assets) = registry::engine().state::<Assets>()
     {
         assets.flush();
     }
+    #[cfg(feature = "openlineage")]
+    super::lineage::flush();
 }
 
 /// The assets of the host, or those in the default folder, with their records in a store. A folder
@@ -45,9 +47,12 @@ pub(crate) fn assets(store: &Arc<dyn Store>, folder: Option<&Path>) -> Result<As
     let store = Arc::clone(store);
     let named = || std::env::var_os(ASSETS_VARIABLE).filter(|folder| !folder.is_empty());
     let folder = folder.map(Path::to_path_buf).or_else(|| named().map(PathBuf::from));
-    match (registry::engine().state::<Assets>(), folder) {
-        (Some(host), None) => (*host).clone().in_store(store),
-        (Some(host), Some(folder)) => Ok((*host).clone().in_store(store)?.in_folder(folder)),
-        (None, folder) => Assets::new(store, folder.unwrap_or_else(|| ASSETS_DIR.into())),
-    }
+    let assets = match (registry::engine().state::<Assets>(), folder) {
+        (Some(host), None) => (*host).clone().in_store(store)?,
+        (Some(host), Some(folder)) => (*host).clone().in_store(store)?.in_folder(folder),
+        (None, folder) => Assets::new(store, folder.unwrap_or_else(|| ASSETS_DIR.into()))?,
+    };
+    #[cfg(feature = "openlineage")]
+    let assets = super::lineage::observed(assets);
+    Ok(assets)
 }

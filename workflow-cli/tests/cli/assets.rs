@@ -318,3 +318,32 @@ fn a_killed_backfill_is_resumed_where_it_was() {
     let settings = same();
     settings.bind(|| assert!(recovered.err.contains("of assets completed"), "{}", recovered.err));
 }
+
+#[test]
+#[cfg(feature = "openlineage")]
+fn the_environment_says_where_lineage_goes() {
+    let folder = folder("assets_lineage", &[]);
+    let args = ["assets", "materialize", "orders", "--partition", "2026-01-01", "-q"];
+    let run = |transport: &str| -> Outcome {
+        let mut command = command(&example("assets"));
+        command.args(args).current_dir(&folder);
+        command.env("OPENLINEAGE__TRANSPORT__TYPE", transport);
+        command.env("OPENLINEAGE__TRANSPORT__LOG_FILE_PATH", "events.jsonl");
+        command.env("OPENLINEAGE_NAMESPACE", "shop").output().expect("it starts").into()
+    };
+    let made = run("file");
+    assert_eq!(made.code, Some(0), "{}", made.err);
+    let events = std::fs::read_to_string(folder.join("events.jsonl")).expect("events");
+    let events: Vec<Json> =
+        events.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let kinds: Vec<_> =
+        events.iter().map(|event| (&event["job"]["name"], &event["eventType"])).collect();
+    let (raw, orders) = (Json::from("raw"), Json::from("orders"));
+    let (start, complete) = (Json::from("START"), Json::from("COMPLETE"));
+    let all = [(&raw, &start), (&raw, &complete), (&orders, &start), (&orders, &complete)];
+    assert_eq!(kinds, all);
+    assert!(events.iter().all(|event| event["job"]["namespace"] == "shop"), "{events:?}");
+    let wrong = run("kafka");
+    assert_eq!(wrong.code, Some(0), "{}", wrong.err);
+    assert!(wrong.err.contains("sends no lineage: `OPENLINEAGE__TRANSPORT__TYPE` is `kafka`"));
+}
