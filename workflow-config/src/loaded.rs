@@ -14,7 +14,7 @@ use super::path::Path;
 use super::place::{Layer, Place};
 use super::redact::Redaction;
 use super::setting::{Kind, Secrets, Setting};
-use super::{ConfigError, Rules, Violations, de, yaml};
+use super::{ConfigError, Rules, Violations, de, overlay, yaml};
 use workflow_files::document::{Diagnostics, Findings};
 
 /// A loaded configuration: its layers merged, its variables replaced. Cheap to clone.
@@ -178,6 +178,31 @@ impl<T> Config<T> {
         let Reached::End(part) = follow(&self.layers.tree, path) else { return Ok(None) };
         let read = de::read_part(part, path).map(Some);
         read.map_err(|failure| self.invalid(failure.diagnose(&Redaction::of(&self.layers.tree))))
+    }
+
+    /// Returns a copy in which one value is overridden, as [`Loader::set`](crate::Loader::set) does.
+    /// Dots separate the keys of the path. Maps are merged.
+    ///
+    /// ```
+    /// # use serde_json::json;
+    /// # use workflow_config::Config;
+    /// let config = Config::from_json("prices", json!({ "output": { "path": "prices.csv" } }))?;
+    /// let trial = config.with("output.path", "trial.csv")?;
+    /// assert_eq!(trial.value()["output"]["path"], "trial.csv");
+    /// assert_eq!(config.value()["output"]["path"], "prices.csv");
+    /// # Ok::<_, workflow_config::ConfigError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Fails when the path leads through a list, or has an empty key.
+    pub fn with(&self, path: &str, value: impl Into<Json>) -> Result<Config, ConfigError> {
+        let (mut tree, mut found) = (self.layers.tree.clone(), Diagnostics::default());
+        overlay::given(&mut tree, path, &value.into(), &mut found);
+        if found.errors() > 0 {
+            return Err(self.invalid(found));
+        }
+        Ok(Config::new(self.name(), self.layers.files.clone(), tree))
     }
 
     /// Makes an error at the place of a value, for checks that no type can express. Without such a

@@ -95,7 +95,7 @@ mod checks {
     }
 }
 
-#[asset(name = "total", freshness = "1h")]
+#[asset(name = "total", freshness = "1h", code_version = include_str!("layers.rs"))]
 fn total_of_regions(orders: &All<Orders>) -> Total {
     let all = orders.values().flat_map(|orders| &orders.0).sum();
     Total { all, regions: orders.len() }
@@ -229,6 +229,9 @@ fn assets_are_described_as_they_are_declared() {
     assert!(raw.location.file.ends_with("assets.rs") && raw.location.line > 0);
     assert_eq!(raw.code_version.len(), 36);
     assert_eq!(asset::entry("page").expect("known").code_version, "7");
+    // That of a file is kept as its hash.
+    let of_file = &graph.assets()[2].code_version;
+    assert_eq!(of_file, &uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_OID, FILE).to_string());
     let orders = asset::entry("orders").expect("known");
     assert_eq!(orders.checks, [("below_thousand", true), ("not_round", false)]);
     assert!(
@@ -239,6 +242,8 @@ fn assets_are_described_as_they_are_declared() {
     assert_eq!(orders_of(&Raw(vec![19])), [10]);
     assert!(registry::get(asset::WORKFLOW).is_ok());
 }
+
+const FILE: &[u8] = include_bytes!("layers.rs");
 
 fn orders_of(raw: &Raw) -> Vec<u64> {
     orders(raw).0

@@ -425,12 +425,13 @@ pub fn register_workflow(args: TokenStream, item: TokenStream) -> TokenStream {
 /// | `partitions = ["eu", "us"]` | a partition for each key | none |
 /// | `freshness = "1d"` | the age from which a value counts as overdue | none |
 /// | `checks(block = [f], warn = [g])` | functions `fn(&T) -> Result<(), E>`, where `E` can be displayed, that check each value | none |
-/// | `code_version = ".."` | the version of the function: a value that another version made is made again | a hash of the function's tokens |
+/// | `code_version = ".."` | the version of the function: a value that another version made is made again. Also a constant `&'static str`, such as `include_str!("prices.rs")`; a long one is hashed | a hash of the function's tokens |
 /// | `retry(..)`, `start_to_close`, `schedule_to_close`, `heartbeat`, `grace`, `priority`, `limit`, `limits` | as for [`#[job]`](macro@job) | |
 /// | `crate = some::path` | where `workflow_core` is found | `::workflow_core` |
 ///
 /// The hash does not contain functions and types that the function uses. After a change of those,
-/// set or change `code_version`, or make the asset again by force.
+/// set or change `code_version`, or make the asset again by force. With `include_str!` of a file,
+/// each change of the file is another version.
 #[proc_macro_attribute]
 pub fn asset(args: TokenStream, item: TokenStream) -> TokenStream {
     apply::asset(args.into(), item.into(), place::block(Span::call_site())).into()

@@ -33,7 +33,8 @@ pub struct AssetEntry {
     pub location: Location,
     /// The module of the function.
     pub module: &'static str,
-    /// The version of the function: a hash of its tokens, or the one given with `code_version = ..`.
+    /// The version of the function: a hash of its tokens, or what is given with `code_version = ..`,
+    /// which may be the text of a file.
     pub code_version: &'static str,
     /// The partitions.
     pub partitions: DeclaredPartitions,
@@ -59,10 +60,28 @@ impl AssetEntry {
         inventory::iter::<Self>()
     }
 
+    /// The version of the function as records keep it: the text of a file as its hash.
+    pub(super) fn short_version(&self) -> String {
+        match self.code_version {
+            text if text.len() <= LONGEST_VERSION && !text.contains(char::is_control) => {
+                text.to_owned()
+            }
+            text => version(text.as_bytes()),
+        }
+    }
+
     /// The asset of this name.
     pub(super) fn named(name: &str) -> Option<&'static Self> {
         Self::all().find(|entry| entry.name == name)
     }
+}
+
+/// The longest version that is kept as it is, in bytes.
+const LONGEST_VERSION: usize = 200;
+
+/// The version of bytes: equal bytes have equal versions.
+pub(super) fn version(bytes: &[u8]) -> String {
+    uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_OID, bytes).to_string()
 }
 
 /// An asset that another one reads.

@@ -373,8 +373,3 @@ impl AssetsError {
         Self::File { verb, path, error }
     }
 }
-
-/// The version of bytes: equal bytes have equal versions.
-pub(super) fn version(bytes: &[u8]) -> String {
-    uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_OID, bytes).to_string()
-}

@@ -68,7 +68,7 @@ impl AssetSpec {
         })?;
         Ok(Self {
             name: entry.name.to_owned(),
-            code_version: entry.code_version.to_owned(),
+            code_version: entry.short_version(),
             partitions,
             freshness: entry.freshness,
             inputs: entry

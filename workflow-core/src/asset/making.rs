@@ -6,7 +6,7 @@ use std::time::{Instant, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
-use super::folder::version;
+use super::entry::version;
 use super::plan::{InputState, RunStep, named, reasons};
 use super::{
     Asset, AssetEntry, AssetEvent, AssetGraph, AssetSpec, Assets, Happening, Input, Partition,
@@ -373,7 +373,7 @@ impl Making {
             run: self.run,
             made_at: SystemTime::now(),
             is_refused: false,
-            code_version: self.entry.code_version.to_owned(),
+            code_version: self.entry.short_version(),
             data_version,
             facts: MaterializationFacts {
                 file: None,

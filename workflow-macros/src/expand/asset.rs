@@ -10,7 +10,7 @@ use workflow_cron::Period;
 use super::job::optional;
 use super::settings::duration;
 use super::{Work, local};
-use crate::parse::asset_args::{AssetArgs, CheckArg, PartitionsArg};
+use crate::parse::asset_args::{AssetArgs, CheckArg, CodeVersion, PartitionsArg};
 use crate::parse::kind::{Kind, last_segment, peel, types};
 
 /// The code of an asset. The function stays as it is, with its output redirected to its job.
@@ -121,12 +121,16 @@ fn entry(work: &Work, args: &AssetArgs, name: &str) -> TokenStream {
 }
 
 /// The given version, or a hash of the tokens of the function.
-fn code_version(work: &Work, args: &AssetArgs) -> String {
-    let hashed = || {
-        let code = work.function.code();
-        uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_OID, code.as_bytes()).to_string()
+fn code_version(work: &Work, args: &AssetArgs) -> TokenStream {
+    let text = match &args.code_version {
+        Some(CodeVersion::Constant(constant)) => return constant.clone(),
+        Some(CodeVersion::Text(version)) => version.value(),
+        None => {
+            let code = work.function.code();
+            uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_OID, code.as_bytes()).to_string()
+        }
     };
-    args.code_version.as_ref().map_or_else(hashed, LitStr::value)
+    quote_spanned!(Span::mixed_site()=> #text)
 }
 
 fn partitions(work: &Work, partitions: Option<&PartitionsArg>) -> TokenStream {

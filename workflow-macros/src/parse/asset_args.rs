@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use jiff::{Span, SpanRelativeTo};
-use proc_macro2::{Ident, TokenStream};
+use proc_macro2::{Ident, TokenStream, TokenTree};
+use syn::ext::IdentExt as _;
 use syn::parse::{ParseStream, Parser};
 use syn::punctuated::Punctuated;
-use syn::{LitStr, Path, Token, bracketed, parenthesized, token};
+use syn::{Lit, LitStr, Path, Token, bracketed, parenthesized, token};
 use workflow_cron::{Period, PeriodError, Periods};
 
 use super::args::{CRATE_PATH, core_crate, find_crate};
@@ -18,12 +19,19 @@ use crate::literal;
 #[derive(Default)]
 pub(crate) struct AssetArgs {
     pub(crate) name: Option<LitStr>,
-    pub(crate) code_version: Option<LitStr>,
+    pub(crate) code_version: Option<CodeVersion>,
     pub(crate) partitions: Option<PartitionsArg>,
     pub(crate) freshness: Option<Duration>,
     pub(crate) checks: Vec<CheckArg>,
     pub(crate) options: Options,
     krate: Option<Path>,
+}
+
+/// `code_version = ..`.
+pub(crate) enum CodeVersion {
+    Text(LitStr),
+    /// A constant of type `&'static str`, such as `include_str!(..)`. The compiler checks it.
+    Constant(TokenStream),
 }
 
 /// `partitions = ..`.
@@ -60,11 +68,7 @@ impl AssetArgs {
             let (key, main) = keys.next(input)?;
             match main.as_str() {
                 "name" => self.name = Some(word(text(&key, input, "\"orders\"")?)?),
-                "code_version" => {
-                    let version = text(&key, input, "\"2\"")?;
-                    literal::name(&version)?;
-                    self.code_version = Some(version);
-                }
+                "code_version" => self.code_version = Some(code_version(&key, input)?),
                 "partitions" => self.partitions = Some(partitions(&key, input)?),
                 "freshness" => self.freshness = Some(age(&text(&key, input, "\"1d\"")?)?),
                 "checks" => self.checks = checks(&key, input)?,
@@ -82,6 +86,21 @@ impl AssetArgs {
     pub(crate) fn krate(&self) -> TokenStream {
         core_crate(self.krate.as_ref())
     }
+}
+
+fn code_version(key: &Ident, input: ParseStream<'_>) -> syn::Result<CodeVersion> {
+    let is_constant = input.peek(Token![=]) && !input.peek2(Lit) && input.peek2(Ident::peek_any);
+    if !is_constant {
+        let version = text(key, input, "\"2\"")?;
+        literal::name(&version)?;
+        return Ok(CodeVersion::Text(version));
+    }
+    input.parse::<Token![=]>()?;
+    let mut constant = TokenStream::new();
+    while !input.is_empty() && !input.peek(Token![,]) {
+        constant.extend([input.parse::<TokenTree>()?]);
+    }
+    Ok(CodeVersion::Constant(constant))
 }
 
 /// Reads an age, which may be in days of 24 hours.
