@@ -116,6 +116,13 @@ pub(crate) enum WorkflowCommand {
 }
 
 impl Command {
+    /// Saves the run of `run`, also without `--db`.
+    pub(crate) fn save_runs(&mut self) {
+        if let Self::Run(args) | Self::Workflow(WorkflowCommand::Run(args)) = self {
+            args.persistence.always = true;
+        }
+    }
+
     /// Sets the store that is used without `--db`.
     pub(crate) fn set_store(&mut self, host: HostStore) {
         let store = match self {

@@ -56,6 +56,7 @@ pub struct CommandLine {
     arguments: Vec<OsString>,
     store: Option<Arc<dyn Catalog>>,
     presets: Option<String>,
+    saves_runs: bool,
     #[cfg(feature = "new")]
     delegates: bool,
 }
@@ -67,6 +68,7 @@ impl CommandLine {
             arguments: std::env::args_os().collect(),
             store: None,
             presets: None,
+            saves_runs: false,
             #[cfg(feature = "new")]
             delegates: false,
         }
@@ -85,6 +87,14 @@ impl CommandLine {
     /// Any implementation works: a store of `workflow-store`, a wrapper around one, or your own.
     pub fn store(mut self, store: Arc<dyn Catalog>) -> Self {
         self.store = Some(store);
+        self
+    }
+
+    /// Saves every run of `run` in the default database, `.workflow/workflows.db`, so that `serve`
+    /// shows it. Default: `run` saves a run only if `--db`, `WORKFLOW_DB` or a [`store`](Self::store)
+    /// says where.
+    pub fn save_runs(mut self) -> Self {
+        self.saves_runs = true;
         self
     }
 
@@ -132,6 +142,9 @@ impl CommandLine {
                 }
                 if let Some(store) = self.store {
                     arguments.command.set_store(HostStore(store));
+                }
+                if self.saves_runs {
+                    arguments.command.save_runs();
                 }
                 if let Command::Worker(args) = &mut arguments.command {
                     args.host_presets = self.presets;

@@ -239,6 +239,7 @@ mod source;
 mod stage;
 mod staged;
 mod summary;
+mod table_file;
 mod text;
 mod value;
 
@@ -260,4 +261,5 @@ pub use sink::{CursorName, Sink, SinkError};
 pub use source::{Source, SourceError};
 pub use stage::{Options, Stage, StageError, Stages};
 pub use summary::{SinkSummary, StageSummary, Summary};
+pub use table_file::TableFile;
 pub use value::ColumnType;

@@ -4,7 +4,7 @@
 mod support;
 
 /// From the base to the top.
-const ORDER: [&str; 16] = [
+const ORDER: [&str; 17] = [
     "text",
     "clock",
     "staged",
@@ -19,6 +19,7 @@ const ORDER: [&str; 16] = [
     "sink",
     "preview",
     "summary",
+    "table_file",
     "pipeline",
     "build",
 ];

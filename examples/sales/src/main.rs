@@ -7,5 +7,5 @@ use std::process::ExitCode;
 use sales as _;
 
 fn main() -> ExitCode {
-    workflow_cli::main()
+    workflow_cli::CommandLine::new().save_runs().run()
 }

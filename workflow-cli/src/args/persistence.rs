@@ -20,6 +20,9 @@ pub(crate) struct PersistenceArguments {
     /// The host's store, the default without `--db`.
     #[arg(skip)]
     pub(crate) host: Option<HostStore>,
+    /// Whether the host wants every run saved.
+    #[arg(skip)]
+    pub(crate) always: bool,
     /// Run in a background process: print the run ID and return at once. If that process dies,
     /// `recover` resumes the run
     #[arg(long)]
@@ -33,7 +36,7 @@ pub(crate) struct PersistenceArguments {
 }
 
 impl PersistenceArguments {
-    /// Returns the store if the arguments or the environment ask for one.
+    /// Returns the store if the arguments, the environment or the host ask for one.
     ///
     /// # Errors
     ///
@@ -41,7 +44,7 @@ impl PersistenceArguments {
     pub(crate) fn requested_store(&self) -> Result<Option<Arc<dyn Catalog>>, Failure> {
         match store::configured_address(self.db.as_deref()) {
             _ if self.host_store().is_some() => self.store().map(Some),
-            None if !self.detach && self.idempotency_key.is_none() => Ok(None),
+            None if !self.always && !self.detach && self.idempotency_key.is_none() => Ok(None),
             _ => self.store().map(Some),
         }
     }

@@ -7,5 +7,5 @@ use std::process::ExitCode;
 use {{ crate_name }} as _;
 
 fn main() -> ExitCode {
-    workflow_cli::main()
+    workflow_cli::CommandLine::new().save_runs().run()
 }

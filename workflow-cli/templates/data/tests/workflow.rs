@@ -3,8 +3,7 @@
 use {{ crate_name }}::ingestion::NAME;
 use {{ crate_name }}::workflow::{self, load};
 use workflow_config::Loader;
-use workflow_core::Engine;
-use workflow_core::registry;
+use workflow_core::{Engine, asset, registry};
 use workflow_data::{PipelineError, Summary};
 
 #[test]
@@ -13,6 +12,13 @@ fn it_is_registered_with_its_schedule() {
     let metadata = entry.metadata();
     assert_eq!(metadata.schedule(), Some("0 3 * * *"));
     assert!(metadata.description().is_some());
+}
+
+#[test]
+fn its_assets_are_the_records_and_the_table() {
+    let assets = asset::graph().expect("they fit together");
+    let names: Vec<_> = assets.assets().iter().map(|it| it.name.as_str()).collect();
+    assert_eq!(names, ["{{ crate_name }}_records", "{{ crate_name }}"]);
 }
 
 #[test]
