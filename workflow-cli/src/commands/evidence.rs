@@ -132,6 +132,12 @@ fn build(name: &str) -> Result<Outcome, Failure> {
 
 /// Reads the tables into the dashboard. Without `--strict`, a missing table would be no error.
 fn sources(folder: &Path) -> Result<Outcome, Failure> {
+    let mut fetch = Command::new("node");
+    fetch.args(["--input-type=module", "--eval", FETCH_PARQUET]).current_dir(folder);
+    let fetched = foreground::run(fetch, NO_NPM)?;
+    if fetched != Outcome::Success {
+        return Ok(fetched);
+    }
     npm(folder, &["run", "sources", "--", "--strict"])
 }
 
@@ -147,6 +153,9 @@ fn npm(folder: &Path, arguments: &[&str]) -> Result<Outcome, Failure> {
     command.env("SEND_ANONYMOUS_USAGE_STATS", "no");
     foreground::run(command, NO_NPM)
 }
+
+/// The program that fetches what Evidence needs for Parquet, for Node.
+const FETCH_PARQUET: &str = include_str!("evidence/parquet.mjs");
 
 const NO_NPM: &str = "install Node 18 or newer from https://nodejs.org; without it, `workflow serve` and `workflow data` \
     show the tables";

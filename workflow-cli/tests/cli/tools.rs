@@ -2,6 +2,8 @@
 //! that write down how they are called.
 
 use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
@@ -65,6 +67,7 @@ fn sales(program: &str, text: &str) -> TempDir {
 fn with_dashboard(npm: &str) -> TempDir {
     let folder = sales("npm", npm);
     write(&folder.path().join("workflows/sales/evidence/package.json"), "{}\n", 0o644);
+    write(&folder.path().join("bin/node"), "#!/bin/sh\n", 0o755);
     folder
 }
 
@@ -142,6 +145,60 @@ fn a_dashboard_is_installed_and_built() {
     let last = calls(folder).lines().last().map(str::to_owned);
     let expected = "exec -- evidence dev --host 127.0.0.1 --port 9000";
     assert_eq!(last.as_deref(), Some(expected));
+}
+
+/// DuckDB-WASM, as far as its release.
+const DUCKDB: &str = "\
+exports.VoidLogger = class {};
+exports.createDuckDB = async () => ({ instantiate: async () => {}, open() {}, connect: () => ({ query }) });
+const query = (sql) => ({ toArray: () => [{ toJSON: () => ({ it: answer(sql) }) }] });
+const answer = (sql) => (sql.includes('version') ? 'v9.8.7' : 'wasm_eh');
+";
+
+#[test]
+fn the_parquet_extension_is_fetched_once_and_a_failure_names_the_cure() {
+    let folder = with_dashboard(NPM);
+    let folder = folder.path();
+    // The real one.
+    fs::remove_file(folder.join("bin/node")).expect("it is there");
+    let packages = folder.join("workflows/sales/evidence/node_modules");
+    write(&packages.join(".bin/evidence"), "", 0o755);
+    write(&packages.join("@evidence-dev/universal-sql/index.js"), "", 0o644);
+    write(&packages.join("@duckdb/duckdb-wasm/index.js"), "", 0o644);
+    write(&packages.join("@duckdb/duckdb-wasm/dist/duckdb-node-blocking.js"), DUCKDB, 0o644);
+
+    let build = |mirror: &str| -> Outcome {
+        let path = std::env::var("PATH").expect("a path");
+        let mut build = process_in(folder, &["evidence", "build", "sales"]);
+        build.env("PATH", format!("{}:{path}", folder.join("bin").display()));
+        build.env("HOME", folder).env("DUCKDB_EXTENSIONS_URL", mirror);
+        build.output().expect("it starts").into()
+    };
+    let away = build("http://127.0.0.1:1");
+    assert_eq!(away.code, Some(2), "{}", away.err);
+    let url = "http://127.0.0.1:1/v9.8.7/wasm_eh/parquet.duckdb_extension.wasm cannot be fetched";
+    assert!(away.err.contains(url) && away.err.contains("to a mirror"), "{}", away.err);
+    assert!(!packages.with_file_name("calls").exists(), "nothing is read");
+
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let mirror = format!("http://{}/", listener.local_addr().expect("an address"));
+    std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().expect("a request");
+        let mut request = [0; 4096];
+        let _read = stream.read(&mut request).expect("a request");
+        let response = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\nConnection: close\r\n\r\nwasm";
+        stream.write_all(response.as_bytes()).expect("it is read");
+    });
+    let there = build(&mirror);
+    assert_eq!(there.code, Some(0), "{}", there.err);
+    let extensions = folder.join(".duckdb/extensions/extensions.duckdb.org/v9.8.7/wasm_eh");
+    let names: Vec<_> = fs::read_dir(&extensions).expect("a folder").collect();
+    assert_eq!(names.len(), 1);
+    let file = extensions.join("parquet.duckdb_extension.wasm");
+    assert_eq!(fs::read_to_string(file).expect("it is fetched"), "wasm");
+
+    assert_eq!(build("http://127.0.0.1:1").code, Some(0), "it is there already");
+    assert_eq!(calls(folder).matches("run sources").count(), 2);
 }
 
 #[test]
