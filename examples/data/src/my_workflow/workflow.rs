@@ -1,0 +1,51 @@
+//! The workflow: which jobs there are, and in what order they run.
+
+use workflow_config::Config;
+use workflow_core::prelude::*;
+use workflow_data::{PipelineConfig, PipelineError, Summary};
+
+use super::ingestion::extract_data;
+use super::transform::{load_data, transform_data};
+
+/// Extracts the records of the source.
+#[job]
+pub fn extract(ctx: &JobContext, config: Config<PipelineConfig>) -> Result<Summary, PipelineError> {
+    extract_data(&config)?.run_in(ctx)
+}
+
+/// Takes the extracted records through the stages.
+#[job]
+pub fn transform(
+    ctx: &JobContext,
+    config: Config<PipelineConfig>,
+    extracted: &Summary,
+) -> Result<Summary, PipelineError> {
+    tracing::info!(records = extracted.written, "transforming");
+    transform_data(&config)?.run_in(ctx)
+}
+
+/// Loads the transformed records into the outputs.
+#[job]
+pub fn load(
+    ctx: &JobContext,
+    config: Config<PipelineConfig>,
+    transformed: &Summary,
+) -> Result<Summary, PipelineError> {
+    tracing::info!(records = transformed.written, "loading");
+    load_data(&config)?.run_in(ctx)
+}
+
+/// `config.yaml` has the name that people see, the description and the schedule.
+#[register_workflow(
+    name = "my_workflow",
+    metadata = {
+        "description": "My workflow for processing data from Source X",
+        "owner": "data-team",
+        "tags": ["example", "template"],
+    }
+)]
+fn my_workflow(flow: &mut Flow) -> Handle<Summary> {
+    let extracted = flow.job(extract());
+    let transformed = flow.job(transform(extracted));
+    flow.job(load(transformed))
+}
