@@ -67,6 +67,9 @@ pub struct PipelineConfig {
     /// When the workflow runs. The host's metadata has it after
     /// [`describe_registered`](workflow_config::describe_registered), which the command line calls.
     pub schedule: Option<ScheduleSection>,
+    /// What a run does with the dashboard, for the crate `workflow-evidence`. A pipeline does not
+    /// read it.
+    pub dashboard: Option<Value>,
 }
 
 /// The section `workflow`.

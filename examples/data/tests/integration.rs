@@ -17,7 +17,7 @@ fn dataflow(place: &Place, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_dataflow"));
     command.args(arguments).current_dir(place.path("")).env_remove("WORKFLOW_DB");
     command.env("WORKFLOW_CONFIG_DIR", package.join("src")).env("DATA_DIR", place.path(""));
-    command.env("INPUT_DIR", package.join("input"));
+    command.env("INPUT_DIR", package.join("input")).env("WORKFLOW_MY_WORKFLOW__DASHBOARD", "off");
     command
 }
 
@@ -122,6 +122,60 @@ fn the_server_runs_the_workflow_and_shows_its_tables_and_schedule() {
     assert!(schedules.to_string().contains("my_workflow"), "{schedules}");
     let config = server.request("GET", "/api/v1/configs/my_workflow");
     assert!(!config.to_string().contains("example-token"), "{config}");
+}
+
+/// npm, which writes down how it is called, and fails if it is told to.
+const NPM: &str =
+    "#!/bin/sh\necho \"$*\" >> calls\n[ ! -e broken ] || { echo the table is away >&2; exit 7; }\n";
+
+#[cfg(unix)]
+#[test]
+fn a_run_ends_by_updating_the_dashboard() {
+    use std::fs::Permissions;
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let place = Place::new();
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/my_workflow");
+    let workflow = place.path("workflows/my_workflow");
+    let program = |path: &str, text: &str| {
+        let path = workflow.join(path);
+        std::fs::create_dir_all(path.parent().expect("a folder")).expect("it can be made");
+        std::fs::write(&path, text).expect("it can be written");
+        std::fs::set_permissions(path, Permissions::from_mode(0o755)).expect("it can be changed");
+    };
+    program("evidence/package.json", "{}");
+    program("bin/npm", NPM);
+    program("bin/node", "#!/bin/sh\n");
+    std::fs::copy(folder.join("config.yaml"), workflow.join("config.yaml")).expect("it is copied");
+    let run = |wanted: &str| {
+        let mut run = dataflow(&place, &["run", "my_workflow", "-f", "json"]);
+        run.env("WORKFLOW_CONFIG_DIR", place.path("workflows"));
+        run.env("WORKFLOW_MY_WORKFLOW__DASHBOARD", wanted);
+        run.env("PATH", format!("{}:/usr/bin:/bin", workflow.join("bin").display()));
+        run.output().expect("it starts")
+    };
+    let calls = || std::fs::read_to_string(workflow.join("evidence/calls")).unwrap_or_default();
+
+    // Its packages are not installed.
+    assert!(run("refresh").status.success() && calls().is_empty());
+    program("evidence/node_modules/.bin/evidence", "");
+    assert!(run("off").status.success() && calls().is_empty());
+    assert!(run("refresh").status.success());
+    assert_eq!(calls(), "run sources -- --strict\n");
+    assert!(run("build").status.success());
+    assert_eq!(calls(), "run sources -- --strict\nrun sources -- --strict\nrun build\n");
+
+    program("evidence/broken", "");
+    let broken = run("build");
+    let error = String::from_utf8_lossy(&broken.stderr);
+    assert!(broken.status.success(), "the tables are written: {error}");
+    assert!(error.contains("the dashboard is not updated"), "{error}");
+    assert!(error.contains("`npm` failed: the table is away"), "{error}");
+
+    let wrong = run("sometimes");
+    let error = String::from_utf8_lossy(&wrong.stderr);
+    assert_eq!(wrong.status.code(), Some(2), "{error}");
+    assert!(error.contains("WORKFLOW_MY_WORKFLOW__DASHBOARD"), "{error}");
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use workflow_config::Config;
 use workflow_core::prelude::*;
 use workflow_data::{Pipeline, PipelineError, Summary};
+use workflow_evidence::{DashboardConfig, Update};
 
 use crate::{ingestion, transform};
 
@@ -10,6 +11,12 @@ use crate::{ingestion, transform};
 #[job]
 pub fn load(ctx: &JobContext) -> Result<Summary, PipelineError> {
     pipeline(&ingestion::config()?)?.run_in(ctx)
+}
+
+/// Updates the dashboard, as `dashboard` in `config.yaml` says. The run does not fail if it cannot.
+#[job]
+pub fn dashboard(ctx: &JobContext, config: Config<DashboardConfig>) -> Update {
+    workflow_evidence::update(ctx, &config)
 }
 
 /// The pipeline of a configuration. Nothing is written if it fails or is cancelled.
@@ -31,5 +38,7 @@ pub fn pipeline(config: &Config) -> Result<Pipeline, PipelineError> {
     }
 )]
 fn workflow(flow: &mut Flow) -> Handle<Summary> {
-    flow.job(load())
+    let loaded = flow.job(load());
+    flow.job(dashboard().after(loaded));
+    loaded
 }

@@ -5,6 +5,7 @@ use std::process::Command;
 
 use clap::{Args, Subcommand};
 use workflow_config::Loader;
+use workflow_evidence::Dashboard;
 
 use super::new::create;
 use crate::args::current_folder;
@@ -67,7 +68,7 @@ struct DevArguments {
 }
 
 /// The folder of the dashboard in that of its workflow.
-const FOLDER: &str = "evidence";
+const FOLDER: &str = Dashboard::FOLDER;
 
 pub(crate) fn evidence(args: &EvidenceArguments) -> Result<Outcome, Failure> {
     match &args.action {
@@ -82,12 +83,12 @@ fn new(name: &str) -> Result<Outcome, Failure> {
         Some(folder) => folder.join(FOLDER),
         None => make(name)?,
     };
-    check(&folder, name)?;
-    if has_packages(&folder) {
+    let dashboard = open(&folder, name)?;
+    if dashboard.has_packages() {
         output::message(format_args!("the packages of {} are installed", shown(&folder)));
         return Ok(Outcome::Success);
     }
-    let outcome = install(&folder)?;
+    let outcome = install(&dashboard)?;
     if outcome == Outcome::Success {
         output::message(format_args!(
             "next:\n  workflow run {name}\n  workflow evidence dev {name}"
@@ -98,92 +99,74 @@ fn new(name: &str) -> Result<Outcome, Failure> {
 
 fn dev(args: &DevArguments) -> Result<Outcome, Failure> {
     let name = &args.workflow.name;
-    let folder = find(name)?;
-    if !has_packages(&folder) {
+    let dashboard = find(name)?;
+    if !dashboard.has_packages() {
         return Err(Failure::Usage(format!(
             "the packages of {} are not installed; run `workflow evidence new {name}`",
-            shown(&folder)
+            shown(dashboard.folder())
         )));
     }
     if !args.no_sources {
-        let read = sources(&folder)?;
+        let read = sources(&dashboard)?;
         if read != Outcome::Success {
             return Ok(read);
         }
     }
     output::message(format_args!("serving the dashboard on http://127.0.0.1:{}", args.port));
-    let port = args.port.to_string();
-    npm(&folder, &["exec", "--", "evidence", "dev", "--host", "127.0.0.1", "--port", &port])
+    run(dashboard.serve(args.port))
 }
 
 fn build(name: &str) -> Result<Outcome, Failure> {
-    let folder = find(name)?;
+    let dashboard = find(name)?;
     let mut outcome = Outcome::Success;
-    if !has_packages(&folder) {
-        outcome = install(&folder)?;
+    if !dashboard.has_packages() {
+        outcome = install(&dashboard)?;
     }
-    for step in [sources, |folder: &Path| npm(folder, &["run", "build"])] {
+    for step in [sources, |dashboard: &Dashboard| run(dashboard.build())] {
         if outcome == Outcome::Success {
-            outcome = step(&folder)?;
+            outcome = step(&dashboard)?;
         }
     }
     Ok(outcome)
 }
 
-/// Reads the tables into the dashboard. Without `--strict`, a missing table would be no error.
-fn sources(folder: &Path) -> Result<Outcome, Failure> {
-    let mut fetch = Command::new("node");
-    fetch.args(["--input-type=module", "--eval", FETCH_PARQUET]).current_dir(folder);
-    let fetched = foreground::run(fetch, NO_NPM)?;
-    if fetched != Outcome::Success {
-        return Ok(fetched);
+fn sources(dashboard: &Dashboard) -> Result<Outcome, Failure> {
+    match run(dashboard.fetch_parquet())? {
+        Outcome::Success => run(dashboard.sources()),
+        failed => Ok(failed),
     }
-    npm(folder, &["run", "sources", "--", "--strict"])
 }
 
-fn install(folder: &Path) -> Result<Outcome, Failure> {
-    output::message(format_args!("installing the packages of {} with npm", shown(folder)));
-    npm(folder, &["install", "--no-audit", "--no-fund"])
+fn install(dashboard: &Dashboard) -> Result<Outcome, Failure> {
+    let folder = shown(dashboard.folder());
+    output::message(format_args!("installing the packages of {folder} with npm"));
+    run(dashboard.install())
 }
 
-fn npm(folder: &Path, arguments: &[&str]) -> Result<Outcome, Failure> {
-    let mut command = Command::new("npm");
-    command.args(arguments).current_dir(folder);
-    // The dashboard sends statistics to its authors otherwise.
-    command.env("SEND_ANONYMOUS_USAGE_STATS", "no");
+fn run(command: Command) -> Result<Outcome, Failure> {
     foreground::run(command, NO_NPM)
 }
-
-/// The program that fetches what Evidence needs for Parquet, for Node.
-const FETCH_PARQUET: &str = include_str!("evidence/parquet.mjs");
 
 const NO_NPM: &str = "install Node 18 or newer from https://nodejs.org; without it, `workflow serve` and `workflow data` \
     show the tables";
 
-fn find(name: &str) -> Result<PathBuf, Failure> {
+fn find(name: &str) -> Result<Dashboard, Failure> {
     let folder = folder_with(FOLDER, name)?.ok_or_else(|| {
         Failure::Usage(format!(
             "`{name}` has no folder `{FOLDER}`; make one with `workflow evidence new {name}`"
         ))
     })?;
-    let folder = folder.join(FOLDER);
-    check(&folder, name)?;
-    Ok(folder)
+    open(&folder.join(FOLDER), name)
 }
 
-fn check(folder: &Path, name: &str) -> Result<(), Failure> {
-    if folder.join("package.json").is_file() {
-        return Ok(());
-    }
-    let folder = shown(folder);
-    Err(Failure::Usage(format!(
-        "{folder} has no `package.json`, so it is no dashboard; remove the folder, and run \
-         `workflow evidence new {name}`"
-    )))
-}
-
-fn has_packages(folder: &Path) -> bool {
-    folder.join("node_modules/.bin/evidence").exists()
+fn open(folder: &Path, name: &str) -> Result<Dashboard, Failure> {
+    Dashboard::find(folder).ok_or_else(|| {
+        let folder = shown(folder);
+        Failure::Usage(format!(
+            "{folder} has no `package.json`, so it is no dashboard; remove the folder, and run \
+             `workflow evidence new {name}`"
+        ))
+    })
 }
 
 fn shown(folder: &Path) -> String {

@@ -3,6 +3,7 @@
 use workflow_config::Config;
 use workflow_core::prelude::*;
 use workflow_data::{PipelineConfig, PipelineError, Summary};
+use workflow_evidence::{DashboardConfig, Update};
 
 use super::ingestion::extract_data;
 use super::transform::{load_data, transform_data};
@@ -35,6 +36,12 @@ pub fn load(
     load_data(&config)?.run_in(ctx)
 }
 
+/// Updates the dashboard, as `dashboard` in `config.yaml` says. The run does not fail if it cannot.
+#[job]
+pub fn dashboard(ctx: &JobContext, config: Config<DashboardConfig>) -> Update {
+    workflow_evidence::update(ctx, &config)
+}
+
 /// `config.yaml` has the name that people see, the description and the schedule.
 #[register_workflow(
     name = "my_workflow",
@@ -47,5 +54,7 @@ pub fn load(
 fn my_workflow(flow: &mut Flow) -> Handle<Summary> {
     let extracted = flow.job(extract());
     let transformed = flow.job(transform(extracted));
-    flow.job(load(transformed))
+    let loaded = flow.job(load(transformed));
+    flow.job(dashboard().after(loaded));
+    loaded
 }

@@ -1,10 +1,11 @@
 //! The workflow: how it is registered, and what its jobs compute.
 
 use {{ crate_name }}::ingestion::NAME;
-use {{ crate_name }}::workflow::{self, load};
+use {{ crate_name }}::workflow::{self, dashboard, load};
 use workflow_config::Loader;
 use workflow_core::{Engine, asset, registry};
 use workflow_data::{PipelineError, Summary};
+use workflow_evidence::Update;
 
 #[test]
 fn it_is_registered_with_its_schedule() {
@@ -34,7 +35,9 @@ fn it_loads_the_table() {
             .set("output.path", table.to_str());
         workflow::pipeline(&loader.open(NAME)?)?.run()
     });
-    let report = Engine::builder().replace(load).build().run(NAME).wait().expect("it completes");
+    let dashboard = dashboard::replaced_by(|| Update::Refreshed);
+    let engine = Engine::builder().replace(load).replace(dashboard).build();
+    let report = engine.run(NAME).wait().expect("it completes");
     let summary = report.output::<Summary>().expect("a summary");
     assert_eq!((summary.read, summary.written), (100, summary.metadata.record_count));
     assert!(path.is_file());
