@@ -36,7 +36,10 @@ pub(crate) fn run(
     let status = child.wait().map_err(|error| format!("cannot wait for `{name}`: {error}"))?;
     match last? {
         _ if status.success() => Ok(()),
-        Some(line) => Err(format!("`{name}` failed: {line}")),
+        Some(line) => {
+            let reason = line.strip_prefix("error: ").unwrap_or(&line);
+            Err(format!("`{name}` failed: {reason}"))
+        }
         None => Err(format!("`{name}` failed: {status}")),
     }
 }

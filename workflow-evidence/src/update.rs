@@ -64,7 +64,8 @@ pub fn update(context: &JobContext, config: &Config<DashboardConfig>) -> Update 
     let update = attempt(context, config);
     match &update {
         Update::Failed { reason } => {
-            tracing::warn!(workflow = config.name(), reason, "the dashboard is not updated");
+            // The reason is in the run, with the output of npm.
+            tracing::warn!(workflow = config.name(), "the dashboard is not updated");
             context.annotate("warning", format!("the dashboard is not updated: {reason}"));
         }
         Update::Skipped { reason } => {
