@@ -81,7 +81,7 @@ pub(crate) fn records(count: usize) -> Vec<Value> {
             "amount": (id * 37 % 1000) as f64 + 0.5,
             "created_at": format!("2026-01-{:02}T08:00:00Z", id % 28 + 1),
         });
-        if id % 50 == 0 {
+        if id.is_multiple_of(50) {
             record["amount"] = Value::Null;
         }
         record
