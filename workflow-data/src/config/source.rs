@@ -348,7 +348,7 @@ fn check_kind(kind: &SourceKind, section: &str, violations: &mut Violations) {
                 violations.add(path("path"), message);
             }
             if let Some(incremental) = &file.incremental {
-                violations.field(&path("incremental"), incremental);
+                violations.field(path("incremental"), incremental);
                 if incremental.parameter.is_some() {
                     let message = "only an API has parameters; remove it";
                     violations.add(path("incremental.parameter"), message);
