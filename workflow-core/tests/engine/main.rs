@@ -1,4 +1,4 @@
-//! Runs of an engine in memory, and how they are shown.
+//! Runs of an engine in memory.
 
 #[path = "../support/delegated.rs"]
 mod delegated;
@@ -7,5 +7,4 @@ mod extremes;
 mod recorded_runs;
 mod replaced;
 mod stacked;
-mod views;
 mod waiting;
