@@ -66,14 +66,14 @@ fn enrichment_computes_columns() {
     assert_eq!(
         through(stages(json!({ "gross": "price * 2" })), csv).unwrap_err(),
         "stage `enrichment`: in.csv: record 2: column `gross`: `price * 2` has no value: \
-         tried to use * operator on unsupported types none and integer"
+         tried to use * operator on unsupported types none and number"
     );
     assert_eq!(
         through(stages(json!({ "gross": "prise * 2" })), csv).unwrap_err(),
         "stage `enrichment`: the expression of `gross`: the table has no column `prise`; \
          did you mean `price`?; its columns are `id`, `price`, `city`, `tax`"
     );
-    // The type is that of the first batch.
+    // A value that does not have the given type fails.
     let typed = json!({ "next": { "expression": "city", "type": "integer" } });
     assert_eq!(
         through(stages(typed), csv).unwrap_err(),
