@@ -4,7 +4,6 @@
 mod delegated;
 mod executor;
 mod extremes;
-mod recorded_runs;
 mod replaced;
 mod stacked;
 mod waiting;

@@ -189,7 +189,10 @@ async fn runs_of_others_start_nothing(kind: Kind) {
     let hers = ada.create(&file("after greetings", "workflow: greet")).await;
     let his = bob.create(&file("after secrets", "workflow: after greetings")).await;
     until_linked(&*site.store, 1).await;
-    let blocked = bob.get(&format!("workflows/{his}")).await.is(200)["triggers_blocked"].clone();
+    let path = format!("workflows/{his}");
+    let blocked = async || bob.get(&path).await.is(200)["triggers_blocked"].clone();
+    until("it is blocked", async || blocked().await.is_string()).await;
+    let blocked = blocked().await;
     assert!(blocked.as_str().is_some_and(|why| why.contains("after greetings")), "{blocked}");
     bob.run("greet", json!("bob")).await;
     let run = ada.run("greet", json!("ada")).await;

@@ -1,5 +1,8 @@
 //! Delegated runs that go on from their record after every attempt, as if each were a process.
 
+#[path = "support/delegated.rs"]
+mod delegated;
+
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
@@ -18,7 +21,7 @@ use workflow_core::executor::{
 use workflow_core::id::RunId;
 use workflow_core::prelude::*;
 
-use crate::delegated::{halve, numbers, rest, square, triple};
+use delegated::{halve, numbers, rest, square, triple};
 
 type Open = VecDeque<(AttemptRequest, oneshot::Sender<AttemptOutcome>)>;
 
