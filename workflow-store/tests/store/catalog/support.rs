@@ -50,8 +50,19 @@ impl Raw {
             DROP TABLE workflows_ended; DROP TABLE workflows_link";
         let links_of_postgres = "DROP FUNCTION workflows_leave_ended CASCADE;
             DROP TABLE workflows_ended; DROP TABLE workflows_link";
+        let made = "DROP TRIGGER workflows_workflowrun_made;
+            DROP TRIGGER workflows_workflowrun_inserted_made";
         // The columns of the queue go with it.
         let steps = [
+            (22, "DROP TABLE workflows_file"),
+            (
+                21,
+                if self.is_postgres() {
+                    "DROP FUNCTION workflows_leave_made CASCADE"
+                } else {
+                    made
+                },
+            ),
             (20, if self.is_postgres() { links_of_postgres } else { links }),
             (19, "DROP TABLE workflows_materialization"),
             (
