@@ -11,7 +11,7 @@
 //!
 //! // Outside of a run, and without a folder: there is nothing to refresh.
 //! let config = Config::from_json("sales", json!({ "dashboard": "refresh" }))?;
-//! let update = update(&JobContext::detached(), &config.typed()?);
+//! let update = futures::executor::block_on(update(&JobContext::detached(), &config.typed()?));
 //! assert!(matches!(update, Update::Skipped { .. }));
 //! # Ok::<_, workflow_config::ConfigError>(())
 //! ```
@@ -25,8 +25,9 @@
 struct Readme;
 
 mod dashboard;
-mod process;
+#[cfg(unix)]
 mod update;
 
 pub use dashboard::Dashboard;
+#[cfg(unix)]
 pub use update::{DashboardConfig, Update, update};

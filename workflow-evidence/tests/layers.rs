@@ -4,4 +4,4 @@
 mod support;
 
 /// From the base to the top.
-const ORDER: [&str; 3] = ["dashboard", "process", "update"];
+const ORDER: [&str; 2] = ["dashboard", "update"];

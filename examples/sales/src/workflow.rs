@@ -15,8 +15,8 @@ pub fn load(ctx: &JobContext) -> Result<Summary, PipelineError> {
 
 /// Updates the dashboard, as `dashboard` in `config.yaml` says. The run does not fail if it cannot.
 #[job]
-pub fn dashboard(ctx: &JobContext, config: Config<DashboardConfig>) -> Update {
-    workflow_evidence::update(ctx, &config)
+pub async fn dashboard(ctx: &JobContext, config: Config<DashboardConfig>) -> Update {
+    workflow_evidence::update(ctx, &config).await
 }
 
 /// The pipeline of a configuration. Nothing is written if it fails or is cancelled.

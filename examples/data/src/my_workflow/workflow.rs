@@ -38,8 +38,8 @@ pub fn load(
 
 /// Updates the dashboard, as `dashboard` in `config.yaml` says. The run does not fail if it cannot.
 #[job]
-pub fn dashboard(ctx: &JobContext, config: Config<DashboardConfig>) -> Update {
-    workflow_evidence::update(ctx, &config)
+pub async fn dashboard(ctx: &JobContext, config: Config<DashboardConfig>) -> Update {
+    workflow_evidence::update(ctx, &config).await
 }
 
 /// `config.yaml` has the name that people see, the description and the schedule.
