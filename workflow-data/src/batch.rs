@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use arrow_array::{Array, BooleanArray, RecordBatch};
-use arrow_schema::ArrowError;
+use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch};
+use arrow_schema::{ArrowError, Field, Schema};
 use arrow_select::filter::filter_record_batch;
 use serde::{Deserialize, Serialize};
 
@@ -107,6 +107,28 @@ impl Batch {
         Ok(Self { records, ..self })
     }
 
+    /// Adds a column, or replaces the one of this name. It counts as nullable, so that all batches have
+    /// the same columns.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use arrow_array::{ArrayRef, StringArray};
+    /// use workflow_data::{Batch, StageError};
+    ///
+    /// fn label(batch: Batch) -> Result<Batch, StageError> {
+    ///     let labels = StringArray::from_iter_values((0..batch.len()).map(|row| format!("row {row}")));
+    ///     Ok(batch.with_column("label", Arc::new(labels))?)
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Fails when the column has another number of items than the batch.
+    pub fn with_column(self, name: &str, column: ArrayRef) -> Result<Self, ArrowError> {
+        let records = with_columns(&self.records, [(name.to_owned(), column)])?;
+        Ok(Self { records, ..self })
+    }
+
     /// Keeps the records whose item is true.
     ///
     /// # Errors
@@ -144,4 +166,24 @@ impl Batch {
         self.metadata.record_count = self.records.num_rows() as u64;
         self
     }
+}
+
+/// Sets columns: adds them, or replaces those of the same name.
+pub(crate) fn with_columns(
+    records: &RecordBatch,
+    set: impl IntoIterator<Item = (String, ArrayRef)>,
+) -> Result<RecordBatch, ArrowError> {
+    let mut fields: Vec<_> = records.schema().fields().iter().cloned().collect();
+    let mut columns = records.columns().to_vec();
+    for (name, column) in set {
+        let field = Arc::new(Field::new(name, column.data_type().clone(), true));
+        match fields.iter().position(|known| known.name() == field.name()) {
+            Some(place) => (fields[place], columns[place]) = (field, column),
+            None => {
+                fields.push(field);
+                columns.push(column);
+            }
+        }
+    }
+    RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)
 }

@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 use arrow_array::types::Float64Type;
-use arrow_array::{Array, ArrayRef, RecordBatch, StringArray, cast::AsArray};
-use arrow_schema::{DataType, Field, Schema};
+use arrow_array::{StringArray, cast::AsArray};
 use serde::Deserialize;
 use workflow_config::ConfigError;
 use workflow_data::{Batch, Options, Stage, StageError, Stages};
@@ -39,23 +38,6 @@ fn size(options: &Options) -> Result<impl Stage + use<>, ConfigError> {
             .iter()
             .map(|amount| Some(if amount? >= large_from { "large" } else { "small" }))
             .collect();
-        let records = with_column(batch.records(), "size", sizes)?;
-        Ok(batch.with_records(records)?)
+        Ok(batch.with_column("size", Arc::new(sizes))?)
     })
-}
-
-/// Adds a column, or replaces the one of this name.
-fn with_column(
-    records: &RecordBatch,
-    name: &str,
-    column: StringArray,
-) -> Result<RecordBatch, StageError> {
-    let schema = records.schema();
-    let others = schema.fields().iter().zip(records.columns());
-    let others = others.filter(|(field, _)| field.name() != name);
-    let (mut fields, mut columns): (Vec<_>, Vec<ArrayRef>) =
-        others.map(|(field, column)| (field.clone(), column.clone())).unzip();
-    fields.push(Arc::new(Field::new(name, DataType::Utf8, column.is_nullable())));
-    columns.push(Arc::new(column));
-    Ok(RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)?)
 }

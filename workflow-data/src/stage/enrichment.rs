@@ -9,14 +9,14 @@ use arrow_array::{
     ArrayRef, BooleanArray, Float64Array, Int64Array, RecordBatch, StringArray,
     TimestampMicrosecondArray,
 };
-use arrow_schema::{ArrowError, Field, Schema};
+use arrow_schema::ArrowError;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use workflow_config::ConfigError;
 
 use self::computed::{Computed, ComputedOptions};
 use super::{Options, Stage, StageError};
-use crate::batch::Batch;
+use crate::batch::{Batch, with_columns};
 use crate::clock::Clock;
 use crate::policy::{Failures, Rejects};
 use crate::value::UTC;
@@ -133,24 +133,4 @@ impl Enrichment {
         });
         with_columns(records, constants.chain(time))
     }
-}
-
-/// Sets columns: adds them, or replaces those of the same name.
-fn with_columns(
-    records: &RecordBatch,
-    set: impl IntoIterator<Item = (String, ArrayRef)>,
-) -> Result<RecordBatch, ArrowError> {
-    let mut fields: Vec<_> = records.schema().fields().iter().cloned().collect();
-    let mut columns = records.columns().to_vec();
-    for (name, column) in set {
-        let field = Arc::new(Field::new(name, column.data_type().clone(), true));
-        match fields.iter().position(|known| known.name() == field.name()) {
-            Some(place) => (fields[place], columns[place]) = (field, column),
-            None => {
-                fields.push(field);
-                columns.push(column);
-            }
-        }
-    }
-    RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)
 }
