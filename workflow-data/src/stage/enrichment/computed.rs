@@ -28,6 +28,8 @@ pub(super) struct ComputedOptions {
 pub(super) struct Computed {
     pub(super) name: String,
     expression: Expression,
+    /// The columns that the expression reads.
+    reads: Vec<String>,
     /// Given, or found from the first records.
     kind: Option<ColumnType>,
 }
@@ -42,7 +44,8 @@ impl Computed {
             let expression = parsed.map_err(|error| {
                 options.error(&format!("expressions.{name}"), &error.to_string())
             })?;
-            Ok(Self { name, expression, kind })
+            let reads = expression.names().collect();
+            Ok(Self { name, expression, reads, kind })
         });
         columns.collect()
     }
@@ -68,8 +71,8 @@ impl Computed {
         records: &RecordBatch,
         failures: &mut Failures,
     ) -> Result<Vec<Value>, StageError> {
-        let read = self.expression.names().map(|name| {
-            let place = column(records, &name).map_err(|error| {
+        let read = self.reads.iter().map(|name| {
+            let place = column(records, name).map_err(|error| {
                 StageError::new(format!("the expression of `{}`: {error}", self.name))
             })?;
             Ok((name, records.column(place)))
@@ -77,7 +80,8 @@ impl Computed {
         let read = read.collect::<Result<Vec<_>, StageError>>()?;
         let expression = self.expression.compile().map_err(StageError::new)?;
         let values = (0..records.num_rows()).map(|row| {
-            let known = read.iter().map(|(name, column)| (name.clone(), value::json(column, row)));
+            let known =
+                read.iter().map(|(name, column)| ((*name).clone(), value::json(column, row)));
             let known = Value::Object(known.collect::<Map<_, _>>());
             expression.evaluate(&known).unwrap_or_else(|error| {
                 let message = format!("column `{}`: {error}", self.name);
