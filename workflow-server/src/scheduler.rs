@@ -6,6 +6,7 @@
 //! store: which times were handled, and which schedules are paused.
 
 mod downstream;
+mod event;
 mod files;
 
 use std::sync::Arc;

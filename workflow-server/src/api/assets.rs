@@ -21,10 +21,9 @@ use workflow_core::asset::{
     self, AssetGraph, AssetState, Assets, AssetsError, PartitionState, Request, Standing,
 };
 use workflow_core::store::{CheckResult, PartitionRange, SchemaField};
-
-use super::problems::Problems;
 use workflow_store::Source;
 
+use super::problems::Problems;
 use crate::app::App;
 use crate::auth::Caller;
 use crate::http::extract::{Path, Query};

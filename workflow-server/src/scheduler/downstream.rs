@@ -7,9 +7,10 @@ use workflow_core::asset;
 use workflow_core::definition::{EventTrigger, RunEnd};
 use workflow_core::downstream::{causes, cycles, downstream_input, downstream_key};
 use workflow_core::id::RunId;
-use workflow_core::store::{ScheduledWorkflow, Store, StoredLink, Trigger, Upstream, WorkflowLink};
+use workflow_core::store::{ScheduledWorkflow, Store, StoredLink, Upstream, WorkflowLink};
 use workflow_store::{Catalog, CatalogError, StoredWorkflow, Viewer};
 
+use super::event::{self, Event, Outcome};
 use crate::app::App;
 use crate::launch;
 use crate::problem::Problem;
@@ -113,14 +114,6 @@ impl Downstream {
     }
 }
 
-/// What became of an ended run.
-enum Outcome {
-    /// Its downstream run has begun, or is not wanted.
-    Handled,
-    /// Only another program on the store can start its downstream run.
-    Left,
-}
-
 /// The links of a downstream workflow. Names of upstream workflows are resolved as its owner sees
 /// them.
 async fn links_of(
@@ -217,28 +210,8 @@ async fn start(
     if starts_itself(app, link, known, run).await? {
         return Ok(Outcome::Handled);
     }
-    // It may have been changed or deactivated since the links were loaded.
-    let workflow = app.catalog.workflow(&known.workflow.id.to_string()).await?;
-    match launch::check(app, &workflow).await {
-        Ok(()) => {}
-        Err(problem) if problem.is_temporary() => return Err(problem),
-        Err(problem) => {
-            let (name, problem) = (&workflow.name, problem.detail());
-            tracing::debug!(workflow = %name, upstream = %run, problem, "left the downstream run to other programs");
-            return Ok(Outcome::Left);
-        }
-    }
-    let request = launch::LaunchRequest {
-        user: workflow.user.clone(),
-        trigger: Trigger::Event,
-        idempotency_key: Some(downstream_key(link, run)),
-        input: launch::takes_input(&workflow)?.then_some(input),
-        ..launch::LaunchRequest::default()
-    };
-    let launched = launch::launch(app, &workflow, request).await?;
-    let (name, id) = (&workflow.name, launched.run);
-    tracing::info!(run = %id, workflow = %name, upstream = %run, existing = launched.existing, "started a downstream run");
-    Ok(Outcome::Handled)
+    let event = Event { cause: format!("run {run}"), key: downstream_key(link, run), input };
+    event::start(app, &known.workflow, event).await
 }
 
 /// Whether a run that has made an asset goes back to a run of the workflow that it would start. Logs

@@ -14,12 +14,12 @@ use tokio::time::sleep;
 use uuid::Uuid;
 use workflow_core::definition::EventTrigger;
 use workflow_core::event::format_time;
-use workflow_core::store::{FileStore, HandledFile, Trigger};
+use workflow_core::store::{FileStore, HandledFile};
 use workflow_store::StoredWorkflow;
 
 use super::downstream::Triggered;
+use super::event::{self, Event, Outcome};
 use crate::app::App;
-use crate::launch;
 use crate::problem::Problem;
 use crate::watch::{Changes, FilePattern, FoundFile, Scan, Settling};
 
@@ -270,18 +270,12 @@ impl Arrivals {
         let gone: Vec<String> = handled.keys().filter(is_gone).cloned().collect();
         if !gone.is_empty() {
             store.forget_files(&workflow.as_scheduled(), &gone).await?;
-            handled.retain(|name, _| !gone.contains(name));
+            for name in &gone {
+                handled.remove(name);
+            }
         }
         Ok(())
     }
-}
-
-/// What became of a file.
-enum Outcome {
-    /// Its run has begun.
-    Handled,
-    /// Only another program on the store can start its run.
-    Left,
 }
 
 /// Starts the run for a file, unless it exists.
@@ -292,35 +286,15 @@ async fn start(
     arrived: &HandledFile,
     file: &FoundFile,
 ) -> Result<Outcome, Problem> {
-    // It may have been changed or deactivated since the triggers were loaded.
-    let workflow = app.catalog.workflow(&workflow.id.to_string()).await?;
     let name = &arrived.name;
-    match launch::check(app, &workflow).await {
-        Ok(()) => {}
-        Err(problem) if problem.is_temporary() => return Err(problem),
-        Err(problem) => {
-            let (workflow, problem) = (&workflow.name, problem.detail());
-            tracing::debug!(%workflow, file = name, problem, "left the file to other programs");
-            return Ok(Outcome::Left);
-        }
-    }
     let input = json!({
         "path": root.join(&file.relative).display().to_string(),
         "name": name,
         "size": file.size,
         "modified": format_time(file.modified),
     });
-    let request = launch::LaunchRequest {
-        user: workflow.user.clone(),
-        trigger: Trigger::Event,
-        idempotency_key: Some(key(&workflow, arrived)),
-        input: launch::takes_input(&workflow)?.then_some(input),
-        ..launch::LaunchRequest::default()
-    };
-    let launched = launch::launch(app, &workflow, request).await?;
-    let (workflow, run) = (&workflow.name, launched.run);
-    tracing::info!(%run, %workflow, file = name, existing = launched.existing, "started a run for a file");
-    Ok(Outcome::Handled)
+    let event = Event { cause: format!("file {name}"), key: key(workflow, arrived), input };
+    event::start(app, workflow, event).await
 }
 
 /// The idempotency key of the run for a file. Names of files may be too long for one.
