@@ -27,8 +27,8 @@ use crate::event::{Event, EventKind};
 use crate::id::RunId;
 
 pub use asset::{
-    AssetStore, CheckResult, InputVersion, Materialization, MaterializationFacts, PartitionRange,
-    SchemaField, StoredMaterialization,
+    ASSET_WORKFLOW, AssetStore, CheckResult, InputVersion, Materialization, MaterializationFacts,
+    PartitionRange, SchemaField, StoredMaterialization,
 };
 pub use changes::QueueChanges;
 pub use downstream::{DownstreamStore, StoredLink, Upstream, WorkflowLink};

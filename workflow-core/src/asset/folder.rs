@@ -184,19 +184,9 @@ impl Assets {
     pub async fn current(
         &self,
         asset: &str,
-        mut partitions: PartitionRange,
+        partitions: PartitionRange,
     ) -> Result<Vec<Materialization>, AssetsError> {
-        let mut all = Vec::new();
-        loop {
-            let records = self.records()?;
-            let page = records.current_materializations(asset, &partitions, PAGE).await?;
-            let is_last = page.len() < PAGE;
-            all.extend(page);
-            match all.last() {
-                Some(last) if !is_last => partitions.after = Some(last.partition.clone()),
-                _ => return Ok(all),
-            }
-        }
+        self.all(asset, partitions, Wanted::Current).await
     }
 
     /// Returns the refused records of an asset that are the newest ones of their partition, by the
@@ -209,19 +199,33 @@ impl Assets {
     pub async fn refusals(
         &self,
         asset: &str,
-        mut partitions: PartitionRange,
+        partitions: PartitionRange,
     ) -> Result<BTreeMap<String, Materialization>, AssetsError> {
-        let mut refused = BTreeMap::new();
+        let newest = self.all(asset, partitions, Wanted::Newest).await?;
+        let refused = newest.into_iter().filter(|made| made.is_refused);
+        Ok(refused.map(|made| (made.partition.clone(), made)).collect())
+    }
+
+    /// Reads one record of each partition in a range, page by page.
+    async fn all(
+        &self,
+        asset: &str,
+        mut partitions: PartitionRange,
+        wanted: Wanted,
+    ) -> Result<Vec<Materialization>, AssetsError> {
+        let records = self.records()?;
+        let mut all = Vec::new();
         loop {
-            let records = self.records()?;
-            let page = records.newest_materializations(asset, &partitions, PAGE).await?;
-            let last = page.last().filter(|_| page.len() == PAGE);
-            let next = last.map(|last| last.partition.clone());
-            let of_page = page.into_iter().filter(|made| made.is_refused);
-            refused.extend(of_page.map(|made| (made.partition.clone(), made)));
-            match next {
-                Some(next) => partitions.after = Some(next),
-                None => return Ok(refused),
+            let page = match wanted {
+                Wanted::Current => records.current_materializations(asset, &partitions, PAGE),
+                Wanted::Newest => records.newest_materializations(asset, &partitions, PAGE),
+            };
+            let page = page.await?;
+            let is_last = page.len() < PAGE;
+            all.extend(page);
+            match all.last() {
+                Some(last) if !is_last => partitions.after = Some(last.partition.clone()),
+                _ => return Ok(all),
             }
         }
     }
@@ -328,6 +332,15 @@ impl Assets {
         let found = self.records()?.current_materializations(asset, &range, 1).await?;
         Ok(found.into_iter().next())
     }
+}
+
+/// Which record of a partition is read.
+#[derive(Clone, Copy)]
+enum Wanted {
+    /// The last one that was not refused.
+    Current,
+    /// The last one.
+    Newest,
 }
 
 /// The number of records that are read at once.

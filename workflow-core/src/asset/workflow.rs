@@ -9,11 +9,12 @@ use super::{AssetEntry, AssetGraph, Assets, Partition, Reads, StepOutcome, entry
 use crate::definition::Metadata;
 use crate::job::{Body, Call, Handle, Inputs, JobError};
 use crate::registry::{Location, Provided};
+use crate::store::ASSET_WORKFLOW;
 use crate::value::Type;
 use crate::workflow::{Flow, FunctionWorkflow};
 
 /// The name of the workflow that makes assets. It is registered in programs that have assets.
-pub const WORKFLOW: &str = "assets";
+pub const WORKFLOW: &str = ASSET_WORKFLOW;
 
 inventory::submit! {
     Provided { workflow: provided }

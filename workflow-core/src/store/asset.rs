@@ -72,6 +72,9 @@ pub trait AssetStore: Send + Sync {
     async fn partitions_made(&self, run: RunId, asset: &str) -> Result<Vec<String>, StoreError>;
 }
 
+/// The name of the workflow whose runs make assets.
+pub const ASSET_WORKFLOW: &str = "assets";
+
 /// A range of partitions, by their keys.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct PartitionRange {

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use workflow_core::id::RunId;
+use workflow_core::store::ASSET_WORKFLOW;
 
 use super::CatalogError;
 use super::resolve::resolve_own;
@@ -177,7 +178,7 @@ pub(crate) fn cutoff_of_records(retentions: &[Retention]) -> Option<i64> {
     let of = |workflow: Option<&str>| {
         retentions.iter().rfind(move |retention| retention.workflow.as_deref() == workflow)
     };
-    let retention = of(Some(ASSETS)).or_else(|| of(None))?;
+    let retention = of(Some(ASSET_WORKFLOW)).or_else(|| of(None))?;
     let now = SystemTime::now();
     match (retention.keep_for, retention.keep_last) {
         (Some(span), _) => now.checked_sub(span).map(to_micros),
@@ -185,9 +186,6 @@ pub(crate) fn cutoff_of_records(retentions: &[Retention]) -> Option<i64> {
         (None, None) => None,
     }
 }
-
-/// The name of the workflow that makes assets.
-const ASSETS: &str = "assets";
 
 /// Deletes some records of assets that were replaced until this time, and whose run is deleted.
 /// Returns whether there may be more.

@@ -333,6 +333,22 @@ impl<D: Database> ScheduleStore for SqlStore<D> {
     }
 }
 
+impl<D: Database> SqlStore<D> {
+    async fn newest_of(
+        &self,
+        asset: &str,
+        partitions: &PartitionRange,
+        counting: asset::Counting,
+        limit: usize,
+    ) -> Result<Vec<Materialization>, StoreError> {
+        self.check_engine()?;
+        let (asset, partitions) = (asset.to_owned(), partitions.clone());
+        let read =
+            move |sql: &mut dyn Sql| asset::newest(sql, &asset, &partitions, counting, limit);
+        Ok(self.pool.read(read).await?)
+    }
+}
+
 #[async_trait]
 impl<D: Database> AssetStore for SqlStore<D> {
     async fn record_materialization(&self, made: &Materialization) -> Result<(), StoreError> {
@@ -348,12 +364,7 @@ impl<D: Database> AssetStore for SqlStore<D> {
         partitions: &PartitionRange,
         limit: usize,
     ) -> Result<Vec<Materialization>, StoreError> {
-        self.check_engine()?;
-        let (asset, partitions) = (asset.to_owned(), partitions.clone());
-        let read = move |sql: &mut dyn Sql| {
-            asset::newest(sql, &asset, &partitions, asset::Counting::Made, limit)
-        };
-        Ok(self.pool.read(read).await?)
+        self.newest_of(asset, partitions, asset::Counting::Made, limit).await
     }
 
     async fn newest_materializations(
@@ -362,12 +373,7 @@ impl<D: Database> AssetStore for SqlStore<D> {
         partitions: &PartitionRange,
         limit: usize,
     ) -> Result<Vec<Materialization>, StoreError> {
-        self.check_engine()?;
-        let (asset, partitions) = (asset.to_owned(), partitions.clone());
-        let read = move |sql: &mut dyn Sql| {
-            asset::newest(sql, &asset, &partitions, asset::Counting::All, limit)
-        };
-        Ok(self.pool.read(read).await?)
+        self.newest_of(asset, partitions, asset::Counting::All, limit).await
     }
 
     async fn materializations(
