@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
 
+use workflow_benches::{finish, peak_memory, print};
 use workflow_core::Engine;
 use workflow_files::WorkflowFile;
 
@@ -33,21 +34,7 @@ fn main() -> ExitCode {
         ["run", file] => run(Path::new(file)),
         _ => report(),
     };
-    match done {
-        Ok(text) => {
-            print(&text);
-            ExitCode::SUCCESS
-        }
-        Err(error) => {
-            print(&format!("error: {error}"));
-            ExitCode::FAILURE
-        }
-    }
-}
-
-#[expect(clippy::print_stdout, reason = "the program prints its results")]
-fn print(text: &str) {
-    println!("{text}");
+    finish(done.map(|text| print(&text)))
 }
 
 fn load(file: &Path) -> Result<String, Failure> {
@@ -63,13 +50,6 @@ fn run(file: &Path) -> Result<String, Failure> {
     let took = begun.elapsed().as_nanos();
     std::fs::remove_dir_all(&runs)?;
     Ok(format!("{took} {} {}", report.jobs().len(), peak_memory()?))
-}
-
-/// The peak resident memory so far, in bytes (`VmHWM` in proc(5)).
-fn peak_memory() -> Result<u64, Failure> {
-    let status = std::fs::read_to_string("/proc/self/status")?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).ok_or("no VmHWM")?;
-    Ok(line.trim().trim_end_matches("kB").trim().parse::<u64>()? * 1024)
 }
 
 fn report() -> Result<String, Failure> {

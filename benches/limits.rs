@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use futures::StreamExt as _;
+use workflow_benches::{finish, print};
 use workflow_core::event::Event;
 use workflow_core::id::RunId;
 use workflow_core::prelude::*;
@@ -66,18 +67,7 @@ fn main() -> ExitCode {
         (Ok(url), Ok(slots)) => work(&url, &slots),
         _ => measure(),
     };
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            print(&format!("error: {error}"));
-            ExitCode::FAILURE
-        }
-    }
-}
-
-#[expect(clippy::print_stdout, reason = "the program prints its results")]
-fn print(text: &str) {
-    println!("{text}");
+    finish(done)
 }
 
 fn measure() -> Result<(), Failure> {

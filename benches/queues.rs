@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use serde_json::json;
+use workflow_benches::{finish, print};
 use workflow_core::definition::Metadata;
 use workflow_core::prelude::*;
 use workflow_core::store::{
@@ -34,18 +35,7 @@ fn main() -> ExitCode {
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
         runtime.block_on(report(&options))
     });
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            print(&format!("error: {error}"));
-            ExitCode::FAILURE
-        }
-    }
-}
-
-#[expect(clippy::print_stdout, reason = "the program prints its results")]
-fn print(text: &str) {
-    println!("{text}");
+    finish(done)
 }
 
 fn options() -> Result<Options, Failure> {

@@ -15,6 +15,7 @@ use fleet::{Fleet, Harm};
 
 const HARMS: [Harm; 3] = [Harm::Kill, Harm::Terminate, Harm::Stop];
 
+use workflow_benches::print;
 type Failure = Box<dyn std::error::Error>;
 
 struct Options {
@@ -36,11 +37,6 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
-}
-
-#[expect(clippy::print_stdout, reason = "the program prints its results")]
-fn print(text: &str) {
-    println!("{text}");
 }
 
 fn options() -> Result<Options, Failure> {

@@ -13,6 +13,7 @@ use std::process::{Command, ExitCode};
 use std::time::Instant;
 
 use serde_json::json;
+use workflow_benches::{finish, peak_memory, print};
 use workflow_config::Config;
 use workflow_data::Pipeline;
 
@@ -31,21 +32,7 @@ fn main() -> ExitCode {
         ["run", csv, parquet] => run(Path::new(csv), Path::new(parquet)),
         options => Options::read(options).and_then(|options| report(&options)),
     };
-    match done {
-        Ok(text) => {
-            print(&text);
-            ExitCode::SUCCESS
-        }
-        Err(error) => {
-            print(&format!("error: {error}"));
-            ExitCode::FAILURE
-        }
-    }
-}
-
-#[expect(clippy::print_stdout, reason = "the program prints its results")]
-fn print(text: &str) {
-    println!("{text}");
+    finish(done.map(|text| print(&text)))
 }
 
 impl Options {
@@ -87,13 +74,6 @@ fn run(csv: &Path, parquet: &Path) -> Result<String, Failure> {
     let begun = Instant::now();
     Pipeline::open(&config)?.run()?;
     Ok(format!("{} {}", begun.elapsed().as_secs_f64(), peak_memory()?))
-}
-
-/// The peak resident memory so far, in bytes (`VmHWM` in proc(5)).
-fn peak_memory() -> Result<u64, Failure> {
-    let status = std::fs::read_to_string("/proc/self/status")?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).ok_or("no VmHWM")?;
-    Ok(line.trim().trim_end_matches("kB").trim().parse::<u64>()? * 1024)
 }
 
 /// A figure of one process.

@@ -19,6 +19,8 @@ mod workflows;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use workflow_benches::{finish, print};
+
 use table::Row;
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
@@ -37,18 +39,7 @@ fn main() -> ExitCode {
         [word, file] if word == recovery::CHILD => recovery::leave_unfinished(Path::new(file)),
         _ => options(arguments).and_then(|options| report(&options)),
     };
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            print(&format!("error: {error}"));
-            ExitCode::FAILURE
-        }
-    }
-}
-
-#[expect(clippy::print_stdout, reason = "the program prints its results")]
-fn print(text: &str) {
-    println!("{text}");
+    finish(done)
 }
 
 fn options(arguments: Vec<String>) -> Result<Options, Failure> {

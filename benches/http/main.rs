@@ -20,6 +20,8 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
+use workflow_benches::{finish, print};
+
 use table::Row;
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
@@ -38,18 +40,7 @@ fn main() -> ExitCode {
         [word, file] if word == child::WORD => child::serve(Path::new(file)),
         _ => options(arguments).and_then(|options| prepare(&options)),
     };
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            print(&format!("error: {error}"));
-            ExitCode::FAILURE
-        }
-    }
-}
-
-#[expect(clippy::print_stdout, reason = "the program prints its results")]
-fn print(text: &str) {
-    println!("{text}");
+    finish(done)
 }
 
 fn options(arguments: Vec<String>) -> Result<Options, Failure> {
