@@ -224,6 +224,11 @@ test("a program without assets says so, and a workflow shows its triggers and wh
     const triggers = page.getByRole("region", { name: "Triggers" });
     await triggers.getByText(/^POST http:.*\/api\/v1\/workflows\/\d+\/webhooks\/push$/).waitFor();
     await triggers.getByText("after a run of ingest: when it completed").waitFor();
+    await other.create(page, `name: stock\nmetadata:\n  triggers:\n  - asset: { name: orders }\n  - file: { path: "inbox/*.csv" }\n${job}`);
+    await page.locator(".facts").getByText("started by the asset orders, files inbox/*.csv").waitFor();
+    await page.getByRole("link", { name: "Details" }).click();
+    await triggers.getByText("after a run that has made the asset orders").waitFor();
+    await triggers.getByText("for each file that arrives: inbox/*.csv").waitFor();
     await other.create(page, `name: circle\nmetadata:\n  triggers:\n  - after: { workflow: circle, on: finished }\n${job}`);
     // The scheduler reads the triggers of a new workflow a moment later.
     await page.waitForFunction(async () => (await (await fetch("api/v1/workflows/circle")).json()).triggers_blocked !== null, null, { polling: 100 });

@@ -6,7 +6,9 @@ import { isObject } from "../form/schema.ts";
 /** What starts runs of a workflow, beside people and times. */
 export type Trigger =
   | { kind: "webhook"; name: string; signature: string }
-  | { kind: "after"; workflow: string; on: string };
+  | { kind: "after"; workflow: string; on: string }
+  | { kind: "asset"; name: string }
+  | { kind: "file"; path: string };
 
 /** Reads `triggers`, which the server has checked. Leaves out kinds that this page does not know. */
 export function triggersOf(metadata: JsonObject | null): Trigger[] {
@@ -15,7 +17,7 @@ export function triggersOf(metadata: JsonObject | null): Trigger[] {
 }
 
 function read(entry: Json): Trigger | null {
-  const { webhook, after } = fields(entry);
+  const { webhook, after, asset, file } = fields(entry);
   if (webhook !== undefined) {
     const { name, signature } = fields(webhook);
     return { kind: "webhook", name: String(name), signature: String(signature) };
@@ -24,6 +26,8 @@ function read(entry: Json): Trigger | null {
     const { workflow, on } = fields(after);
     return { kind: "after", workflow: String(workflow), on: String(on ?? "succeeded") };
   }
+  if (asset !== undefined) return { kind: "asset", name: String(fields(asset).name) };
+  if (file !== undefined) return { kind: "file", path: String(fields(file).path) };
   return null;
 }
 

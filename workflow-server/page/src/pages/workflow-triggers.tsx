@@ -24,13 +24,21 @@ function Blocked({ reason }: { reason: string | null }) {
 }
 
 function TriggerView({ workflow, trigger }: { workflow: WorkflowDetail; trigger: Trigger }) {
-  if (trigger.kind === "after") return <>after a run of <After workflow={trigger.workflow} />: {ENDS[trigger.on] ?? trigger.on}</>;
+  switch (trigger.kind) {
+    case "after": return <>after a run of <After workflow={trigger.workflow} />: {ENDS[trigger.on] ?? trigger.on}</>;
+    case "asset": return <>after a run that has made the asset <Asset name={trigger.name} /></>;
+    case "file": return <>for each file that arrives: <code>{trigger.path}</code></>;
+    case "webhook": return <Webhook workflow={workflow} name={trigger.name} signature={trigger.signature} />;
+  }
+}
+
+function Webhook({ workflow, name, signature }: { workflow: WorkflowDetail; name: string; signature: string }) {
   // By ID: several owners may have a workflow of this name.
-  const address = new URL(`workflows/${workflow.id}/webhooks/${encodeURIComponent(trigger.name)}`, base).href;
+  const address = new URL(`workflows/${workflow.id}/webhooks/${encodeURIComponent(name)}`, base).href;
   return (
     <>
-      webhook <code>{trigger.name}</code>, signed as {trigger.signature}: <code>POST {address}</code>{" "}
-      <CopyButton text={() => address} label={`Copy the address of webhook ${trigger.name}`} />
+      webhook <code>{name}</code>, signed as {signature}: <code>POST {address}</code>{" "}
+      <CopyButton text={() => address} label={`Copy the address of webhook ${name}`} />
     </>
   );
 }
@@ -41,6 +49,10 @@ function After({ workflow }: { workflow: string }) {
   return <a href={`#/workflows/${encodeURIComponent(workflow)}`}>{workflow}</a>;
 }
 
+function Asset({ name }: { name: string }) {
+  return <a href={`#/assets/${encodeURIComponent(name)}`}>{name}</a>;
+}
+
 /** The triggers in a few words, for the head of the page. */
 export function TriggerFacts({ workflow }: { workflow: WorkflowDetail }) {
   const triggers = triggersOf(workflow.metadata);
@@ -49,11 +61,20 @@ export function TriggerFacts({ workflow }: { workflow: WorkflowDetail }) {
       {triggers.length > 0 && (
         <span class="flow">
           started by {triggers.map((trigger, index) => (
-            <>{index > 0 && ", "}{trigger.kind === "after" ? <>the end of <After workflow={trigger.workflow} /></> : <>webhook <code>{trigger.name}</code></>}</>
+            <>{index > 0 && ", "}<Fact trigger={trigger} /></>
           ))}
         </span>
       )}
       <Blocked reason={workflow.triggers_blocked} />
     </>
   );
+}
+
+function Fact({ trigger }: { trigger: Trigger }) {
+  switch (trigger.kind) {
+    case "after": return <>the end of <After workflow={trigger.workflow} /></>;
+    case "asset": return <>the asset <Asset name={trigger.name} /></>;
+    case "file": return <>files <code>{trigger.path}</code></>;
+    case "webhook": return <>webhook <code>{trigger.name}</code></>;
+  }
 }

@@ -51,5 +51,6 @@ test("a plan is described, and becomes the input of a run", () => {
 test("triggers of unknown kinds are left out", () => {
   const list = [{ webhook: { name: "push", signature: "github", secret: "SHOP" } }, { after: { workflow: "ingest" } }, { comet: {} }, 7];
   assert.deepEqual(triggersOf({ triggers: list }), [{ kind: "webhook", name: "push", signature: "github" }, { kind: "after", workflow: "ingest", on: "succeeded" }]);
+  assert.deepEqual(triggersOf({ triggers: [{ asset: { name: "orders" } }, { file: { path: "inbox/*.csv", settle: "2s" } }] }), [{ kind: "asset", name: "orders" }, { kind: "file", path: "inbox/*.csv" }]);
   assert.deepEqual([triggersOf(null), triggersOf({ triggers: "x" })], [[], []]);
 });
