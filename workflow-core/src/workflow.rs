@@ -1,5 +1,6 @@
 //! Workflows: trait [`Workflow`], and [`Flow`], the builder of graphs of typed jobs.
 
+mod asset;
 mod by_path;
 mod flow;
 mod function;
@@ -11,6 +12,7 @@ use std::sync::Arc;
 
 use serde_json::Value as Json;
 
+pub use asset::WorkflowAsset;
 pub use flow::Flow;
 pub(crate) use flow::policy;
 pub use function::{FunctionWorkflow, OutputOf};
@@ -68,6 +70,13 @@ pub trait Workflow: Send + Sync + 'static {
     /// Fails with what is missing and how to fix it.
     fn ready(&self) -> Result<(), String> {
         Ok(())
+    }
+
+    /// The assets that runs of this workflow make in their own way, and those from elsewhere that
+    /// they read. Its jobs record what they have made, with `Assets::record` of the feature
+    /// `assets`. Default: none.
+    fn assets(&self) -> &[WorkflowAsset] {
+        &[]
     }
 
     /// Returns the plan of a run with this input: the jobs and their order.

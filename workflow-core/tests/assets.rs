@@ -266,7 +266,7 @@ fn a_change_of_the_source_reaches_what_is_made_from_it() {
     // others are unchanged.
     let forced = |key: &str| {
         let graph = asset::graph().expect("assets that fit");
-        let mut request = Request::new(graph, SystemTime::now()).forced(true);
+        let mut request = Request::new(Arc::clone(&graph), SystemTime::now()).forced(true);
         request.partition("raw", key).expect("known");
         block_on(world.assets.plan(&request)).expect("a plan").to_input().expect("small")
     };
@@ -314,7 +314,7 @@ fn a_blocking_check_refuses_the_value_and_a_warning_does_not() {
     let graph = asset::graph().expect("assets that fit");
     let renew = |value| {
         SOURCE.store(value, Ordering::SeqCst);
-        let mut request = Request::new(graph, SystemTime::now()).forced(true);
+        let mut request = Request::new(Arc::clone(&graph), SystemTime::now()).forced(true);
         request.partition("raw", "eu").expect("known");
         let plan = block_on(world.assets.plan(&request)).expect("a plan");
         world.run(&plan.to_input().expect("small"));

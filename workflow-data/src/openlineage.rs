@@ -231,7 +231,7 @@ impl OpenLineage {
         let mut facets = json!({
             "parent": facet("1-0-1/ParentRunFacet", json!({
                 "run": { "runId": of.run.to_string() },
-                "job": { "namespace": self.namespace, "name": workflow_core::asset::WORKFLOW },
+                "job": { "namespace": self.namespace, "name": of.workflow },
             })),
         });
         if let Happening::Failed(error) = of.happening {
@@ -293,7 +293,10 @@ impl OpenLineage {
             facets["schema"] = facet("1-1-1/SchemaDatasetFacet", fields);
         }
         output["facets"] = facets;
-        let mut statistics = json!({ "size": made.facts.bytes });
+        let mut statistics = json!({});
+        if made.facts.file.is_some() {
+            statistics["size"] = made.facts.bytes.into();
+        }
         if let Some(rows) = made.facts.rows {
             statistics["rowCount"] = rows.into();
         }

@@ -70,6 +70,7 @@ fn result(data: &Json) -> NodeResult {
         status: NodeStatus::deserialize(&result["status"]).unwrap_or(NodeStatus::Unknown),
         seconds: result["execution_time"].as_f64().unwrap_or_default(),
         failures: result["num_failures"].as_u64().unwrap_or_default(),
+        rows: result["adapter_response"]["rows_affected"].as_u64(),
         message: owned(&result["message"]),
         started_at: owned(&node["node_started_at"]),
         finished_at: owned(&node["node_finished_at"]),

@@ -12,6 +12,7 @@ use workflow_core::id::RunId;
 use workflow_core::job::JobErrorKind;
 use workflow_core::{Job, JobContext, JobError};
 
+use crate::asset::NodeAssets;
 use crate::build::{Answer, Build, Next, key};
 use crate::drive::drive;
 use crate::lineage::Nodes;
@@ -187,9 +188,10 @@ impl NodeJob {
     }
 }
 
-/// The job after all nodes: waits for the end of dbt, and checks its results.
+/// The job after all nodes: waits for the end of dbt, records what was built, and checks the results.
 pub(crate) struct ResultsJob {
     pub(crate) builds: Arc<Builds>,
+    pub(crate) assets: Arc<NodeAssets>,
 }
 
 #[async_trait]
@@ -215,6 +217,7 @@ impl Job for ResultsJob {
             context.print(stream, line);
         }
         self.builds.forget(&build);
+        self.assets.record(context).await?;
         end.map_err(|reason| JobError::retryable(reason.to_string()))
     }
 }

@@ -33,6 +33,19 @@
 //! - The job `run_results` waits for the end of dbt. It compares `run_results.json` with the log,
 //!   and fails when hooks of the project fail.
 //!
+//! # Assets
+//!
+//! Models, seeds and snapshots are assets of the program, which `workflow assets list`, the REST API
+//! and the page show, with their lineage through the sources that they read. Their names are the
+//! unique IDs, or what `meta: {asset: NAME}` in the project says. A source with the name of another
+//! asset is that asset: so models are downstream of what other workflows of the program make. Tests
+//! are the checks of the node that they test.
+//!
+//! The job `run_results` records what was built, with the results of the tests, if the engine has
+//! [`Assets`](workflow_core::asset::Assets); the command line and its server add them. A value whose
+//! test has failed is recorded as refused. An asset is stale after its file or one of its inputs has
+//! changed; `workflow assets materialize` says which workflow to run.
+//!
 //! # Crashes and retries
 //!
 //! dbt writes its log into the folder of the run, `.workflow/runs/<run ID>/dbt/<number>` in the
@@ -57,6 +70,9 @@
 //! - Only on Unix, with dbt-core 1.8 or later. CI tests 1.11 with DuckDB; 1.12 passes the same tests.
 //!   [`Program::find`] tells dbt Fusion (dbt 2) and the dbt Cloud CLI apart, and refuses them. The
 //!   [`Manifest`] of dbt 2 can be read.
+//! - What a cancelled run has built is not recorded, and its assets stay stale until the next run. The
+//!   version of the code of an asset is the hash of its file, without macros and variables. Tests of
+//!   sources are jobs, but their results are not recorded as checks.
 //! - Exposures, saved queries and semantic models are not built.
 //! - If the host ignores SIGINT, as in the background of a shell script, and `/usr/bin/env` is not
 //!   that of GNU coreutils, dbt is not interrupted, but killed after the grace period.
@@ -68,6 +84,7 @@
 #[doc = include_str!("../README.md")]
 struct Readme;
 
+mod asset;
 mod build;
 mod drive;
 mod event;

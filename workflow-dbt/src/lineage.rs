@@ -64,7 +64,7 @@ impl Nodes {
 }
 
 /// For each node, the nodes directly before it.
-type Before<'a> = HashMap<&'a str, Vec<&'a str>>;
+pub(crate) type Before<'a> = HashMap<&'a str, Vec<&'a str>>;
 
 /// The selected nodes that dbt builds, in the order of their IDs, and the sources that they read.
 pub(crate) fn steps<'a>(manifest: &'a Manifest, selected: &BTreeSet<String>) -> Vec<Step<'a>> {
@@ -93,7 +93,11 @@ pub(crate) fn steps<'a>(manifest: &'a Manifest, selected: &BTreeSet<String>) -> 
 }
 
 /// The nearest nodes before this one that are shown, through those that are not.
-fn nearest<'a>(of: &str, before: &Before<'a>, shows: impl Fn(&str) -> bool) -> Vec<&'a str> {
+pub(crate) fn nearest<'a>(
+    of: &str,
+    before: &Before<'a>,
+    shows: impl Fn(&str) -> bool,
+) -> Vec<&'a str> {
     let mut nearest = Vec::new();
     let mut seen: HashSet<&str> = HashSet::new();
     let mut left: Vec<&'a str> = before.get(of).into_iter().flatten().copied().collect();

@@ -6,7 +6,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
+use serde_json::Value as Json;
 use workflow_core::json::{self, JsonError};
+use workflow_core::store::SchemaField;
 
 /// The nodes and sources of a dbt project, by their unique IDs.
 ///
@@ -44,6 +46,25 @@ pub struct Node {
     pub path: String,
     /// The unique IDs of what it depends on.
     pub depends_on: Vec<String>,
+    /// Its documentation, if it has any.
+    pub description: Option<String>,
+    /// The hash of its file, if it has one.
+    pub checksum: Option<String>,
+    /// The columns whose types are declared.
+    pub columns: Vec<SchemaField>,
+    /// The node that a test was declared for; none for a test with a file of its own.
+    pub attached_node: Option<String>,
+    /// Whether a failure of a test stops what depends on the node: `severity` is not `warn`.
+    pub is_blocking: bool,
+    /// The name of its asset, from `meta: {asset: NAME}`; if there is none, that is the unique ID.
+    pub asset: Option<String>,
+}
+
+impl Node {
+    /// The name of its asset.
+    pub(crate) fn asset(&self) -> &str {
+        self.asset.as_deref().unwrap_or(&self.id)
+    }
 }
 
 /// What a node is.
@@ -74,6 +95,16 @@ impl NodeKind {
     /// Whether `dbt build` builds it.
     pub fn is_built(self) -> bool {
         !matches!(self, Self::Ephemeral | Self::Source | Self::Other)
+    }
+
+    /// Whether a build makes a table or view of it.
+    pub(crate) fn is_made(self) -> bool {
+        matches!(self, Self::Model | Self::Seed | Self::Snapshot)
+    }
+
+    /// Whether it has data: it is made, or comes from elsewhere.
+    pub(crate) fn is_asset(self) -> bool {
+        self.is_made() || self == Self::Source
     }
 
     fn of(resource_type: &str, materialized: Option<&str>) -> Self {
@@ -195,6 +226,24 @@ struct RawNode {
     depends_on: Option<RawDependencies>,
     #[serde(default)]
     config: Option<RawConfig>,
+    #[serde(default)]
+    description: Option<String>,
+    /// An object, or the hash alone.
+    #[serde(default)]
+    checksum: Json,
+    #[serde(default)]
+    columns: Json,
+    #[serde(default)]
+    attached_node: Option<String>,
+    #[serde(default)]
+    meta: Option<RawMeta>,
+}
+
+/// What users write there can have any form.
+#[derive(Deserialize)]
+struct RawMeta {
+    #[serde(default)]
+    asset: Json,
 }
 
 #[derive(Deserialize)]
@@ -203,23 +252,45 @@ struct RawDependencies {
     nodes: Vec<String>,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 struct RawConfig {
     #[serde(default)]
     materialized: Option<String>,
+    #[serde(default)]
+    severity: Option<String>,
+    #[serde(default)]
+    meta: Option<RawMeta>,
 }
 
 impl RawNode {
     fn node(self, id: String) -> Node {
-        let materialized = self.config.and_then(|config| config.materialized);
+        let config = self.config.unwrap_or_default();
+        let severity = config.severity.unwrap_or_default();
+        let asset = |meta: RawMeta| text(&meta.asset);
+        let column = |column: &Json| {
+            let (name, kind) = (text(&column["name"])?, text(&column["data_type"])?);
+            Some(SchemaField { name, kind })
+        };
+        let columns = self.columns.as_object().into_iter().flatten();
         Node {
             id,
-            kind: NodeKind::of(&self.resource_type, materialized.as_deref()),
+            kind: NodeKind::of(&self.resource_type, config.materialized.as_deref()),
+            description: self.description.filter(|text| !text.is_empty()),
+            checksum: [&self.checksum["checksum"], &self.checksum].into_iter().find_map(text),
+            columns: columns.filter_map(|(_, it)| column(it)).collect(),
+            attached_node: self.attached_node,
+            is_blocking: !severity.eq_ignore_ascii_case("warn"),
+            asset: config.meta.and_then(asset).or_else(|| self.meta.and_then(asset)),
             name: self.name,
             path: self.original_file_path.unwrap_or_default(),
             depends_on: self.depends_on.map(|on| on.nodes).unwrap_or_default(),
         }
     }
+}
+
+/// A text that is not empty.
+fn text(value: &Json) -> Option<String> {
+    value.as_str().filter(|text| !text.is_empty()).map(str::to_owned)
 }
 
 /// Why a manifest cannot be read.

@@ -79,6 +79,9 @@ pub struct NodeResult {
     pub seconds: f64,
     /// The number of failing records of a test.
     pub failures: u64,
+    /// The number of rows that the database says it has written, if it says so.
+    #[serde(default)]
+    pub rows: Option<u64>,
     /// The message of dbt, such as `INSERT 3` or `Got 1 result, configured to warn if != 0`; empty
     /// if there is none.
     pub message: String,

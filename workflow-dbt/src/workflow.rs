@@ -10,9 +10,10 @@ use workflow_core::definition::Metadata;
 use workflow_core::id::WorkflowName;
 use workflow_core::job::closure;
 use workflow_core::value::Type;
-use workflow_core::workflow::{Plan, PlanError};
+use workflow_core::workflow::{Plan, PlanError, WorkflowAsset};
 use workflow_core::{Call, Flow, Handle, JobError, RetryPolicy, TriggerRule, Workflow, call_job};
 
+use crate::asset::NodeAssets;
 use crate::job::{Builds, NodeJob, ResultsJob};
 use crate::lineage::{Nodes, Step, steps};
 use crate::manifest::{Manifest, Node, NodeKind};
@@ -32,6 +33,7 @@ pub struct DbtWorkflow {
     runs_dir: PathBuf,
     program: PathBuf,
     nodes: Vec<Node>,
+    assets: Arc<NodeAssets>,
     plan: Arc<Plan>,
 }
 
@@ -55,9 +57,10 @@ impl DbtWorkflow {
         let metadata = metadata.expect("a description and an object are valid");
         let retry = settings.retry.clone();
         let builds = Arc::new(Builds::new(Arc::new(settings), Nodes::of(&steps)));
-        let plan = plan(&steps, &builds, retry.as_ref())?;
+        let assets = Arc::new(NodeAssets::of(manifest, &steps));
+        let plan = plan(&steps, &builds, &assets, retry.as_ref())?;
         let nodes = steps.into_iter().map(|step| step.node.clone()).collect();
-        Ok(Self { name, metadata, runs_dir, program, nodes, plan: Arc::new(plan) })
+        Ok(Self { name, metadata, runs_dir, program, nodes, assets, plan: Arc::new(plan) })
     }
 
     /// The nodes that have a job, in the order of their unique IDs, with the sources.
@@ -85,6 +88,7 @@ const MAX_NAME: usize = 200;
 fn plan(
     steps: &[Step<'_>],
     builds: &Arc<Builds>,
+    assets: &Arc<NodeAssets>,
     retry: Option<&RetryPolicy>,
 ) -> Result<Plan, PlanError> {
     let mut flow = Flow::with_capacity(steps.len() + 1);
@@ -109,7 +113,8 @@ fn plan(
     }
     let last = (0..).zip(&is_last).filter(|(_, is_last)| **is_last);
     let last: Vec<_> = last.map(|(job, _)| flow.output_of::<NodeResult>(job)).collect();
-    let results = call_job(ResultsJob { builds: Arc::clone(builds) }, unit);
+    let job = ResultsJob { builds: Arc::clone(builds), assets: Arc::clone(assets) };
+    let results = call_job(job, unit);
     let results = results.name(DbtWorkflow::RESULTS).after_all(last);
     let results = flow.job(results.trigger(TriggerRule::AllDone));
     flow.output(results);
@@ -136,6 +141,10 @@ impl Workflow for DbtWorkflow {
                 .with_serialize::<BuildSummary>()
                 .with_deserialize::<BuildSummary>(),
         )
+    }
+
+    fn assets(&self) -> &[WorkflowAsset] {
+        &self.assets.declared
     }
 
     fn runs_dir(&self) -> Option<&Path> {

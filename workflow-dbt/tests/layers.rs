@@ -6,7 +6,7 @@
 mod support;
 
 /// From the base to the top.
-const ORDER: [&str; 14] = [
+const ORDER: [&str; 15] = [
     "node", "event", "manifest", "lineage", "program", "process", "log", "results", "settings",
-    "build", "drive", "job", "workflow", "project",
+    "build", "drive", "asset", "job", "workflow", "project",
 ];

@@ -21,8 +21,9 @@ use crate::session;
 
 /// List assets and their partitions, and make what is not current
 ///
-/// Assets are values that functions with `#[asset]` make from each other. Their records are in the
-/// database, and their values in the folder of assets.
+/// Assets are values that functions with `#[asset]` make from each other, and what workflows make in
+/// their own way, such as the models of dbt. Their records are in the database, and the values of
+/// functions in the folder of assets.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct AssetsArguments {
@@ -56,7 +57,8 @@ impl AssetsCommand {
 /// List the assets of this program, each after its inputs
 ///
 /// Shows how many of the partitions that exist by now are current, stale (made, but something has
-/// changed since) and missing.
+/// changed since) and missing. The workflow `assets` makes those of functions; what no workflow makes
+/// comes from outside of this program.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 struct ListArguments {
@@ -85,7 +87,7 @@ pub(crate) fn assets(args: &AssetsArguments) -> Result<Outcome, Failure> {
 
 /// The assets that a command works on, and where their records and values are.
 struct Subject {
-    graph: &'static AssetGraph,
+    graph: Arc<AssetGraph>,
     store: Arc<dyn Catalog>,
     assets: Assets,
     now: SystemTime,
@@ -96,8 +98,8 @@ impl Subject {
         let graph = asset::graph()?;
         if graph.assets().is_empty() {
             return Err(Failure::Usage(
-                "this program has no assets; add `#[asset]` to a function, and run the commands of \
-                 its program"
+                "this program has no assets; add `#[asset]` to a function or register a dbt \
+                 workflow, and run the commands of its program"
                     .to_owned(),
             ));
         }
@@ -113,10 +115,10 @@ impl Subject {
 }
 
 fn list(subject: &Subject, args: &ListArguments) -> Result<Outcome, Failure> {
-    let request = Request::everything(subject.graph, subject.now);
+    let request = Request::everything(Arc::clone(&subject.graph), subject.now);
     let examined = pollster::block_on(subject.assets.examine(&request))?;
     let rows: Vec<AssetDocument> =
-        examined.states().iter().map(|state| AssetDocument::new(subject.graph, state)).collect();
+        examined.states().iter().map(|state| AssetDocument::new(&subject.graph, state)).collect();
     match args.format {
         ListFormat::Json => output::print_json(&rows)?,
         ListFormat::Table => output::print(|out| output::write_table(out, table(&rows)))?,
@@ -126,12 +128,22 @@ fn list(subject: &Subject, args: &ListArguments) -> Result<Outcome, Failure> {
 
 fn table(rows: &[AssetDocument]) -> Table {
     let mut table = output::table();
-    table.set_header(["ASSET", "INPUTS", "PARTITIONS", "CURRENT", "STALE", "MISSING", "LAST MADE"]);
+    table.set_header([
+        "ASSET",
+        "MADE BY",
+        "INPUTS",
+        "PARTITIONS",
+        "CURRENT",
+        "STALE",
+        "MISSING",
+        "LAST MADE",
+    ]);
     for row in rows {
         let last = row.last.as_ref().map_or("-", |last| &last.made_at);
         let overdue = if row.is_overdue { "\noverdue" } else { "" };
         table.add_row([
             row.name.clone(),
+            output::or_dash(&row.made_by.join(", ")).to_owned(),
             output::or_dash(&row.inputs.join(", ")).to_owned(),
             row.partitions.clone().unwrap_or_else(|| "-".to_owned()),
             row.current.to_string(),

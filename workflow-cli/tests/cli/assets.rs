@@ -246,7 +246,7 @@ fn mistakes_name_the_cure() {
     assert!(refused(&["materialize", "--partition", "2026-01-01"]).contains("<ASSET>"));
     let none = workflow(&["assets", "list"]);
     assert_eq!(none.code, Some(2));
-    assert_snapshot!(none.err, @"error: this program has no assets; add `#[asset]` to a function, and run the commands of its program");
+    assert_snapshot!(none.err, @"error: this program has no assets; add `#[asset]` to a function or register a dbt workflow, and run the commands of its program");
     // The folder is a file.
     std::fs::write(folder.join("taken"), "").expect("written");
     let args = ["materialize", "raw", "--partition", "2026-01-01", "--assets-dir", "taken", "-q"];

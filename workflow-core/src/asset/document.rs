@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::plan::Reason;
-use super::{AssetEntry, AssetGraph, AssetState, PartitionState, Partitions, Standing};
+use super::{AssetGraph, AssetState, PartitionState, Partitions, Standing};
 use crate::event::format_time;
 use crate::store::{CheckResult, InputVersion, Materialization, SchemaField};
 
@@ -13,10 +13,13 @@ use crate::store::{CheckResult, InputVersion, Materialization, SchemaField};
 pub struct AssetDocument {
     /// The name.
     pub name: String,
-    /// The first paragraph of the function's documentation.
+    /// What it is: for a function, the first paragraph of its documentation.
     pub description: Option<String>,
-    /// The place of the attribute: file, line and column.
+    /// The place of its declaration: a file, with line and column if they are known.
     pub location: String,
+    /// The workflows that make it: `assets` for a function; none for an asset that comes from
+    /// outside of this program, of which nothing else is known.
+    pub made_by: Vec<String>,
     /// What its partitions are, such as `daily from 2026-01-01`; none for an asset without
     /// partitions.
     pub partitions: Option<String>,
@@ -27,7 +30,7 @@ pub struct AssetDocument {
     pub freshness: Option<u64>,
     /// Whether it breaks the promise of its freshness.
     pub is_overdue: bool,
-    /// The version of the function in this program.
+    /// The version of its code in this program.
     pub code_version: String,
     /// The assets that it reads.
     pub inputs: Vec<String>,
@@ -147,14 +150,13 @@ impl AssetDocument {
     /// Describes an asset of this program.
     pub fn new(graph: &AssetGraph, state: &AssetState<'_>) -> Self {
         let spec = state.spec;
-        let entry = AssetEntry::named(&spec.name);
-        let checks = entry.map(|entry| entry.checks).unwrap_or_default();
         let number = graph.number(&spec.name).ok();
         let readers = number.into_iter().flat_map(|number| graph.readers(number));
         Self {
             name: spec.name.clone(),
-            description: entry.and_then(|entry| entry.description).map(str::to_owned),
-            location: spec.location.to_string(),
+            description: spec.description.clone(),
+            location: spec.location.clone(),
+            made_by: spec.maker.workflows().into_iter().map(str::to_owned).collect(),
             partitions: (!spec.partitions.is_none()).then(|| spec.partitions.describe()),
             period: match &spec.partitions {
                 Partitions::Periods(periods) => Some(periods.period().as_str()),
@@ -165,10 +167,11 @@ impl AssetDocument {
             code_version: spec.code_version.clone(),
             inputs: spec.inputs.iter().map(|(input, _)| input.clone()).collect(),
             readers: readers.map(|reader| graph.assets()[reader].name.clone()).collect(),
-            checks: checks
+            checks: spec
+                .checks
                 .iter()
                 .map(|(name, is_blocking)| CheckDocument {
-                    name: (*name).to_owned(),
+                    name: name.clone(),
                     is_blocking: *is_blocking,
                 })
                 .collect(),

@@ -57,6 +57,8 @@ pub struct AssetEvent<'a> {
     pub asset: &'a AssetSpec,
     /// The partition.
     pub partition: &'a Partition,
+    /// The workflow that the run belongs to.
+    pub workflow: &'a str,
     /// The run.
     pub run: RunId,
     /// The number of the attempt in the run, from 1.
@@ -79,19 +81,6 @@ pub enum Happening<'a> {
     Refused(&'a Materialization),
     /// It could not be made.
     Failed(&'a JobError),
-}
-
-impl<'a> AssetEvent<'a> {
-    pub(super) fn new(
-        asset: &'a AssetSpec,
-        partition: &'a Partition,
-        run: RunId,
-        attempt: u32,
-        at: SystemTime,
-        happening: Happening<'a>,
-    ) -> Self {
-        Self { asset, partition, run, attempt, at, happening }
-    }
 }
 
 impl Assets {
@@ -148,7 +137,7 @@ impl Assets {
     /// # Errors
     ///
     /// Fails when the records cannot be read.
-    pub async fn plan(&self, request: &Request<'_>) -> Result<Plan, AssetsError> {
+    pub async fn plan(&self, request: &Request) -> Result<Plan, AssetsError> {
         Ok(self.examine(request).await?.plan)
     }
 
@@ -157,7 +146,7 @@ impl Assets {
     /// # Errors
     ///
     /// Fails when the records cannot be read.
-    pub async fn examine<'a>(&self, request: &Request<'a>) -> Result<Examined<'a>, AssetsError> {
+    pub async fn examine(&self, request: &Request) -> Result<Examined, AssetsError> {
         let needed = request.needed();
         let mut records = Records::new();
         for (spec, partitions) in request.graph().assets().iter().zip(&needed) {
@@ -260,10 +249,10 @@ impl Assets {
         self.store.asset_store().ok_or(AssetsError::NoRecords)
     }
 
-    /// A record, and whether its file is there.
+    /// A record, and whether its file is missing. What a workflow makes in its own way has none.
     pub fn known(&self, made: Materialization) -> Known {
         let file = made.facts.file.as_ref().map(|file| self.folder.join(file));
-        Known { is_missing: file.is_none_or(|file| !file.is_file()), made }
+        Known { is_missing: file.is_some_and(|file| !file.is_file()), made }
     }
 
     /// Reads the file of a record; `None` if it is missing.

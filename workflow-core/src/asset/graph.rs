@@ -1,21 +1,27 @@
 //! The assets of a program, checked and in order.
 
-use std::collections::HashMap;
-use std::sync::OnceLock;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap, HashMap, HashSet};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 
 use workflow_cron::PeriodError;
 
 use super::{AssetEntry, Partition, PartitionError, Partitions, Reads};
 use crate::id::{hint, nearest};
-use crate::registry::Location;
+use crate::registry;
+use crate::workflow::WorkflowAsset;
 
 /// An asset as a plan sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AssetSpec {
     /// The name.
     pub name: String,
-    /// The version of the function.
+    /// What it is, in a paragraph.
+    pub description: Option<String>,
+    /// What makes it.
+    pub maker: Maker,
+    /// The version of the code that makes it.
     pub code_version: String,
     /// The partitions.
     pub partitions: Partitions,
@@ -23,8 +29,32 @@ pub struct AssetSpec {
     pub freshness: Option<Duration>,
     /// The assets that it reads.
     pub inputs: Vec<(String, Reads)>,
-    /// The location of the attribute.
-    pub location: Location,
+    /// The names of the checks, and whether they block.
+    pub checks: Vec<(String, bool)>,
+    /// The place of its declaration: a file, with line and column if they are known.
+    pub location: String,
+}
+
+/// What makes an asset.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Maker {
+    /// A function of this program, which the workflow [`assets`](super::WORKFLOW) calls.
+    Function,
+    /// Workflows of this program, each in its own way, such as dbt.
+    Workflows(Vec<String>),
+    /// Somebody outside of this program. Nothing is known about its values.
+    Outside,
+}
+
+impl Maker {
+    /// The names of the workflows that make it; none for an asset from outside.
+    pub fn workflows(&self) -> Vec<&str> {
+        match self {
+            Self::Function => vec![super::WORKFLOW],
+            Self::Workflows(names) => names.iter().map(String::as_str).collect(),
+            Self::Outside => Vec::new(),
+        }
+    }
 }
 
 /// Assets in an order in which each comes after its inputs.
@@ -36,38 +66,75 @@ pub struct AssetGraph {
     numbers: HashMap<String, usize>,
 }
 
-/// Returns the assets of this program.
+/// Returns the assets of this program: those of functions, and those that its registered workflows
+/// [declare](crate::workflow::Workflow::assets).
 ///
 /// # Errors
 ///
-/// Fails when they do not fit together.
-pub fn graph() -> Result<&'static AssetGraph, AssetError> {
-    static GRAPH: OnceLock<Result<AssetGraph, AssetError>> = OnceLock::new();
+/// Fails when they do not fit together, or when the registry cannot be listed.
+pub fn graph() -> Result<Arc<AssetGraph>, AssetError> {
+    let functions = functions()?;
+    let workflows = registry::list().map_err(|error| AssetError::Registry(Box::new(error)))?;
+    let workflows: Vec<_> = workflows.iter().map(registry::Entry::workflow).collect();
+    if workflows.iter().all(|workflow| workflow.assets().is_empty()) {
+        return Ok(Arc::clone(functions));
+    }
+    let mut specs: BTreeMap<String, AssetSpec> =
+        functions.assets().iter().map(|spec| (spec.name.clone(), spec.clone())).collect();
+    for workflow in &workflows {
+        for asset in workflow.assets() {
+            let spec = AssetSpec::of_workflow(workflow.name().as_str(), asset);
+            let spec = match specs.remove(&spec.name) {
+                Some(known) => known.merged(spec)?,
+                None => spec,
+            };
+            specs.insert(spec.name.clone(), spec);
+        }
+    }
+    let partitioned: HashSet<String> = specs
+        .values()
+        .filter(|spec| !spec.partitions.is_none())
+        .map(|spec| spec.name.clone())
+        .collect();
+    let made = specs.values_mut().filter(|spec| matches!(spec.maker, Maker::Workflows(_)));
+    for (input, reads) in made.flat_map(|spec| &mut spec.inputs) {
+        if partitioned.contains(input) {
+            *reads = Reads::All;
+        }
+    }
+    Ok(Arc::new(AssetGraph::new(specs.into_values().collect())?))
+}
+
+/// The assets of the functions of this program.
+pub(super) fn functions() -> Result<&'static Arc<AssetGraph>, AssetError> {
+    static GRAPH: OnceLock<Result<Arc<AssetGraph>, AssetError>> = OnceLock::new();
     let linked = || {
         let specs = AssetEntry::all().map(AssetSpec::declared).collect::<Result<_, _>>();
-        AssetGraph::new(specs?)
+        AssetGraph::new(specs?).map(Arc::new)
     };
     GRAPH.get_or_init(linked).as_ref().map_err(Clone::clone)
 }
 
-/// Returns the declaration of an asset of this program.
+/// Returns the declaration of an asset that a function of this program makes.
 ///
 /// # Errors
 ///
 /// Fails when there is none of this name, and when the assets do not fit together.
 pub fn entry(name: &str) -> Result<&'static AssetEntry, AssetError> {
-    let graph = graph()?;
+    let graph = functions()?;
     AssetEntry::named(name).ok_or_else(|| graph.unknown(name))
 }
 
 impl AssetSpec {
     fn declared(entry: &AssetEntry) -> Result<Self, AssetError> {
         let partitions = Partitions::declared(&entry.partitions).map_err(|error| {
-            let (asset, location) = (entry.name.to_owned(), entry.location);
+            let (asset, location) = (entry.name.to_owned(), entry.location.to_string());
             AssetError::Partitions { asset, location, error }
         })?;
         Ok(Self {
             name: entry.name.to_owned(),
+            description: entry.description.map(str::to_owned),
+            maker: Maker::Function,
             code_version: entry.short_version(),
             partitions,
             freshness: entry.freshness,
@@ -76,8 +143,58 @@ impl AssetSpec {
                 .iter()
                 .map(|input| (input.asset.to_owned(), input.reads))
                 .collect(),
-            location: entry.location,
+            checks: entry
+                .checks
+                .iter()
+                .map(|(name, blocks)| ((*name).to_owned(), *blocks))
+                .collect(),
+            location: entry.location.to_string(),
         })
+    }
+
+    fn of_workflow(workflow: &str, asset: &WorkflowAsset) -> Self {
+        let maker = match asset.is_made {
+            true => Maker::Workflows(vec![workflow.to_owned()]),
+            false => Maker::Outside,
+        };
+        let input = |input: &String| (input.clone(), Reads::Same);
+        Self {
+            name: asset.name.clone(),
+            description: asset.description.clone(),
+            maker,
+            code_version: asset.code_version.clone(),
+            partitions: Partitions::None,
+            freshness: None,
+            inputs: asset.inputs.iter().map(input).collect(),
+            checks: asset.checks.clone(),
+            location: asset.location.clone(),
+        }
+    }
+
+    /// One asset that is declared twice: by those who read it, and by those who make it, which may
+    /// be several workflows, such as selections of one dbt project.
+    fn merged(mut self, other: Self) -> Result<Self, AssetError> {
+        match (&mut self.maker, other.maker) {
+            (_, Maker::Outside) => Ok(self),
+            (Maker::Outside, maker) => Ok(Self { maker, ..other }),
+            (Maker::Workflows(names), Maker::Workflows(others)) => {
+                let new = others.into_iter().filter(|name| !names.contains(name));
+                let new: Vec<String> = new.collect();
+                names.extend(new);
+                Ok(self)
+            }
+            _ => Err(duplicate(&self.name, &self.location, &other.location)),
+        }
+    }
+}
+
+/// The error for two declarations of one name, in the order of their places.
+fn duplicate(asset: &str, one: &str, other: &str) -> AssetError {
+    let (first, second) = if one <= other { (one, other) } else { (other, one) };
+    AssetError::Duplicate {
+        asset: asset.to_owned(),
+        first: first.to_owned(),
+        second: second.to_owned(),
     }
 }
 
@@ -91,11 +208,7 @@ impl AssetGraph {
     pub fn new(mut specs: Vec<AssetSpec>) -> Result<Self, AssetError> {
         specs.sort_by(|one, other| one.name.cmp(&other.name));
         if let Some(pair) = specs.windows(2).find(|pair| pair[0].name == pair[1].name) {
-            let key = |spec: &AssetSpec| (spec.location.file, spec.location.line);
-            let (one, other) = (&pair[0], &pair[1]);
-            let (first, second) = if key(one) <= key(other) { (one, other) } else { (other, one) };
-            let (first, second) = (first.location, second.location);
-            return Err(AssetError::Duplicate { asset: one.name.clone(), first, second });
+            return Err(duplicate(&pair[0].name, &pair[0].location, &pair[1].location));
         }
         let ordered = ordered(specs)?;
         let numbers: HashMap<String, usize> =
@@ -138,13 +251,30 @@ impl AssetGraph {
         found.map_err(|error| AssetError::Partition { asset: asset.to_owned(), error })
     }
 
+    /// Checks that the workflow [`assets`](super::WORKFLOW) can make an asset.
+    ///
+    /// # Errors
+    ///
+    /// Fails when there is none of this name, and when it is made in another way.
+    pub fn check_made_by_function(&self, asset: &str) -> Result<(), AssetError> {
+        let spec = &self.assets[self.number(asset)?];
+        match &spec.maker {
+            Maker::Function => Ok(()),
+            maker => {
+                let workflows = maker.workflows().into_iter().map(str::to_owned).collect();
+                Err(AssetError::MadeOtherwise { asset: asset.to_owned(), workflows })
+            }
+        }
+    }
+
     /// The numbers of the assets that read an asset, in order.
     pub fn readers(&self, asset: usize) -> impl Iterator<Item = usize> + '_ {
         let reads = move |inputs: &&Vec<(usize, Reads)>| inputs.iter().any(|(at, _)| *at == asset);
         self.inputs.iter().enumerate().filter(move |(_, inputs)| reads(inputs)).map(|(at, _)| at)
     }
 
-    /// The partitions of other assets that a partition is made from, at a time.
+    /// The partitions of other assets that a partition is made from, at a time, without those from
+    /// outside of the program.
     pub(super) fn inputs_of(
         &self,
         asset: usize,
@@ -153,7 +283,10 @@ impl AssetGraph {
     ) -> Vec<(usize, Partition)> {
         let mut found = Vec::new();
         for (input, reads) in &self.inputs[asset] {
-            let partitions = &self.assets[*input].partitions;
+            let AssetSpec { partitions, maker, .. } = &self.assets[*input];
+            if *maker == Maker::Outside {
+                continue;
+            }
             match reads {
                 Reads::Same if partitions.is_none() => found.push((*input, Partition::whole())),
                 Reads::Same => found.push((*input, partition.clone())),
@@ -182,7 +315,7 @@ impl AssetGraph {
                 if let Some(why) = input.partitions.misfit(&spec.partitions) {
                     let misfit = Misfit {
                         asset: spec.name.clone(),
-                        location: spec.location,
+                        location: spec.location.clone(),
                         partitions: spec.partitions.describe(),
                         input: input.name.clone(),
                         input_partitions: input.partitions.describe(),
@@ -197,22 +330,37 @@ impl AssetGraph {
 }
 
 /// The assets, each after its inputs, and in the order of their names where that leaves a choice.
-fn ordered(mut waiting: Vec<AssetSpec>) -> Result<Vec<AssetSpec>, AssetError> {
-    let known: Vec<String> = waiting.iter().map(|spec| spec.name.clone()).collect();
-    for spec in &waiting {
-        if let Some((input, _)) = spec.inputs.iter().find(|(input, _)| !known.contains(input)) {
-            let (asset, location) = (spec.name.clone(), spec.location);
-            return Err(AssetError::UnknownInput { asset, location, input: input.clone() });
+/// They come in the order of their names.
+fn ordered(specs: Vec<AssetSpec>) -> Result<Vec<AssetSpec>, AssetError> {
+    let numbers: HashMap<&str, usize> =
+        specs.iter().enumerate().map(|(at, spec)| (spec.name.as_str(), at)).collect();
+    let mut readers: Vec<Vec<usize>> = vec![Vec::new(); specs.len()];
+    for (reader, spec) in specs.iter().enumerate() {
+        for (input, _) in &spec.inputs {
+            let Some(input) = numbers.get(input.as_str()) else {
+                let (asset, location) = (spec.name.clone(), spec.location.clone());
+                return Err(AssetError::UnknownInput { asset, location, input: input.clone() });
+            };
+            readers[*input].push(reader);
         }
     }
-    let mut ordered: Vec<AssetSpec> = Vec::with_capacity(waiting.len());
-    while !waiting.is_empty() {
-        let is_there = |name: &String| ordered.iter().any(|spec| spec.name == *name);
-        let ready = |spec: &AssetSpec| spec.inputs.iter().all(|(input, _)| is_there(input));
-        match waiting.iter().position(ready) {
-            Some(next) => ordered.push(waiting.remove(next)),
-            None => return Err(AssetError::Circle { assets: circle(&waiting) }),
+    let mut missing: Vec<usize> = specs.iter().map(|spec| spec.inputs.len()).collect();
+    let ready = missing.iter().enumerate().filter(|(_, missing)| **missing == 0);
+    let mut ready: BinaryHeap<Reverse<usize>> = ready.map(|(at, _)| Reverse(at)).collect();
+    let mut waiting: Vec<Option<AssetSpec>> = specs.into_iter().map(Some).collect();
+    let mut ordered = Vec::with_capacity(waiting.len());
+    while let Some(Reverse(next)) = ready.pop() {
+        ordered.extend(waiting[next].take());
+        for reader in &readers[next] {
+            missing[*reader] -= 1;
+            if missing[*reader] == 0 {
+                ready.push(Reverse(*reader));
+            }
         }
+    }
+    if ordered.len() < waiting.len() {
+        let waiting: Vec<AssetSpec> = waiting.into_iter().flatten().collect();
+        return Err(AssetError::Circle { assets: circle(&waiting) });
     }
     Ok(ordered)
 }
@@ -245,9 +393,9 @@ pub enum AssetError {
         /// The name.
         asset: String,
         /// The first place.
-        first: Location,
+        first: String,
         /// The second place.
-        second: Location,
+        second: String,
     },
     /// An input is unknown.
     #[error("asset `{asset}` at {location} reads `{input}`, which is not an asset")]
@@ -255,7 +403,7 @@ pub enum AssetError {
         /// The asset.
         asset: String,
         /// Its place.
-        location: Location,
+        location: String,
         /// The input.
         input: String,
     },
@@ -271,7 +419,7 @@ pub enum AssetError {
         /// The asset.
         asset: String,
         /// Its place.
-        location: Location,
+        location: String,
         /// The reason.
         error: PeriodError,
     },
@@ -296,6 +444,17 @@ pub enum AssetError {
         /// The number of assets.
         known: usize,
     },
+    /// The asset is not made by a function.
+    #[error("asset `{asset}` is not made by a function; {}", made_otherwise(.workflows))]
+    MadeOtherwise {
+        /// The asset.
+        asset: String,
+        /// The workflows that make it; none if it comes from outside.
+        workflows: Vec<String>,
+    },
+    /// The workflows that may declare assets cannot be listed.
+    #[error(transparent)]
+    Registry(Box<registry::RegistryError>),
     /// The asset has no such partition.
     #[error("asset `{asset}`: {error}")]
     Partition {
@@ -304,6 +463,14 @@ pub enum AssetError {
         /// The reason.
         error: PartitionError,
     },
+}
+
+fn made_otherwise(workflows: &[String]) -> String {
+    match workflows {
+        [] => "it comes from outside of this program".to_owned(),
+        [one] => format!("run the workflow `{one}`"),
+        several => format!("run one of the workflows `{}`", several.join("`, `")),
+    }
 }
 
 /// Partitions of an asset and of its input that do not fit.
@@ -317,7 +484,7 @@ pub struct Misfit {
     /// The asset.
     pub asset: String,
     /// Its place.
-    pub location: Location,
+    pub location: String,
     /// Its partitions.
     pub partitions: String,
     /// The input.

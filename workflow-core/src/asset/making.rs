@@ -7,10 +7,11 @@ use std::time::{Instant, SystemTime};
 use serde::{Deserialize, Serialize};
 
 use super::entry::version;
+use super::graph::functions;
 use super::plan::{InputState, RunStep, named, reasons};
 use super::{
     Asset, AssetEntry, AssetEvent, AssetGraph, AssetSpec, Assets, Happening, Input, Partition,
-    Partitions, Reads, StoredValue, graph,
+    Partitions, Reads, StoredValue, WORKFLOW,
 };
 use crate::id::RunId;
 use crate::job::arguments::ProvidedParameter;
@@ -119,7 +120,16 @@ pub(super) async fn make(
     let (assets, run, attempt) = (making.assets.clone(), making.run, io.attempt);
     let announce = |happening: Happening<'_>| {
         let at = SystemTime::now();
-        assets.announce(&AssetEvent::new(spec, &partition, run, attempt, at, happening));
+        let (workflow, partition) = (WORKFLOW, &partition);
+        assets.announce(&AssetEvent {
+            asset: spec,
+            partition,
+            workflow,
+            run,
+            attempt,
+            at,
+            happening,
+        });
     };
     announce(Happening::Started);
     match (entry.make)(making).await {
@@ -135,7 +145,7 @@ impl Making {
     fn new(io: AttemptIo, entry: &'static AssetEntry, step: &RunStep) -> Result<Self, JobError> {
         let assets = <State<Assets> as ProvidedParameter>::of(&io)?;
         let services = io.services().ok_or_else(JobError::no_engine)?;
-        let graph = graph().map_err(JobError::terminal)?;
+        let graph = functions().map_err(JobError::terminal)?;
         let key = step.partition.as_deref().unwrap_or_default();
         let partition = graph.partition(entry.name, key).map_err(JobError::terminal)?;
         Ok(Self {
@@ -405,9 +415,15 @@ impl Making {
     }
 
     fn announce(&self, made: &Materialization, happening: Happening<'_>) {
-        let (partition, attempt, at) = (&self.partition, self.io.attempt, made.made_at);
-        let event = AssetEvent::new(self.spec(), partition, self.run, attempt, at, happening);
-        self.assets.announce(&event);
+        self.assets.announce(&AssetEvent {
+            asset: self.spec(),
+            partition: &self.partition,
+            workflow: WORKFLOW,
+            run: self.run,
+            attempt: self.io.attempt,
+            at: made.made_at,
+            happening,
+        });
     }
 
     fn spec(&self) -> &'static AssetSpec {

@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
-use super::{AssetError, AssetGraph, AssetSpec, Partition, Partitions};
+use super::{AssetError, AssetGraph, AssetSpec, Maker, Partition, Partitions};
 use crate::event::format_time;
 use crate::store::Materialization;
 
@@ -16,27 +17,25 @@ pub const MAX_STEPS: usize = 10_000;
 /// What is wanted: partitions of assets, which are brought up to date together with everything that
 /// they are made from.
 #[derive(Debug, Clone)]
-pub struct Request<'a> {
-    graph: &'a AssetGraph,
+pub struct Request {
+    graph: Arc<AssetGraph>,
     now: SystemTime,
     wanted: BTreeMap<usize, Vec<Partition>>,
     is_forced: bool,
     with_overdue: bool,
 }
 
-impl<'a> Request<'a> {
+impl Request {
     /// Wants nothing yet. Partitions that end after `now` do not exist.
-    pub fn new(graph: &'a AssetGraph, now: SystemTime) -> Self {
+    pub fn new(graph: Arc<AssetGraph>, now: SystemTime) -> Self {
         Self { graph, now, wanted: BTreeMap::new(), is_forced: false, with_overdue: false }
     }
 
     /// Wants all partitions of all assets.
-    pub fn everything(graph: &'a AssetGraph, now: SystemTime) -> Self {
-        let mut request = Self::new(graph, now);
-        for (number, spec) in graph.assets().iter().enumerate() {
-            request.wanted.insert(number, spec.partitions.at(now));
-        }
-        request
+    pub fn everything(graph: Arc<AssetGraph>, now: SystemTime) -> Self {
+        let wanted =
+            graph.assets().iter().map(|spec| spec.partitions.at(now)).enumerate().collect();
+        Self { wanted, ..Self::new(graph, now) }
     }
 
     /// Adds one partition; the empty key is an asset without partitions.
@@ -121,8 +120,8 @@ impl<'a> Request<'a> {
     }
 
     /// The assets.
-    pub fn graph(&self) -> &'a AssetGraph {
-        self.graph
+    pub fn graph(&self) -> &AssetGraph {
+        &self.graph
     }
 
     /// The time of the request.
@@ -185,17 +184,17 @@ pub(super) type Needed = Vec<BTreeMap<String, Partition>>;
 
 /// A plan with the records that it was made from.
 #[derive(Debug, Clone)]
-pub struct Examined<'a> {
-    pub(super) request: Request<'a>,
+pub struct Examined {
+    pub(super) request: Request,
     pub(super) needed: Needed,
     pub(super) records: Records,
     /// The plan.
     pub plan: Plan,
 }
 
-impl<'a> Examined<'a> {
+impl Examined {
     /// `needed` are the partitions that the request needs.
-    pub(super) fn new(request: &Request<'a>, needed: Needed, records: Records) -> Self {
+    pub(super) fn new(request: &Request, needed: Needed, records: Records) -> Self {
         let plan = plan_of(request, &needed, &records);
         Self { request: request.clone(), needed, records, plan }
     }
@@ -220,6 +219,9 @@ pub struct Plan {
     pub steps: Vec<Step>,
     /// The partitions that are skipped, because they are current: the assets and the keys.
     pub current: Vec<(String, String)>,
+    /// The partitions that are not current, but are no work of this plan: workflows make them in
+    /// their own way.
+    pub made_otherwise: Vec<Step>,
 }
 
 /// A partition to make, with the reasons.
@@ -353,20 +355,19 @@ pub(super) struct InputState {
 }
 
 /// Plans what to make.
-pub fn plan(request: &Request<'_>, records: &Records) -> Plan {
+pub fn plan(request: &Request, records: &Records) -> Plan {
     plan_of(request, &request.needed(), records)
 }
 
-fn plan_of(
-    request: &Request<'_>,
-    needed: &[BTreeMap<String, Partition>],
-    records: &Records,
-) -> Plan {
-    let graph = request.graph;
+fn plan_of(request: &Request, needed: &[BTreeMap<String, Partition>], records: &Records) -> Plan {
+    let graph = &request.graph;
     let mut planned: Vec<Vec<&str>> = vec![Vec::new(); needed.len()];
     let mut plan = Plan::default();
     for (asset, partitions) in needed.iter().enumerate() {
         let spec = &graph.assets()[asset];
+        if spec.maker == Maker::Outside {
+            continue;
+        }
         for (key, partition) in partitions {
             let known = records.get(&(spec.name.clone(), key.clone()));
             let inputs = graph.inputs_of(asset, partition, request.now);
@@ -392,13 +393,17 @@ fn plan_of(
             }
             planned[asset].push(key);
             let (asset, partition) = (spec.name.clone(), key.clone());
-            plan.steps.push(Step { asset, partition, reasons });
+            let steps = match spec.maker {
+                Maker::Function => &mut plan.steps,
+                _ => &mut plan.made_otherwise,
+            };
+            steps.push(Step { asset, partition, reasons });
         }
     }
     plan
 }
 
-impl Request<'_> {
+impl Request {
     /// The reasons that lie in the request: a record is old, or something is made by force.
     fn further_reasons(
         &self,

@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use serde::Serialize;
 
 use super::plan::{Examined, Reason, overdue};
-use super::{AssetSpec, Partition, Partitions};
+use super::{AssetSpec, Maker, Partition, Partitions};
 use crate::store::Materialization;
 
 /// The state of an asset.
@@ -15,7 +15,8 @@ use crate::store::Materialization;
 pub struct AssetState<'a> {
     /// The asset.
     pub spec: &'a AssetSpec,
-    /// Its partitions that exist, in the order of their keys; one for an asset without partitions.
+    /// Its partitions that exist, in the order of their keys; one for an asset without partitions,
+    /// and none for an asset from outside.
     pub partitions: Vec<PartitionState<'a>>,
     /// Whether it breaks the promise of its freshness: a value is too old or, for periods, the newest
     /// one that should be there by now was never made.
@@ -122,13 +123,14 @@ impl<'a> AssetState<'a> {
     }
 }
 
-impl Examined<'_> {
+impl Examined {
     /// The states of the assets that the request needs, each after its inputs.
     pub fn states(&self) -> Vec<AssetState<'_>> {
         let reasons: HashMap<(&str, &str), &[Reason]> = self
             .plan
             .steps
             .iter()
+            .chain(&self.plan.made_otherwise)
             .map(|step| ((&*step.asset, &*step.partition), &*step.reasons))
             .collect();
         let specs = self.request.graph().assets().iter().zip(&self.needed).enumerate();
@@ -138,7 +140,8 @@ impl Examined<'_> {
         });
         specs
             .map(|(_, (spec, partitions))| {
-                let states = partitions.keys().map(|key| {
+                let known = partitions.keys().filter(|_| spec.maker != Maker::Outside);
+                let states = known.map(|key| {
                     let reasons = reasons.get(&(&*spec.name, &**key)).copied().unwrap_or_default();
                     let known = self.records.get(&(spec.name.clone(), key.clone()));
                     PartitionState {

@@ -3,9 +3,10 @@
 use std::collections::HashMap;
 use std::time::SystemTime;
 
+use super::graph::{entry, functions};
 use super::making::make;
 use super::plan::{MAX_STEPS, RunInput, RunStep, ended, named};
-use super::{AssetEntry, AssetGraph, Assets, Partition, Reads, StepOutcome, entry, graph};
+use super::{AssetEntry, AssetGraph, Assets, Partition, Reads, StepOutcome};
 use crate::definition::Metadata;
 use crate::job::{Body, Call, Handle, Inputs, JobError};
 use crate::registry::{Location, Provided};
@@ -30,7 +31,7 @@ fn provided() -> Option<(FunctionWorkflow, Location)> {
 
 /// Draws a job for each step, after the jobs of its inputs.
 fn draw(flow: &mut Flow, input: &RunInput) -> Result<(), JobError> {
-    let graph = graph().map_err(JobError::terminal)?;
+    let graph = functions().map_err(JobError::terminal)?;
     if input.steps.len() > MAX_STEPS {
         let steps = input.steps.len();
         return Err(JobError::terminal(format!(

@@ -9,7 +9,7 @@ use serde_json::Value as Json;
 use crate::definition::Metadata;
 use crate::id::WorkflowName;
 use crate::value::Type;
-use crate::workflow::{Plan, PlanError, Workflow};
+use crate::workflow::{Plan, PlanError, Workflow, WorkflowAsset};
 
 pub(super) struct Described {
     pub(super) workflow: Arc<dyn Workflow>,
@@ -43,6 +43,10 @@ impl Workflow for Described {
 
     fn ready(&self) -> Result<(), String> {
         self.workflow.ready()
+    }
+
+    fn assets(&self) -> &[WorkflowAsset] {
+        self.workflow.assets()
     }
 
     fn plan(&self, input: Option<&(dyn Any + Send + Sync)>) -> Result<Arc<Plan>, PlanError> {

@@ -220,7 +220,7 @@ fn registered(name: &str) -> ScheduledWorkflow {
 
 #[cfg(feature = "assets")]
 fn is_asset(name: &str) -> bool {
-    crate::asset::entry(name).is_ok()
+    crate::asset::graph().is_ok_and(|graph| graph.number(name).is_ok())
 }
 
 /// A program without assets.

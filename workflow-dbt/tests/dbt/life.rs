@@ -1,11 +1,17 @@
 //! A project with failures, their repair and the retry of the run, in one copy: each start of dbt
 //! takes seconds of CPU.
 
-use std::collections::BTreeSet;
+use std::any::Any;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::SystemTime;
 
+use workflow_core::asset::{self, Request};
+use workflow_core::definition::Metadata;
+use workflow_core::id::WorkflowName;
 use workflow_core::store::Store as _;
-use workflow_core::{Report, Run as _, Status, Workflow};
+use workflow_core::workflow::{Plan, PlanError, WorkflowAsset};
+use workflow_core::{Report, Run as _, Status, Workflow, registry};
 use workflow_dbt::{BuildSummary, DbtWorkflow, Manifest, NodeResult, NodeStatus};
 use workflow_store::{RetryRequest, RetrySource, SqliteStore, retry_run};
 
@@ -25,10 +31,98 @@ fn a_project_is_built_and_repaired() {
         let workflow = Arc::new(shop.project().workflow("shop").expect("a workflow"));
         the_graph_is_that_of_the_manifest(&shop, &workflow);
         a_selection_is_that_of_dbt(&shop);
+        registry::register(Shared(Arc::clone(&workflow))).expect("a new name");
         let report = failures_are_those_of_their_jobs(&shop, &store, &workflow).await;
         results_are_outputs(&shop, &report);
+        what_was_built_is_recorded(&store).await;
         a_retry_builds_what_is_left(&shop, &store, &workflow, &report).await;
+        what_a_retry_has_built_is_current(&store).await;
     });
+}
+
+/// The workflow for the registry, which takes it for itself.
+struct Shared(Arc<DbtWorkflow>);
+
+impl Workflow for Shared {
+    fn name(&self) -> &WorkflowName {
+        self.0.name()
+    }
+
+    fn metadata(&self) -> &Metadata {
+        self.0.metadata()
+    }
+
+    fn assets(&self) -> &[WorkflowAsset] {
+        self.0.assets()
+    }
+
+    fn plan(&self, input: Option<&(dyn Any + Send + Sync)>) -> Result<Arc<Plan>, PlanError> {
+        self.0.plan(input)
+    }
+}
+
+/// The assets: `current` or why not, and the checks that failed in the newest record.
+async fn states(store: &SqliteStore) -> BTreeMap<String, String> {
+    let (assets, graph) = (Shop::assets(store), asset::graph().expect("they fit together"));
+    let request = Request::everything(graph, SystemTime::now());
+    let examined = assets.examine(&request).await.expect("records");
+    let mut states = BTreeMap::new();
+    for state in examined.states() {
+        let name = &state.spec.name;
+        let reasons = state.partitions.first().map(|whole| whole.reasons);
+        let mut words: Vec<String> = match reasons {
+            None => vec!["outside".to_owned()],
+            Some([]) => vec!["current".to_owned()],
+            Some(reasons) => reasons.iter().map(ToString::to_string).collect(),
+        };
+        let (history, _) = assets.history(name, None, None, 1).await.expect("records");
+        let checks = history.iter().flat_map(|made| &made.facts.checks);
+        words.extend(checks.filter_map(|check| {
+            let kind = if check.is_blocking { "refused" } else { "warning" };
+            check.problem.as_ref().map(|problem| format!("{kind}: {problem}"))
+        }));
+        states.insert(name.clone(), words.join("; "));
+    }
+    states
+}
+
+async fn what_was_built_is_recorded(store: &SqliteStore) {
+    let states = states(store).await;
+    let expected = [
+        ("seed.shop.raw_orders", "current"),
+        ("source.shop.files.regions", "outside"),
+        (
+            "model.shop.orders",
+            "never made; warning: Got 1 result, configured to warn if != 0; refused: Got 1 result, \
+             configured to fail if != 0",
+        ),
+        ("model.shop.customers", "never made"),
+    ];
+    for (asset, state) in expected {
+        assert_eq!(states[asset], state, "{asset} of {states:?}");
+    }
+    assert!(!states.contains_key("test.shop.no_large_orders"), "a test is a check: {states:?}");
+}
+
+async fn what_a_retry_has_built_is_current(store: &SqliteStore) {
+    for (asset, state) in states(store).await {
+        let expected = match asset.as_str() {
+            "source.shop.files.regions" => "outside",
+            "model.shop.orders" => "current; warning: Got 1 result, configured to warn if != 0",
+            _ => "current",
+        };
+        assert_eq!(state, expected, "{asset}");
+    }
+    let graph = asset::graph().expect("they fit together");
+    let regions = &graph.assets()[graph.number("model.shop.regions").expect("an asset")];
+    let inputs: Vec<&str> = regions.inputs.iter().map(|(input, _)| input.as_str()).collect();
+    // Through the ephemeral model.
+    assert_eq!(inputs, ["model.shop.orders", "source.shop.files.regions"]);
+    let (history, _) =
+        Shop::assets(store).history("model.shop.regions", None, None, 9).await.expect("records");
+    let read: Vec<&str> =
+        history[0].facts.inputs.iter().map(|input| input.asset.as_str()).collect();
+    assert_eq!((history.len(), read), (1, vec!["model.shop.orders"]));
 }
 
 fn a_selection_is_that_of_dbt(shop: &Shop) {

@@ -7,6 +7,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use serde_json::Value as Json;
+use workflow_core::asset::Assets;
 use workflow_core::{Engine, Workflow};
 use workflow_dbt::{DbtProject, DbtWorkflow, Program};
 use workflow_store::SqliteStore;
@@ -73,10 +74,16 @@ impl Shop {
         SqliteStore::open(self.folder.join("runs.db")).await.expect("a store")
     }
 
-    /// An engine that knows this workflow.
+    /// The records of assets.
+    pub(crate) fn assets(store: &SqliteStore) -> Assets {
+        Assets::new(Arc::new(store.clone()), "unused").expect("the store keeps records")
+    }
+
+    /// An engine that knows this workflow, and records assets.
     pub(crate) fn engine(store: &SqliteStore, workflow: &Arc<DbtWorkflow>) -> Engine {
         let known: Arc<dyn Workflow> = workflow.clone();
         let builder = Engine::builder().store(store.clone()).lease(Duration::from_secs(2));
+        let builder = builder.state(Self::assets(store));
         builder.resolver(move |_: &_| Ok(Arc::clone(&known))).build()
     }
 

@@ -18,7 +18,7 @@ use workflow_core::asset::document::{
 };
 use workflow_core::asset::plan::{Examined, RequestError};
 use workflow_core::asset::{
-    self, AssetGraph, AssetState, Assets, AssetsError, PartitionState, Request, Standing,
+    self, AssetGraph, AssetState, Assets, AssetsError, Maker, PartitionState, Request, Standing,
 };
 use workflow_core::store::{CheckResult, PartitionRange, SchemaField};
 use workflow_store::Source;
@@ -40,15 +40,18 @@ pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(plan::plan))
 }
 
-/// An asset: a value that a function makes from other assets.
+/// An asset: a value that a function makes from other assets, or that a workflow makes in its own way.
 #[derive(Debug, Serialize, ToSchema)]
 struct Asset {
     /// Name of the asset.
     name: String,
-    /// First paragraph of the function's documentation.
+    /// What it is: for a function, the first paragraph of its documentation.
     description: Option<String>,
-    /// Source file, line and column of its declaration.
+    /// File that declares it, with line and column if they are known.
     location: String,
+    /// Workflows that make it: `assets` for a function; empty for an asset from outside of this
+    /// program, of which nothing else is known.
+    made_by: Vec<String>,
     /// What its partitions are, such as `daily from 2026-01-01`; null for an asset without
     /// partitions.
     partitions: Option<String>,
@@ -59,7 +62,7 @@ struct Asset {
     /// Whether a value is too old or, for periods, the newest one that should be there by now was
     /// never made.
     is_overdue: bool,
-    /// Version of the function in this program.
+    /// Version of its code in this program.
     code_version: String,
     /// Names of the assets that it reads.
     inputs: Vec<String>,
@@ -67,7 +70,8 @@ struct Asset {
     readers: Vec<String>,
     /// Checks of its values.
     checks: Vec<AssetCheck>,
-    /// Number of partitions that exist by now; 1 for an asset without partitions.
+    /// Number of partitions that exist by now; 1 for an asset without partitions, 0 for one from
+    /// outside.
     total: usize,
     /// Number of current partitions.
     current: usize,
@@ -218,6 +222,7 @@ impl From<AssetDocument> for Asset {
             name: of.name,
             description: of.description,
             location: of.location,
+            made_by: of.made_by,
             partitions: of.partitions,
             period: of.period,
             freshness: of.freshness,
@@ -317,10 +322,10 @@ async fn list(
     let Some(subject) = Subject::new(&app, &caller).await? else {
         return Ok(Json(Listed::all(Vec::new())));
     };
-    let request = Request::everything(subject.graph, SystemTime::now());
+    let request = Request::everything(Arc::clone(&subject.graph), SystemTime::now());
     let examined = subject.examine(request).await?;
     let states = examined.states();
-    let assets = states.iter().map(|state| AssetDocument::new(subject.graph, state).into());
+    let assets = states.iter().map(|state| AssetDocument::new(&subject.graph, state).into());
     Ok(Json(Listed::all(assets.collect())))
 }
 
@@ -338,7 +343,7 @@ async fn get(
     let examined = subject.examine(request).await?;
     let states = examined.states();
     let state = named(&states, &name)?;
-    Ok(Json(AssetDocument::new(subject.graph, state).into()))
+    Ok(Json(AssetDocument::new(&subject.graph, state).into()))
 }
 
 /// Lists the partitions of an asset with their states, newest first.
@@ -398,7 +403,7 @@ async fn materializations(
 
 /// The assets that the caller may see, with their records.
 struct Subject {
-    graph: &'static AssetGraph,
+    graph: Arc<AssetGraph>,
     assets: Assets,
 }
 
@@ -410,8 +415,14 @@ impl Subject {
             return Ok(None);
         }
         // Who may see the workflow that makes them may see them.
-        let workflow = caller.catalog(app).workflow(asset::WORKFLOW).await?;
-        if workflow.source != Source::Registered {
+        let has_functions = graph.assets().iter().any(|spec| spec.maker == Maker::Function);
+        let workflow = match has_functions {
+            true => Some(caller.catalog(app).workflow(asset::WORKFLOW).await?),
+            false => None,
+        };
+        if let Some(workflow) = workflow
+            && workflow.source != Source::Registered
+        {
             return Err(Problem::conflict(
                 "other_workflow",
                 format!(
@@ -441,15 +452,15 @@ impl Subject {
     }
 
     /// A request for all partitions of an asset.
-    fn of(&self, name: &str) -> Result<Request<'static>, Problem> {
-        let mut request = Request::new(self.graph, SystemTime::now());
+    fn of(&self, name: &str) -> Result<Request, Problem> {
+        let mut request = Request::new(Arc::clone(&self.graph), SystemTime::now());
         let added = request.range(name, None, None);
         added.map_err(|error: RequestError| Problem::internal(error))?;
         Ok(request)
     }
 
     /// Plans on a blocking thread: there may be many partitions, and each has a file to look for.
-    async fn examine(&self, request: Request<'static>) -> Result<Examined<'static>, Problem> {
+    async fn examine(&self, request: Request) -> Result<Examined, Problem> {
         let (assets, runtime) = (self.assets.clone(), tokio::runtime::Handle::current());
         let plan = move || runtime.block_on(assets.examine(&request));
         Ok(tokio::task::spawn_blocking(plan).await.map_err(Problem::internal)??)

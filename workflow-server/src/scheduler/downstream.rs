@@ -158,12 +158,21 @@ async fn asset_problem(
         "`asset`: this server knows no asset `{name}` that the owner of the workflow may see, and \
          none was made; list the assets to see which there are"
     );
-    match seen.workflow(asset::WORKFLOW).await {
-        Ok(_) => {}
-        Err(CatalogError::Store(error)) => return Err(error.into()),
-        Err(_) => return Ok(Some(unknown)),
+    let graph = asset::graph().ok();
+    let known = graph.as_ref().and_then(|graph| Some(&graph.assets()[graph.number(name).ok()?]));
+    let makers = known.map_or_else(|| vec![asset::WORKFLOW], |spec| spec.maker.workflows());
+    let mut is_visible = false;
+    for maker in makers {
+        match seen.workflow(maker).await {
+            Ok(_) => is_visible = true,
+            Err(CatalogError::Store(error)) => return Err(error.into()),
+            Err(_) => {}
+        }
     }
-    if asset::entry(name).is_ok() {
+    if !is_visible {
+        return Ok(Some(unknown));
+    }
+    if known.is_some() {
         return Ok(None);
     }
     let made = match app.catalog.asset_store() {

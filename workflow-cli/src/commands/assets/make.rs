@@ -1,5 +1,6 @@
 //! `assets materialize` and `assets backfill`: plan, and make what is not current.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -8,7 +9,7 @@ use comfy_table::Table;
 use serde::Serialize;
 use workflow_core::asset::document::ReasonDocument;
 use workflow_core::asset::plan::{Plan, Step};
-use workflow_core::asset::{self, Request};
+use workflow_core::asset::{self, AssetGraph, Request};
 use workflow_core::registry;
 use workflow_core::store::{Store, Trigger};
 use workflow_store::Viewer;
@@ -92,8 +93,8 @@ pub(super) fn materialize(
     subject: &Subject,
     args: &MaterializeArguments,
 ) -> Result<Outcome, Failure> {
-    let mut request = Request::new(subject.graph, subject.now);
-    for asset in names(subject, &args.assets) {
+    let mut request = Request::new(Arc::clone(&subject.graph), subject.now);
+    for asset in names(subject, &args.assets)? {
         if args.partition.is_empty() {
             request.latest(asset)?;
         }
@@ -105,29 +106,37 @@ pub(super) fn materialize(
 }
 
 pub(super) fn backfill(subject: &Subject, args: &BackfillArguments) -> Result<Outcome, Failure> {
-    let mut request = Request::new(subject.graph, subject.now);
-    for asset in names(subject, &args.assets) {
+    let mut request = Request::new(Arc::clone(&subject.graph), subject.now);
+    for asset in names(subject, &args.assets)? {
         request.range(asset, args.from.as_deref(), args.to.as_deref())?;
     }
     args.how.make(subject, request)
 }
 
 /// The named assets, or all.
-fn names<'a>(subject: &'a Subject, named: &'a [String]) -> Vec<&'a str> {
-    let all = || subject.graph.assets().iter().map(|spec| spec.name.as_str()).collect();
-    if named.is_empty() { all() } else { named.iter().map(String::as_str).collect() }
+fn names<'a>(subject: &'a Subject, named: &'a [String]) -> Result<Vec<&'a str>, Failure> {
+    if named.is_empty() {
+        return Ok(subject.graph.assets().iter().map(|spec| spec.name.as_str()).collect());
+    }
+    for name in named {
+        subject.graph.check_made_by_function(name)?;
+    }
+    Ok(named.iter().map(String::as_str).collect())
 }
 
 impl HowArguments {
-    fn make(&self, subject: &Subject, request: Request<'_>) -> Result<Outcome, Failure> {
+    fn make(&self, subject: &Subject, request: Request) -> Result<Outcome, Failure> {
         let request = request.forced(self.force).with_overdue(self.overdue);
         let plan = pollster::block_on(subject.assets.plan(&request))?;
         if self.dry_run || plan.steps.is_empty() {
-            return self.print(&plan);
+            return self.print(&subject.graph, &plan);
         }
         let input = serde_json::to_value(plan.to_input()?).expect("names and texts are JSON");
         if !self.show.quiet {
             output::message(summary(&plan));
+            for line in made_otherwise(&subject.graph, &plan) {
+                output::message(line);
+            }
         }
         let engine = session::engine_builder(Path::new(RUNS_DIR))
             .output_backlog(OUTPUT_BACKLOG)
@@ -153,7 +162,7 @@ impl HowArguments {
     }
 
     /// Prints a plan that is not carried out.
-    fn print(&self, plan: &Plan) -> Result<Outcome, Failure> {
+    fn print(&self, graph: &AssetGraph, plan: &Plan) -> Result<Outcome, Failure> {
         match self.show.format {
             Format::Json => output::print_json(&PlanDocument::new(plan))?,
             Format::Jsonl => output::print(|out| {
@@ -166,6 +175,9 @@ impl HowArguments {
                 }
                 if !self.show.quiet {
                     output::message(summary(plan));
+                    for line in made_otherwise(graph, plan) {
+                        output::message(line);
+                    }
                 }
             }
         }
@@ -179,6 +191,8 @@ struct PlanDocument<'a> {
     steps: Vec<StepDocument<'a>>,
     /// The partitions that are skipped.
     current: Vec<CurrentDocument<'a>>,
+    /// What is not current, but is made by other workflows.
+    made_otherwise: Vec<StepDocument<'a>>,
 }
 
 #[derive(Serialize)]
@@ -209,8 +223,26 @@ impl<'a> PlanDocument<'a> {
         Self {
             steps: plan.steps.iter().map(step).collect(),
             current: plan.current.iter().map(current).collect(),
+            made_otherwise: plan.made_otherwise.iter().map(step).collect(),
         }
     }
+}
+
+/// For each workflow that makes assets in its own way, those that are not current.
+fn made_otherwise(graph: &AssetGraph, plan: &Plan) -> Vec<String> {
+    let mut by_workflow: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for step in &plan.made_otherwise {
+        let spec = graph.number(&step.asset).map(|number| &graph.assets()[number]);
+        let workflow = spec.ok().and_then(|spec| spec.maker.workflows().first().copied());
+        by_workflow.entry(workflow.unwrap_or_default()).or_default().push(&step.asset);
+    }
+    let line = |(workflow, assets): (&str, Vec<&str>)| {
+        let (count, first) = (output::count(assets.len(), "asset"), assets[0]);
+        format!(
+            "not made here: {count} of the workflow `{workflow}`, such as {first}; run that workflow"
+        )
+    };
+    by_workflow.into_iter().map(line).collect()
 }
 
 fn table(plan: &Plan) -> Table {

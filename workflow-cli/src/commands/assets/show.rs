@@ -1,6 +1,7 @@
 //! `assets show`: one asset with its partitions, or its records.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use clap::Args;
 use comfy_table::Table;
@@ -56,14 +57,14 @@ struct Shown<'a, T> {
 }
 
 pub(super) fn show(subject: &Subject, args: &ShowArguments) -> Result<Outcome, Failure> {
-    let mut request = Request::new(subject.graph, subject.now);
+    let mut request = Request::new(Arc::clone(&subject.graph), subject.now);
     request.range(&args.asset, None, None)?;
     let examined = pollster::block_on(subject.assets.examine(&request))?;
     let states = examined.states();
     // The inputs are among them, too.
     let state = states.iter().find(|state| state.spec.name == args.asset);
     let state = state.expect("the request names the asset");
-    let asset = AssetDocument::new(subject.graph, state);
+    let asset = AssetDocument::new(&subject.graph, state);
     if args.history {
         let page = args.history(subject)?;
         return args.print(&asset, &page, "no records", history_table);
@@ -137,6 +138,7 @@ fn facts(asset: &AssetDocument) -> Table {
     let rows = [
         ("asset", Some(asset.name.clone())),
         ("description", asset.description.clone()),
+        ("made by", Some(made_by(asset))),
         ("declared at", Some(asset.location.clone())),
         ("code version", Some(asset.code_version.clone())),
         ("partitions", asset.partitions.clone()),
@@ -158,6 +160,15 @@ fn facts(asset: &AssetDocument) -> Table {
         }
     }
     table
+}
+
+/// What makes it.
+fn made_by(asset: &AssetDocument) -> String {
+    match asset.made_by.as_slice() {
+        [] => "something outside of this program".to_owned(),
+        [one] => format!("workflow {one}"),
+        several => format!("workflows {}", several.join(", ")),
+    }
 }
 
 fn partition_table(items: &[PartitionDocument]) -> Table {

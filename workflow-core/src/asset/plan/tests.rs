@@ -1,6 +1,7 @@
 //! Plans of made-up assets, against a model that makes them.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use proptest::prelude::*;
@@ -9,10 +10,7 @@ use workflow_cron::{Period, Periods};
 use super::*;
 use crate::asset::{AssetState, Reads};
 use crate::id::RunId;
-use crate::registry::Location;
 use crate::store::{InputVersion, MaterializationFacts};
-
-const PLACE: Location = Location::new("assets.rs", 1, 1);
 
 fn now() -> SystemTime {
     // 2026-01-31T12:00:00Z
@@ -22,11 +20,14 @@ fn now() -> SystemTime {
 fn spec(name: &str, partitions: Partitions, inputs: &[(&str, Reads)]) -> AssetSpec {
     AssetSpec {
         name: name.to_owned(),
+        description: None,
+        maker: Maker::Function,
         code_version: "1".to_owned(),
         partitions,
         freshness: None,
         inputs: inputs.iter().map(|(input, reads)| ((*input).to_owned(), *reads)).collect(),
-        location: PLACE,
+        checks: Vec::new(),
+        location: "assets.rs:1:1".to_owned(),
     }
 }
 
@@ -50,17 +51,20 @@ fn specs() -> Vec<AssetSpec> {
 
 /// A world in which assets are made: each value is a function of the code and of the inputs.
 struct World {
-    graph: AssetGraph,
+    graph: Arc<AssetGraph>,
     records: Records,
 }
 
 impl World {
     fn new(specs: Vec<AssetSpec>) -> Self {
-        Self { graph: AssetGraph::new(specs).expect("assets that fit"), records: Records::new() }
+        Self {
+            graph: Arc::new(AssetGraph::new(specs).expect("assets that fit")),
+            records: Records::new(),
+        }
     }
 
     fn plan(&self) -> Plan {
-        plan(&Request::everything(&self.graph, now()), &self.records)
+        plan(&Request::everything(Arc::clone(&self.graph), now()), &self.records)
     }
 
     /// Makes the steps of a plan in their order, and returns those that were not unchanged.
@@ -120,7 +124,7 @@ impl World {
         for spec in specs.iter_mut().filter(|spec| spec.name == asset) {
             spec.code_version.push('*');
         }
-        self.graph = AssetGraph::new(specs).expect("assets that fit");
+        self.graph = Arc::new(AssetGraph::new(specs).expect("assets that fit"));
     }
 
     fn forget(&mut self, asset: &str, partition: &str) {
@@ -235,22 +239,22 @@ fn a_month_is_made_from_its_days() {
 #[test]
 fn a_request_selects_partitions_and_what_they_need() -> Result<(), RequestError> {
     let world = World::new(specs());
-    let planned = |request: &Request<'_>| names(&plan(request, &world.records));
-    let mut one = Request::new(&world.graph, now());
+    let planned = |request: &Request| names(&plan(request, &world.records));
+    let mut one = Request::new(Arc::clone(&world.graph), now());
     one.partition("orders", "2026-01-05")?;
     assert_eq!(planned(&one), ["raw[2026-01-05]", "orders[2026-01-05]"]);
-    let mut range = Request::new(&world.graph, now());
+    let mut range = Request::new(Arc::clone(&world.graph), now());
     range.range("raw", Some("2026-01-28"), None)?;
     assert_eq!(planned(&range), ["raw[2026-01-28]", "raw[2026-01-29]", "raw[2026-01-30]"]);
     range.range("raw", Some("2026-01-28"), Some("2026-01-28"))?;
     assert_eq!(planned(&range), ["raw[2026-01-28]"]);
     range.range("raw", Some("2026-01-30"), Some("2026-02-02"))?;
     assert_eq!(planned(&range), ["raw[2026-01-30]"]);
-    let mut latest = Request::new(&world.graph, now());
+    let mut latest = Request::new(Arc::clone(&world.graph), now());
     latest.latest("raw")?;
     assert_eq!(planned(&latest), ["raw[2026-01-30]"]);
 
-    let mut refused = Request::new(&world.graph, now());
+    let mut refused = Request::new(Arc::clone(&world.graph), now());
     let error = |result: Result<(), RequestError>| result.expect_err("refused").to_string();
     assert_eq!(
         error(refused.partition("orders", "2026-01-31")),
@@ -285,7 +289,7 @@ fn force_and_age_are_reasons_for_what_is_wanted() -> Result<(), RequestError> {
     let mut world = World::new(specs);
     let first = world.plan();
     world.carry_out(&first, distinct);
-    let mut forced = Request::new(&world.graph, now()).forced(true);
+    let mut forced = Request::new(Arc::clone(&world.graph), now()).forced(true);
     forced.partition("orders", "2026-01-05")?;
     let again = plan(&forced, &world.records);
     assert_eq!(
@@ -295,7 +299,7 @@ fn force_and_age_are_reasons_for_what_is_wanted() -> Result<(), RequestError> {
     assert!(again.to_input()?.steps[0].force);
 
     let later = now() + Duration::from_secs(2 * 3600);
-    let mut old = Request::new(&world.graph, later);
+    let mut old = Request::new(Arc::clone(&world.graph), later);
     old.latest("total")?;
     assert!(plan(&old, &world.records).steps.is_empty());
     let old = plan(&old.with_overdue(true), &world.records);
@@ -317,7 +321,7 @@ fn an_asset_is_overdue_when_the_newest_period_that_is_late_was_never_made() {
         let first = world.plan();
         world.carry_out(&first, distinct);
         let is_overdue = |world: &World| {
-            let request = Request::everything(&world.graph, now());
+            let request = Request::everything(Arc::clone(&world.graph), now());
             Examined::new(&request, request.needed(), world.records.clone()).states()[0].is_overdue
         };
         assert!(!is_overdue(&world), "everything was made");
@@ -342,7 +346,7 @@ fn the_state_of_an_asset_counts_the_reasons() {
     world.carry_out(&first, distinct);
     world.forget("revenue", "2026-01-03");
     world.forget("raw", "2026-01-29");
-    let request = Request::everything(&world.graph, now());
+    let request = Request::everything(Arc::clone(&world.graph), now());
     let examined = Examined::new(&request, request.needed(), world.records.clone());
     let states = examined.states();
     let reasons = |asset: &str| -> Vec<String> {
@@ -361,15 +365,15 @@ fn an_asset_is_there_before_its_first_period_has_ended() {
         spec("old", daily(), &[]),
         spec("young", periods(Period::Day, "2026-03-01"), &[("old", Reads::Same)]),
     ]);
-    let names = |request: &Request<'_>| -> Vec<String> {
+    let names = |request: &Request| -> Vec<String> {
         let examined = Examined::new(request, request.needed(), world.records.clone());
         let states = examined.states();
         let text =
             |state: &AssetState<'_>| format!("{} {}", state.spec.name, state.partitions.len());
         states.iter().map(text).collect()
     };
-    assert_eq!(names(&Request::everything(&world.graph, now())), ["old 30", "young 0"]);
-    let mut one = Request::new(&world.graph, now());
+    assert_eq!(names(&Request::everything(Arc::clone(&world.graph), now())), ["old 30", "young 0"]);
+    let mut one = Request::new(Arc::clone(&world.graph), now());
     one.range("young", None, None).expect("all of none");
     assert_eq!(names(&one), ["young 0"]);
 }

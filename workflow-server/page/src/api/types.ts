@@ -350,11 +350,13 @@ export interface Figures {
   max_seconds?: number | null;
 }
 
-/** An asset: a value that a function makes from other assets. */
+/** An asset: a value that a function makes from other assets, or that a workflow makes in its own way. */
 export interface AssetItem {
   name: string;
   description: string | null;
   location: string;
+  /** The workflows that make it: `assets` for a function; none for an asset from outside. */
+  made_by: string[];
   /** What its partitions are, in words; null for an asset without partitions, as below. */
   partitions: string | null;
   period: Period | null;
@@ -426,6 +428,8 @@ export interface AssetPlan {
   steps: AssetStep[];
   /** The number of partitions that are skipped. */
   current: number;
+  /** Assets that are not current, but that other workflows make. */
+  made_otherwise: string[];
 }
 
 export interface AssetStep {

@@ -3,7 +3,7 @@
 import { useEffect, useMemo, useRef } from "preact/hooks";
 import { usePaged } from "../api/load.ts";
 import type { AssetItem, AssetPartition } from "../api/types.ts";
-import { blocksOf, partitionName, partitionState, type State } from "../live/assets.ts";
+import { blocksOf, isMadeByFunction, partitionName, partitionState, type State } from "../live/assets.ts";
 import type { Making } from "../live/making.ts";
 import type { Route } from "../route.ts";
 import { plural } from "../ui/format.ts";
@@ -47,7 +47,8 @@ export function AssetPartitions({ asset, making, route, make }: Props) {
   if (!list.data) return list.problem ? <ProblemBox problem={list.problem} retry={list.reload} /> : <Loading what="partitions" />;
   if (asset.partitions === null) {
     const whole = list.data[0];
-    return whole ? <Panel asset={asset} partition={whole} state={states[0]!} make={make} /> : null;
+    if (!whole) return <p class="empty">Nothing is known about its values: no workflow of this program makes it.</p>;
+    return <Panel asset={asset} partition={whole} state={states[0]!} make={make} />;
   }
   if (list.data.length === 0) return <p class="empty">No partition yet: the first period has not ended.</p>;
   const at = selected === null ? -1 : keys.indexOf(selected);
@@ -95,7 +96,7 @@ function Panel({ asset, partition, state, make, close }: PanelProps) {
       </div>
       <p class="facts">
         <Mark status={state.status} text={state.word} />
-        <button type="button" onClick={() => make(partition.partition, partition.standing === "current")}>{partition.standing === "current" ? "Make again" : "Materialize"}</button>
+        {isMadeByFunction(asset) && <button type="button" onClick={() => make(partition.partition, partition.standing === "current")}>{partition.standing === "current" ? "Make again" : "Materialize"}</button>}
       </p>
       {partition.reasons.length > 0 && (
         <div>

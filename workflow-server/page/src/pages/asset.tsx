@@ -4,7 +4,7 @@ import { useState } from "preact/hooks";
 import { get } from "../api/client.ts";
 import { useLoad } from "../api/load.ts";
 import type { AssetItem } from "../api/types.ts";
-import { countsOf, stateOf } from "../live/assets.ts";
+import { countsOf, isMadeByFunction, stateOf } from "../live/assets.ts";
 import { useMaking, type Making } from "../live/making.ts";
 import type { Route } from "../route.ts";
 import { span } from "../ui/format.ts";
@@ -53,8 +53,8 @@ export function AssetPage({ name, route }: { name: string; route: Route }) {
   return (
     <>
       <Title text={data.name} above={above}>
-        {data.partitions !== null && <button type="button" onClick={() => setWish({ kind: "backfill", partition: null, force: false })}>Backfill</button>}
-        <button type="button" class="primary" onClick={() => setWish({ kind: "materialize", partition: null, force: false })}>Materialize</button>
+        {isMadeByFunction(data) && data.partitions !== null && <button type="button" onClick={() => setWish({ kind: "backfill", partition: null, force: false })}>Backfill</button>}
+        {isMadeByFunction(data) && <button type="button" class="primary" onClick={() => setWish({ kind: "materialize", partition: null, force: false })}>Materialize</button>}
       </Title>
       {data.description && <p class="lead">{data.description}</p>}
       <Facts asset={data} />
@@ -78,10 +78,10 @@ function Facts({ asset }: { asset: AssetItem }) {
     <>
       <div class="facts">
         <Mark status={status} text={word} />
-        <span>{asset.partitions ?? "one value, without partitions"}</span>
+        {asset.made_by.length > 0 && <span>{asset.partitions ?? "one value, without partitions"}</span>}
         {counts && <span>{counts}</span>}
         {asset.freshness !== null && <span>{freshness(asset)}</span>}
-        <span>last made <Ago at={asset.last?.made_at} /></span>
+        {asset.made_by.length > 0 && <span>last made <Ago at={asset.last?.made_at} /></span>}
       </div>
       {why && <p class="muted">{asset.total > 0 && "Not current: "}{why}</p>}
     </>
@@ -98,10 +98,17 @@ function freshness(asset: AssetItem): string {
 function Lineage({ asset }: { asset: AssetItem }) {
   return (
     <dl class="pairs lineage">
+      {!isMadeByFunction(asset) && <><dt>Made by</dt><dd><Makers names={asset.made_by} /></dd></>}
       <dt>Made from</dt><dd><AssetLinks names={asset.inputs} /></dd>
       <dt>Read by</dt><dd><AssetLinks names={asset.readers} /></dd>
     </dl>
   );
+}
+
+/** The workflows that make it in their own way. */
+function Makers({ names }: { names: string[] }) {
+  if (names.length === 0) return <span class="muted">something outside of this program</span>;
+  return <span class="chips">{names.map((name) => <a key={name} class="chip" href={`#/workflows/${encodeURIComponent(name)}`}>{name}</a>)}</span>;
 }
 
 function AssetLinks({ names }: { names: string[] }) {

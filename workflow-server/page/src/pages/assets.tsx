@@ -7,7 +7,7 @@ import type { AssetItem, Page } from "../api/types.ts";
 import { readGraph } from "../graph/model.ts";
 import { TALL } from "../graph/node.tsx";
 import { GraphView, type Look } from "../graph/view.tsx";
-import { nodeOf, stateOf } from "../live/assets.ts";
+import { isMadeByFunction, nodeOf, stateOf } from "../live/assets.ts";
 import { go } from "../route.ts";
 import { ProblemBox, Loading } from "../ui/problem.tsx";
 import { Mark } from "../ui/status.tsx";
@@ -22,12 +22,12 @@ export function AssetsPage() {
   return (
     <>
       <Title text="Assets">
-        {assets.length > 0 && <button type="button" class="primary" onClick={() => setMaking(true)}>Materialize</button>}
+        {assets.some(isMadeByFunction) && <button type="button" class="primary" onClick={() => setMaking(true)}>Materialize</button>}
       </Title>
       <ProblemBox problem={problem} retry={reload} />
       {!data && !problem && <Loading what="assets" />}
       {data && assets.length === 0 && (
-        <p class="empty"><span>This program has no assets. A function with <code>#[asset]</code> makes one: see <code>docs/assets.md</code>.</span></p>
+        <p class="empty"><span>This program has no assets. A function with <code>#[asset]</code> makes one, and so does a model of dbt: see <code>docs/assets.md</code>.</span></p>
       )}
       {assets.length > 0 && (
         <>

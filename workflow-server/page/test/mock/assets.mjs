@@ -30,7 +30,7 @@ function asset(name, partitions, period, keys, inputs, more = {}) {
   const states = keys.map((partition, at) => state(name, partition, more.trouble?.(at) ?? "current"));
   const records = states.flatMap(({ made, refused }) => [refused, made].filter(Boolean)).slice(0, 500);
   const { trouble, ...rest } = more;
-  return { name, description: null, location: "src/assets.rs:12:1", partitions, period, freshness: null, is_overdue: false, code_version: "b81c22e9-0000-5000-8000-000000000001", inputs, readers: [], checks: [], ...rest, states, records };
+  return { name, description: null, location: "src/assets.rs:12:1", made_by: ["assets"], partitions, period, freshness: null, is_overdue: false, code_version: "b81c22e9-0000-5000-8000-000000000001", inputs, readers: [], checks: [], ...rest, states, records };
 }
 
 function state(name, partition, trouble) {
@@ -55,6 +55,8 @@ export function assets() {
     asset("revenue", "monthly from 2024-06", "monthly", months(17), ["orders"], { freshness: 7200, is_overdue: true, trouble: (at) => (at < 2 ? "missing" : "current") }),
     asset("prices", "eu, us, asia, a_region_with_a_long_name", null, ["eu", "us", "asia", "a_region_with_a_long_name"], [], { trouble: (at) => (at === 1 ? "stale" : "current") }),
     asset("forecast", null, null, [null], ["prices", "revenue"], { freshness: 86400, checks }),
+    asset("source.shop.files.regions", null, null, [], [], { made_by: [], code_version: "", location: "models/sources.yml", records: [] }),
+    asset("model.shop.regions", null, null, [null], ["orders", "source.shop.files.regions"], { made_by: ["warehouse"], location: "models/regions.sql", checks: [{ name: "unique_regions_name", is_blocking: true }], trouble: () => "stale" }),
     asset("board_report", null, null, [null], ["forecast", "attribution_of_orders_to_campaigns"], { trouble: () => "missing" }),
   ];
   for (const one of all) one.readers = all.filter(({ inputs }) => inputs.includes(one.name)).map(({ name }) => name);
@@ -70,7 +72,8 @@ export function assetItem({ states, records, ...item }) {
 }
 
 export function planOf(assets, { asset: name, partitions, from, to, force }) {
-  const wanted = assets.filter((one) => !name || one.name === name);
+  const wanted = assets.filter((one) => (!name || one.name === name) && one.made_by[0] === "assets");
+  const made_otherwise = assets.filter((one) => !name && one.made_by.length > 0 && one.made_by[0] !== "assets").map((one) => one.name);
   const inRange = (key) => (!from || key >= from) && (!to || key <= to);
   const chosen = wanted.flatMap((one) => {
     const within = partitions === "all" || from || to ? one.states.filter(({ partition }) => inRange(partition ?? "")) : one.period ? one.states.slice(0, 1) : one.states;
@@ -80,5 +83,5 @@ export function planOf(assets, { asset: name, partitions, from, to, force }) {
     if (standing === "current" && !force) return [];
     return [{ asset, partition, reasons: standing === "current" ? [{ kind: "forced", text: "forced" }] : reasons, force: standing === "current" }];
   });
-  return { steps, current: chosen.length - steps.length };
+  return { steps, current: chosen.length - steps.length, made_otherwise };
 }

@@ -26,6 +26,8 @@ pub(super) struct AssetPlan {
     steps: Vec<AssetPlanStep>,
     /// Number of partitions that are skipped, because they are current.
     current: usize,
+    /// Assets that are not current, but are not made by this run: other workflows make them.
+    made_otherwise: Vec<String>,
 }
 
 /// A partition to make. With the texts of its reasons, it is a step in the input of the workflow
@@ -55,7 +57,8 @@ impl AssetPlan {
             force: of_run.force,
         };
         let steps = plan.steps.iter().zip(input.steps).map(step).collect();
-        Ok(Self { steps, current: plan.current.len() })
+        let made_otherwise = plan.made_otherwise.iter().map(|step| step.asset.clone()).collect();
+        Ok(Self { steps, current: plan.current.len(), made_otherwise })
     }
 }
 
@@ -93,12 +96,8 @@ enum Choice {
 
 impl PlanQuery {
     /// The request for a plan.
-    fn request(
-        &self,
-        graph: &'static AssetGraph,
-        now: SystemTime,
-    ) -> Result<Request<'static>, Problem> {
-        let mut request = Request::new(graph, now);
+    fn request(&self, graph: &Arc<AssetGraph>, now: SystemTime) -> Result<Request, Problem> {
+        let mut request = Request::new(Arc::clone(graph), now);
         let has_range = self.from.is_some() || self.to.is_some();
         if has_range && self.asset.is_empty() {
             let message = "a range of partitions is one of an asset; name it as `asset`";
@@ -110,7 +109,10 @@ impl PlanQuery {
             false => self.asset.iter().map(String::as_str).collect(),
         };
         for name in names {
-            let known = graph.number(name);
+            let known = match self.asset.is_empty() {
+                true => Ok(()),
+                false => graph.check_made_by_function(name),
+            };
             known.map_err(|error| Problem::invalid("asset", error.to_string()))?;
             for (field, key) in [("from", &self.from), ("to", &self.to)] {
                 let found = key.as_ref().map(|key| graph.partition(name, key)).transpose();
@@ -146,7 +148,7 @@ pub(super) async fn plan(
         let detail = "this program has no assets; add `#[asset]` to a function";
         return Err(Problem::conflict("no_assets", detail));
     };
-    let request = query.request(subject.graph, SystemTime::now())?;
+    let request = query.request(&subject.graph, SystemTime::now())?;
     let examined = subject.examine(request).await?;
     Ok(Json(AssetPlan::new(&examined.plan)?))
 }
@@ -161,7 +163,7 @@ mod tests {
     fn a_plan_that_no_run_accepts_is_a_problem() {
         let (asset, reasons) = ("raw".to_owned(), vec![Reason::NeverMade]);
         let step = Step { asset, partition: "eu".to_owned(), reasons };
-        let plan = |steps| Plan { steps: vec![step.clone(); steps], current: Vec::new() };
+        let plan = |steps| Plan { steps: vec![step.clone(); steps], ..Plan::default() };
         let large = AssetPlan::new(&plan(MAX_STEPS)).expect("as large as a run");
         assert_eq!(large.steps.len(), MAX_STEPS);
         let problem = AssetPlan::new(&plan(MAX_STEPS + 1)).expect_err("too large");
