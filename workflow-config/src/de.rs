@@ -6,8 +6,9 @@
 
 mod access;
 mod failure;
+mod mistakes;
 
-use serde::de::{Deserializer, IntoDeserializer, Visitor};
+use serde::de::{DeserializeOwned, Deserializer, IntoDeserializer, Visitor};
 use serde_json::Number;
 
 use super::path::Path;
@@ -16,19 +17,26 @@ use super::setting::{Kind, Setting};
 use access::{Entries, Items, Variant};
 pub(super) use failure::Failure;
 
-/// Reads a type from a tree.
-pub(super) fn read<T: serde::de::DeserializeOwned>(tree: &Setting) -> Result<T, Failure> {
-    let reader = Reader { setting: tree, path: &Path::Root };
-    reader.placed(T::deserialize(reader))
+/// Reads a type from a tree. Fails with all values that do not fit.
+pub(super) fn read<T: DeserializeOwned>(tree: &Setting) -> Result<T, Vec<Failure>> {
+    read_at(tree, &Path::Root)
 }
 
-/// Reads a type from a part of a tree, at its path in the whole tree.
-pub(super) fn read_part<T: serde::de::DeserializeOwned>(
+/// Reads a type from a part of a tree, at its path in the whole tree. Fails as [`read`] does.
+pub(super) fn read_part<T: DeserializeOwned>(
     part: &Setting,
     path: &str,
-) -> Result<T, Failure> {
-    let reader = Reader { setting: part, path: &Path::Key(&Path::Root, path) };
-    reader.placed(T::deserialize(reader))
+) -> Result<T, Vec<Failure>> {
+    read_at(part, &Path::Key(&Path::Root, path))
+}
+
+fn read_at<T: DeserializeOwned>(tree: &Setting, path: &Path<'_>) -> Result<T, Vec<Failure>> {
+    let read = |setting: &Setting| {
+        let reader = Reader { setting, path };
+        reader.placed(T::deserialize(reader))
+    };
+    read(tree)
+        .map_err(|first| mistakes::all(tree, &path.to_string(), first, |rest| read(rest).map(drop)))
 }
 
 /// A setting to read, with its path.
@@ -59,6 +67,12 @@ impl<'de> Reader<'de, '_> {
     fn number(self, wanted: &str) -> Result<&'de Number, Failure> {
         match &self.setting.kind {
             Kind::Number(number) => Ok(number),
+            Kind::Text(text) if is_digits(text) && self.setting.written.is_none() => {
+                let is_quoted = text.parse::<i64>().is_ok() || text.parse::<u64>().is_ok();
+                let what = if is_quoted { "in quotes" } else { "which is too large" };
+                let found = format!("`{text}`, {what}");
+                Err(Failure::wrong_type(wanted, &found).at(self.setting, self.path))
+            }
             _ => Err(self.wrong_type(wanted)),
         }
     }
@@ -102,6 +116,12 @@ impl<'de> Reader<'de, '_> {
             _ => Err(self.wrong_type("a map")),
         }
     }
+}
+
+/// Whether a text is that of an integer.
+fn is_digits(text: &str) -> bool {
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// The description of an integer.

@@ -15,7 +15,8 @@ type Check = fn(&Config) -> Result<(), ConfigError>;
 /// A declaration that is linked into the program, made by [`declare!`](crate::declare!).
 pub struct Declaration {
     name: &'static str,
-    type_id: fn() -> TypeId,
+    /// The type that is read, if that is the check.
+    type_id: Option<fn() -> TypeId>,
     check: Check,
 }
 
@@ -24,7 +25,12 @@ inventory::collect!(Declaration);
 impl Declaration {
     /// Declares that the configuration of this name is read as `T`.
     pub const fn new<T: DeserializeOwned + Rules + 'static>(name: &'static str) -> Self {
-        Self { name, type_id: TypeId::of::<T>, check: read::<T> }
+        Self { name, type_id: Some(TypeId::of::<T>), check: read::<T> }
+    }
+
+    /// Declares a function that checks the configuration of this name.
+    pub const fn check(name: &'static str, check: Check) -> Self {
+        Self { name, type_id: None, check }
     }
 }
 
@@ -48,12 +54,14 @@ pub(super) fn names() -> BTreeSet<String> {
 
 /// The checks of all types that are declared for a name.
 fn checks(name: &str) -> impl Iterator<Item = Check> {
-    let linked = inventory::iter::<Declaration>().filter(|linked| linked.name == name);
-    let mut checks: BTreeMap<_, _> =
-        linked.map(|linked| ((linked.type_id)(), linked.check)).collect();
+    let linked = || inventory::iter::<Declaration>().filter(|linked| linked.name == name);
+    let functions: Vec<Check> =
+        linked().filter(|linked| linked.type_id.is_none()).map(|linked| linked.check).collect();
+    let types = linked().filter_map(|linked| Some((linked.type_id?(), linked.check)));
+    let mut checks: BTreeMap<_, _> = types.collect();
     let declared = DECLARED.read().unwrap_or_else(PoisonError::into_inner);
     checks.extend(declared.get(name).into_iter().flatten().map(|(id, check)| (*id, *check)));
-    checks.into_values()
+    checks.into_values().chain(functions)
 }
 
 /// Reads the configuration as each of its declared types.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use workflow_core::id::NameError;
 use workflow_core::registry::RegistryError;
-use workflow_files::document::Diagnostics;
+use workflow_files::document::{Diagnostic, Diagnostics};
 
 /// Why a configuration cannot be loaded.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -67,12 +67,28 @@ pub enum ConfigError {
 }
 
 impl ConfigError {
-    /// Makes one error of those of a configuration: all mistakes in its values, or another error.
-    pub(super) fn all_of(name: &str, errors: impl Iterator<Item = Self>) -> Result<(), Self> {
+    /// Makes one error of those of a configuration: all mistakes in its values, each once, or another
+    /// error.
+    ///
+    /// # Errors
+    ///
+    /// Fails if there is an error.
+    pub fn all_of(name: &str, errors: impl Iterator<Item = Self>) -> Result<(), Self> {
         let mut all = Diagnostics::default();
         for error in errors {
             match error {
-                Self::Invalid { problems, .. } => all.append(problems),
+                Self::Invalid { problems, .. } => {
+                    let is_known = |one: &Diagnostic| {
+                        let same = |other: &Diagnostic| {
+                            (other.message(), other.path()) == (one.message(), one.path())
+                                && other.line() == one.line()
+                        };
+                        all.iter().any(same)
+                    };
+                    if !problems.iter().all(is_known) {
+                        all.append(problems);
+                    }
+                }
                 other => return Err(other),
             }
         }

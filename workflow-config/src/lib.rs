@@ -187,6 +187,12 @@ pub fn declare<T: DeserializeOwned + Rules + 'static>(name: &str) {
     declared::declare::<T>(name);
 }
 
+/// Whether the configuration of this name is [declared](declare()), so that [`validate`] checks more
+/// than its form.
+pub fn is_declared(name: &str) -> bool {
+    declared::names().contains(name)
+}
+
 /// Checks every configuration that has a type, as a host does when it starts: it is
 /// [declared](declare()), or a job of a registered workflow takes it as [`Config<T>`](Config). The
 /// commands `serve` and `worker` of `workflow-cli` do so.
@@ -237,7 +243,32 @@ macro_rules! declare {
     };
 }
 
-/// For the code of [`declare!`].
+/// Declares, where it is linked, a function that checks the configuration of a workflow, for what no
+/// type can express. Hosts call it when they start, and so does `config validate`.
+///
+/// ```
+/// use workflow_config::{Config, ConfigError};
+///
+/// fn has_stages(config: &Config) -> Result<(), ConfigError> {
+///     match config.read_part::<Vec<serde_json::Value>>("stages")? {
+///         Some(stages) if !stages.is_empty() => Ok(()),
+///         _ => Err(config.error_at("stages", "name at least one stage")),
+///     }
+/// }
+///
+/// workflow_config::check!("prices", has_stages);
+/// # fn main() {}
+/// ```
+#[macro_export]
+macro_rules! check {
+    ($name:expr, $check:expr) => {
+        $crate::__private::submit! {
+            $crate::__private::Declaration::check($name, $check)
+        }
+    };
+}
+
+/// For the code of [`declare!`] and [`check!`].
 #[doc(hidden)]
 pub mod __private {
     pub use crate::declared::Declaration;

@@ -152,10 +152,9 @@ impl<T> Config<T> {
     ///
     /// # Errors
     ///
-    /// Fails when a value does not fit its field.
+    /// Fails when values do not fit their fields, with each of them.
     pub fn read_without_rules<U: DeserializeOwned>(&self) -> Result<U, ConfigError> {
-        let read = de::read(&self.layers.tree);
-        read.map_err(|failure| self.invalid(failure.diagnose(&Redaction::of(&self.layers.tree))))
+        de::read(&self.layers.tree).map_err(|mistakes| self.misfit(mistakes))
     }
 
     /// Reads one part of the configuration as a type, without checking rules. `None` if the path
@@ -176,8 +175,16 @@ impl<T> Config<T> {
     /// Fails when a value does not fit its field, with the place of the value.
     pub fn read_part<U: DeserializeOwned>(&self, path: &str) -> Result<Option<U>, ConfigError> {
         let Reached::End(part) = follow(&self.layers.tree, path) else { return Ok(None) };
-        let read = de::read_part(part, path).map(Some);
-        read.map_err(|failure| self.invalid(failure.diagnose(&Redaction::of(&self.layers.tree))))
+        de::read_part(part, path).map(Some).map_err(|mistakes| self.misfit(mistakes))
+    }
+
+    fn misfit(&self, mistakes: Vec<de::Failure>) -> ConfigError {
+        let redaction = Redaction::of(&self.layers.tree);
+        let mut problems = Diagnostics::default();
+        for mistake in mistakes {
+            problems.append(mistake.diagnose(&redaction));
+        }
+        self.invalid(problems)
     }
 
     /// Returns a copy in which one value is overridden, as [`Loader::set`](crate::Loader::set) does.

@@ -190,11 +190,13 @@ impl Loader {
     /// Fails as [`open`](Loader::open) and [`Config::read`] do, with all problems at once.
     pub fn validate(&self, name: &str) -> Result<Config, ConfigError> {
         let config = self.open(name)?;
-        declared::check(&config)?;
-        if let Ok(entry) = registry::get(name) {
-            described::describe(&config, entry.metadata())?;
-        }
-        declared::check_jobs(&self.engine(), name)?;
+        let described = match registry::get(name) {
+            Ok(entry) => described::describe(&config, entry.metadata()).map(drop),
+            Err(_) => Ok(()),
+        };
+        let jobs = declared::check_jobs(&self.engine(), name);
+        let checked = [declared::check(&config), described, jobs];
+        ConfigError::all_of(name, checked.into_iter().filter_map(Result::err))?;
         Ok(config)
     }
 

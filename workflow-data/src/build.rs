@@ -3,7 +3,7 @@
 use workflow_config::{Config, ConfigError};
 
 use crate::clock::Clock;
-use crate::config::{OnFailure, PipelineConfig, SinkKind, SourceKind};
+use crate::config::{OnFailure, PipelineConfig, SinkKind, SourceKind, StageConfig};
 use crate::pipeline::{Cursor, NamedSink, NamedStage, Pipeline, PipelineError};
 use crate::policy::Rejects;
 use crate::preview::Location;
@@ -96,7 +96,7 @@ impl PipelineBuilder {
             Some(source) => source,
             None => self.configured_source(&sections)?,
         };
-        let stages = self.make_stages(&sections)?;
+        let stages = make_stages(&self.stages, &self.config, &sections, self.clock)?;
         let sinks = self.sinks(&sections)?;
         let label = sections.source().map(|source| source.label().to_owned()).unwrap_or_default();
         let mut rejects = Rejects::new(sections.on_failure());
@@ -152,44 +152,6 @@ impl PipelineBuilder {
         }
     }
 
-    fn make_stages(&self, sections: &PipelineConfig) -> Result<Vec<NamedStage>, ConfigError> {
-        let mut stages = Vec::new();
-        for (index, stage) in sections.stages().iter().enumerate() {
-            let path = format!("transformation.stages[{index}]");
-            let options = Options::new(&self.config, format!("{path}.options"), self.clock);
-            let made = self.stages.make(&stage.name, &options).unwrap_or_else(|| {
-                let name = &stage.name;
-                let near = suggestion(name, self.stages.names());
-                let known: Vec<_> = self.stages.names().map(|name| format!("`{name}`")).collect();
-                let known = known.join(", ");
-                let message = format!("no stage is named `{name}`{near}; available: {known}");
-                Err(self.config.error_at(&format!("{path}.name"), &message))
-            });
-            let made = made?;
-            self.check_policy(sections, &path, &options)?;
-            stages.push(NamedStage::new(&stage.name, made));
-        }
-        Ok(stages)
-    }
-
-    /// A stage that quarantines needs a file for it.
-    fn check_policy(
-        &self,
-        sections: &PipelineConfig,
-        path: &str,
-        options: &Options,
-    ) -> Result<(), ConfigError> {
-        let place = format!("{path}.options.on_failure");
-        // Stages of the host may have an option of this name with another meaning.
-        let policy = self.config.read_part::<OnFailure>(&place).ok().flatten();
-        if policy == Some(OnFailure::Quarantine) && sections.quarantine().is_none() {
-            let message =
-                "`quarantine` needs a file; add `processing:` with `quarantine: quarantine.jsonl`";
-            return Err(options.error("on_failure", message));
-        }
-        Ok(())
-    }
-
     fn sinks(&self, sections: &PipelineConfig) -> Result<Vec<NamedSink>, ConfigError> {
         let mut sinks = Vec::new();
         for (index, output) in sections.outputs().iter().enumerate() {
@@ -217,6 +179,76 @@ impl std::fmt::Debug for PipelineBuilder {
             .field("clock", &self.clock)
             .finish()
     }
+}
+
+impl Stages {
+    /// Checks the configuration of a pipeline with these stages, without reading or writing records.
+    /// For [`workflow_config::check!`], so that hosts find a mistake when they start:
+    ///
+    /// ```
+    /// use workflow_config::{Config, ConfigError};
+    /// use workflow_data::Stages;
+    ///
+    /// fn check(config: &Config) -> Result<(), ConfigError> {
+    ///     Stages::new().check(config)
+    /// }
+    ///
+    /// workflow_config::check!("orders", check);
+    /// # fn main() {}
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Fails with all stages that do not exist, or whose options are wrong.
+    pub fn check(&self, config: &Config) -> Result<(), ConfigError> {
+        make_stages(self, config, &config.read()?, Clock::system()).map(drop)
+    }
+}
+
+/// Makes the stages of a configuration. Fails with all mistakes.
+fn make_stages(
+    stages: &Stages,
+    config: &Config,
+    sections: &PipelineConfig,
+    clock: Clock,
+) -> Result<Vec<NamedStage>, ConfigError> {
+    let (mut made, mut mistakes) = (Vec::new(), Vec::new());
+    for (index, StageConfig { name, .. }) in sections.stages().iter().enumerate() {
+        let path = format!("transformation.stages[{index}]");
+        let options = Options::new(config, format!("{path}.options"), clock);
+        let stage = stages.make(name, &options).unwrap_or_else(|| {
+            let near = suggestion(name, stages.names());
+            let known: Vec<_> = stages.names().map(|name| format!("`{name}`")).collect();
+            let known = known.join(", ");
+            let message = format!("no stage is named `{name}`{near}; available: {known}");
+            Err(config.error_at(&format!("{path}.name"), &message))
+        });
+        match stage {
+            Ok(stage) => made.push(NamedStage::new(name, stage)),
+            Err(mistake) => mistakes.push(mistake),
+        }
+        mistakes.extend(check_policy(config, sections, &path, &options).err());
+    }
+    ConfigError::all_of(config.name(), mistakes.into_iter())?;
+    Ok(made)
+}
+
+/// A stage that quarantines needs a file for it.
+fn check_policy(
+    config: &Config,
+    sections: &PipelineConfig,
+    path: &str,
+    options: &Options,
+) -> Result<(), ConfigError> {
+    let place = format!("{path}.options.on_failure");
+    // Stages of the host may have an option of this name with another meaning.
+    let policy = config.read_part::<OnFailure>(&place).ok().flatten();
+    if policy == Some(OnFailure::Quarantine) && sections.quarantine().is_none() {
+        let message =
+            "`quarantine` needs a file; add `processing:` with `quarantine: quarantine.jsonl`";
+        return Err(options.error("on_failure", message));
+    }
+    Ok(())
 }
 
 fn warn_of_schedules(sections: &PipelineConfig) {

@@ -86,6 +86,11 @@ pub(crate) fn run(args: &RunArguments) -> Result<Outcome, Failure> {
         None => Target::find(&args.workflow)?,
         Some(store) => Target::find_in_store(&args.workflow, &**store)?,
     };
+    if let Target::Registered(entry) = &target
+        && workflow_config::is_declared(entry.name())
+    {
+        workflow_config::validate(entry.name()).map_err(Failure::Config)?;
+    }
     let PreparedRun { workflow, engine, workflow_id } =
         PreparedRun::new(target, args, store.as_ref())?;
     let input = args.input.json(workflow.input())?;

@@ -3,10 +3,11 @@
 use crate::support::{command, example, folder};
 
 #[test]
-fn a_host_serves_nothing_with_a_wrong_configuration() {
+fn a_host_begins_nothing_with_a_wrong_configuration() {
     let wrong = "count: 0\n";
     let folder = folder("configured_wrong", &[("workflows/prices/config.yaml", wrong)]);
-    for arguments in [&["serve", "--address", "127.0.0.1:0"][..], &["worker"]] {
+    let serve = ["serve", "--address", "127.0.0.1:0"];
+    for arguments in [&serve[..], &["worker"], &["run", "prices"]] {
         let mut host = command(&example("configured"));
         let output = host.args(arguments).current_dir(&folder).output().expect("it starts");
         let said = String::from_utf8(output.stderr).expect("text");

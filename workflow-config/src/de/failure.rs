@@ -51,6 +51,9 @@ enum Reason {
     Custom(String),
 }
 
+/// What is not one of the fields of a map.
+const FIELD: &str = "field";
+
 impl Failure {
     pub(super) fn wrong_type(wanted: &str, found: &str) -> Self {
         Self::new(Reason::WrongType { wanted: wanted.to_owned(), found: found.to_owned() })
@@ -86,6 +89,27 @@ impl Failure {
     pub(super) fn conceal(mut self) -> Self {
         self.0.is_secret = true;
         self
+    }
+
+    /// The path of the value, if it is known.
+    pub(super) fn path(&self) -> Option<&str> {
+        self.0.at.as_ref().map(|at| at.path.as_str())
+    }
+
+    /// The field that is missing, if that is the reason.
+    pub(super) fn missing(&self) -> Option<&'static str> {
+        match self.0.reason {
+            Reason::Missing(field) => Some(field),
+            _ => None,
+        }
+    }
+
+    /// The field that is unknown, if that is the reason.
+    pub(super) fn unknown(&self) -> Option<&str> {
+        match &self.0.reason {
+            Reason::NotOneOf { what: FIELD, found, .. } => Some(found.trim_matches('`')),
+            _ => None,
+        }
     }
 
     /// Converts the error to diagnostics with its place.
@@ -178,7 +202,7 @@ impl Error for Failure {
 
     fn unknown_field(field: &str, known: &'static [&'static str]) -> Self {
         let found = format!("`{field}`");
-        Self::new(Reason::NotOneOf { what: "field", found, known })
+        Self::new(Reason::NotOneOf { what: FIELD, found, known })
     }
 
     fn missing_field(field: &'static str) -> Self {

@@ -4,6 +4,7 @@
 mod files;
 mod jobs;
 mod layers;
+mod mistakes;
 mod origins;
 mod rules;
 mod secrets;

@@ -238,6 +238,12 @@ fn a_part_has_the_places_of_the_whole() {
       |
     3 |   options: {trim: maybe, key: [id]}
       |                   ^^^^^
+
+    error: `stages[0].options.key`: expected `true` or `false`, found a list
+     --> etl/config.yaml:3:31
+      |
+    3 |   options: {trim: maybe, key: [id]}
+      |                               ^^^^
     ");
     let error = config.error_at("stages[0].options.depth", "is required");
     assert_snapshot!(folder.text(&error), @"
