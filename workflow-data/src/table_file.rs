@@ -9,7 +9,8 @@ use twox_hash::XxHash3_128;
 
 /// A file that a pipeline has written: where it is, and a hash that says whether it has changed.
 ///
-/// It is small, so an asset that is a table has one in place of its records:
+/// It is small, so an asset that is a table has one in place of its records. The asset is made again
+/// when the file is gone:
 ///
 /// ```
 /// use serde::{Deserialize, Serialize};
@@ -28,6 +29,7 @@ use twox_hash::XxHash3_128;
 /// # Ok::<_, std::io::Error>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "Marked", into = "Marked")]
 #[non_exhaustive]
 pub struct TableFile {
     /// The file, as it was given.
@@ -36,6 +38,32 @@ pub struct TableFile {
     pub bytes: u64,
     /// Its XXH3 hash of 128 bits, in hexadecimal. It protects against no attacker.
     pub hash: String,
+}
+
+/// The form in which assets know it for a file.
+#[derive(Serialize, Deserialize)]
+struct Marked {
+    #[serde(rename = "$file")]
+    file: Fields,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Fields {
+    path: PathBuf,
+    bytes: u64,
+    hash: String,
+}
+
+impl From<Marked> for TableFile {
+    fn from(Marked { file: Fields { path, bytes, hash } }: Marked) -> Self {
+        Self { path, bytes, hash }
+    }
+}
+
+impl From<TableFile> for Marked {
+    fn from(TableFile { path, bytes, hash }: TableFile) -> Self {
+        Self { file: Fields { path, bytes, hash } }
+    }
 }
 
 impl TableFile {

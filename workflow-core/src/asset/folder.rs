@@ -249,10 +249,12 @@ impl Assets {
         self.store.asset_store().ok_or(AssetsError::NoRecords)
     }
 
-    /// A record, and whether its file is missing. What a workflow makes in its own way has none.
+    /// A record, and whether one of its files is missing. What a workflow makes in its own way has none.
     pub fn known(&self, made: Materialization) -> Known {
         let file = made.facts.file.as_ref().map(|file| self.folder.join(file));
-        Known { is_missing: file.is_some_and(|file| !file.is_file()), made }
+        let others = made.facts.files.iter().map(PathBuf::from);
+        let is_missing = file.into_iter().chain(others).any(|file| !file.is_file());
+        Known { is_missing, made }
     }
 
     /// Reads the file of a record; `None` if it is missing.

@@ -390,6 +390,7 @@ impl Making {
                 bytes: stored.bytes.len() as u64,
                 rows: stored.rows,
                 schema: stored.schema.clone(),
+                files: stored.files.clone(),
                 inputs,
                 checks,
                 reasons: self.reasons.clone(),

@@ -241,7 +241,7 @@ pub struct Step {
 pub enum Reason {
     /// It was never made.
     NeverMade,
-    /// The file with the value is missing.
+    /// A file of the value is missing.
     ValueMissing,
     /// The function has changed.
     CodeChanged {

@@ -85,6 +85,7 @@ impl Assets {
                 bytes: 0,
                 rows: made.rows,
                 schema: made.schema,
+                files: Vec::new(),
                 inputs: inputs.into_iter().filter_map(read).collect(),
                 checks: made.checks,
                 reasons: reasons.iter().map(ToString::to_string).collect(),

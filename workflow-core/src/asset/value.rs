@@ -9,7 +9,9 @@ use crate::store::SchemaField;
 
 /// A value that can be stored in a file.
 ///
-/// Types that serialize are stored as JSON, without further code. Implement the trait for another
+/// Types that serialize are stored as JSON, without further code. An object `{"$file": {"path": ..}}`
+/// in it stands for a file elsewhere, such as a table: the value counts as missing when that file is
+/// gone. Implement the trait for another
 /// format, on a type that does not implement `Serialize`.
 ///
 /// ```
@@ -65,12 +67,21 @@ pub struct StoredValue {
     pub rows: Option<u64>,
     /// The columns, for a value that has columns.
     pub schema: Vec<SchemaField>,
+    /// The files elsewhere that the value consists of.
+    pub files: Vec<String>,
 }
 
 impl StoredValue {
-    /// Creates a value without rows and columns.
+    /// Creates a value without rows, columns and further files.
     pub fn new(bytes: Vec<u8>) -> Self {
-        Self { bytes, rows: None, schema: Vec::new() }
+        Self { bytes, rows: None, schema: Vec::new(), files: Vec::new() }
+    }
+
+    /// Adds a file elsewhere. A relative path counts from the current folder.
+    #[must_use]
+    pub fn file(mut self, path: impl Into<String>) -> Self {
+        self.files.push(path.into());
+        self
     }
 
     /// Sets the number of rows.
@@ -98,11 +109,24 @@ impl<T: Serialize + DeserializeOwned> AssetValue for T {
             value.rows = Some(rows.len() as u64);
         }
         value.schema = columns(&json);
+        add_files(&json, &mut value);
         Ok(value)
     }
 
     fn load(bytes: Vec<u8>) -> Result<Self, JobError> {
         Ok(serde_json::from_slice(&bytes)?)
+    }
+}
+
+/// Adds the files that objects stand for. Lists are rows, and not searched.
+fn add_files(json: &Json, value: &mut StoredValue) {
+    let Json::Object(entries) = json else { return };
+    if let Some(path) = json["$file"]["path"].as_str() {
+        value.files.push(path.to_owned());
+        return;
+    }
+    for inner in entries.values() {
+        add_files(inner, value);
     }
 }
 
@@ -160,6 +184,16 @@ mod tests {
         assert_eq!(Json::load(saved.bytes)?, value);
         let number = json!(7).save()?;
         assert_eq!((number.rows, number.schema), (None, Vec::new()));
+        Ok(())
+    }
+
+    #[test]
+    fn files_elsewhere_are_found() -> Result<(), JobError> {
+        let file = json!({ "$file": { "path": "data/a.csv", "bytes": 7, "hash": "f" } });
+        let expected = ["data/a.csv"];
+        assert_eq!(file.save()?.files, expected);
+        assert_eq!(json!({ "rows": 3, "table": file }).save()?.files, expected);
+        assert_eq!(json!([file]).save()?.files, [""; 0]);
         Ok(())
     }
 

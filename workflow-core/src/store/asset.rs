@@ -138,6 +138,10 @@ pub struct MaterializationFacts {
     /// The columns, for a value that has columns.
     #[serde(default)]
     pub schema: Vec<SchemaField>,
+    /// The files outside of the folder of assets that the value consists of, such as a table. Relative
+    /// paths count from the current folder.
+    #[serde(default)]
+    pub files: Vec<String>,
     /// The values that it was made from.
     #[serde(default)]
     pub inputs: Vec<InputVersion>,

@@ -6,14 +6,18 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 use workflow_config::{Config, ConfigError};
 
-/// The table that other programs read: the first output.
+/// The table that other programs read: the output, or the first one of a list.
 ///
 /// # Errors
 ///
-/// Fails when the first output has no path.
+/// Fails when it is no file.
 pub fn table<T>(config: &Config<T>) -> Result<PathBuf, ConfigError> {
-    let path = config.read_part::<PathBuf>("output[0].path")?;
-    path.ok_or_else(|| config.error_at("output", "the first output needs a `path`"))
+    for path in ["output[0].path", "output.path"] {
+        if let Some(path) = config.read_part(path)? {
+            return Ok(path);
+        }
+    }
+    Err(config.error_at("output", "the first output needs a `path`"))
 }
 
 /// The records as they were extracted.

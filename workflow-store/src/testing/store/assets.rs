@@ -61,6 +61,7 @@ pub(crate) async fn a_record_comes_back_as_it_was(stores: Stores) {
         bytes: 1 << 40,
         rows: Some(u64::MAX >> 12),
         schema: vec![field("id", "integer"), field("name \u{1f980} \"quoted\"", "string")],
+        files: vec!["data/orders.parquet".to_owned()],
         inputs: vec![InputVersion {
             asset: "raw".to_owned(),
             partition: String::new(),
