@@ -2,9 +2,11 @@
 
 use std::ffi::OsStr;
 use std::fmt;
-use std::io;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
 
 /// A `dbt` that this crate can run: dbt-core from version 1.8, before 2.
 ///
@@ -79,9 +81,10 @@ impl Program {
         let mut command = Command::new(path);
         command.arg("--version").env("DO_NOT_TRACK", "1").stdin(Stdio::null());
         let failed = |source| ProgramError::Start { path: path.to_owned(), source };
-        let output = command.output().map_err(failed)?;
-        let mut said = String::from_utf8_lossy(&output.stdout).into_owned();
-        said.push_str(&String::from_utf8_lossy(&output.stderr));
+        let Some(said) = printed_in(PATIENCE, command).map_err(failed)? else {
+            let what = format!("a program whose `--version` takes longer than {PATIENCE:?}");
+            return Err(ProgramError::Other { path: path.to_owned(), what });
+        };
         let other = |what| ProgramError::Other { path: path.to_owned(), what };
         let version = match Flavor::of(&said) {
             Flavor::Core(version) => version,
@@ -161,6 +164,31 @@ impl Flavor {
         });
         fusion.map_or(Self::Unknown, Self::Fusion)
     }
+}
+
+/// How long a program may take to say its version. Python starts in some seconds on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What a program prints; `None` if it takes too long and was killed.
+fn printed_in(patience: Duration, mut command: Command) -> io::Result<Option<String>> {
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+    let (sender, receiver) = mpsc::channel();
+    let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
+    std::thread::spawn(move || {
+        let (mut said, mut errors) = (Vec::new(), Vec::new());
+        // An error of the pipe is the end of what it says.
+        let _ = stdout.map(|mut stdout| stdout.read_to_end(&mut said));
+        let _ = stderr.map(|mut stderr| stderr.read_to_end(&mut errors));
+        said.extend(errors);
+        // Fails if nobody waits any more.
+        let _ = sender.send(String::from_utf8_lossy(&said).into_owned());
+    });
+    let said = receiver.recv_timeout(patience).ok();
+    if said.is_none() {
+        child.kill()?;
+    }
+    child.wait()?;
+    Ok(said)
 }
 
 /// Reads a version such as `1.11.16` or `1.12.0-rc1`.
@@ -277,6 +305,17 @@ mod tests {
         for said in ["", "Core:\n  - installed: x", "Core:\n", "dbt", "dbt 7", "usage: dbt"] {
             assert_eq!(Flavor::of(said), Flavor::Unknown, "{said}");
         }
+    }
+
+    #[test]
+    fn a_program_that_says_nothing_is_killed() {
+        let mut command = Command::new("sleep");
+        command.arg("600");
+        assert_eq!(printed_in(Duration::from_millis(20), command).expect("it starts"), None);
+        let mut command = Command::new("sh");
+        command.args(["-c", "echo out; echo err >&2"]);
+        let said = printed_in(PATIENCE, command).expect("it starts");
+        assert_eq!(said.as_deref(), Some("out\nerr\n"));
     }
 
     #[test]

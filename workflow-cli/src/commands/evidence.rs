@@ -151,12 +151,16 @@ const NO_NPM: &str = "install Node 18 or newer from https://nodejs.org; without 
     show the tables";
 
 fn find(name: &str) -> Result<Dashboard, Failure> {
-    let folder = folder_with(FOLDER, name)?.ok_or_else(|| {
-        Failure::Usage(format!(
+    if let Some(folder) = folder_with(FOLDER, name)? {
+        return open(&folder.join(FOLDER), name);
+    }
+    let project = Project::find(&current_folder()?)?;
+    Err(match project.as_ref().and_then(|project| project.package_of(name)) {
+        None => no_package(name),
+        Some(_) => Failure::Usage(format!(
             "`{name}` has no folder `{FOLDER}`; make one with `workflow evidence new {name}`"
-        ))
-    })?;
-    open(&folder.join(FOLDER), name)
+        )),
+    })
 }
 
 fn open(folder: &Path, name: &str) -> Result<Dashboard, Failure> {

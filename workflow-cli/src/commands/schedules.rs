@@ -162,7 +162,8 @@ impl ListArguments {
             rows.extend(self.row(entry.name(), None, entry.metadata(), now));
         }
         for workflow in &stored {
-            let row = self.row(&workflow.name, Some(workflow.id), &workflow.metadata, now);
+            let metadata = act::current_metadata(workflow);
+            let row = self.row(&workflow.name, Some(workflow.id), &metadata, now);
             let Some(mut row) = row else { continue };
             if let Some(store) = &all {
                 row.set_state(act::state(&**store, workflow)?);

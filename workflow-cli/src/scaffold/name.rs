@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use workflow_core::asset;
+
 /// The name of a new workflow.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Name(String);
@@ -19,6 +21,8 @@ pub(crate) enum NameError {
     Reserved(String),
     #[error("the new package depends on a crate `{0}`; choose another name")]
     Dependency(String),
+    #[error("the workflow that makes assets is named `{0}`; choose another name")]
+    Workflow(String),
 }
 
 const LONGEST: usize = 64;
@@ -115,6 +119,9 @@ impl FromStr for Name {
         let crate_name = name.as_crate();
         if RESERVED.contains(&&*crate_name) {
             return Err(NameError::Reserved(text.to_owned()));
+        }
+        if crate_name == asset::WORKFLOW {
+            return Err(NameError::Workflow(text.to_owned()));
         }
         if DEPENDENCIES.contains(&&*crate_name) || crate_name.starts_with("workflow_") {
             return Err(NameError::Dependency(text.to_owned()));

@@ -116,6 +116,8 @@ fn nothing_changes_when_something_is_wrong() {
         (&["new", "Sales"][..], "write a lowercase letter"),
         (&["new", "fn"], "choose another name"),
         (&["new", "serde"], "choose another name"),
+        (&["new", "assets"], "the workflow that makes assets is named `assets`"),
+        (&["new", "sales"], "the project has a package `sales` in `"),
         (&["new", "../up"], "write a lowercase letter"),
         (&["new", "b", "--template", "yaml", "--source", "api"], "leave it out"),
         (&["new", "b", "--library", "/nowhere"], "write its folder"),

@@ -95,6 +95,31 @@ fn schedules_of_a_program_need_no_database() {
 }
 
 #[test]
+fn the_schedule_of_a_registered_workflow_is_that_of_its_program() {
+    let folder = folder("schedules_of_a_newer_program", &[]);
+    let rows = || host_in(&folder, &["schedules", "list", "-f", "json"]).json();
+    let (own, name) = (rows(), rows()[0]["workflow"].as_str().expect("a name").to_owned());
+    let paused = host_in(&folder, &["schedules", "pause", &name]);
+    assert_eq!(paused.code, Some(0), "{}", paused.err);
+    // An earlier version of the program has left another schedule.
+    let database = Connection::open(folder.join(".workflow/workflows.db")).expect("opened");
+    let older =
+        "UPDATE workflows_workflow SET metadata = json_set(metadata, '$.schedule', 'at noon')";
+    assert!(database.execute(older, []).expect("changed") > 0);
+    let now = rows();
+    let now = now.as_array().expect("a list").iter().find(|row| row["workflow"] == name.as_str());
+    let now = now.expect("it is there");
+    assert_eq!((&now["schedule"], &now["paused"]), (&own[0]["schedule"], &true.into()));
+    let backfill = ["schedules", "backfill", &name, "--dry-run"];
+    let backfill = host_in(
+        &folder,
+        &[&backfill[..], &["--from", "2026-01-01T00:00:00Z", "--to", "2026-01-01T00:00:01Z"]]
+            .concat(),
+    );
+    assert!(!backfill.err.contains("at noon"), "{}", backfill.err);
+}
+
+#[test]
 fn a_schedule_is_paused_and_resumed() {
     let file = yearly("berlin", "Europe/Berlin").replace("cron:", "overlap: skip, cron:");
     let folder = folder("schedules_paused", &[("berlin.yaml", &file)]);

@@ -91,7 +91,7 @@ fn what_a_dashboard_lacks_is_named_with_the_cure() {
 
     let unknown = call(folder, &["evidence", "build", "prices"]);
     assert_eq!(unknown.code, Some(2), "{}", unknown.err);
-    assert!(unknown.err.contains("`prices` has no folder `evidence`; make one"), "{}", unknown.err);
+    assert!(unknown.err.contains("no package is named `prices`"), "{}", unknown.err);
 
     let nowhere = call(folder, &["evidence", "new", "prices"]);
     assert_eq!(nowhere.code, Some(2), "{}", nowhere.err);
@@ -109,10 +109,12 @@ fn what_a_dashboard_lacks_is_named_with_the_cure() {
     assert!(other.err.contains("has no `package.json`"), "{}", other.err);
 
     fs::remove_dir_all(folder.join("workflows/sales/evidence")).expect("it is there");
-    let configured = call(folder, &["evidence", "new", "sales"]);
-    assert_eq!(configured.code, Some(2), "{}", configured.err);
-    let cure = "`sales` is no package; copy an `evidence` folder beside its `config.yaml`";
-    assert!(configured.err.contains(cure), "{}", configured.err);
+    for command in ["new", "dev"] {
+        let configured = call(folder, &["evidence", command, "sales"]);
+        assert_eq!(configured.code, Some(2), "{}", configured.err);
+        let cure = "`sales` is no package; copy an `evidence` folder beside its `config.yaml`";
+        assert!(configured.err.contains(cure), "{}", configured.err);
+    }
 }
 
 #[test]

@@ -23,13 +23,21 @@ pub(super) struct Edit {
 ///
 /// # Errors
 ///
-/// Fails if a file cannot be read, or has a form that cannot be changed.
+/// Fails if the project has a package of this name, and if a file cannot be read, or has a form that
+/// cannot be changed.
 pub(super) fn edits(
     project: &Project,
     host: Option<&Package>,
     folder: &Path,
     name: &str,
 ) -> Result<Vec<Edit>, Failure> {
+    if let Some(package) = project.package(name) {
+        return Err(Failure::Usage(format!(
+            "the project has a package `{}` in `{}`; choose another name",
+            package.name,
+            package.folder().display()
+        )));
+    }
     let mut manifests = Manifests::default();
     let root = manifests.open(&project.manifest())?;
     let member = from(&project.root, folder)?;

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use clap::Args;
+use workflow_core::definition::Metadata;
 use workflow_core::engine::RunRequest;
 use workflow_core::registry;
 use workflow_core::store::{ScheduleChange, ScheduleState, Store, WorkflowSnapshot};
 use workflow_core::{Engine, Workflow};
-use workflow_store::{Catalog, CatalogError, StoredWorkflow, Viewer};
+use workflow_store::{Catalog, CatalogError, Source, StoredWorkflow, Viewer};
 
 use crate::args::{RUNS_DIR, StoreArguments, Target};
 use crate::failure::{Failure, Outcome};
@@ -105,12 +106,22 @@ pub(super) fn scheduled(store: &dyn Catalog, name: &str) -> Result<StoredWorkflo
         }
         (found, _) => found?.0,
     };
+    let found = StoredWorkflow { metadata: current_metadata(&found), ..found };
     if found.metadata.schedule().is_none() {
         return Err(Failure::Usage(format!(
             "workflow `{name}` has no schedule; set `schedule` in its metadata"
         )));
     }
     Ok(found)
+}
+
+/// The metadata of a stored workflow. That of a registered workflow of this program is the program's:
+/// the store has what a server began with.
+pub(super) fn current_metadata(of: &StoredWorkflow) -> Metadata {
+    match registry::get(&of.name) {
+        Ok(entry) if of.source == Source::Registered => entry.metadata().clone(),
+        _ => of.metadata.clone(),
+    }
 }
 
 /// The state of the schedule of a workflow, from a store that sees everything.
