@@ -4,7 +4,7 @@ use workflow_config::{Config, ConfigError};
 
 use crate::clock::Clock;
 use crate::config::{OnFailure, PipelineConfig, SinkKind, SourceKind, StageConfig};
-use crate::pipeline::{Cursor, NamedSink, NamedStage, Pipeline, PipelineError};
+use crate::pipeline::{NamedSink, NamedStage, Pipeline, PipelineError, Progress};
 use crate::policy::Rejects;
 use crate::preview::Location;
 use crate::sink::{self, CursorName};
@@ -103,11 +103,11 @@ impl PipelineBuilder {
         if let Some(path) = sections.quarantine() {
             rejects = rejects.with_quarantine(path);
         }
-        let cursor = self.cursor(&sections, &label);
-        Ok(Pipeline { label, source, stages, sinks, rejects, clock: self.clock, cursor })
+        let progress = self.progress(&sections, &label);
+        Ok(Pipeline { label, source, stages, sinks, rejects, clock: self.clock, progress })
     }
 
-    fn cursor(&self, sections: &PipelineConfig, label: &str) -> Option<Cursor> {
+    fn progress(&self, sections: &PipelineConfig, label: &str) -> Option<Progress> {
         let source = sections.source()?;
         let column = &source.kind.incremental()?.cursor;
         if sections.outputs().iter().any(|output| output.kind == SinkKind::File) {
@@ -116,7 +116,7 @@ impl PipelineBuilder {
                  writes appends some records twice"
             );
         }
-        Some(Cursor::new(CursorName::new(self.config.name(), label), column))
+        Some(Progress::new(CursorName::new(self.config.name(), label), column))
     }
 
     fn configured_source(&self, sections: &PipelineConfig) -> Result<Box<dyn Source>, ConfigError> {

@@ -171,7 +171,9 @@
 //!
 //! The largest value of the column `cursor` is kept with the load. The next run hands it to the
 //! query as its last parameter, or to an API as `parameter`. The first run has `initial`; an API
-//! without it gets no parameter. The column needs an order: texts with numbers are refused.
+//! without it gets no parameter. The column needs an order, and keeps its type: texts with numbers, dates such as
+//! `31.1.2026`, and a column whose type is another one than at the last load are refused. Then
+//! `columns`, or a cast in the query, gives the type.
 //!
 //! A table of a database keeps the cursor in the same transaction, in the table
 //! `workflow_cursors`. A file `orders.csv` keeps it in `orders.csv.cursor.json`, which is renamed
@@ -228,6 +230,8 @@ mod batch;
 mod build;
 mod clock;
 mod config;
+mod cursor;
+mod normalize;
 #[cfg(feature = "openlineage")]
 mod openlineage;
 mod pipeline;
@@ -252,6 +256,7 @@ pub use config::{
     PipelineConfig, Processing, ScheduleSection, SinkKind, SourceConfig, SourceKind, SourceSection,
     StageConfig, Transformation, WorkflowSection, WriteMode,
 };
+pub use cursor::Cursor;
 #[cfg(feature = "openlineage")]
 pub use openlineage::{OpenLineage, OpenLineageError};
 pub use pipeline::{Pipeline, PipelineError};

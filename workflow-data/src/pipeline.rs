@@ -3,14 +3,17 @@
 mod incremental;
 mod writer;
 
+use std::collections::BTreeMap;
+
 use arrow_schema::SchemaRef;
 use workflow_config::ConfigError;
 use workflow_core::{JobContext, JobError, table};
 
-pub(crate) use self::incremental::Cursor;
+pub(crate) use self::incremental::Progress;
 use self::writer::Writer;
 use crate::batch::{Batch, BatchMetadata};
 use crate::clock::Clock;
+use crate::normalize;
 use crate::policy::{RejectError, Rejects};
 use crate::preview::Location;
 use crate::sink::{Sink, SinkError};
@@ -51,7 +54,7 @@ pub struct Pipeline {
     pub(crate) rejects: Rejects,
     pub(crate) clock: Clock,
     /// Of an incremental load.
-    pub(crate) cursor: Option<Cursor>,
+    pub(crate) progress: Option<Progress>,
 }
 
 /// Why a pipeline cannot be built or run.
@@ -115,7 +118,7 @@ impl NamedStage {
     fn apply(&mut self, batch: Batch, rejects: &mut Rejects) -> Result<Batch, PipelineError> {
         let received = batch.len();
         self.summary.received += received as u64;
-        let applied = self.stage.apply(batch, rejects);
+        let applied = self.stage.apply(batch, rejects).and_then(|batch| normal(batch, rejects));
         let batch = applied.map_err(|error| self.failure(error))?;
         let passed = batch.len();
         tracing::debug!(stage = self.summary.name, received, passed, "stage applied to a batch");
@@ -124,6 +127,8 @@ impl NamedStage {
 
     fn finish(&mut self, rejects: &mut Rejects) -> Result<Option<Batch>, PipelineError> {
         let finished = self.stage.finish(rejects);
+        let finished =
+            finished.and_then(|rest| rest.map(|batch| normal(batch, rejects)).transpose());
         let rest = finished.map_err(|error| self.failure(error))?;
         Ok(rest.map(|batch| self.passed(batch)))
     }
@@ -220,8 +225,8 @@ struct Run {
 impl Run {
     fn finish(mut self, is_cancelled: impl FnMut() -> bool) -> Result<Summary, PipelineError> {
         tracing::info!(source = self.pipeline.label, "reading the source");
-        if let Pipeline { cursor: Some(cursor), sinks, source, .. } = &mut self.pipeline {
-            cursor.resume(sinks, source.as_mut())?;
+        if let Pipeline { progress: Some(progress), sinks, source, .. } = &mut self.pipeline {
+            progress.resume(sinks, source.as_mut())?;
         }
         let sinks = std::mem::take(&mut self.pipeline.sinks);
         self.pipeline.sinks = std::thread::scope(|scope| {
@@ -245,8 +250,8 @@ impl Run {
             if is_cancelled() {
                 return Err(PipelineError::Cancelled { read: self.summary.read });
             }
-            if let Some(cursor) = &mut self.pipeline.cursor {
-                cursor.raise(&batch)?;
+            if let Some(progress) = &mut self.pipeline.progress {
+                progress.raise(&batch)?;
             }
             let passed = self.pass(batch, 0)?;
             if !writer.write(passed) {
@@ -266,10 +271,13 @@ impl Run {
     }
 
     fn read(&mut self) -> Result<Option<Batch>, PipelineError> {
-        let Pipeline { source, rejects, .. } = &mut self.pipeline;
+        let Pipeline { label, source, rejects, .. } = &mut self.pipeline;
         let rejected = |rejects: &Rejects| rejects.skipped() + rejects.quarantined();
         let before = rejected(rejects);
         let batch = source.next(rejects)?;
+        let batch = batch.map(|batch| normalize::batch(batch, &BTreeMap::new(), rejects));
+        let batch = batch.transpose();
+        let batch = batch.map_err(|error| SourceError::of_types(label, error))?;
         let records = batch.as_ref().map_or(0, |batch| batch.len() as u64);
         let records = records + rejected(rejects) - before;
         let summary = &mut self.summary;
@@ -302,12 +310,12 @@ impl Run {
 
     fn commit(&mut self) -> Result<(), PipelineError> {
         self.pipeline.rejects.commit()?;
-        if let Pipeline { cursor: Some(cursor), sinks, .. } = &mut self.pipeline {
+        if let Pipeline { progress: Some(progress), sinks, .. } = &mut self.pipeline {
             // Without new records, there may be no columns.
             if self.schema.is_none() {
                 return Ok(());
             }
-            cursor.save(sinks);
+            progress.save(sinks)?;
         }
         for sink in &mut self.pipeline.sinks {
             sink.sink.commit()?;
@@ -332,6 +340,10 @@ impl Run {
         }
         summary
     }
+}
+
+fn normal(batch: Batch, rejects: &mut Rejects) -> Result<Batch, StageError> {
+    Ok(normalize::batch(batch, &BTreeMap::new(), rejects)?)
 }
 
 fn columns(schema: &SchemaRef) -> String {

@@ -20,6 +20,8 @@ use std::time::Duration;
 use crate::batch::Batch;
 use crate::clock::Clock;
 use crate::config::{ApiSource, DatabaseSource, FileSource, MockSource};
+use crate::cursor::Cursor;
+use crate::normalize::NormalizeError;
 use crate::policy::{RejectError, Rejects};
 
 #[cfg(feature = "openlineage")]
@@ -43,7 +45,7 @@ pub trait Source: Send {
 
     /// Leaves out the records up to this cursor, which the last load kept. Called before the first
     /// batch. Sources that are not incremental ignore it.
-    fn resume(&mut self, cursor: &str) {
+    fn resume(&mut self, cursor: &Cursor) {
         let _ = cursor;
     }
 }
@@ -63,6 +65,16 @@ pub enum SourceError {
         /// The reason.
         reason: String,
     },
+}
+
+impl SourceError {
+    /// Why the columns of a source cannot have normal types.
+    pub(crate) fn of_types(place: &str, error: NormalizeError) -> Self {
+        match error {
+            NormalizeError::Rejected(error) => error.into(),
+            NormalizeError::Column(reason) => Self::Read { place: place.to_owned(), reason },
+        }
+    }
 }
 
 /// What every source is told.

@@ -18,6 +18,7 @@ use workflow_config::{Config, ConfigError};
 
 use crate::batch::Batch;
 use crate::clock::Clock;
+use crate::normalize::NormalizeError;
 use crate::policy::{Failures, RejectError, Rejects};
 use crate::row::FailedRow;
 use crate::{text, value};
@@ -70,6 +71,15 @@ impl StageError {
     /// A reason why the batch does not fit the stage.
     pub fn new(reason: impl fmt::Display) -> Self {
         Self::Failed(reason.to_string())
+    }
+}
+
+impl From<NormalizeError> for StageError {
+    fn from(error: NormalizeError) -> Self {
+        match error {
+            NormalizeError::Rejected(error) => error.into(),
+            NormalizeError::Column(reason) => Self::Failed(reason),
+        }
     }
 }
 

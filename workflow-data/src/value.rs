@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float64Type, Int64Type};
-use arrow_array::{Array, ArrayRef, RecordBatch};
+use arrow_array::{Array, ArrayRef, Int64Array, RecordBatch, StringArray};
 use arrow_cast::display::{ArrayFormatter, FormatOptions};
 use arrow_cast::{CastOptions, can_cast_types, cast_with_options};
 use arrow_ord::cmp::neq;
 use arrow_schema::{ArrowError, DataType, TimeUnit};
 use serde::Deserialize;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 /// The type of a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -45,10 +45,14 @@ impl ColumnType {
     }
 
     /// What is wrong with a value that does not fit, after the value.
-    pub(crate) fn mismatch(self) -> &'static str {
+    pub(crate) fn mismatch(self, value: Option<&str>) -> &'static str {
+        let is_number = || value.is_some_and(|value| value.parse().is_ok_and(f64::is_finite));
         match self {
             Self::Text => "is not text",
             Self::Integer => "is not an integer of 64 bits",
+            Self::Number if is_number() => {
+                "has more digits than a number of 64 bits keeps; use the type `integer` or `text`"
+            }
             Self::Number => "is not a number",
             Self::Boolean => "is not `true` or `false`",
             Self::Date => "is not a date; write it as 2026-01-31",
@@ -62,14 +66,18 @@ pub(crate) const UTC: &str = "+00:00";
 
 /// Finds the type of a column from its values.
 #[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Guess(Option<ColumnType>);
+pub(crate) struct Guess {
+    kind: Option<ColumnType>,
+    /// Whether an integer would change as a floating-point number.
+    has_long_integer: bool,
+}
 
 impl Guess {
-    /// Adds a value of this type. Integers and other numbers are numbers; else mixed types are
-    /// text.
+    /// Adds a value of this type. Integers and other numbers are numbers, as long as all integers
+    /// keep their digits; else mixed types are text.
     pub(crate) fn add(&mut self, kind: ColumnType) {
         use ColumnType::{Integer, Number, Text};
-        self.0 = Some(match (self.0, kind) {
+        self.kind = Some(match (self.kind, kind) {
             (None, kind) => kind,
             (Some(known), kind) if known == kind => kind,
             (Some(Integer | Number), Integer | Number) => Number,
@@ -77,10 +85,26 @@ impl Guess {
         });
     }
 
+    /// Adds an integer.
+    pub(crate) fn add_integer(&mut self, value: i64) {
+        self.has_long_integer |= !is_exact(value);
+        self.add(ColumnType::Integer);
+    }
+
     /// The type; text if no value is known.
     pub(crate) fn kind(self) -> ColumnType {
-        self.0.unwrap_or(ColumnType::Text)
+        match self.kind {
+            Some(ColumnType::Number) if self.has_long_integer => ColumnType::Text,
+            kind => kind.unwrap_or(ColumnType::Text),
+        }
     }
+}
+
+/// Whether a floating-point number keeps an integer.
+#[expect(clippy::cast_possible_truncation, reason = "to `i128`, which holds the largest one")]
+#[expect(clippy::cast_precision_loss, reason = "this is what it asks")]
+fn is_exact(integer: i64) -> bool {
+    (integer as f64) as i128 == i128::from(integer)
 }
 
 /// A column of another type, with the rows that do not fit it.
@@ -102,7 +126,12 @@ pub(crate) fn convert(column: &ArrayRef, to: ColumnType) -> Result<Converted, Ar
         return Ok(Converted { column, misfits });
     }
     let options = CastOptions { safe: true, ..CastOptions::default() };
-    let converted = cast_with_options(column, &wanted, &options)?;
+    let mut converted = cast_with_options(column, &wanted, &options)?;
+    if let (DataType::Utf8, ColumnType::Integer) = (column.data_type(), to)
+        && converted.null_count() > column.null_count()
+    {
+        converted = integers(column.as_string(), converted.as_primitive());
+    }
     let changed = changed(column, &converted, &options)?;
     let misfits = (0..column.len()).filter(|&row| {
         let is_lost = column.is_valid(row) && converted.is_null(row);
@@ -110,6 +139,16 @@ pub(crate) fn convert(column: &ArrayRef, to: ColumnType) -> Result<Converted, Ar
     });
     let misfits = misfits.collect();
     Ok(Converted { column: converted, misfits })
+}
+
+/// Adds the integers that are written as fractions, such as `2.0`.
+fn integers(texts: &StringArray, found: &Int64Array) -> ArrayRef {
+    let whole = |text: &str| {
+        let (integer, fraction) = text.split_once('.')?;
+        if fraction.bytes().all(|byte| byte == b'0') { integer.parse().ok() } else { None }
+    };
+    let values = texts.iter().zip(found).map(|(text, found)| found.or_else(|| whole(text?)));
+    Arc::new(values.collect::<Int64Array>())
 }
 
 /// Tells whether a row of a converted column has another value, for the types that can lose some.
@@ -123,45 +162,86 @@ fn changed(
     if from.data_type().is_numeric() && to.data_type().is_numeric() {
         let back = cast_with_options(to, from.data_type(), options)?;
         let differs = neq(from, &back)?;
-        return Ok(Some(Box::new(move |row| differs.is_valid(row) && differs.value(row))));
+        // The largest integers do not come back at all.
+        let is_null = from.logical_nulls();
+        return Ok(Some(Box::new(move |row| {
+            let was_null = is_null.as_ref().is_some_and(|nulls| nulls.is_null(row));
+            !was_null && (differs.is_null(row) || differs.value(row))
+        })));
     }
     // `inf` and `nan` are words, not numbers of a table.
     if *to.data_type() == DataType::Float64 {
         let numbers = to.as_primitive::<Float64Type>().clone();
+        let texts = from.as_string_opt::<i32>().cloned();
         return Ok(Some(Box::new(move |row| {
-            numbers.is_valid(row) && !numbers.value(row).is_finite()
+            let integer = || texts.as_ref().and_then(|texts| texts.value(row).parse().ok());
+            numbers.is_valid(row)
+                && (!numbers.value(row).is_finite()
+                    || numbers.value(row).abs() > LARGEST_EXACT
+                        && integer().is_some_and(|integer| !is_exact(integer)))
         })));
     }
     Ok(None)
 }
 
+/// Up to here, a floating-point number keeps every integer.
+const LARGEST_EXACT: f64 = 9_007_199_254_740_991.0;
+
 /// A value as text; `None` for null.
-pub(crate) fn text(column: &dyn Array, row: usize) -> Option<String> {
+///
+/// # Errors
+///
+/// Fails when its type has no text.
+pub(crate) fn text(column: &dyn Array, row: usize) -> Result<Option<String>, ArrowError> {
     if column.is_null(row) {
-        return None;
+        return Ok(None);
     }
     let options = FormatOptions::default();
-    let formatter = ArrayFormatter::try_new(column, &options).ok()?;
-    formatter.value(row).try_to_string().ok()
-}
-
-/// The values of a row by column, as JSON.
-pub(crate) fn row(records: &RecordBatch, row: usize) -> Map<String, Value> {
-    let schema = records.schema();
-    let names = schema.fields().iter().map(|field| field.name().clone());
-    names.zip(records.columns().iter().map(|column| json(column, row))).collect()
+    let formatter = ArrayFormatter::try_new(column, &options)?;
+    formatter.value(row).try_to_string().map(Some)
 }
 
 /// A value as JSON.
-pub(crate) fn json(column: &ArrayRef, row: usize) -> Value {
+///
+/// # Errors
+///
+/// Fails when its type has no text.
+pub(crate) fn json(column: &ArrayRef, row: usize) -> Result<Value, ArrowError> {
     if column.is_null(row) {
-        return Value::Null;
+        return Ok(Value::Null);
     }
-    match column.data_type() {
+    Ok(match column.data_type() {
         DataType::Boolean => column.as_boolean().value(row).into(),
         DataType::Int64 => column.as_primitive::<Int64Type>().value(row).into(),
         DataType::Float64 => column.as_primitive::<Float64Type>().value(row).into(),
-        _ => text(column, row).map_or(Value::Null, Value::String),
+        kind if is_decimal(kind) => {
+            let text = text(column, row)?.unwrap_or_default();
+            short_decimal(&text).map_or_else(|| text.into(), Value::from)
+        }
+        _ => text(column, row)?.map_or(Value::Null, Value::String),
+    })
+}
+
+pub(crate) fn is_decimal(kind: &DataType) -> bool {
+    matches!(kind, DataType::Decimal128(..) | DataType::Decimal256(..))
+}
+
+/// A decimal as a floating-point number, if that keeps all digits.
+fn short_decimal(text: &str) -> Option<f64> {
+    let digits = text.bytes().filter(u8::is_ascii_digit).skip_while(|digit| *digit == b'0');
+    if digits.count() <= 15 { text.parse().ok() } else { None }
+}
+
+/// The name of a type: that of configurations, or that of Arrow.
+pub(crate) fn type_name(kind: &DataType) -> String {
+    match kind {
+        DataType::Utf8 => "text".to_owned(),
+        DataType::Int64 => "integer".to_owned(),
+        DataType::Float64 => "number".to_owned(),
+        DataType::Boolean => "boolean".to_owned(),
+        DataType::Date32 => "date".to_owned(),
+        DataType::Timestamp(TimeUnit::Microsecond, Some(_)) => "timestamp".to_owned(),
+        other => other.to_string(),
     }
 }
 

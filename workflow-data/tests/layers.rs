@@ -4,15 +4,17 @@
 mod support;
 
 /// From the base to the top.
-const ORDER: [&str; 17] = [
+const ORDER: [&str; 19] = [
     "text",
     "clock",
     "staged",
     "row",
     "value",
+    "cursor",
     "batch",
     "config",
     "policy",
+    "normalize",
     "source",
     "openlineage",
     "stage",

@@ -4,28 +4,30 @@
 use std::cmp::Ordering;
 use std::sync::Arc;
 
+use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef, StringArray};
 use arrow_cast::cast;
 use arrow_ord::ord::make_comparator;
-use arrow_schema::{DataType, SortOptions};
+use arrow_schema::SortOptions;
 
 use super::{NamedSink, PipelineError};
 use crate::batch::Batch;
+use crate::cursor::{self, Cursor};
 use crate::sink::CursorName;
 use crate::source::{Source, SourceError};
 use crate::value;
 
-/// The cursor of a pipeline.
-pub(crate) struct Cursor {
+/// How far an incremental load is.
+pub(crate) struct Progress {
     name: CursorName,
     column: String,
     /// The value of the last load.
-    saved: Option<String>,
+    saved: Option<Cursor>,
     /// A column with the largest value so far.
     largest: Option<ArrayRef>,
 }
 
-impl Cursor {
+impl Progress {
     pub(crate) fn new(name: CursorName, column: &str) -> Self {
         Self { name, column: column.to_owned(), saved: None, largest: None }
     }
@@ -50,11 +52,12 @@ impl Cursor {
             );
         }
         let saved: Option<Vec<_>> = saved.into_iter().collect();
-        if let Some(value) = saved.and_then(|mut saved| saved.pop()) {
+        if let Some(text) = saved.and_then(|mut saved| saved.pop()) {
             // The value may be that of a parameter of an API, which no log shows.
             tracing::info!(cursor = self.column, "reading new records only");
-            source.resume(&value);
-            self.saved = Some(value);
+            let cursor = Cursor::from(text);
+            source.resume(&cursor);
+            self.saved = Some(cursor);
         }
         Ok(())
     }
@@ -77,17 +80,22 @@ impl Cursor {
         let within = compare(column, column)?;
         let valid = (0..column.len()).filter(|row| column.is_valid(*row));
         let Some(row) = valid.max_by(|one, other| within(*one, *other)) else { return Ok(()) };
-        let found = column.slice(row, 1);
-        let text = value::text(&found, 0).unwrap_or_default();
-        // As texts, 9 is more than 10.
-        if *column.data_type() == DataType::Utf8 && text.parse::<f64>().is_ok() {
-            return Err(fail("has numbers as texts, which have no order; convert it to numbers"));
+        if let Some(saved) = &self.saved {
+            let checked = saved.check_type(&self.column, &value::type_name(column.data_type()));
+            checked.map_err(|reason| self.reading(reason))?;
         }
+        let found = column.slice(row, 1);
         // A source that ignores the cursor does not take it back.
         let before = self.largest.clone().or_else(|| {
-            let saved: ArrayRef = Arc::new(StringArray::from(vec![self.saved.as_deref()?]));
+            let saved = self.saved.as_ref()?.value.as_str();
+            let saved: ArrayRef = Arc::new(StringArray::from(vec![saved]));
             cast(&saved, column.data_type()).ok().filter(|saved| saved.is_valid(0))
         });
+        if let Some(texts) = column.as_string_opt::<i32>() {
+            let largest = found.as_string::<i32>().value(0);
+            let before = before.as_ref().map(|before| before.as_string::<i32>().value(0));
+            check_order(texts, largest, before).map_err(|reason| fail(&reason))?;
+        }
         let is_larger = match &before {
             Some(largest) => compare(&found, largest)?(0, 0) == Ordering::Greater,
             None => true,
@@ -97,18 +105,45 @@ impl Cursor {
     }
 
     /// Hands the cursor to the sinks, which keep it at their commit.
-    pub(super) fn save(&self, sinks: &mut [NamedSink]) {
-        let Some(value) = self.largest.as_ref().and_then(|largest| value::text(largest, 0)) else {
-            return;
-        };
+    ///
+    /// # Errors
+    ///
+    /// Fails when the largest value has no text.
+    pub(super) fn save(&self, sinks: &mut [NamedSink]) -> Result<(), PipelineError> {
+        let Some(largest) = &self.largest else { return Ok(()) };
+        let value = value::text(largest, 0);
+        let value = value.map_err(|error| {
+            self.failure(&format!("has a value that cannot be shown as text: {error}"))
+        })?;
+        let Some(value) = value else { return Ok(()) };
+        let text = Cursor::new(value, value::type_name(largest.data_type())).to_string();
         for NamedSink { sink, .. } in sinks {
-            sink.save_cursor(&self.name, &value);
+            sink.save_cursor(&self.name, &text);
         }
+        Ok(())
     }
 
     fn failure(&self, reason: &str) -> PipelineError {
+        self.reading(format!("the column `{}` of the cursor {reason}", self.column))
+    }
+
+    fn reading(&self, reason: String) -> PipelineError {
         let place = self.name.source.clone();
-        let reason = format!("the column `{}` of the cursor {reason}", self.column);
         PipelineError::Source(SourceError::Read { place, reason })
     }
+}
+
+/// Checks that the largest text is the newest one.
+fn check_order(texts: &StringArray, largest: &str, before: Option<&str>) -> Result<(), String> {
+    if let Some(reason) = cursor::without_order(largest) {
+        return Err(reason.to_owned());
+    }
+    let others = texts.iter().flatten().chain(before);
+    let misordered = others.into_iter().find(|text| cursor::are_misordered(text, largest));
+    misordered.map_or(Ok(()), |text| {
+        Err(format!(
+            "has texts without an order, such as `{text}` and `{largest}`; \
+             use a column of numbers or times"
+        ))
+    })
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use arrow_array::{ArrayRef, BooleanArray, RecordBatch};
 use arrow_schema::ArrowError;
+use serde_json::Value;
 
 use super::RejectError;
 use crate::batch::Batch;
@@ -20,6 +21,29 @@ impl Failures {
         self.0.entry(row).or_default().push(reason);
     }
 
+    /// Adds what is wrong with a value of a column. The message continues the value.
+    pub(crate) fn add_value(
+        &mut self,
+        row: usize,
+        name: &str,
+        column: &ArrayRef,
+        message: impl FnOnce(Option<&str>) -> String,
+    ) {
+        let reason = match value::text(column, row) {
+            Ok(text) => {
+                let message = message(text.as_deref());
+                Reason::of_value(name, text, message)
+            }
+            Err(error) => unreadable(name, &error),
+        };
+        self.add(row, reason);
+    }
+
+    /// Adds that a value of a column has no text.
+    pub(crate) fn add_unreadable(&mut self, row: usize, name: &str, error: &ArrowError) {
+        self.add(row, unreadable(name, error));
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -34,8 +58,7 @@ impl Failures {
     ) -> Result<ArrayRef, ArrowError> {
         let converted = value::convert(column, kind)?;
         for row in converted.misfits {
-            let text = value::text(column, row);
-            self.add(row, Reason::of_value(name, text, kind.mismatch()));
+            self.add_value(row, name, column, |value| kind.mismatch(value).to_owned());
         }
         Ok(converted.column)
     }
@@ -54,9 +77,24 @@ impl Failures {
     ) -> Result<BooleanArray, RejectError> {
         let stays = (0..batch.len()).map(|row| Some(!self.0.contains_key(&row)));
         let stays: BooleanArray = stays.collect();
-        for (row, reasons) in self.0 {
-            reject(FailedRow::new(batch.position(row), reasons, value::row(read, row)))?;
+        let schema = read.schema();
+        for (row, mut reasons) in self.0 {
+            let fields = schema.fields().iter().zip(read.columns());
+            let values = fields.map(|(field, column)| {
+                let value = value::json(column, row).unwrap_or_else(|error| {
+                    reasons.push(unreadable(field.name(), &error));
+                    Value::Null
+                });
+                (field.name().clone(), value)
+            });
+            let values = values.collect();
+            reject(FailedRow::new(batch.position(row), reasons, values))?;
         }
         Ok(stays)
     }
+}
+
+/// The reason of a value that has no text.
+fn unreadable(name: &str, error: &ArrowError) -> Reason {
+    Reason::of_record(format!("column `{name}`: the value cannot be shown as text: {error}"))
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float64Type, Int64Type};
 use arrow_array::{Array, ArrayRef, RecordBatch};
-use arrow_schema::DataType;
+use arrow_schema::{ArrowError, DataType};
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, params_from_iter};
 
@@ -88,7 +88,14 @@ impl OpenTable {
         let statement = self.connection.prepare_cached(&self.insert);
         let mut statement = statement.map_err(|error| table.failure(error))?;
         for row in 0..records.num_rows() {
-            let values = records.columns().iter().map(|column| sql_value(column, row));
+            let values = (0..records.num_columns()).map(|column| {
+                sql_value(records.column(column), row).map_err(|error| {
+                    let (position, schema) = (batch.position(row), records.schema());
+                    let name = schema.field(column).name();
+                    table.failure(format!("{position}, column `{name}`: {error}"))
+                })
+            });
+            let values = values.collect::<Result<Vec<_>, _>>()?;
             let written = statement.execute(params_from_iter(values));
             written.map_err(|error| table.failure(format!("{}: {error}", batch.position(row))))?;
         }
@@ -145,18 +152,23 @@ fn column_type(kind: &DataType) -> &'static str {
     match kind {
         DataType::Int64 | DataType::Boolean => "INTEGER",
         DataType::Float64 => "REAL",
+        kind if value::is_decimal(kind) => "REAL",
         _ => "TEXT",
     }
 }
 
-fn sql_value(column: &ArrayRef, row: usize) -> Value {
+fn sql_value(column: &ArrayRef, row: usize) -> Result<Value, ArrowError> {
     if column.is_null(row) {
-        return Value::Null;
+        return Ok(Value::Null);
     }
-    match column.data_type() {
+    Ok(match column.data_type() {
         DataType::Boolean => Value::Integer(column.as_boolean().value(row).into()),
         DataType::Int64 => Value::Integer(column.as_primitive::<Int64Type>().value(row)),
         DataType::Float64 => Value::Real(column.as_primitive::<Float64Type>().value(row)),
-        _ => value::text(column, row).map_or(Value::Null, Value::Text),
-    }
+        kind if value::is_decimal(kind) => {
+            let text = value::text(column, row)?.unwrap_or_default();
+            text.parse().map_or(Value::Text(text), Value::Real)
+        }
+        _ => value::text(column, row)?.map_or(Value::Null, Value::Text),
+    })
 }

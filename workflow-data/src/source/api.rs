@@ -26,6 +26,7 @@ use super::table::{Columns, SAMPLE, TextTable};
 use super::{Reading, Source, SourceError};
 use crate::batch::{Batch, BatchMetadata};
 use crate::config::ApiSource;
+use crate::cursor::Cursor;
 use crate::policy::Rejects;
 use crate::row::Reason;
 
@@ -189,8 +190,8 @@ fn columns(records: &[Box<RawValue>], options: &ApiSource) -> Columns {
 }
 
 impl Source for Api {
-    fn resume(&mut self, cursor: &str) {
-        let (pager, start) = begin(&self.options, &self.first, Some(cursor));
+    fn resume(&mut self, cursor: &Cursor) {
+        let (pager, start) = begin(&self.options, &self.first, Some(&cursor.value));
         (self.pager, self.next) = (pager, Some(start));
     }
 

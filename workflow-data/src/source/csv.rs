@@ -30,8 +30,10 @@ impl CsvFile {
                 break;
             }
             for (guess, cell) in guesses.iter_mut().zip(file.record.iter()) {
-                if let Some(kind) = kind_of(cell) {
-                    guess.add(kind);
+                match (kind_of(cell), integer(cell)) {
+                    (Some(ColumnType::Integer), Some(integer)) => guess.add_integer(integer),
+                    (Some(kind), _) => guess.add(kind),
+                    (None, _) => {}
                 }
             }
         }
@@ -149,6 +151,10 @@ fn kind_of(cell: &[u8]) -> Option<ColumnType> {
     } else {
         ColumnType::Text
     })
+}
+
+fn integer(cell: &[u8]) -> Option<i64> {
+    std::str::from_utf8(cell).ok()?.parse().ok()
 }
 
 /// Whether a text is a time with an offset and at most microseconds.

@@ -19,6 +19,7 @@ use super::table::{Columns, TextTable};
 use super::{Reading, Source, SourceError};
 use crate::batch::{Batch, BatchMetadata};
 use crate::config::{DatabaseSource, System};
+use crate::cursor::Cursor;
 use crate::policy::Rejects;
 use crate::row::Reason;
 use crate::value::ColumnType;
@@ -129,9 +130,10 @@ const ENDED: &str = "the connection ended without a reason";
 
 impl Source for Database {
     /// A number is bound as a number: SQLite compares values of different types by their types.
-    fn resume(&mut self, cursor: &str) {
-        let number = serde_json::from_str::<serde_json::Number>(cursor);
-        let value = number.map_or_else(|_| cursor.into(), serde_json::Value::Number);
+    fn resume(&mut self, cursor: &Cursor) {
+        let value = cursor.value.as_str();
+        let number = serde_json::from_str::<serde_json::Number>(value);
+        let value = number.map_or_else(|_| value.into(), serde_json::Value::Number);
         self.query.options.parameters.pop();
         self.query.options.parameters.push(value);
     }

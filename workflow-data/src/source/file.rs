@@ -19,6 +19,9 @@ use super::table::{Columns, TextTable};
 use super::{Reading, Source, SourceError};
 use crate::batch::{Batch, BatchMetadata};
 use crate::config::{FileFormat, FileSource};
+use crate::cursor::Cursor;
+#[cfg(feature = "parquet")]
+use crate::normalize;
 use crate::policy::Rejects;
 
 /// Finds the files of a path or pattern, in the order of their names.
@@ -145,8 +148,10 @@ impl Files {
     #[cfg(feature = "parquet")]
     fn parquet(&mut self, path: &Path) -> Result<Content, String> {
         let file = ParquetFile::open(path, self.reading.batch_size)?;
-        let schema = self.schema.get_or_insert_with(|| Arc::clone(file.schema()));
-        if schema.fields() != file.schema().fields() {
+        super::table::check_given(file.schema(), &self.options.columns)?;
+        let found = normalize::schema(file.schema(), &self.options.columns);
+        let schema = self.schema.get_or_insert_with(|| Arc::clone(&found));
+        if schema.fields() != found.fields() {
             return Err("its columns are not those of the first file".to_owned());
         }
         Ok(Content::Parquet(file))
@@ -182,7 +187,9 @@ impl Files {
                 };
                 let first = file.next;
                 file.next += records.num_rows() as u64;
-                return Ok(Some(Batch::new(records, metadata, place, first)));
+                let batch = Batch::new(records, metadata, Arc::clone(&place), first);
+                let normal = normalize::batch(batch, &self.options.columns, rejects);
+                return normal.map(Some).map_err(|error| SourceError::of_types(&place, error));
             }
         };
         let (first, rows) = (file.next, table.rows());
@@ -226,7 +233,7 @@ impl Source for Files {
         Ok(if is_first { self.empty() } else { None })
     }
 
-    fn resume(&mut self, cursor: &str) {
+    fn resume(&mut self, cursor: &Cursor) {
         if let Some(newer) = &mut self.newer {
             newer.resume(cursor);
         }

@@ -178,8 +178,10 @@ impl Sample {
                 found.push((name, Guess::default()));
                 found.len() - 1
             });
-            if let Some(kind) = kind_of(&value) {
-                found[place].1.add(kind);
+            match (value.as_i64(), kind_of(&value)) {
+                (Some(integer), _) => found[place].1.add_integer(integer),
+                (None, Some(kind)) => found[place].1.add(kind),
+                (None, None) => {}
             }
         }
     }

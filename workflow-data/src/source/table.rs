@@ -35,15 +35,8 @@ impl Columns {
         found: Vec<(String, ColumnType)>,
         given: &BTreeMap<String, ColumnType>,
     ) -> Result<Self, String> {
-        for wanted in given.keys() {
-            if !found.iter().any(|(name, _)| name == wanted) {
-                let names = || found.iter().map(|(name, _)| name.as_str());
-                let near = crate::text::suggestion(wanted, names());
-                let names: Vec<_> = names().map(|name| format!("`{name}`")).collect();
-                let names = names.join(", ");
-                return Err(format!("no column `{wanted}`{near}; its columns are {names}"));
-            }
-        }
+        let names: Vec<_> = found.iter().map(|(name, _)| name.as_str()).collect();
+        check_names(&names, given)?;
         let unknown = "is in none of the first 1000 records, so its column is unknown; \
             add the column to one of them, or remove it";
         Ok(Self::join(found, given, unknown))
@@ -96,6 +89,25 @@ impl Columns {
 fn schema<'n>(columns: impl Iterator<Item = (&'n String, ColumnType)>) -> SchemaRef {
     let fields = columns.map(|(name, kind)| Field::new(name, kind.data_type(), true));
     Arc::new(Schema::new(fields.collect::<Vec<_>>()))
+}
+
+/// Checks that the columns of the configuration are in a file that knows its types.
+#[cfg(feature = "parquet")]
+pub(super) fn check_given(
+    schema: &Schema,
+    given: &BTreeMap<String, ColumnType>,
+) -> Result<(), String> {
+    let names: Vec<_> = schema.fields().iter().map(|field| field.name().as_str()).collect();
+    check_names(&names, given)
+}
+
+fn check_names(names: &[&str], given: &BTreeMap<String, ColumnType>) -> Result<(), String> {
+    let Some(wanted) = given.keys().find(|wanted| !names.contains(&wanted.as_str())) else {
+        return Ok(());
+    };
+    let near = crate::text::suggestion(wanted, names.iter().copied());
+    let names: Vec<_> = names.iter().map(|name| format!("`{name}`")).collect();
+    Err(format!("no column `{wanted}`{near}; its columns are {}", names.join(", ")))
 }
 
 /// Records as text, column by column.

@@ -61,7 +61,12 @@ impl Cleaning {
         let mut columns = records.columns().to_vec();
         let mut failures = Failures::default();
         for (name, kind) in &self.options.types {
-            let place = column(records, name)?;
+            let place = match column(records, name) {
+                Ok(place) => place,
+                // A source without records may know fewer columns.
+                Err(_) if batch.is_empty() => continue,
+                Err(error) => return Err(error),
+            };
             columns[place] = failures.convert(name, &columns[place], *kind)?;
             fields[place] = Arc::new(Field::new(name, kind.data_type(), true));
         }
@@ -99,6 +104,9 @@ impl Stage for Cleaning {
         }
         if !self.options.types.is_empty() {
             batch = self.convert(batch, rejects)?;
+        }
+        if batch.is_empty() {
+            return Ok(batch);
         }
         if self.options.drop_nulls != Selection::None {
             batch = self.drop_nulls(batch)?;

@@ -3,7 +3,7 @@
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float64Type, Int64Type};
 use arrow_array::{Array, ArrayRef};
-use arrow_schema::DataType;
+use arrow_schema::{ArrowError, DataType};
 use regex::Regex;
 use serde::Deserialize;
 use serde_json::{Number, Value};
@@ -13,7 +13,6 @@ use super::{Options, Stage, StageError, column, reject_rows};
 use crate::batch::Batch;
 use crate::config::OnFailure;
 use crate::policy::{Failures, Rejects};
-use crate::row::Reason;
 use crate::value;
 
 #[derive(Debug, Default, Deserialize)]
@@ -53,6 +52,9 @@ enum Check {
     OneOf(Vec<Value>),
     Pattern(Pattern),
 }
+
+/// Tells of a row whether it passes. Fails when its value has no text.
+type Passes<'a> = Box<dyn Fn(usize) -> Result<bool, ArrowError> + 'a>;
 
 /// A pattern, which the whole value must match.
 struct Pattern {
@@ -126,6 +128,10 @@ impl Pattern {
 
 impl Stage for Validation {
     fn apply(&mut self, batch: Batch, rejects: &mut Rejects) -> Result<Batch, StageError> {
+        // A source without records may know fewer columns.
+        if batch.is_empty() {
+            return Ok(batch);
+        }
         let mut failures = Failures::default();
         for rule in &self.rules {
             let place = column(batch.records(), &rule.column)?;
@@ -142,40 +148,44 @@ impl Stage for Validation {
 impl Rule {
     fn check(&self, column: &ArrayRef, failures: &mut Failures) -> Result<(), StageError> {
         let passes = self.passes(column)?;
-        for row in (0..column.len()).filter(|row| !passes(*row)) {
-            let text = value::text(column, row);
-            failures.add(row, Reason::of_value(&self.column, text, self.check.message()));
+        for row in 0..column.len() {
+            match passes(row) {
+                Ok(true) => {}
+                Ok(false) => {
+                    failures.add_value(row, &self.column, column, |_| self.check.message());
+                }
+                Err(error) => failures.add_unreadable(row, &self.column, &error),
+            }
         }
         Ok(())
     }
 
     /// Tells of each row whether it passes. Null passes all checks but `not_null`.
-    fn passes<'a>(
-        &'a self,
-        column: &'a ArrayRef,
-    ) -> Result<Box<dyn Fn(usize) -> bool + 'a>, StageError> {
+    fn passes<'a>(&'a self, column: &'a ArrayRef) -> Result<Passes<'a>, StageError> {
+        // Without values there may be no type.
+        if !matches!(self.check, Check::NotNull) && column.logical_null_count() == column.len() {
+            return Ok(Box::new(|_| Ok(true)));
+        }
         let compare = |passes: fn(&Number, &Number) -> bool, limit: &'a Number| {
             let number = self.numbers(column)?;
-            let check = move |row| number(row).is_none_or(|number| passes(&number, limit));
-            Ok(Box::new(check) as Box<dyn Fn(usize) -> bool + 'a>)
+            let check = move |row| Ok(number(row).is_none_or(|number| passes(&number, limit)));
+            Ok(Box::new(check) as Passes<'a>)
         };
         match &self.check {
-            Check::NotNull => Ok(Box::new(|row| column.is_valid(row))),
+            Check::NotNull => Ok(Box::new(|row| Ok(column.is_valid(row)))),
             Check::Min(min) => compare(|number, min| !is_less(number, min), min),
             Check::Max(max) => compare(|number, max| !is_less(max, number), max),
             Check::OneOf(values) => match column.data_type() {
-                DataType::Int64 | DataType::Float64 => {
+                kind if kind.is_numeric() => {
                     let number = self.numbers(column)?;
                     let known: Vec<_> = values.iter().filter_map(Value::as_number).collect();
-                    Ok(Box::new(move |row| {
-                        number(row)
-                            .is_none_or(|number| known.iter().any(|known| is_equal(&number, known)))
-                    }))
+                    let is_known = move |number| known.iter().any(|known| is_equal(&number, known));
+                    Ok(Box::new(move |row| Ok(number(row).is_none_or(&is_known))))
                 }
                 _ => {
                     let known: Vec<_> = values.iter().map(text_of).collect();
                     Ok(Box::new(move |row| {
-                        value::text(column, row).is_none_or(|text| known.contains(&text))
+                        Ok(value::text(column, row)?.is_none_or(|text| known.contains(&text)))
                     }))
                 }
             },
@@ -183,7 +193,7 @@ impl Rule {
                 DataType::Utf8 => {
                     let texts = column.as_string::<i32>();
                     Ok(Box::new(|row| {
-                        texts.is_null(row) || pattern.whole.is_match(texts.value(row))
+                        Ok(texts.is_null(row) || pattern.whole.is_match(texts.value(row)))
                     }))
                 }
                 _ => Err(self.unfit("`pattern` needs a column of texts")),
@@ -206,6 +216,10 @@ impl Rule {
                     column.is_valid(row).then(|| Number::from_f64(column.value(row))).flatten()
                 }))
             }
+            kind if value::is_decimal(kind) => Ok(Box::new(|row| {
+                let text = value::text(column, row).ok().flatten()?;
+                Number::from_f64(text.parse().ok()?)
+            })),
             _ => Err(self.unfit("`min` and `max` need a column of numbers")),
         }
     }

@@ -19,7 +19,58 @@ output: {type: file, path: '${DIR}/out.csv', mode: append}
     folder.write("in1.csv", "id,day\n1,10\n");
     std::fs::remove_file(folder.path("in2.csv")).unwrap();
     let text = folder.failure(yaml);
-    assert!(text.contains("`2026-02-01`, does not fit the column `day` of type Int64"), "{text}");
+    let expected = "the column `day` of the cursor has the type integer, and had the type date at the last load, which ended at `2026-02-01`; give it that type with `columns`";
+    assert!(text.contains(expected), "{text}");
+}
+
+const NEW_IDS: &str = "
+source: {type: file, file: {path: '${DIR}/in.csv', incremental: {cursor: id}}}
+output: {type: file, path: '${DIR}/out.csv', mode: append}
+";
+
+/// As texts, 10 comes before 9.
+#[test]
+fn a_cursor_of_another_type_is_refused() {
+    let folder = Folder::with("in.csv", "id\n1\n9\n");
+    assert_eq!(folder.run(NEW_IDS).unwrap().read, 2);
+    let expected = r#"{"orders":{"file":"{\"type\":\"integer\",\"value\":\"9\"}"}}"#;
+    assert_eq!(folder.read("out.csv.cursor.json"), expected);
+    // A cursor of before may have no type.
+    for cursor in [expected, r#"{"orders":{"file":"9"}}"#] {
+        folder.write("out.csv.cursor.json", cursor);
+        for new in ["10\n11\nA12\n", "10\n11\n!\n"] {
+            folder.write("in.csv", format!("id\n1\n9\n{new}"));
+            let text = folder.failure(NEW_IDS);
+            assert!(
+                text.contains("`id` of the cursor has the type text, and had the type "),
+                "{text}"
+            );
+            assert!(text.contains("ended at `9`; give it that type with `columns`"), "{text}");
+        }
+    }
+    // No value has no type.
+    folder.write("in.csv", "id\n");
+    assert_eq!(folder.run(NEW_IDS).unwrap().read, 0);
+    folder.write("in.csv", "id\n9\n10\n");
+    assert_eq!(folder.run(NEW_IDS).unwrap().read, 1);
+    assert_eq!(folder.read("out.csv"), "id\n1\n9\n10\n");
+}
+
+#[test]
+fn texts_whose_order_is_another_one_are_refused() {
+    let folder = Folder::with("in.csv", "id\n9.1.2026\n10.1.2026\n");
+    let text = folder.failure(NEW_IDS);
+    assert!(
+        text.ends_with(
+            "`id` of the cursor has dates as texts, which have no order; write them as 2026-01-31"
+        ),
+        "{text}"
+    );
+    folder.write("in.csv", "id\nA8\nA9\n");
+    folder.run(NEW_IDS).unwrap();
+    folder.write("in.csv", "id\nA8\nA9\nA10\n");
+    let text = folder.failure(NEW_IDS);
+    assert!(text.ends_with("`id` of the cursor has texts without an order, such as `A10` and `A9`; use a column of numbers or times"), "{text}");
 }
 
 #[cfg(feature = "sqlite")]
@@ -48,6 +99,8 @@ output: {{type: sqlite, path: '${{DIR}}/out.db', table: t, mode: {mode}}}"
         )
     }
 
+    const CURSOR: &str = "SELECT value ->> '$.value' FROM workflow_cursors";
+
     const IDS: &str = "SELECT CAST(id AS TEXT) FROM t ORDER BY id";
 
     #[test]
@@ -68,7 +121,10 @@ output: {{type: sqlite, path: '${{DIR}}/out.db', table: t, mode: {mode}}}"
         assert_eq!(values(&folder, "out.db", IDS), ["2", "9", "10", "11"]);
         let cursors =
             "SELECT concat_ws('|', pipeline, source, output, value) FROM workflow_cursors";
-        assert_eq!(values(&folder, "out.db", cursors), ["orders|shop|t|11"]);
+        assert_eq!(
+            values(&folder, "out.db", cursors),
+            [r#"orders|shop|t|{"type":"integer","value":"11"}"#]
+        );
         // Without the table, all records are new.
         execute(&folder, "out.db", "DROP TABLE t");
         assert_eq!(folder.run(&yaml).unwrap().read, 5);
@@ -83,7 +139,7 @@ output: {{type: sqlite, path: '${{DIR}}/out.db', table: t, mode: {mode}}}"
         folder.run(&yaml).unwrap();
         execute(&folder, "in.db", "INSERT INTO s VALUES (9)");
         assert_eq!(folder.run(&yaml).unwrap().read, 1);
-        assert_eq!(values(&folder, "out.db", "SELECT value FROM workflow_cursors"), ["10"]);
+        assert_eq!(values(&folder, "out.db", CURSOR), ["10"]);
     }
 
     #[test]
@@ -103,7 +159,7 @@ output: {{type: sqlite, path: '${{DIR}}/out.db', table: t, mode: {mode}}}"
             "INSERT INTO s VALUES (2, '2026-01-02'), (3, '2026-01-03'), (-4, '2026-01-04')",
         );
         assert!(folder.failure(&yaml).contains("`-4` is less than 0"));
-        assert_eq!(values(&folder, "out.db", "SELECT value FROM workflow_cursors"), ["2026-01-01"]);
+        assert_eq!(values(&folder, "out.db", CURSOR), ["2026-01-01"]);
         execute(&folder, "in.db", "UPDATE s SET id = 1 WHERE id < 0");
         assert_eq!(folder.run(&yaml).unwrap().read, 3);
         assert_eq!(
@@ -124,7 +180,10 @@ output:
   - {type: file, path: '${DIR}/out.csv', mode: append}
 ";
         folder.run(yaml).unwrap();
-        assert_eq!(folder.read("out.csv.cursor.json"), r#"{"orders":{"database":"2"}}"#);
+        assert_eq!(
+            folder.read("out.csv.cursor.json"),
+            r#"{"orders":{"database":"{\"type\":\"integer\",\"value\":\"2\"}"}}"#
+        );
         folder.write("out.csv.cursor.json", r#"{"orders":{"database":"1"}}"#);
         assert_eq!(folder.run(yaml).unwrap().read, 1);
         assert_eq!(folder.read("out.csv"), "id\n1\n2\n2\n");
@@ -201,7 +260,10 @@ output: {{type: postgres, url: '{url}', table: t, mode: append}}
     assert_eq!(folder.run(&yaml).unwrap().read, 0);
     database.execute("INSERT INTO s VALUES (3, '2026-01-03'), (-4, '2026-01-04')");
     assert!(folder.failure(&yaml).contains("`-4` is less than 0"));
-    assert_eq!(database.query("SELECT value FROM workflow_cursors"), ["2026-01-01T22:00:00Z"]);
+    assert_eq!(
+        database.query("SELECT value FROM workflow_cursors"),
+        [r#"{"type":"timestamp","value":"2026-01-01T22:00:00Z"}"#]
+    );
     database.execute("UPDATE s SET id = 4 WHERE id < 0");
     assert_eq!(folder.run(&yaml).unwrap().read, 2);
     assert_eq!(database.query("SELECT id FROM t ORDER BY id"), ["1", "2", "3", "4"]);
@@ -233,7 +295,10 @@ output: {{type: postgres, url: '{url}', table: t, mode: append}}
     );
     assert_eq!(folder.run(&yaml("keeper")).unwrap().read, 1);
     assert_eq!(database.query("SELECT id FROM t ORDER BY id"), ["1", "2"]);
-    assert_eq!(database.query("SELECT value FROM workflow_cursors"), ["2"]);
+    assert_eq!(
+        database.query("SELECT value FROM workflow_cursors"),
+        [r#"{"type":"integer","value":"2"}"#]
+    );
 }
 
 /// An output has no `query`, so its errors have no place in one.

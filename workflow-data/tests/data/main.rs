@@ -18,3 +18,4 @@ mod server;
 mod sinks;
 mod sources;
 mod stages;
+mod types;

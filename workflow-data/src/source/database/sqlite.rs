@@ -48,10 +48,12 @@ pub(super) fn read(query: &Query, hand: Hand<'_>) -> Result<(), String> {
         let mut cells = Ok(Vec::with_capacity(names.len()));
         for (place, name) in names.iter().enumerate() {
             let value = row.get_ref(place).map_err(fail)?;
-            if count < SAMPLE
-                && let Some(kind) = kind(value)
-            {
-                sample[place].add(kind);
+            if count < SAMPLE {
+                match (value, kind(value)) {
+                    (ValueRef::Integer(integer), _) => sample[place].add_integer(integer),
+                    (_, Some(kind)) => sample[place].add(kind),
+                    (_, None) => {}
+                }
             }
             cells = cells.and_then(|mut cells| {
                 cells.push(text(name, value)?);

@@ -71,6 +71,10 @@ impl Computed {
         records: &RecordBatch,
         failures: &mut Failures,
     ) -> Result<Vec<Value>, StageError> {
+        // A source without records may know fewer columns.
+        if records.num_rows() == 0 {
+            return Ok(Vec::new());
+        }
         let read = self.reads.iter().map(|name| {
             let place = column(records, name).map_err(|error| {
                 StageError::new(format!("the expression of `{}`: {error}", self.name))
@@ -80,16 +84,34 @@ impl Computed {
         let read = read.collect::<Result<Vec<_>, StageError>>()?;
         let expression = self.expression.compile().map_err(StageError::new)?;
         let values = (0..records.num_rows()).map(|row| {
-            let known =
-                read.iter().map(|(name, column)| ((*name).clone(), value::json(column, row)));
-            let known = Value::Object(known.collect::<Map<_, _>>());
-            expression.evaluate(&known).unwrap_or_else(|error| {
+            let mut known = Map::new();
+            for (name, column) in &read {
+                match value::json(column, row) {
+                    Ok(value) => _ = known.insert((*name).clone(), value),
+                    Err(error) => {
+                        failures.add_unreadable(row, name, &error);
+                        return Value::Null;
+                    }
+                }
+            }
+            let value = expression.evaluate(&Value::Object(known));
+            value.map_err(|error| error.to_string()).and_then(fits).unwrap_or_else(|error| {
                 let message = format!("column `{}`: {error}", self.name);
                 failures.add(row, Reason::of_record(message));
                 Value::Null
             })
         });
         Ok(values.collect())
+    }
+}
+
+/// Refuses an integer of more than 64 bits, which would become a floating-point number.
+fn fits(value: Value) -> Result<Value, String> {
+    match &value {
+        Value::Number(number) if number.is_u64() && !number.is_i64() => {
+            Err(format!("the result {number} is not an integer of 64 bits"))
+        }
+        _ => Ok(value),
     }
 }
 
@@ -100,8 +122,10 @@ fn guess(values: &[Value]) -> ColumnType {
         match value {
             Value::Null => {}
             Value::Bool(_) => guess.add(ColumnType::Boolean),
-            Value::Number(number) if number.is_i64() => guess.add(ColumnType::Integer),
-            Value::Number(_) => guess.add(ColumnType::Number),
+            Value::Number(number) => match number.as_i64() {
+                Some(integer) => guess.add_integer(integer),
+                None => guess.add(ColumnType::Number),
+            },
             Value::String(_) | Value::Array(_) | Value::Object(_) => guess.add(ColumnType::Text),
         }
     }
