@@ -89,9 +89,17 @@
 //! ```
 //!
 //! Types of columns are `text`, `integer`, `number`, `boolean`, `date` and `timestamp`. Empty cells
-//! of a CSV file are null. Texts of JSON stay texts; lists and objects become JSON texts. Decimals,
-//! times of day and other types of Parquet files pass through, and `validation` reads them as
-//! texts.
+//! of a CSV file are null. Texts of JSON stay texts; lists and objects become JSON texts. A column
+//! of integers and fractions is `number`; if one of the integers has more digits than that keeps,
+//! it is `text`.
+//!
+//! Of Parquet files, integers of all sizes are `integer`, and one above 2^63 fails its record.
+//! Decimals keep all digits; rules, expressions and SQLite read them as numbers, and one of more
+//! than 15 digits is a text for expressions, and fails its record for SQLite. Times of day are
+//! texts, and times with a zone are in UTC. Other types pass through.
+//!
+//! A run without records succeeds. Outputs that are replaced keep their columns and have no records
+//! then. If neither the source nor the output that is there says the columns, no table is made.
 //!
 //! # APIs
 //!

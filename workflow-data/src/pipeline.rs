@@ -317,6 +317,12 @@ impl Run {
             }
             progress.save(sinks)?;
         }
+        if self.schema.is_none() {
+            tracing::info!(
+                "the source has no records, and does not say which columns it has; \
+                 outputs keep their columns"
+            );
+        }
         for sink in &mut self.pipeline.sinks {
             sink.sink.commit()?;
         }

@@ -35,6 +35,9 @@ pub trait Sink: Send {
 
     /// Makes everything that was written visible, at once.
     ///
+    /// Without a batch, or with empty ones only, a target that is replaced keeps its columns and has
+    /// no records. One that is not there is left out if no batch says its columns.
+    ///
     /// # Errors
     ///
     /// Fails when that is not possible. The target is as it was before.

@@ -61,6 +61,31 @@ impl FileSink {
         StagedFile::begin(&self.path, start).map_err(|error| SinkError::io(&self.path, &error))
     }
 
+    /// Begins a file without records. A CSV file keeps its header, and without one is left out.
+    fn begin_empty(&self) -> Result<Option<StagedFile>, SinkError> {
+        if self.format != FileFormat::Csv {
+            return self.begin().map(Some);
+        }
+        let io = |error: io::Error| SinkError::io(&self.path, &error);
+        let old = match File::open(&self.path) {
+            Ok(old) => old,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(io(error)),
+        };
+        let mut file = self.begin()?;
+        if self.mode == WriteMode::Replace {
+            let mut header = csv::ByteRecord::new();
+            let mut reader = csv::ReaderBuilder::new().has_headers(false).from_reader(old);
+            let invalid = |_| SinkError::of_path(&self.path, "its header is not valid CSV");
+            if reader.read_byte_record(&mut header).map_err(invalid)? {
+                let mut writer = csv::Writer::from_writer(&mut file);
+                writer.write_byte_record(&header).map_err(invalid)?;
+                writer.flush().map_err(io)?;
+            }
+        }
+        Ok(Some(file))
+    }
+
     fn check_header(&self, records: &RecordBatch) -> Result<(), SinkError> {
         let file = File::open(&self.path).map_err(|error| SinkError::io(&self.path, &error))?;
         let mut reader = csv::Reader::from_reader(file);
@@ -123,7 +148,10 @@ impl Sink for FileSink {
 
     fn commit(&mut self) -> Result<(), SinkError> {
         let file = match self.writer.take() {
-            None => self.begin()?,
+            None => match self.begin_empty()? {
+                Some(file) => file,
+                None => return Ok(()),
+            },
             Some(Writer::Csv(writer)) => writer.into_inner(),
             Some(Writer::Json(writer)) => writer.into_inner(),
         };

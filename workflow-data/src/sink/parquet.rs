@@ -1,8 +1,12 @@
 //! Parquet files.
 
+use std::fs::File;
 use std::path::PathBuf;
+use std::sync::Arc;
 
+use arrow_schema::SchemaRef;
 use parquet::arrow::ArrowWriter;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::basic::Compression;
 use parquet::errors::ParquetError;
 use parquet::file::properties::WriterProperties;
@@ -15,19 +19,36 @@ pub(super) struct ParquetSink {
     path: PathBuf,
     /// From the first batch to the commit.
     writer: Option<ArrowWriter<StagedFile>>,
+    /// The columns of a batch without records, if there are no others.
+    empty: Option<SchemaRef>,
 }
 
 impl ParquetSink {
     pub(super) fn new(path: PathBuf) -> Self {
-        Self { path, writer: None }
+        Self { path, writer: None, empty: None }
     }
 
-    fn open(&self, batch: &Batch) -> Result<ArrowWriter<StagedFile>, SinkError> {
+    fn open(&self, schema: SchemaRef) -> Result<ArrowWriter<StagedFile>, SinkError> {
         let file = StagedFile::begin(&self.path, Start::Empty);
         let file = file.map_err(|error| SinkError::io(&self.path, &error))?;
         let snappy = WriterProperties::builder().set_compression(Compression::SNAPPY).build();
-        let writer = ArrowWriter::try_new(file, batch.records().schema(), Some(snappy));
+        let writer = ArrowWriter::try_new(file, schema, Some(snappy));
         writer.map_err(|error| self.failure(&error))
+    }
+
+    /// The columns of a file without records: those of the file that is there, if they have the same
+    /// names. A source without records does not know their types.
+    fn empty_schema(&self) -> Option<SchemaRef> {
+        let file = File::open(&self.path).ok();
+        let known = file.and_then(|file| ParquetRecordBatchReaderBuilder::try_new(file).ok());
+        let known = known.map(|known| Arc::clone(known.schema()));
+        let names = |schema: &SchemaRef| {
+            schema.fields().iter().map(|field| field.name().clone()).collect::<Vec<_>>()
+        };
+        match (&self.empty, known) {
+            (Some(empty), Some(known)) if names(empty) != names(&known) => Some(Arc::clone(empty)),
+            (empty, known) => known.or_else(|| empty.clone()),
+        }
     }
 
     fn failure(&self, error: &ParquetError) -> SinkError {
@@ -37,9 +58,13 @@ impl ParquetSink {
 
 impl Sink for ParquetSink {
     fn write(&mut self, batch: &Batch) -> Result<(), SinkError> {
+        if batch.is_empty() {
+            self.empty.get_or_insert_with(|| batch.records().schema());
+            return Ok(());
+        }
         let writer = match self.writer.take() {
             Some(writer) => writer,
-            None => self.open(batch)?,
+            None => self.open(batch.records().schema())?,
         };
         let writer = self.writer.insert(writer);
         let written = writer.write(batch.records()).and_then(|()| {
@@ -50,9 +75,12 @@ impl Sink for ParquetSink {
     }
 
     fn commit(&mut self) -> Result<(), SinkError> {
-        let Some(writer) = self.writer.take() else {
-            let reason = "the source has no columns, so there is no table to write";
-            return Err(SinkError::of_path(&self.path, reason));
+        let writer = match self.writer.take() {
+            Some(writer) => writer,
+            None => match self.empty_schema() {
+                Some(schema) => self.open(schema)?,
+                None => return Ok(()),
+            },
         };
         let file = writer.into_inner().map_err(|error| self.failure(&error))?;
         file.commit().map_err(|error| SinkError::io(&self.path, &error))

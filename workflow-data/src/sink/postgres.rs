@@ -27,6 +27,8 @@ pub(super) struct PostgresSink {
     table: Table,
     /// From the first batch to the commit.
     open: Option<OpenTable>,
+    /// A batch without records, if there are no others.
+    empty: Option<RecordBatch>,
     /// To keep at the commit.
     cursor: Option<Saved>,
 }
@@ -59,7 +61,7 @@ impl PostgresSink {
         let url = options.url.clone().unwrap_or_default();
         let config = postgres::settings(&url)?;
         let table = Table::new(options, &postgres::servers(&config));
-        Ok(Self { config, table, open: None, cursor: None })
+        Ok(Self { config, table, open: None, empty: None, cursor: None })
     }
 
     fn open(&self, records: &RecordBatch) -> Result<OpenTable, SinkError> {
@@ -78,6 +80,25 @@ impl PostgresSink {
             Err(Failure::Other { reason, .. }) => return Err(self.table.failure(reason)),
         }
         Ok(OpenTable { loader, key })
+    }
+
+    /// Removes all records of a table that is replaced by none. False if it has to be created.
+    fn clear(&self, empty: Option<&RecordBatch>) -> Result<bool, SinkError> {
+        if self.table.mode != WriteMode::Replace {
+            return Ok(false);
+        }
+        let (config, table) = (&self.config, &self.table);
+        self.ask(|| load::clear(config, table, empty))
+    }
+
+    /// Talks to the server on a thread of its own, because the caller's may have a runtime.
+    fn ask<T: Send>(
+        &self,
+        talk: impl FnOnce() -> Result<T, Failure> + Send,
+    ) -> Result<T, SinkError> {
+        let answer = thread::scope(|scope| scope.spawn(talk).join());
+        let answer = answer.unwrap_or_else(|_| Err(Failure::other("the connection ended")));
+        answer.map_err(|failure| self.table.failure(failure))
     }
 
     fn plan(&self, records: &RecordBatch) -> Plan {
@@ -132,9 +153,6 @@ impl PostgresSink {
 impl OpenTable {
     fn write(&self, table: &Table, batch: &Batch) -> Result<(), SinkError> {
         table.check_key(batch, &self.key)?;
-        if batch.is_empty() {
-            return Ok(());
-        }
         let text = copy_text(batch.records());
         let text = text.map_err(|error| table.failure(error))?;
         if let Some(place) = text.iter().position(|byte| *byte == 0) {
@@ -167,6 +185,10 @@ impl Loader {
 
 impl Sink for PostgresSink {
     fn write(&mut self, batch: &Batch) -> Result<(), SinkError> {
+        if batch.is_empty() {
+            self.empty.get_or_insert_with(|| batch.records().clone());
+            return Ok(());
+        }
         let open = match self.open.take() {
             Some(open) => open,
             None => self.open(batch.records())?,
@@ -175,17 +197,19 @@ impl Sink for PostgresSink {
     }
 
     fn commit(&mut self) -> Result<(), SinkError> {
-        let Some(open) = self.open.take() else { return Err(self.table.no_columns()) };
+        let open = match (self.open.take(), self.empty.take()) {
+            (Some(open), _) => open,
+            (None, empty) if self.clear(empty.as_ref())? => return Ok(()),
+            (None, Some(empty)) => self.open(&empty)?,
+            (None, None) => return Ok(()),
+        };
         let commit = Command::Commit(self.cursor.take());
         open.loader.command(commit).map_err(|failure| self.table.failure(failure))
     }
 
     fn saved_cursor(&mut self, name: &CursorName) -> Result<Option<String>, SinkError> {
-        let read = || load::saved_cursor(&self.config, &self.table.name, name);
-        // A thread of its own, because the caller's may have a runtime.
-        let read = thread::scope(|scope| scope.spawn(read).join());
-        let read = read.unwrap_or_else(|_| Err(Failure::other("the connection ended")));
-        read.map_err(|failure| self.table.failure(failure))
+        let (config, table) = (&self.config, &self.table.name);
+        self.ask(|| load::saved_cursor(config, table, name))
     }
 
     fn save_cursor(&mut self, name: &CursorName, value: &str) {

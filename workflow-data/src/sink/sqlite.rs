@@ -22,6 +22,8 @@ pub(super) struct SqliteSink {
     table: Table,
     /// From the first batch to the commit.
     open: Option<OpenTable>,
+    /// A batch without records, if there are no others.
+    empty: Option<RecordBatch>,
     /// To keep at the commit.
     cursor: Option<Saved>,
 }
@@ -37,7 +39,7 @@ struct OpenTable {
 impl SqliteSink {
     pub(super) fn new(options: &OutputConfig) -> Self {
         let table = Table::new(options, &options.path.display().to_string());
-        Self { path: options.path.clone(), table, open: None, cursor: None }
+        Self { path: options.path.clone(), table, open: None, empty: None, cursor: None }
     }
 
     fn open(&self, records: &RecordBatch) -> Result<OpenTable, SinkError> {
@@ -67,6 +69,22 @@ impl SqliteSink {
             made.map_err(|_| table.not_unique())?;
         }
         Ok(OpenTable { connection, insert: self.insert(records), key })
+    }
+
+    /// Begins a load without records. `None` if there is nothing to do.
+    fn open_empty(&self) -> Result<Option<OpenTable>, SinkError> {
+        let table = &self.table;
+        if table.mode == WriteMode::Replace && self.path.exists() {
+            let sql = |error: rusqlite::Error| table.failure(error);
+            let connection = Connection::open(&self.path).map_err(sql)?;
+            connection.execute_batch("BEGIN IMMEDIATE").map_err(sql)?;
+            let known = known_columns(&connection, &table.name).map_err(sql)?;
+            if table.stays(&known, self.empty.as_ref()) {
+                connection.execute_batch(&table.clear_sql()).map_err(sql)?;
+                return Ok(Some(OpenTable { connection, insert: String::new(), key: Vec::new() }));
+            }
+        }
+        self.empty.as_ref().map(|records| self.open(records)).transpose()
     }
 
     fn insert(&self, records: &RecordBatch) -> String {
@@ -105,6 +123,10 @@ impl OpenTable {
 
 impl Sink for SqliteSink {
     fn write(&mut self, batch: &Batch) -> Result<(), SinkError> {
+        if batch.is_empty() {
+            self.empty.get_or_insert_with(|| batch.records().clone());
+            return Ok(());
+        }
         let open = match self.open.take() {
             Some(open) => open,
             None => self.open(batch.records())?,
@@ -113,7 +135,13 @@ impl Sink for SqliteSink {
     }
 
     fn commit(&mut self) -> Result<(), SinkError> {
-        let Some(open) = self.open.take() else { return Err(self.table.no_columns()) };
+        let open = match self.open.take() {
+            Some(open) => open,
+            None => match self.open_empty()? {
+                Some(open) => open,
+                None => return Ok(()),
+            },
+        };
         let sql = |error: rusqlite::Error| self.table.failure(error);
         if let Some(Saved { name, value }) = &self.cursor {
             open.connection.execute_batch(cursor::CREATE).map_err(sql)?;

@@ -120,9 +120,17 @@ impl Table {
         format!("ON CONFLICT ({}) DO {action}", quoted_list(&self.key))
     }
 
-    /// The error of a source that knows no columns.
-    pub(super) fn no_columns(&self) -> SinkError {
-        self.failure("the source has no columns, so there is no table to write")
+    /// Removes all records.
+    pub(super) fn clear_sql(&self) -> String {
+        format!("DELETE FROM {}", self.quoted())
+    }
+
+    /// Whether a table that is replaced stays, because there are no records and its columns are
+    /// those of the source, as far as the source knows them.
+    pub(super) fn stays(&self, known: &[String], empty: Option<&RecordBatch>) -> bool {
+        let wanted = empty.map(names).unwrap_or_default();
+        let same = || wanted.len() == known.len() && wanted.iter().all(|name| known.contains(name));
+        !known.is_empty() && (empty.is_none() || same())
     }
 }
 

@@ -8,6 +8,7 @@ mod api;
 mod config;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod databases;
+mod empty;
 mod failing;
 mod folder;
 mod incremental;

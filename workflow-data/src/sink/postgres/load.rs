@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::mpsc::{Receiver, Sender};
 
+use arrow_array::RecordBatch;
 use bytes::Bytes;
 use futures::SinkExt;
 use tokio_postgres::error::SqlState;
@@ -10,7 +11,7 @@ use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Config, NoTls};
 
 use super::super::cursor::{self, CursorName, Saved};
-use super::super::table::quoted;
+use super::super::table::{Table, quoted};
 use super::Command;
 use crate::config::postgres;
 use crate::text::{io_reason, postgres_reason};
@@ -85,14 +86,18 @@ pub(super) fn run(
     commands: &Receiver<Command>,
     answers: &Sender<Result<(), Failure>>,
 ) {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let result = match runtime {
-        Ok(runtime) => runtime.block_on(load(config, plan, commands, answers)),
-        Err(error) => Err(Failure::other(io_reason(&error))),
-    };
+    let result = block_on(load(config, plan, commands, answers));
     // If nobody listens, the run has ended for another reason.
     let _ = answers.send(result);
 }
+
+fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.map_err(|error| Failure::other(io_reason(&error)))?.block_on(work)
+}
+
+/// Another transaction that never ends would block this one forever.
+const LOCK_TIMEOUT: &str = "SET lock_timeout = '60s'";
 
 async fn load(
     config: &Config,
@@ -131,9 +136,7 @@ pub(super) fn saved_cursor(
     table: &str,
     name: &CursorName,
 ) -> Result<Option<String>, Failure> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|error| Failure::other(io_reason(&error)))?;
-    runtime.block_on(async {
+    block_on(async {
         let client = connect(config).await?;
         // Somebody who removes the table wants all records again.
         let exist = "SELECT to_regclass($1) IS NOT NULL \
@@ -148,18 +151,36 @@ pub(super) fn saved_cursor(
     })
 }
 
+/// Removes all records of a table. False if it is not there, or has other columns.
+pub(super) fn clear(
+    config: &Config,
+    table: &Table,
+    empty: Option<&RecordBatch>,
+) -> Result<bool, Failure> {
+    block_on(async {
+        let client = connect(config).await?;
+        client.batch_execute(LOCK_TIMEOUT).await?;
+        let known = known_columns(&client, &table.quoted()).await?;
+        let stays = table.stays(&known, empty);
+        if stays {
+            client.batch_execute(&table.clear_sql()).await?;
+        }
+        Ok(stays)
+    })
+}
+
 async fn open(client: &Client, plan: &Plan) -> Result<(), Failure> {
-    // Another transaction that never ends would block this one forever.
-    client.batch_execute("BEGIN; SET LOCAL lock_timeout = '60s'").await?;
+    client.batch_execute("BEGIN").await?;
+    client.batch_execute(LOCK_TIMEOUT).await?;
     if plan.replace.is_some() {
         // Beside the old table, which others can read until the commit.
         return Ok(client.batch_execute(&plan.create).await?);
     }
     // Even `IF NOT EXISTS` needs the right to create tables, and looks in one schema only.
-    if known_columns(client, plan).await?.is_empty() {
+    if known_columns(client, &plan.table).await?.is_empty() {
         client.batch_execute(&plan.create).await?;
     }
-    let known = known_columns(client, plan).await?;
+    let known = known_columns(client, &plan.table).await?;
     if let Some(missing) = plan.columns.iter().find(|column| !known.contains(column)) {
         return Err(Failure::MissingColumn(missing.clone()));
     }
@@ -183,10 +204,10 @@ async fn open(client: &Client, plan: &Plan) -> Result<(), Failure> {
 }
 
 /// The columns of the table; none if it is not there.
-async fn known_columns(client: &Client, plan: &Plan) -> Result<Vec<String>, Failure> {
+async fn known_columns(client: &Client, table: &str) -> Result<Vec<String>, Failure> {
     let known = "SELECT attname::text FROM pg_attribute \
         WHERE attrelid = to_regclass($1) AND attnum > 0 AND NOT attisdropped";
-    let known = client.query(known, &[&plan.table]).await?;
+    let known = client.query(known, &[&table]).await?;
     Ok(known.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?)
 }
 
