@@ -196,10 +196,14 @@
 //!
 //! # Failing records
 //!
-//! A record that does not fit its columns or breaks a rule stops the pipeline, or is left out, or
+//! A record that does not fit its columns, breaks a rule or cannot be written stops the pipeline, or is left out, or
 //! is added to a file of JSON lines with its place, all its reasons and its values. An error has
 //! the place, the column and the value: ``orders.csv: record 1204, column `price`: `abc` is not a
 //! number``.
+//!
+//! A record cannot be written without a value in the key, with the character NUL in a text for
+//! PostgreSQL, or with a value that has another type than its column of a table of SQLite. Then no
+//! output gets it. A value that PostgreSQL refuses stops the run, whatever the policy.
 //!
 //! # Looking at tables
 //!
@@ -270,7 +274,7 @@ pub use openlineage::{OpenLineage, OpenLineageError};
 pub use pipeline::{Pipeline, PipelineError};
 pub use policy::{RejectError, Rejects};
 pub use row::{FailedRow, Position, Reason, RowError};
-pub use sink::{CursorName, Sink, SinkError};
+pub use sink::SinkError;
 pub use source::{Source, SourceError};
 pub use stage::{Options, Stage, StageError, Stages};
 pub use summary::{SinkSummary, StageSummary, Summary};

@@ -13,10 +13,10 @@ pub(crate) use self::incremental::Progress;
 use self::writer::Writer;
 use crate::batch::{Batch, BatchMetadata};
 use crate::clock::Clock;
-use crate::normalize;
-use crate::policy::{RejectError, Rejects};
+use crate::normalize::{self, NormalizeError};
+use crate::policy::{Failures, RejectError, Rejects};
 use crate::preview::Location;
-use crate::sink::{Sink, SinkError};
+use crate::sink::{Demands, Sink, SinkError};
 use crate::source::{Source, SourceError};
 use crate::stage::{Stage, StageError};
 use crate::summary::{SinkSummary, StageSummary, Summary};
@@ -78,9 +78,9 @@ pub enum PipelineError {
     /// A sink cannot be written.
     #[error(transparent)]
     Sink(#[from] SinkError),
-    /// The quarantine cannot be written.
+    /// An output cannot take a record, or the quarantine cannot be written.
     #[error(transparent)]
-    Quarantine(#[from] RejectError),
+    Rejected(#[from] RejectError),
     /// The pipeline is cancelled. Nothing is written.
     #[error("cancelled after {read} records; nothing is written")]
     Cancelled {
@@ -198,7 +198,8 @@ impl Pipeline {
     /// Fails as [`run`](Pipeline::run) does, and with [`PipelineError::Cancelled`].
     pub fn run_until(self, is_cancelled: impl FnMut() -> bool) -> Result<Summary, PipelineError> {
         let started = BatchMetadata::new(&self.label, 0, self.clock.timestamp());
-        Run { pipeline: self, summary: Summary::new(started), schema: None }.finish(is_cancelled)
+        Run { pipeline: self, summary: Summary::new(started), schema: None, demands: Vec::new() }
+            .finish(is_cancelled)
     }
 }
 
@@ -220,6 +221,8 @@ struct Run {
     summary: Summary,
     /// The columns of the batches that were written.
     schema: Option<SchemaRef>,
+    /// What a record must have so that all sinks take it.
+    demands: Vec<Demands>,
 }
 
 impl Run {
@@ -228,7 +231,10 @@ impl Run {
         if let Pipeline { progress: Some(progress), sinks, source, .. } = &mut self.pipeline {
             progress.resume(sinks, source.as_mut())?;
         }
-        let sinks = std::mem::take(&mut self.pipeline.sinks);
+        let mut sinks = std::mem::take(&mut self.pipeline.sinks);
+        for NamedSink { sink, .. } in &mut sinks {
+            self.demands.push(sink.demands()?);
+        }
         self.pipeline.sinks = std::thread::scope(|scope| {
             let writer = Writer::start(scope, sinks);
             let passed = self.pass_all(&writer, is_cancelled);
@@ -294,6 +300,7 @@ impl Run {
             batch = stage.apply(batch, rejects)?;
         }
         self.check_columns(&batch)?;
+        let batch = self.check_demands(batch)?;
         self.summary.metadata.record_count += batch.len() as u64;
         Ok(batch)
     }
@@ -306,6 +313,22 @@ impl Run {
         }
         let (before, now) = (columns(before), columns(&now));
         Err(PipelineError::Columns { position: batch.position(0).to_string(), before, now })
+    }
+
+    /// Rejects the records that a sink cannot take: all sinks get the same ones.
+    fn check_demands(&mut self, batch: Batch) -> Result<Batch, PipelineError> {
+        let mut failures = Failures::default();
+        let types =
+            |error| SourceError::of_types(&self.pipeline.label, NormalizeError::from(error));
+        for demands in &self.demands {
+            demands.check(batch.records(), &mut failures).map_err(types)?;
+        }
+        if failures.is_empty() {
+            return Ok(batch);
+        }
+        let rejects = &mut self.pipeline.rejects;
+        let stays = failures.reject(&batch, batch.records(), |row| rejects.reject(row))?;
+        Ok(batch.filter(&stays).map_err(types)?)
     }
 
     fn commit(&mut self) -> Result<(), PipelineError> {

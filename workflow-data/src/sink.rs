@@ -1,6 +1,7 @@
 //! Sinks: where a pipeline writes its table. What a sink writes is visible only after its commit.
 
 mod cursor;
+mod demands;
 mod file;
 #[cfg(feature = "parquet")]
 mod parquet;
@@ -13,7 +14,8 @@ mod table;
 
 use std::path::Path;
 
-pub use self::cursor::CursorName;
+pub(crate) use self::cursor::CursorName;
+pub(crate) use self::demands::Demands;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 pub(crate) use self::table::quoted;
 use crate::batch::Batch;
@@ -25,8 +27,17 @@ use crate::text::missing_feature;
 /// Where a pipeline writes its table.
 ///
 /// A sink that is dropped without a commit leaves its target as it was.
-pub trait Sink: Send {
-    /// Writes a batch. All batches have the same columns.
+pub(crate) trait Sink: Send {
+    /// What a record must have so that the sink takes it. Asked before the first batch.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the target cannot be read.
+    fn demands(&mut self) -> Result<Demands, SinkError> {
+        Ok(Demands::default())
+    }
+
+    /// Writes a batch, whose records have what the sink demands. All batches have the same columns.
     ///
     /// # Errors
     ///

@@ -245,6 +245,22 @@ pub(crate) fn type_name(kind: &DataType) -> String {
     }
 }
 
+/// The type of a column that a table of SQLite declares like this, by the rules of SQLite.
+#[cfg(feature = "sqlite")]
+pub(crate) fn declared(kind: &str) -> Option<ColumnType> {
+    let kind = kind.to_ascii_uppercase();
+    let has = |words: &[&str]| words.iter().any(|word| kind.contains(word));
+    if has(&["INT"]) {
+        Some(ColumnType::Integer)
+    } else if has(&["CHAR", "CLOB", "TEXT"]) {
+        Some(ColumnType::Text)
+    } else if has(&["REAL", "FLOA", "DOUB"]) {
+        Some(ColumnType::Number)
+    } else {
+        None
+    }
+}
+
 /// The list of a table's columns, for errors.
 pub(crate) fn columns(records: &RecordBatch) -> String {
     let schema = records.schema();

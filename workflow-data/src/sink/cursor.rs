@@ -2,17 +2,16 @@
 
 /// Whose cursor a sink keeps.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct CursorName {
+pub(crate) struct CursorName {
     /// The name of the configuration.
-    pub pipeline: String,
+    pub(crate) pipeline: String,
     /// The name of the source.
-    pub source: String,
+    pub(crate) source: String,
 }
 
 impl CursorName {
     /// The cursor of a source in a pipeline.
-    pub fn new(pipeline: impl Into<String>, source: impl Into<String>) -> Self {
+    pub(crate) fn new(pipeline: impl Into<String>, source: impl Into<String>) -> Self {
         Self { pipeline: pipeline.into(), source: source.into() }
     }
 }

@@ -16,8 +16,9 @@ use twox_hash::XxHash3_128;
 
 use self::load::{Failure, Plan};
 use super::cursor::Saved;
+use super::demands::Texts;
 use super::table::{Table, names, quoted, quoted_list};
-use super::{CursorName, Sink, SinkError};
+use super::{CursorName, Demands, Sink, SinkError};
 use crate::batch::Batch;
 use crate::config::{OutputConfig, WriteMode, postgres};
 use crate::text::io_reason;
@@ -35,8 +36,6 @@ pub(super) struct PostgresSink {
 
 struct OpenTable {
     loader: Loader,
-    /// The places of the key's columns.
-    key: Vec<usize>,
 }
 
 /// The thread of a connection. It answers each command.
@@ -65,7 +64,7 @@ impl PostgresSink {
     }
 
     fn open(&self, records: &RecordBatch) -> Result<OpenTable, SinkError> {
-        let key = self.table.key_of(records)?;
+        self.table.check_key(records)?;
         let (config, plan) = (self.config.clone(), self.plan(records));
         let (commands, received) = channel();
         let (sender, answers) = channel();
@@ -79,7 +78,7 @@ impl PostgresSink {
             Err(Failure::NotUnique) => return Err(self.table.not_unique()),
             Err(Failure::Other { reason, .. }) => return Err(self.table.failure(reason)),
         }
-        Ok(OpenTable { loader, key })
+        Ok(OpenTable { loader })
     }
 
     /// Removes all records of a table that is replaced by none. False if it has to be created.
@@ -152,16 +151,8 @@ impl PostgresSink {
 
 impl OpenTable {
     fn write(&self, table: &Table, batch: &Batch) -> Result<(), SinkError> {
-        table.check_key(batch, &self.key)?;
         let text = copy_text(batch.records());
         let text = text.map_err(|error| table.failure(error))?;
-        if let Some(place) = text.iter().position(|byte| *byte == 0) {
-            let row = text[..place].iter().filter(|byte| **byte == b'\n').count();
-            let position = batch.position(row);
-            return Err(table.failure(format!(
-                "{position} has a text with the character NUL, which PostgreSQL does not keep"
-            )));
-        }
         self.loader.command(Command::Rows(text)).map_err(|failure| match failure {
             Failure::Other { reason, line: Some(line) } => {
                 table.failure(format!("{}: {reason}", batch.position(line)))
@@ -184,6 +175,11 @@ impl Loader {
 }
 
 impl Sink for PostgresSink {
+    fn demands(&mut self) -> Result<Demands, SinkError> {
+        let key = self.table.key().to_vec();
+        Ok(Demands { key, texts: Texts::WithoutNul, ..Demands::default() })
+    }
+
     fn write(&mut self, batch: &Batch) -> Result<(), SinkError> {
         if batch.is_empty() {
             self.empty.get_or_insert_with(|| batch.records().clone());

@@ -1,5 +1,6 @@
 //! Tables of SQLite databases, written in one transaction.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use arrow_array::cast::AsArray;
@@ -10,12 +11,13 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, params_from_iter};
 
 use super::cursor::{self, Saved};
+use super::demands::Decimals;
 use super::table::{Table, names, quoted_list};
-use super::{CursorName, Sink, SinkError};
+use super::{CursorName, Demands, Sink, SinkError};
 use crate::batch::Batch;
 use crate::config::{OutputConfig, WriteMode};
 use crate::text::io_reason;
-use crate::value;
+use crate::value::{self, ColumnType};
 
 pub(super) struct SqliteSink {
     path: PathBuf,
@@ -32,8 +34,6 @@ pub(super) struct SqliteSink {
 struct OpenTable {
     connection: Connection,
     insert: String,
-    /// The places of the key's columns.
-    key: Vec<usize>,
 }
 
 impl SqliteSink {
@@ -44,7 +44,7 @@ impl SqliteSink {
 
     fn open(&self, records: &RecordBatch) -> Result<OpenTable, SinkError> {
         let table = &self.table;
-        let key = table.key_of(records)?;
+        table.check_key(records)?;
         if let Some(folder) = self.path.parent() {
             std::fs::create_dir_all(folder).map_err(|error| table.failure(io_reason(&error)))?;
         }
@@ -68,7 +68,7 @@ impl SqliteSink {
             let made = connection.execute_batch(&table.index_sql(&name));
             made.map_err(|_| table.not_unique())?;
         }
-        Ok(OpenTable { connection, insert: self.insert(records), key })
+        Ok(OpenTable { connection, insert: self.insert(records) })
     }
 
     /// Begins a load without records. `None` if there is nothing to do.
@@ -81,7 +81,7 @@ impl SqliteSink {
             let known = known_columns(&connection, &table.name).map_err(sql)?;
             if table.stays(&known, self.empty.as_ref()) {
                 connection.execute_batch(&table.clear_sql()).map_err(sql)?;
-                return Ok(Some(OpenTable { connection, insert: String::new(), key: Vec::new() }));
+                return Ok(Some(OpenTable { connection, insert: String::new() }));
             }
         }
         self.empty.as_ref().map(|records| self.open(records)).transpose()
@@ -101,7 +101,6 @@ impl SqliteSink {
 
 impl OpenTable {
     fn write(&self, table: &Table, batch: &Batch) -> Result<(), SinkError> {
-        table.check_key(batch, &self.key)?;
         let records = batch.records();
         let statement = self.connection.prepare_cached(&self.insert);
         let mut statement = statement.map_err(|error| table.failure(error))?;
@@ -122,6 +121,23 @@ impl OpenTable {
 }
 
 impl Sink for SqliteSink {
+    /// SQLite stores a text in a column of integers without a word.
+    fn demands(&mut self) -> Result<Demands, SinkError> {
+        let mut types = BTreeMap::new();
+        if self.table.mode != WriteMode::Replace && self.path.exists() {
+            let sql = |error: rusqlite::Error| self.table.failure(error);
+            let connection = Connection::open(&self.path).map_err(sql)?;
+            let declared = declared_types(&connection, &self.table.name).map_err(sql)?;
+            let checked = declared.into_iter().filter_map(|(name, kind)| {
+                let kind = value::declared(&kind).filter(|kind| *kind != ColumnType::Text)?;
+                Some((name, kind))
+            });
+            types.extend(checked);
+        }
+        let key = self.table.key().to_vec();
+        Ok(Demands { key, types, decimals: Decimals::Numbers, ..Demands::default() })
+    }
+
     fn write(&mut self, batch: &Batch) -> Result<(), SinkError> {
         if batch.is_empty() {
             self.empty.get_or_insert_with(|| batch.records().clone());
@@ -169,6 +185,11 @@ impl Sink for SqliteSink {
     fn save_cursor(&mut self, name: &CursorName, value: &str) {
         self.cursor = Some(Saved::new(name, value));
     }
+}
+
+fn declared_types(connection: &Connection, table: &str) -> rusqlite::Result<Vec<(String, String)>> {
+    let mut statement = connection.prepare("SELECT name, type FROM pragma_table_info(?1)")?;
+    statement.query_map([table], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
 }
 
 fn known_columns(connection: &Connection, table: &str) -> rusqlite::Result<Vec<String>> {

@@ -1,11 +1,10 @@
 //! What the sinks of databases share: the modes, the key, and the statements that both systems
 //! understand.
 
-use arrow_array::{Array, RecordBatch};
+use arrow_array::RecordBatch;
 use arrow_schema::DataType;
 
 use super::SinkError;
-use crate::batch::Batch;
 use crate::config::{OutputConfig, WriteMode};
 use crate::text::suggestion;
 use crate::value;
@@ -39,36 +38,16 @@ impl Table {
         &self.key
     }
 
-    /// The places of the key's columns.
-    pub(super) fn key_of(&self, records: &RecordBatch) -> Result<Vec<usize>, SinkError> {
+    /// Checks that the records have the columns of the key.
+    pub(super) fn check_key(&self, records: &RecordBatch) -> Result<(), SinkError> {
         let schema = records.schema();
-        let place = |name: &String| {
-            schema.index_of(name).map_err(|_| {
-                let near =
-                    suggestion(name, schema.fields().iter().map(|field| field.name().as_str()));
-                let columns = value::columns(records);
-                self.failure(format!(
-                    "no column `{name}` for the key{near}; its columns are {columns}"
-                ))
-            })
+        let Some(missing) = self.key.iter().find(|name| schema.index_of(name).is_err()) else {
+            return Ok(());
         };
-        self.key.iter().map(place).collect()
-    }
-
-    /// Checks that each record of a batch has a key.
-    pub(super) fn check_key(&self, batch: &Batch, key: &[usize]) -> Result<(), SinkError> {
-        let records = batch.records();
-        for row in 0..records.num_rows() {
-            if let Some(place) = key.iter().find(|place| records.column(**place).is_null(row)) {
-                let (position, schema) = (batch.position(row), records.schema());
-                let column = schema.field(*place).name();
-                return Err(self.failure(format!(
-                    "{position} has no value in `{column}` of the key; \
-                     drop such records with the stage `cleaning`"
-                )));
-            }
-        }
-        Ok(())
+        let near = suggestion(missing, schema.fields().iter().map(|field| field.name().as_str()));
+        let columns = value::columns(records);
+        Err(self
+            .failure(format!("no column `{missing}` for the key{near}; its columns are {columns}")))
     }
 
     /// The error of a table that is there, and lacks a column of the records.

@@ -127,9 +127,34 @@ mod sqlite {
         let folder = Folder::with("in.csv", "id,price\n1,1.5\n");
         folder.run(&yaml("replace")).unwrap();
         folder.write("in.csv", "id,price\n5,5.5\n,6.5\n");
-        let expected = "cannot write `DIR/shop.db, table the orders`: in.csv: record 2 has no value in `id` of the key; drop such records with the stage `cleaning`";
+        let expected = "in.csv: record 2, column `id`: the empty value has no place in a key; drop such records with the stage `cleaning`";
         assert_eq!(folder.failure(&yaml("merge, key: [id]")), expected);
         assert_eq!(rows(&folder), [(1, Some(1.5))]);
+    }
+
+    /// The first output would take all of them.
+    #[test]
+    fn the_policy_decides_about_records_that_an_output_cannot_take() {
+        let folder = Folder::with("in.csv", "id,price\n1,1.5\n");
+        folder.run(&yaml("replace")).unwrap();
+        folder.write("in.csv", "ID,price\n2,abc\n3,2026-01-31\nx,1\n,2\n4,4.5\n");
+        let processing = "\nprocessing: {on_failure: quarantine, quarantine: '${DIR}/bad.jsonl'}\noutput:\n  - {type: file, path: '${DIR}/out.csv'}\n  - ";
+        let merge = yaml("merge, key: [ID]").replace("\noutput: ", processing);
+        let summary = folder.run(&merge).unwrap();
+        assert_eq!((summary.read, summary.quarantined, summary.written), (5, 4, 1));
+        assert_eq!(folder.read("out.csv"), "ID,price\n4,4.5\n");
+        assert_eq!(rows(&folder), [(1, Some(1.5)), (4, Some(4.5))]);
+        let bad = folder.read("bad.jsonl");
+        let expected = r#"{"column":"price","value":"abc","message":"is not a number, as the column of the output is declared"}"#;
+        assert!(bad.contains(expected), "{bad}");
+        let key = r#"{"column":"ID","message":"has no place in a key;"#;
+        assert!(bad.contains(key.trim_end_matches(';')), "{bad}");
+        let text = folder.failure(&yaml("append"));
+        assert!(
+            text.starts_with("in.csv: record 1, column `price`: `abc` is not a number, as"),
+            "{text}"
+        );
+        assert_eq!(rows(&folder).len(), 2);
     }
 
     #[test]
@@ -233,11 +258,16 @@ mod postgres {
             folder.failure(&yaml(&database, more))
         };
         let text = failure("id,name\n5,b\n6,b\n7,b\n,b\n", "mode: merge, key: [id]");
-        assert!(text.contains("in.csv: record 4 has no value in `id` of the key"), "{text}");
+        assert!(
+            text.starts_with(
+                "in.csv: record 4, column `id`: the empty value has no place in a key"
+            ),
+            "{text}"
+        );
         let text = failure("id,name\n5,b\n6,b\n7,b\nx,b\n", "mode: append");
         assert!(text.contains("in.csv: record 4: invalid input syntax for type bigint"), "{text}");
         let text = failure("id,name\n5,b\n6,b\n7,b\n8,\"a\0b\"\n", "mode: replace");
-        assert!(text.contains("in.csv: record 4 has a text with the character NUL"), "{text}");
+        assert!(text.ends_with("has the character NUL, which PostgreSQL does not keep"), "{text}");
         let text = failure("id,nam\n5,b\n", "mode: append");
         assert!(
             text.contains("the table has no column `nam`; add it, or use `mode: replace`"),
@@ -253,6 +283,17 @@ mod postgres {
             "{text}"
         );
         assert_eq!(rows(&database, "id, name"), ["1|a", "1|b"]);
+    }
+
+    #[test]
+    fn the_policy_decides_about_records_that_an_output_cannot_take() {
+        let (database, folder) =
+            (test_postgres::database(), Folder::with("in.csv", "id,name\n1,\"a\0b\"\n,b\n3,c\n"));
+        let skip = "processing: {on_failure: skip, ";
+        let yaml = yaml(&database, "mode: merge, key: [id]").replace("processing: {", skip);
+        let summary = folder.run(&yaml).unwrap();
+        assert_eq!((summary.skipped, summary.written), (2, 1));
+        assert_eq!(rows(&database, "id, name"), ["3|c"]);
     }
 
     /// A role with `INSERT` only, as long as the table is there.

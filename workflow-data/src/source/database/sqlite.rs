@@ -8,7 +8,7 @@ use super::super::table::SAMPLE;
 use super::{Hand, Message, Query, Row};
 use crate::row::Reason;
 use crate::text::of_json;
-use crate::value::{ColumnType, Guess};
+use crate::value::{self, ColumnType, Guess};
 
 pub(super) fn read(query: &Query, hand: Hand<'_>) -> Result<(), String> {
     let url = query.options.url.expose();
@@ -111,23 +111,10 @@ fn sql_value(value: &Value) -> SqlValue {
     }
 }
 
-/// The types that the tables declare, by the rules of SQLite. `None` if the values decide.
+/// The types that the tables declare. `None` if the values decide.
 fn declared(statement: &Statement<'_>) -> Vec<Option<ColumnType>> {
     let columns = statement.columns();
-    let kinds = columns.map(|column| {
-        let kind = column.decl_type()?.to_ascii_uppercase();
-        let has = |words: &[&str]| words.iter().any(|word| kind.contains(word));
-        if has(&["INT"]) {
-            Some(ColumnType::Integer)
-        } else if has(&["CHAR", "CLOB", "TEXT"]) {
-            Some(ColumnType::Text)
-        } else if has(&["REAL", "FLOA", "DOUB"]) {
-            Some(ColumnType::Number)
-        } else {
-            None
-        }
-    });
-    kinds.collect()
+    columns.map(|column| value::declared(column.decl_type()?)).collect()
 }
 
 fn kind(value: ValueRef<'_>) -> Option<ColumnType> {
