@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
-use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch};
-use arrow_schema::{ArrowError, Field, Schema};
+use arrow_array::cast::AsArray;
+use arrow_array::{Array, ArrayRef, BooleanArray, Float64Array, RecordBatch};
+use arrow_cast::cast;
+use arrow_schema::{ArrowError, DataType, Field, Schema};
 use arrow_select::filter::filter_record_batch;
 use serde::{Deserialize, Serialize};
 
@@ -91,6 +93,23 @@ impl Batch {
     /// The place of a record in its source, by its index in this batch.
     pub fn position(&self, index: usize) -> Position {
         Position::new(Arc::clone(&self.place), self.number(index))
+    }
+
+    /// A column as floating-point numbers. `None` if there is none of this name, or if its values
+    /// are not numbers.
+    ///
+    /// Types are found from values, so a column of prices has integers on a day without cents. A
+    /// column without values fits, too.
+    pub fn numbers(&self, name: &str) -> Option<Float64Array> {
+        let column = self.records.column_by_name(name)?;
+        if column.logical_null_count() == column.len() {
+            return Some(Float64Array::new_null(column.len()));
+        }
+        if !column.data_type().is_numeric() {
+            return None;
+        }
+        let numbers = cast(column, &DataType::Float64).ok()?;
+        numbers.as_primitive_opt().cloned()
     }
 
     /// Replaces the columns, and keeps the places of the records.

@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow_array::types::Float64Type;
-use arrow_array::{StringArray, cast::AsArray};
+use arrow_array::StringArray;
 use serde::Deserialize;
 use workflow_config::{Config, ConfigError};
 use workflow_data::{Batch, Options, Pipeline, PipelineError, Stage, StageError, Stages};
@@ -55,8 +54,7 @@ impl Default for Size {
 fn size(options: &Options) -> Result<impl Stage + use<>, ConfigError> {
     let Size { large_from } = options.read()?;
     Ok(move |batch: Batch| {
-        let amounts = batch.records().column_by_name("amount");
-        let amounts = amounts.and_then(|column| column.as_primitive_opt::<Float64Type>());
+        let amounts = batch.numbers("amount");
         let amounts =
             amounts.ok_or_else(|| StageError::new("the column `amount` must be a number"))?;
         let sizes: StringArray = amounts

@@ -27,6 +27,15 @@ fn amounts_have_a_size() {
     assert_eq!(table, "amount,size\n9.5,small\n10.0,large\n,\n");
 }
 
+/// Types are found from values: these are integers, and there none.
+#[test]
+fn amounts_may_be_whole_or_missing() {
+    let stage = json!({ "name": "size", "options": { "large_from": 10 } });
+    let table = through(stage.clone(), "amount\n5\n10\n").expect("it runs");
+    assert_eq!(table, "amount,size\n5,small\n10,large\n");
+    assert_eq!(through(stage, "amount\n").expect("it runs"), "amount,size\n");
+}
+
 #[test]
 fn records_are_trimmed_and_occur_once() {
     let options = json!({ "trim": true, "remove_duplicates": true });
