@@ -5,11 +5,10 @@ use std::pin::pin;
 use std::time::Duration;
 
 use futures::future::{Either, select};
-use tokio_postgres::{Client, Error, NoTls};
+use tokio_postgres::{Client, Error};
+use workflow_postgres::Connector;
 
-use super::address::Encryption;
 use super::error::explain;
-use super::tls;
 use crate::db::deadline::Deadline;
 
 /// The time after which a running query is cancelled again.
@@ -17,7 +16,7 @@ const AGAIN: Duration = Duration::from_millis(100);
 
 /// Cancels the query of a connection after its deadline.
 pub(super) struct Canceller {
-    encryption: Encryption,
+    connector: Connector,
     pub(super) deadline: Option<Deadline>,
     /// Whether a query was cancelled. The connection must not be reused: the request may reach the
     /// server late and cancel the next query.
@@ -25,8 +24,8 @@ pub(super) struct Canceller {
 }
 
 impl Canceller {
-    pub(super) fn new(encryption: &Encryption) -> Self {
-        Self { encryption: encryption.clone(), deadline: None, has_cancelled: false }
+    pub(super) fn new(connector: Connector) -> Self {
+        Self { connector, deadline: None, has_cancelled: false }
     }
 
     /// Waits for a query, and cancels it on the server after the deadline.
@@ -43,7 +42,7 @@ impl Canceller {
             Either::Right((_, mut work)) => {
                 self.has_cancelled = true;
                 loop {
-                    cancel(client, &self.encryption, name).await;
+                    cancel(client, &self.connector, name).await;
                     // A request that overtakes the query has no effect.
                     if let Ok(answer) = tokio::time::timeout(AGAIN, work.as_mut()).await {
                         return answer;
@@ -55,14 +54,8 @@ impl Canceller {
 }
 
 /// If this fails, the statement timeout ends the query.
-async fn cancel(client: &Client, encryption: &Encryption, name: &str) {
-    let token = client.cancel_token();
-    let cancelled = match tls::maker(encryption) {
-        Ok(Some(tls)) => token.cancel_query(tls).await,
-        Ok(None) => token.cancel_query(NoTls).await,
-        Err(error) => return tracing::debug!(%error, "cannot cancel a query"),
-    };
-    if let Err(error) = cancelled {
+async fn cancel(client: &Client, connector: &Connector, name: &str) {
+    if let Err(error) = client.cancel_token().cancel_query(connector.clone()).await {
         let error = explain(&error, name);
         tracing::debug!(%error, "cannot cancel a query");
     }

@@ -7,13 +7,12 @@ use std::task::Poll;
 
 use futures::future::{MaybeDone, maybe_done};
 use tokio::runtime::{Builder, Runtime};
-use tokio_postgres::tls::MakeTlsConnect;
 use tokio_postgres::types::ToSql;
-use tokio_postgres::{Client, Config, Error, NoTls, Socket, Statement};
+use tokio_postgres::{Client, Error, Statement};
+use workflow_postgres::{Address, Connector};
 
-use super::address::Encryption;
 use super::cancel::Canceller;
-use super::error::explain;
+use super::error::{explain, unusable};
 use super::migrate::migrate;
 use super::schema::settle;
 use crate::db::connect::Purpose;
@@ -51,8 +50,7 @@ fn reader() -> String {
 
 /// Opens a connection. That of the writer migrates the schema.
 pub(crate) fn open(
-    config: &Config,
-    encryption: &Encryption,
+    address: &Address,
     name: &str,
     purpose: Purpose,
 ) -> Result<Box<dyn Sql>, SqlError> {
@@ -61,13 +59,12 @@ pub(crate) fn open(
         SqlError::new(SqlKind::Unavailable, text)
     })?;
     let explained = |error: Error| explain(&error, name);
-    let tls = super::tls::maker(encryption)?;
+    let connector = Connector::new(address).map_err(unusable)?;
     let client = runtime.block_on(async {
-        let mut client = match tls {
-            Some(tls) => connect(config, tls).await,
-            None => connect(config, NoTls).await,
-        }
-        .map_err(explained)?;
+        let connected = address.config.connect(connector.clone()).await;
+        let (mut client, connection) = connected.map_err(explained)?;
+        // The next request reports its error.
+        tokio::spawn(connection);
         client.batch_execute(SETTINGS).await.map_err(explained)?;
         settle(&client, name).await?;
         if purpose == Purpose::Write {
@@ -87,18 +84,8 @@ pub(crate) fn open(
         statements,
         name,
         is_beginning: false,
-        canceller: Canceller::new(encryption),
+        canceller: Canceller::new(connector),
     }))
-}
-
-async fn connect<T>(config: &Config, tls: T) -> Result<Client, Error>
-where
-    T: MakeTlsConnect<Socket, Stream: Send + 'static>,
-{
-    let (client, connection) = config.connect(tls).await?;
-    // The next request reports its error.
-    tokio::spawn(connection);
-    Ok(client)
 }
 
 impl PostgresConnection {

@@ -1,20 +1,28 @@
 //! Errors of PostgreSQL with their cures.
 
+use std::fmt::Display;
+
 use tokio_postgres::Error;
 use tokio_postgres::error::SqlState;
+use workflow_postgres::HandshakeFailure;
 
 use crate::db::deadline::ASK_FOR_LESS;
 use crate::db::sql::{SqlError, SqlKind};
 
+/// An address that cannot be connected to.
+pub(super) fn unusable(error: impl Display) -> SqlError {
+    SqlError::new(SqlKind::Unusable, error.to_string())
+}
+
 /// Converts an error to one with the name of the database and a cure.
 pub(crate) fn explain(error: &Error, name: &str) -> SqlError {
-    let (kind, cure) = match error.code() {
-        None if is_of_handshake(error) => judge_handshake(error),
-        None if error.is_closed() || is_io(error) => {
+    let (kind, cure) = match (error.code(), HandshakeFailure::of(error)) {
+        (None, Some(failure)) => (kind_of(failure), failure.cure()),
+        (None, None) if error.is_closed() || is_io(error) => {
             (SqlKind::Unavailable, "the server cannot be reached; check that it is running")
         }
-        None => (SqlKind::Unusable, "report this as a bug in workflow-store"),
-        Some(code) => judge(code),
+        (None, None) => (SqlKind::Unusable, "report this as a bug in workflow-store"),
+        (Some(code), _) => judge(code),
     };
     let said = match error.as_db_error() {
         Some(said) => said.message().to_owned(),
@@ -59,22 +67,11 @@ fn judge(code: &SqlState) -> (SqlKind, &'static str) {
     }
 }
 
-/// Whether the TLS handshake failed.
-fn is_of_handshake(error: &Error) -> bool {
-    error.to_string().starts_with("error performing TLS handshake")
-}
-
-fn judge_handshake(error: &Error) -> (SqlKind, &'static str) {
-    let whole = whole(error);
-    if whole.contains("does not support TLS") {
-        let cure = "configure it with `ssl = on`, or use sslmode=disable in a trusted network";
-        return (SqlKind::Unusable, cure);
+fn kind_of(failure: HandshakeFailure) -> SqlKind {
+    match failure {
+        HandshakeFailure::Unsupported | HandshakeFailure::Certificate => SqlKind::Unusable,
+        _ => SqlKind::Unavailable,
     }
-    if whole.contains("certificate") {
-        let cure = "set sslrootcert=FILE to the certificate of the server's CA, and use the host name in the server's certificate";
-        return (SqlKind::Unusable, cure);
-    }
-    (SqlKind::Unavailable, "the TLS handshake failed; check that it is a PostgreSQL server")
 }
 
 fn is_io(error: &Error) -> bool {

@@ -8,11 +8,10 @@ use futures::channel::oneshot::Receiver;
 use futures::future::{Either, select};
 use futures::stream::{StreamExt as _, poll_fn};
 use tokio::runtime::{Builder, Runtime};
-use tokio_postgres::tls::MakeTlsConnect;
-use tokio_postgres::{AsyncMessage, Client, Config, Error, NoTls, Socket};
+use tokio_postgres::{AsyncMessage, Client, Error};
+use workflow_postgres::{Address, Connector};
 
-use super::address::Encryption;
-use super::error::explain;
+use super::error::{explain, unusable};
 use crate::db::connect::Watch;
 use crate::db::sql::{SqlError, SqlKind};
 
@@ -28,23 +27,16 @@ struct Listener {
 }
 
 /// Opens a connection that listens.
-pub(super) fn open(
-    config: &Config,
-    encryption: &Encryption,
-    name: &str,
-) -> Result<Box<dyn Watch>, SqlError> {
+pub(super) fn open(address: &Address, name: &str) -> Result<Box<dyn Watch>, SqlError> {
     let runtime = Builder::new_current_thread().enable_all().build().map_err(|error| {
         let text = format!("cannot start the runtime of the connection to `{name}`: {error}");
         SqlError::new(SqlKind::Unavailable, text)
     })?;
-    let tls = super::tls::maker(encryption)?;
+    let connector = Connector::new(address).map_err(unusable)?;
     // A sender has one place of its own: notices that nobody has read are one.
     let (sender, notices) = channel(0);
     let client = runtime.block_on(async {
-        let client = match tls {
-            Some(tls) => connect(config, tls, sender).await?,
-            None => connect(config, NoTls, sender).await?,
-        };
+        let client = connect(address, connector, sender).await?;
         client.batch_execute("LISTEN workflows_queue").await?;
         Ok(client)
     });
@@ -52,11 +44,12 @@ pub(super) fn open(
     Ok(Box::new(Listener { runtime, client, notices, name: name.to_owned() }))
 }
 
-async fn connect<T>(config: &Config, tls: T, mut notices: Sender<()>) -> Result<Client, Error>
-where
-    T: MakeTlsConnect<Socket, Stream: Send + 'static>,
-{
-    let (client, mut connection) = config.connect(tls).await?;
+async fn connect(
+    address: &Address,
+    connector: Connector,
+    mut notices: Sender<()>,
+) -> Result<Client, Error> {
+    let (client, mut connection) = address.config.connect(connector).await?;
     let mut messages = poll_fn(move |cx| connection.poll_message(cx));
     tokio::spawn(async move {
         // An error ends the stream of notices, too.

@@ -1,6 +1,5 @@
 //! PostgreSQL, on threads with their own runtimes.
 
-mod address;
 mod adopt;
 mod cancel;
 mod connection;
@@ -8,18 +7,13 @@ mod error;
 mod listen;
 mod migrate;
 mod schema;
-#[cfg(not(feature = "tls"))]
-#[path = "plain.rs"]
-mod tls;
-#[cfg(feature = "tls")]
-mod tls;
 mod types;
 
 use std::time::Duration;
 
-use tokio_postgres::Config;
+use workflow_postgres::{Address, Connector};
 
-use address::{Address, Encryption};
+use error::unusable;
 
 use crate::db::connect::{Connect, Purpose, Watch};
 use crate::db::sql::{Sql, SqlError};
@@ -27,17 +21,17 @@ use crate::db::sql::{Sql, SqlError};
 /// Opens connections to one database.
 #[derive(Debug, Clone)]
 pub(crate) struct Opener {
-    config: Config,
-    encryption: Encryption,
+    address: Address,
     /// The name of the database in errors, without the password.
     name: String,
 }
 
 impl Opener {
     pub(crate) fn new(url: &str) -> Result<Self, SqlError> {
-        let Address { mut config, encryption } = Address::read(url)?;
+        let mut address = Address::parse(url).map_err(unusable)?;
         // Reports unsupported settings at once.
-        tls::maker(&encryption)?;
+        Connector::new(&address).map_err(unusable)?;
+        let config = &mut address.config;
         if config.get_connect_timeout().is_none() {
             config.connect_timeout(Duration::from_secs(10));
         }
@@ -46,13 +40,13 @@ impl Opener {
             config.application_name("workflow-store");
         }
         let name = config.get_dbname().or(config.get_user()).unwrap_or("postgres").to_owned();
-        Ok(Self { config, encryption, name })
+        Ok(Self { address, name })
     }
 }
 
 impl Connect for Opener {
     fn connect(&self, purpose: Purpose) -> Result<Box<dyn Sql>, SqlError> {
-        connection::open(&self.config, &self.encryption, &self.name, purpose)
+        connection::open(&self.address, &self.name, purpose)
     }
 
     fn begin(&self) -> &'static str {
@@ -60,6 +54,6 @@ impl Connect for Opener {
     }
 
     fn watch(&self) -> Result<Option<Box<dyn Watch>>, SqlError> {
-        listen::open(&self.config, &self.encryption, &self.name).map(Some)
+        listen::open(&self.address, &self.name).map(Some)
     }
 }

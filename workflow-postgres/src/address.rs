@@ -4,27 +4,45 @@ use percent_encoding::percent_decode_str;
 use tokio_postgres::Config;
 use tokio_postgres::config::SslMode;
 
-use crate::db::sql::{SqlError, SqlKind};
-
 /// The settings of a URL.
-#[derive(Debug)]
-pub(super) struct Address {
-    /// The URL without TLS settings, except whether TLS is required.
-    pub(super) config: Config,
-    pub(super) encryption: Encryption,
+#[derive(Debug, Clone)]
+pub struct Address {
+    /// The settings for tokio-postgres, without `sslrootcert`. Its `ssl_mode` says only whether
+    /// encryption is required; a [`Connector`](crate::Connector) does the rest.
+    pub config: Config,
+    pub(crate) encryption: Encryption,
+}
+
+/// Why a URL is not the address of a database.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum AddressError {
+    /// There is no such `sslmode`.
+    #[error(
+        "unknown sslmode `{0}`; use disable, prefer, require, verify-ca or \
+         verify-full"
+    )]
+    UnknownMode(String),
+    /// The rest of the URL is invalid. If the password has special characters that are not encoded,
+    /// the reason may show a part of it.
+    #[error(
+        "invalid database URL ({0}); it should look like \
+         postgres://user:password@host:5432/database?sslmode=verify-full"
+    )]
+    Invalid(String),
 }
 
 /// The encryption of a connection and the verification of the server.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Encryption {
-    pub(super) mode: Mode,
+pub(crate) struct Encryption {
+    pub(crate) mode: Mode,
     /// The file with the CA certificates.
-    pub(super) roots: Option<String>,
+    pub(crate) roots: Option<String>,
 }
 
 /// The values of `sslmode`, as in libpq.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Mode {
+pub(crate) enum Mode {
     Disable,
     Prefer,
     Require,
@@ -41,24 +59,34 @@ impl Mode {
         ("verify-full", Self::VerifyFull),
     ];
 
-    fn read(text: &str) -> Result<Self, SqlError> {
+    fn read(text: &str) -> Result<Self, AddressError> {
         let found = Self::ALL.into_iter().find(|(name, _)| *name == text);
-        found.map(|(_, mode)| mode).ok_or_else(|| {
-            wrong(format!(
-                "unknown sslmode `{text}`; use disable, prefer, require, verify-ca or \
-                 verify-full"
-            ))
-        })
+        found.map(|(_, mode)| mode).ok_or_else(|| AddressError::UnknownMode(text.to_owned()))
     }
 
     #[cfg(not(feature = "tls"))]
-    pub(super) fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         Self::ALL.into_iter().find(|(_, mode)| *mode == self).map_or("", |(name, _)| name)
     }
 }
 
 impl Address {
-    pub(super) fn read(url: &str) -> Result<Self, SqlError> {
+    /// Reads a URL, or settings in the form `host=.. dbname=..`.
+    ///
+    /// ```
+    /// use workflow_postgres::Address;
+    ///
+    /// let address = Address::parse("postgres://ada@localhost/shop?sslmode=require")?;
+    /// assert_eq!(address.config.get_dbname(), Some("shop"));
+    /// let error = Address::parse("postgres://localhost/shop?sslmode=always").unwrap_err();
+    /// assert!(error.to_string().starts_with("unknown sslmode `always`"));
+    /// # Ok::<(), workflow_postgres::AddressError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Fails when the URL is invalid, or has an option that is not supported, such as `sslcert`.
+    pub fn parse(url: &str) -> Result<Self, AddressError> {
         let (mut mode, mut roots) = (None, None);
         let (base, query) = url.split_once('?').unwrap_or((url, ""));
         let mut rest = Vec::new();
@@ -78,10 +106,7 @@ impl Address {
         let mut config: Config = url.parse().map_err(|error: tokio_postgres::Error| {
             let cause = std::error::Error::source(&error);
             let cause = cause.map(|cause| format!(": {cause}")).unwrap_or_default();
-            wrong(format!(
-                "invalid database URL ({error}{cause}); it should look like \
-                 postgres://user:password@host:5432/database?sslmode=verify-full"
-            ))
+            AddressError::Invalid(format!("{error}{cause}"))
         })?;
         // The key-value form of PostgreSQL, `host=.. sslmode=..`.
         let mode = mode.unwrap_or(match config.get_ssl_mode() {
@@ -100,16 +125,12 @@ impl Address {
     }
 }
 
-pub(super) fn wrong(text: String) -> SqlError {
-    SqlError::new(SqlKind::Unusable, text)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn read(query: &str) -> (Mode, Option<String>) {
-        let address = Address::read(&format!("postgres://ada@host/db{query}")).expect("fit");
+        let address = Address::parse(&format!("postgres://ada@host/db{query}")).expect("fit");
         assert_eq!(address.config.get_dbname(), Some("db"));
         (address.encryption.mode, address.encryption.roots)
     }
@@ -122,14 +143,14 @@ mod tests {
         let roots = Some("/a b/root.crt".to_owned());
         assert_eq!(read("?sslmode=require&sslrootcert=/a%20b/root.crt"), (Mode::VerifyCa, roots));
         assert_eq!(read("?sslrootcert=system&sslmode=verify-full"), (Mode::VerifyFull, None));
-        let written = Address::read("host=localhost user=ada sslmode=require").expect("fit");
+        let written = Address::parse("host=localhost user=ada sslmode=require").expect("fit");
         assert_eq!(written.encryption.mode, Mode::Require);
     }
 
     #[test]
     fn unknown_connection_options_are_named() {
         let error = |query: &str| {
-            Address::read(&format!("postgres://host/db?{query}")).expect_err("refused").text
+            Address::parse(&format!("postgres://host/db?{query}")).expect_err("refused").to_string()
         };
         assert!(error("sslmode=always").contains("unknown sslmode `always`"));
         assert!(error("sslcert=a.crt").contains("sslcert"));

@@ -12,46 +12,45 @@ use rustls::{
 };
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use super::address::{Encryption, Mode, wrong};
-use crate::db::sql::SqlError;
+use crate::address::{Encryption, Mode};
+use crate::connector_error::ConnectorError;
 
-/// The TLS connector; `None` for unencrypted connections.
-pub(super) fn maker(encryption: &Encryption) -> Result<Option<MakeRustlsConnect>, SqlError> {
+pub(crate) type Maker = MakeRustlsConnect;
+
+/// The TLS connector. Connections with `sslmode=disable` do not use it.
+pub(crate) fn maker(encryption: &Encryption) -> Result<Maker, ConnectorError> {
     let provider = Arc::new(ring::default_provider());
     let trust = match encryption.mode {
-        Mode::Disable => return Ok(None),
-        Mode::Prefer | Mode::Require => Trust::Anybody,
+        Mode::Disable | Mode::Prefer | Mode::Require => Trust::Anybody,
         Mode::VerifyCa => Trust::AnyHost(verifier(encryption, &provider)?),
         Mode::VerifyFull => Trust::Host(verifier(encryption, &provider)?),
     };
     let config = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
-        .map_err(|error| wrong(format!("cannot set up TLS: {error}")))?
+        .map_err(|error| ConnectorError::Setup(error.to_string()))?
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(Verifier { trust, provider }))
         .with_no_client_auth();
-    Ok(Some(MakeRustlsConnect::new(config)))
+    Ok(MakeRustlsConnect::new(config))
 }
 
 fn verifier(
     encryption: &Encryption,
     provider: &Arc<CryptoProvider>,
-) -> Result<Arc<WebPkiServerVerifier>, SqlError> {
+) -> Result<Arc<WebPkiServerVerifier>, ConnectorError> {
     let roots = match &encryption.roots {
         Some(path) => of_file(path)?,
         None => of_system()?,
     };
     WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider))
         .build()
-        .map_err(|error| wrong(format!("cannot use the certificates: {error}; {CURE}")))
+        .map_err(|error| ConnectorError::Setup(error.to_string()))
 }
 
-const CURE: &str = "set sslrootcert=FILE to the certificate \
-    of the server's CA";
-
-fn of_file(path: &str) -> Result<RootCertStore, SqlError> {
-    let failed = |error: &dyn std::fmt::Display| {
-        wrong(format!("the certificates in `{path}` (sslrootcert) cannot be read: {error}; {CURE}"))
+fn of_file(path: &str) -> Result<RootCertStore, ConnectorError> {
+    let failed = |error: &dyn std::fmt::Display| ConnectorError::Certificates {
+        path: path.to_owned(),
+        reason: error.to_string(),
     };
     let mut roots = RootCertStore::empty();
     for found in CertificateDer::pem_file_iter(path).map_err(|error| failed(&error))? {
@@ -63,13 +62,12 @@ fn of_file(path: &str) -> Result<RootCertStore, SqlError> {
     Ok(roots)
 }
 
-fn of_system() -> Result<RootCertStore, SqlError> {
+fn of_system() -> Result<RootCertStore, ConnectorError> {
     let mut roots = RootCertStore::empty();
     let found = rustls_native_certs::load_native_certs();
     roots.add_parsable_certificates(found.certs);
     if roots.is_empty() {
-        let text = "this system has no CA certificates";
-        return Err(wrong(format!("{text}; {CURE}")));
+        return Err(ConnectorError::NoSystemCertificates);
     }
     Ok(roots)
 }
