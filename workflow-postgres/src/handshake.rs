@@ -7,17 +7,28 @@ use tokio_postgres::Error;
 /// ```
 /// use workflow_postgres::HandshakeFailure;
 ///
-/// assert!(HandshakeFailure::Unsupported.cure().contains("`ssl = on`"));
+/// let failure = HandshakeFailure::Unsupported;
+/// assert_eq!(failure.to_string(), "the server does not encrypt connections");
+/// assert!(failure.cure().contains("`ssl = on`"));
 /// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum HandshakeFailure {
     /// The server does not encrypt connections.
+    #[error("the server does not encrypt connections")]
     Unsupported,
-    /// The server's certificate is not trusted, or is for another host.
-    Certificate,
+    /// No trusted CA vouches for the server's certificate.
+    #[error("the server's certificate is not from a trusted CA")]
+    UntrustedCertificate,
+    /// The server's certificate is for other hosts than that of the URL.
+    #[error("the server's certificate is for another host name")]
+    WrongHost,
+    /// The time is not between the dates in the server's certificate.
+    #[error("the server's certificate has expired, or is not valid yet")]
+    ExpiredCertificate,
     /// Something else, such as a server of another protocol.
-    Other,
+    #[error("the TLS handshake failed: {0}")]
+    Other(String),
 }
 
 impl HandshakeFailure {
@@ -27,28 +38,55 @@ impl HandshakeFailure {
         if !error.to_string().starts_with("error performing TLS handshake") {
             return None;
         }
-        let source = std::error::Error::source(error);
-        let reason = source.map(ToString::to_string).unwrap_or_default();
-        Some(if reason.contains("does not support TLS") {
-            Self::Unsupported
-        } else if reason.contains("certificate") {
-            Self::Certificate
-        } else {
-            Self::Other
-        })
+        let source = std::error::Error::source(error)?;
+        let reason = source.to_string();
+        if reason.contains("does not support TLS") {
+            return Some(Self::Unsupported);
+        }
+        Some(of_certificate(source).unwrap_or(Self::Other(reason)))
     }
 
     /// What to do about it.
-    pub fn cure(self) -> &'static str {
+    pub fn cure(&self) -> &'static str {
         match self {
             Self::Unsupported => {
                 "configure it with `ssl = on`, or use sslmode=disable in a trusted network"
             }
-            Self::Certificate => {
-                "set sslrootcert=FILE to the certificate of the server's CA, \
-                 and use the host name in the server's certificate"
+            Self::UntrustedCertificate => {
+                "set sslrootcert=FILE to the certificate of the server's CA"
             }
-            Self::Other => "the TLS handshake failed; check that it is a PostgreSQL server",
+            Self::WrongHost => {
+                "use a host name of the certificate, or sslmode=verify-ca to accept any"
+            }
+            Self::ExpiredCertificate => "renew it, and check the clock of this machine",
+            Self::Other(_) => "check that it is a PostgreSQL server",
         }
     }
+}
+
+#[cfg(feature = "tls")]
+fn of_certificate(source: &(dyn std::error::Error + 'static)) -> Option<HandshakeFailure> {
+    use rustls::CertificateError as Certificate;
+
+    let inner = source.downcast_ref::<std::io::Error>()?.get_ref()?;
+    let rustls::Error::InvalidCertificate(error) = inner.downcast_ref()? else { return None };
+    Some(match error {
+        // Another CA may have the name of the trusted one.
+        Certificate::UnknownIssuer | Certificate::BadSignature => {
+            HandshakeFailure::UntrustedCertificate
+        }
+        Certificate::NotValidForName | Certificate::NotValidForNameContext { .. } => {
+            HandshakeFailure::WrongHost
+        }
+        Certificate::Expired
+        | Certificate::ExpiredContext { .. }
+        | Certificate::NotValidYet
+        | Certificate::NotValidYetContext { .. } => HandshakeFailure::ExpiredCertificate,
+        _ => return None,
+    })
+}
+
+#[cfg(not(feature = "tls"))]
+fn of_certificate(_: &(dyn std::error::Error + 'static)) -> Option<HandshakeFailure> {
+    None
 }

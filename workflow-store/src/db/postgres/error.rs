@@ -16,7 +16,8 @@ pub(super) fn unusable(error: impl Display) -> SqlError {
 
 /// Converts an error to one with the name of the database and a cure.
 pub(crate) fn explain(error: &Error, name: &str) -> SqlError {
-    let (kind, cure) = match (error.code(), HandshakeFailure::of(error)) {
+    let handshake = HandshakeFailure::of(error);
+    let (kind, cure) = match (error.code(), &handshake) {
         (None, Some(failure)) => (kind_of(failure), failure.cure()),
         (None, None) if error.is_closed() || is_io(error) => {
             (SqlKind::Unavailable, "the server cannot be reached; check that it is running")
@@ -24,9 +25,10 @@ pub(crate) fn explain(error: &Error, name: &str) -> SqlError {
         (None, None) => (SqlKind::Unusable, "report this as a bug in workflow-store"),
         (Some(code), _) => judge(code),
     };
-    let said = match error.as_db_error() {
-        Some(said) => said.message().to_owned(),
-        None => whole(error),
+    let said = match (error.as_db_error(), &handshake) {
+        (Some(said), _) => said.message().to_owned(),
+        (None, Some(failure)) => failure.to_string(),
+        (None, None) => whole(error),
     };
     SqlError::new(kind, format!("database `{name}`: {said}; {cure}"))
 }
@@ -67,10 +69,10 @@ fn judge(code: &SqlState) -> (SqlKind, &'static str) {
     }
 }
 
-fn kind_of(failure: HandshakeFailure) -> SqlKind {
+fn kind_of(failure: &HandshakeFailure) -> SqlKind {
     match failure {
-        HandshakeFailure::Unsupported | HandshakeFailure::Certificate => SqlKind::Unusable,
-        _ => SqlKind::Unavailable,
+        HandshakeFailure::Other(_) => SqlKind::Unavailable,
+        _ => SqlKind::Unusable,
     }
 }
 
