@@ -8,8 +8,6 @@ mod database;
 mod incremental;
 mod one_or_many;
 mod output;
-#[cfg(feature = "postgres")]
-pub(crate) mod postgres;
 mod source;
 
 use std::path::PathBuf;

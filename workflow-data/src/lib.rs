@@ -164,6 +164,11 @@
 //! with all of its digits, and so is a `timestamp` without a time zone; `columns` makes them numbers
 //! and times. All records are of one state of the database. No error shows the URL.
 //!
+//! `sslmode` and `sslrootcert` in a URL of PostgreSQL, also in that of an output, mean what they
+//! mean in libpq. The default, `prefer`, encrypts where the server can, and verifies nothing. Use
+//! `verify-full` over a network: `postgres://host/shop?sslmode=verify-full&sslrootcert=ca.crt`.
+//! Without `sslrootcert`, the certificates of the system are trusted.
+//!
 //! # New records only
 //!
 //! ```yaml
@@ -225,7 +230,6 @@
 //! - `schedule` and `workflow` change the metadata of the workflow when its program calls
 //!   [`describe_registered`](workflow_config::describe_registered), as the command line does.
 //! - Each output has a path of its own, so a pipeline writes one table of a SQLite database.
-//! - Connections to PostgreSQL are not encrypted: `sslmode=require` and stricter modes are refused.
 //! - A query reads a batch ahead, in a thread. A cancelled run does not wait for its end.
 //! - A table of PostgreSQL is found by the `search_path` of its user. `mode: replace` creates it
 //!   anew, without its indexes and permissions, and fails at the commit if views depend on it. Others
@@ -248,6 +252,8 @@ mod normalize;
 mod openlineage;
 mod pipeline;
 mod policy;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod preview;
 mod row;
 mod sink;

@@ -38,26 +38,3 @@ pub(crate) fn missing_feature(name: &str) -> String {
          enable it in `Cargo.toml`"
     )
 }
-
-/// The reason of an error of PostgreSQL.
-#[cfg(feature = "postgres")]
-pub(crate) fn postgres_reason(error: &tokio_postgres::Error) -> String {
-    postgres_reason_at(error, "")
-}
-
-/// The reason of an error of PostgreSQL, with a place that follows what is wrong.
-#[cfg(feature = "postgres")]
-pub(crate) fn postgres_reason_at(error: &tokio_postgres::Error, place: &str) -> String {
-    use std::error::Error;
-
-    let Some(error) = error.as_db_error() else {
-        let source = error.source();
-        let io = source.and_then(|source| source.downcast_ref()).map(io_reason);
-        return io.unwrap_or_else(|| match source {
-            Some(source) => format!("{error}: {source}"),
-            None => error.to_string(),
-        });
-    };
-    let hint = error.hint().map(|hint| format!("; {hint}")).unwrap_or_default();
-    format!("{}{place}{hint}", error.message())
-}

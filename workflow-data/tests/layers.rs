@@ -4,7 +4,7 @@
 mod support;
 
 /// From the base to the top.
-const ORDER: [&str; 19] = [
+const ORDER: [&str; 20] = [
     "text",
     "clock",
     "staged",
@@ -13,6 +13,7 @@ const ORDER: [&str; 19] = [
     "cursor",
     "batch",
     "config",
+    "postgres",
     "policy",
     "normalize",
     "source",

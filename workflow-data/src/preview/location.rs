@@ -170,9 +170,7 @@ fn url(loader: &Loader, config: &str, output: usize, table: &str) -> Result<Secr
 /// The database of a URL, without credentials. `None` if the URL is invalid.
 #[cfg(feature = "postgres")]
 fn server(url: &Secret) -> Option<String> {
-    use crate::config::postgres;
-
-    postgres::settings(url).ok().map(|settings| postgres::database(&settings))
+    crate::postgres::database(url)
 }
 
 #[cfg(not(feature = "postgres"))]

@@ -11,7 +11,6 @@ use std::thread;
 use arrow_array::{Array, RecordBatch};
 use arrow_cast::display::{ArrayFormatter, FormatOptions};
 use arrow_schema::{ArrowError, DataType};
-use tokio_postgres::Config;
 use twox_hash::XxHash3_128;
 
 use self::load::{Failure, Plan};
@@ -20,11 +19,12 @@ use super::demands::Texts;
 use super::table::{Table, names, quoted, quoted_list};
 use super::{CursorName, Demands, Sink, SinkError};
 use crate::batch::Batch;
-use crate::config::{OutputConfig, WriteMode, postgres};
+use crate::config::{OutputConfig, WriteMode};
+use crate::postgres::Server;
 use crate::text::io_reason;
 
 pub(super) struct PostgresSink {
-    config: Config,
+    server: Server,
     table: Table,
     /// From the first batch to the commit.
     open: Option<OpenTable>,
@@ -58,17 +58,17 @@ impl PostgresSink {
     /// Fails with what is wrong with the URL.
     pub(super) fn new(options: &OutputConfig) -> Result<Self, String> {
         let url = options.url.clone().unwrap_or_default();
-        let config = postgres::settings(&url)?;
-        let table = Table::new(options, &postgres::servers(&config));
-        Ok(Self { config, table, open: None, empty: None, cursor: None })
+        let server = Server::new(&url)?;
+        let table = Table::new(options, &server.to_string());
+        Ok(Self { server, table, open: None, empty: None, cursor: None })
     }
 
     fn open(&self, records: &RecordBatch) -> Result<OpenTable, SinkError> {
         self.table.check_key(records)?;
-        let (config, plan) = (self.config.clone(), self.plan(records));
+        let (server, plan) = (self.server.clone(), self.plan(records));
         let (commands, received) = channel();
         let (sender, answers) = channel();
-        let run = move || load::run(&config, &plan, &received, &sender);
+        let run = move || load::run(&server, &plan, &received, &sender);
         let started = thread::Builder::new().name("load".to_owned()).spawn(run);
         started.map_err(|error| self.table.failure(io_reason(&error)))?;
         let loader = Loader { commands, answers };
@@ -86,8 +86,8 @@ impl PostgresSink {
         if self.table.mode != WriteMode::Replace {
             return Ok(false);
         }
-        let (config, table) = (&self.config, &self.table);
-        self.ask(|| load::clear(config, table, empty))
+        let (server, table) = (&self.server, &self.table);
+        self.ask(|| load::clear(server, table, empty))
     }
 
     /// Talks to the server on a thread of its own, because the caller's may have a runtime.
@@ -204,8 +204,8 @@ impl Sink for PostgresSink {
     }
 
     fn saved_cursor(&mut self, name: &CursorName) -> Result<Option<String>, SinkError> {
-        let (config, table) = (&self.config, &self.table.name);
-        self.ask(|| load::saved_cursor(config, table, name))
+        let (server, table) = (&self.server, &self.table.name);
+        self.ask(|| load::saved_cursor(server, table, name))
     }
 
     fn save_cursor(&mut self, name: &CursorName, value: &str) {

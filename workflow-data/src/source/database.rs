@@ -180,8 +180,8 @@ impl Query {
             System::Sqlite => Ok(()),
             #[cfg(feature = "postgres")]
             System::Postgres => {
-                let settings = crate::config::postgres::settings(&self.options.url);
-                settings.map(|_| ()).map_err(|text| ("url", text))
+                let server = crate::postgres::Server::new(&self.options.url);
+                server.map(|_| ()).map_err(|text| ("url", text))
             }
             #[cfg(not(feature = "sqlite"))]
             System::Sqlite => Err(("url", crate::text::missing_feature("sqlite"))),

@@ -19,4 +19,6 @@ mod server;
 mod sinks;
 mod sources;
 mod stages;
+#[cfg(feature = "postgres")]
+mod tls;
 mod types;

@@ -6,15 +6,15 @@ use std::sync::mpsc::{Receiver, Sender};
 use arrow_array::RecordBatch;
 use bytes::Bytes;
 use futures::SinkExt;
+use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::ToSql;
-use tokio_postgres::{Client, Config, NoTls};
 
 use super::super::cursor::{self, CursorName, Saved};
 use super::super::table::{Table, quoted};
 use super::Command;
-use crate::config::postgres;
-use crate::text::{io_reason, postgres_reason};
+use crate::postgres::{Server, reason};
+use crate::text::io_reason;
 
 /// The statements of a load.
 pub(super) struct Plan {
@@ -68,7 +68,7 @@ impl fmt::Display for Failure {
 
 impl From<tokio_postgres::Error> for Failure {
     fn from(error: tokio_postgres::Error) -> Self {
-        Self::other(postgres_reason(&error))
+        Self::other(reason(&error))
     }
 }
 
@@ -81,12 +81,12 @@ fn line_of(context: &str, table: &str) -> Option<usize> {
 
 /// Opens the table, and does what it is told until the commit. Answers each step.
 pub(super) fn run(
-    config: &Config,
+    server: &Server,
     plan: &Plan,
     commands: &Receiver<Command>,
     answers: &Sender<Result<(), Failure>>,
 ) {
-    let result = block_on(load(config, plan, commands, answers));
+    let result = block_on(load(server, plan, commands, answers));
     // If nobody listens, the run has ended for another reason.
     let _ = answers.send(result);
 }
@@ -100,12 +100,12 @@ fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Fail
 const LOCK_TIMEOUT: &str = "SET lock_timeout = '60s'";
 
 async fn load(
-    config: &Config,
+    server: &Server,
     plan: &Plan,
     commands: &Receiver<Command>,
     answers: &Sender<Result<(), Failure>>,
 ) -> Result<(), Failure> {
-    let client = connect(config).await?;
+    let client = connect(server).await?;
     open(&client, plan).await?;
     loop {
         let is_wanted = answers.send(Ok(())).is_ok();
@@ -119,25 +119,19 @@ async fn load(
     }
 }
 
-async fn connect(config: &Config) -> Result<Client, Failure> {
-    let connected = config.connect(NoTls).await;
-    let (client, connection) = connected.map_err(|error| {
-        let servers = postgres::servers(config);
-        Failure::other(format!("cannot connect to {servers}: {}", postgres_reason(&error)))
-    })?;
-    // Its errors are those of the statements.
-    tokio::spawn(connection);
+async fn connect(server: &Server) -> Result<Client, Failure> {
+    let (client, _) = server.connect().await.map_err(Failure::other)?;
     Ok(client)
 }
 
 /// The cursor of a table that is there.
 pub(super) fn saved_cursor(
-    config: &Config,
+    server: &Server,
     table: &str,
     name: &CursorName,
 ) -> Result<Option<String>, Failure> {
     block_on(async {
-        let client = connect(config).await?;
+        let client = connect(server).await?;
         // Somebody who removes the table wants all records again.
         let exist = "SELECT to_regclass($1) IS NOT NULL \
             AND to_regclass('workflow_cursors') IS NOT NULL";
@@ -153,12 +147,12 @@ pub(super) fn saved_cursor(
 
 /// Removes all records of a table. False if it is not there, or has other columns.
 pub(super) fn clear(
-    config: &Config,
+    server: &Server,
     table: &Table,
     empty: Option<&RecordBatch>,
 ) -> Result<bool, Failure> {
     block_on(async {
-        let client = connect(config).await?;
+        let client = connect(server).await?;
         client.batch_execute(LOCK_TIMEOUT).await?;
         let known = known_columns(&client, &table.quoted()).await?;
         let stays = table.stays(&known, empty);
@@ -221,7 +215,7 @@ async fn copy(client: &Client, plan: &Plan, rows: Vec<u8>) -> Result<(), Failure
     sent.map(|_| ()).map_err(|error| {
         let context = error.as_db_error().and_then(|error| error.where_());
         let line = context.and_then(|context| line_of(context, &plan.target));
-        Failure::Other { reason: postgres_reason(&error), line }
+        Failure::Other { reason: reason(&error), line }
     })
 }
 

@@ -3,32 +3,27 @@
 use bytes::BytesMut;
 use tokio_postgres::error::{DbError, ErrorPosition};
 use tokio_postgres::types::{Format, IsNull, ToSql, Type, to_sql_checked};
-use tokio_postgres::{Column, IsolationLevel, NoTls, SimpleQueryMessage, SimpleQueryRow};
+use tokio_postgres::{Column, IsolationLevel, SimpleQueryMessage, SimpleQueryRow};
 use tokio_postgres::{Statement, Transaction};
 
 use super::{Hand, Message, Query, Row};
-use crate::config::postgres;
-use crate::text::{of_json, postgres_reason, postgres_reason_at};
+use crate::postgres::{Server, reason, reason_at};
+use crate::text::of_json;
 use crate::value::ColumnType;
 
 pub(super) fn read(query: &Query, hand: Hand<'_>) -> Result<(), String> {
-    let config = postgres::settings(&query.options.url)?;
+    let server = Server::new(&query.options.url)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| crate::text::io_reason(&error))?;
     runtime.block_on(async {
-        let connected = config.connect(NoTls).await;
-        let (mut client, connection) = connected.map_err(|error| {
-            format!("cannot connect to {}: {}", postgres::servers(&config), postgres_reason(&error))
-        })?;
-        // Its errors are those of the statements.
-        let driver = tokio::spawn(connection);
+        let (mut client, driver) = server.connect().await?;
         let transaction = client
             .build_transaction()
             .isolation_level(IsolationLevel::RepeatableRead)
             .read_only(true)
             .start()
             .await;
-        let transaction = transaction.map_err(|error| postgres_reason(&error))?;
+        let transaction = transaction.map_err(|error| reason(&error))?;
         let result = send(&transaction, query, hand).await;
         drop(transaction);
         drop(client);
@@ -44,18 +39,17 @@ const FORMATS: &str = "SET LOCAL datestyle = 'ISO, YMD'; SET LOCAL timezone = 'U
     SET LOCAL extra_float_digits = 1";
 
 async fn send(transaction: &Transaction<'_>, query: &Query, hand: Hand<'_>) -> Result<(), String> {
-    let fail =
-        |error: tokio_postgres::Error| format!("the query fails: {}", postgres_reason(&error));
+    let fail = |error: tokio_postgres::Error| format!("the query fails: {}", reason(&error));
     transaction.batch_execute(FORMATS).await.map_err(fail)?;
     if let Some(timeout) = query.statement_timeout {
         let limit = format!("SET LOCAL statement_timeout = {}", timeout.as_millis());
         transaction.batch_execute(&limit).await.map_err(fail)?;
     }
     // By itself first: its errors have their place in the query, and it is one statement.
-    let written = transaction.prepare(&query.options.query).await.map_err(|error| {
-        let reason = postgres_reason_at(&error, &place(&error));
-        format!("the query fails: {reason}")
-    })?;
+    let written = transaction
+        .prepare(&query.options.query)
+        .await
+        .map_err(|error| format!("the query fails: {}", reason_at(&error, &place(&error))))?;
     check_parameters(&written, query)?;
     let columns = written.columns();
     super::check_names(&columns.iter().map(Column::name).collect::<Vec<_>>())?;
