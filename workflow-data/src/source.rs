@@ -9,6 +9,8 @@ mod csv;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod database;
 mod file;
+#[cfg(feature = "api")]
+mod http;
 mod json;
 mod mock;
 #[cfg(feature = "parquet")]
@@ -24,9 +26,9 @@ use crate::cursor::Cursor;
 use crate::normalize::NormalizeError;
 use crate::policy::{RejectError, Rejects};
 
-#[cfg(feature = "openlineage")]
-pub(crate) use api::tls;
 pub(crate) use file::find;
+#[cfg(feature = "openlineage")]
+pub(crate) use http::tls;
 #[cfg(feature = "parquet")]
 pub(crate) use parquet::rows as parquet_rows;
 

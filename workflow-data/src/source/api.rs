@@ -4,7 +4,6 @@
 //! their own; this one makes batches of them.
 
 mod client;
-mod mask;
 mod page;
 mod paging;
 mod retry;
@@ -16,11 +15,10 @@ use serde_json::value::RawValue;
 use url::Url;
 use workflow_core::json;
 
-#[cfg(feature = "openlineage")]
-pub(crate) use self::client::tls;
 use self::client::{Client, Response};
 use self::page::Page;
 use self::paging::Pager;
+use super::http::is_local;
 use super::json::{Fields, Sample};
 use super::table::{Columns, SAMPLE, TextTable};
 use super::{Reading, Source, SourceError};
@@ -66,7 +64,7 @@ impl Api {
             parameters.map(|(name, value)| (name.clone(), value.expose().clone())).collect();
         let mut first = paging::with(&url, &parameters);
         first.set_fragment(None);
-        if first.scheme() == "http" && !client::is_local(&first) && options.has_secrets() {
+        if first.scheme() == "http" && !is_local(&first) && options.has_secrets() {
             tracing::warn!("`url` is not encrypted, so everybody on the way can read the secrets");
         }
         let client = Client::new(&options, &first, reading.max_retries, reading.clock)?;

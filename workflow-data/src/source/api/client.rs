@@ -1,23 +1,19 @@
 //! Sends requests, and tries failed ones again.
 
 use std::io::Read;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use rustls::crypto::ring;
-use ureq::tls::{Certificate, RootCerts, TlsConfig};
 use ureq::{Agent, Body, Proxy, http};
-use url::{Host, Url};
+use url::Url;
 use workflow_core::RetryPolicy;
 
-use super::mask::Masks;
+use super::super::http::{self as shared, Limits, Masks};
 use super::paging::elsewhere;
 use super::retry;
 use crate::clock::Clock;
 use crate::config::{ApiSource, AuthType};
-use crate::text::io_reason;
 
 /// A client for one server.
 pub(super) struct Client {
@@ -25,8 +21,7 @@ pub(super) struct Client {
     headers: Vec<(String, String)>,
     pub(super) masks: Masks,
     retries: RetryPolicy,
-    connect_timeout: Duration,
-    timeout: Duration,
+    limits: Limits,
     /// The size of the largest response, in bytes.
     largest: u64,
     /// The time between two requests.
@@ -91,15 +86,17 @@ impl Client {
     ) -> Result<Self, String> {
         let seconds =
             |given: Option<f64>, default| Duration::from_secs_f64(given.unwrap_or(default));
-        let connect_timeout = seconds(options.connect_timeout, 10.0);
-        let timeout = seconds(options.timeout, 60.0);
+        let limits = Limits {
+            connect: seconds(options.connect_timeout, 10.0),
+            request: seconds(options.timeout, 60.0),
+        };
         let authorization = authorization(options);
         // A server may repeat the credentials without their scheme, such as `Basic`.
         let credentials = authorization.iter().flat_map(|(_, value)| {
             let bare = value.split_once(' ').map(|(_, bare)| bare);
             std::iter::once(value.as_str()).chain(bare).map(str::to_owned)
         });
-        let masks = Masks::new(options, credentials);
+        let masks = Masks::new(secrets(options).chain(credentials));
         let mut headers: Vec<_> = authorization.into_iter().collect();
         let more = options.headers.iter();
         headers.extend(more.map(|(name, value)| (name.clone(), value.expose().clone())));
@@ -107,19 +104,19 @@ impl Client {
             .http_status_as_error(false)
             .max_redirects(0)
             .max_redirects_will_error(false)
-            .proxy(if is_local(url) { None } else { Proxy::try_from_env() })
-            .timeout_connect(Some(connect_timeout))
-            .timeout_global(Some(timeout))
-            .user_agent(concat!("workflow-data/", env!("CARGO_PKG_VERSION")))
+            .proxy(if shared::is_local(url) { None } else { Proxy::try_from_env() })
+            .timeout_connect(Some(limits.connect))
+            .timeout_global(Some(limits.request))
+            .user_agent(shared::USER_AGENT)
             .accept("application/json");
-        let config = if url.scheme() == "https" { config.tls_config(tls()?) } else { config };
+        let config =
+            if url.scheme() == "https" { config.tls_config(shared::tls()?) } else { config };
         Ok(Self {
             agent: config.build().new_agent(),
             headers,
             masks,
             retries: retry::policy(max_retries),
-            connect_timeout,
-            timeout,
+            limits,
             largest: options.max_response_mib.unwrap_or(32) << 20,
             interval: options
                 .requests_per_second
@@ -256,52 +253,26 @@ impl Client {
         };
         let reason = format!("the server answers {status}{excerpt}{cure}");
         let retry = match asked {
-            _ if !retry::is_transient(status.as_u16()) => Retry::Never,
+            _ if !shared::is_transient(status.as_u16()) => Retry::Never,
             Some(wait) => Retry::After(wait),
             None => Retry::WithBackoff,
         };
         Failure { reason, retry }
     }
 
-    /// What the errors of the library mean.
+    /// What an error of the library means.
     fn failure(&self, error: ureq::Error, url: &Url) -> Failure {
-        use ureq::{Error, Timeout};
-        let host = url.host_str().unwrap_or_default();
-        match error {
-            Error::Timeout(Timeout::Connect | Timeout::Resolve) => {
-                let seconds = self.connect_timeout.as_secs_f64();
-                Failure::transient(format!(
-                    "no connection within {seconds} s; raise `connect_timeout`"
-                ))
-            }
-            Error::Timeout(_) => {
-                let seconds = self.timeout.as_secs_f64();
-                Failure::transient(format!("no response within {seconds} s; raise `timeout`"))
-            }
-            Error::HostNotFound => Failure::transient(format!("no address for the host `{host}`")),
-            Error::ConnectionFailed => Failure::transient("the connection fails"),
-            Error::Io(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
-                Failure::transient("the server closes the connection without a response")
-            }
-            Error::Io(error) => match error.get_ref().and_then(|inner| inner.downcast_ref()) {
-                Some(error) => refused_by_tls(host, error),
-                None => Failure::transient(self.masks.apply(&io_reason(&error))),
-            },
-            Error::Rustls(error) => refused_by_tls(host, &error),
-            Error::LargeResponseHeader(..) => {
-                Failure::terminal("the headers of the response are too long")
-            }
-            Error::Protocol(error) => Failure::terminal(format!(
-                "the server does not answer in HTTP: {}",
-                self.masks.apply(&error.to_string())
-            )),
-            other => Failure::terminal(self.masks.apply(&other.to_string())),
-        }
+        let failed = shared::explain(error, url.host_str().unwrap_or_default(), &self.limits);
+        let reason = self.masks.apply(&failed.reason);
+        if failed.is_transient { Failure::transient(reason) } else { Failure::terminal(reason) }
     }
 }
 
-fn refused_by_tls(host: &str, error: &rustls::Error) -> Failure {
-    Failure::terminal(format!("no encrypted connection to `{host}`: {error}"))
+/// The secrets of a source.
+fn secrets(options: &ApiSource) -> impl Iterator<Item = String> {
+    let secrets = options.token.iter().chain(&options.password);
+    let secrets = secrets.chain(options.headers.values());
+    secrets.chain(options.query_parameters.values()).map(|secret| secret.expose().clone())
 }
 
 /// The header that authorizes requests.
@@ -337,28 +308,4 @@ fn redirect(from: &Url, location: &str) -> Result<Url, String> {
 
 fn header(response: &http::Response<Body>, name: &str) -> Option<String> {
     response.headers().get(name)?.to_str().ok().map(str::to_owned)
-}
-
-/// Whether a server runs on this machine, which no proxy can reach.
-pub(super) fn is_local(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Domain(name)) => name == "localhost",
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
-    }
-}
-
-/// Trusts the certificates of the system, as the stores of the workspace do.
-pub(crate) fn tls() -> Result<TlsConfig, String> {
-    let found = rustls_native_certs::load_native_certs().certs;
-    if found.is_empty() {
-        return Err("this system has no CA certificates; \
-            install them, or set SSL_CERT_FILE to a file with some"
-            .to_owned());
-    }
-    let roots: RootCerts =
-        found.iter().map(|certificate| Certificate::from_der(certificate).to_owned()).into();
-    let provider = Arc::new(ring::default_provider());
-    Ok(TlsConfig::builder().root_certs(roots).unversioned_rustls_crypto_provider(provider).build())
 }

@@ -10,11 +10,6 @@ use workflow_core::RetryPolicy;
 /// The longest time that a server may ask to wait. Beyond it, the source fails.
 pub(super) const LONGEST_ASKED: Duration = Duration::from_secs(300);
 
-/// Whether a request with this status may succeed later.
-pub(super) fn is_transient(status: u16) -> bool {
-    matches!(status, 408 | 425 | 429 | 500..=599)
-}
-
 /// How often requests are tried again, and after how long: any part, by chance, of a time that
 /// doubles.
 pub(super) fn policy(max_retries: u32) -> RetryPolicy {

@@ -2,10 +2,9 @@
 
 use url::Url;
 
-use crate::config::ApiSource;
-
 /// The secrets of a source.
-pub(super) struct Masks(Vec<String>);
+#[derive(Debug)]
+pub(in crate::source) struct Masks(Vec<String>);
 
 /// What is shown in place of a secret.
 const MASK: &str = "***";
@@ -14,13 +13,10 @@ const MASK: &str = "***";
 const LONGEST: usize = 200;
 
 impl Masks {
-    /// The secrets of these options, and other texts that contain them.
-    pub(super) fn new(options: &ApiSource, others: impl IntoIterator<Item = String>) -> Self {
-        let secrets = options.token.iter().chain(&options.password);
-        let secrets = secrets.chain(options.headers.values());
-        let secrets = secrets.chain(options.query_parameters.values());
-        let plain = secrets.map(|secret| secret.expose().clone()).chain(others);
-        let mut masks: Vec<_> = plain.flat_map(spellings).filter(|text| !text.is_empty()).collect();
+    /// Hides these texts.
+    pub(in crate::source) fn new(secrets: impl IntoIterator<Item = String>) -> Self {
+        let secrets = secrets.into_iter().flat_map(spellings);
+        let mut masks: Vec<_> = secrets.filter(|text| !text.is_empty()).collect();
         // A secret may contain another: the longer one goes first.
         masks.sort_unstable_by_key(|mask| std::cmp::Reverse(mask.len()));
         masks.dedup();
@@ -28,12 +24,12 @@ impl Masks {
     }
 
     /// Hides the secrets in a text.
-    pub(super) fn apply(&self, text: &str) -> String {
+    pub(in crate::source) fn apply(&self, text: &str) -> String {
         self.0.iter().fold(text.to_owned(), |text, secret| text.replace(secret, MASK))
     }
 
     /// The start of a response, on one line.
-    pub(super) fn excerpt(&self, text: &str) -> String {
+    pub(in crate::source) fn excerpt(&self, text: &str) -> String {
         let words: Vec<_> = text.split_whitespace().collect();
         let line = self.apply(&words.join(" "));
         let mut short: String = line.chars().filter(|c| !c.is_control()).take(LONGEST).collect();
@@ -44,7 +40,7 @@ impl Masks {
     }
 
     /// A URL without the values of its parameters, except those that the source numbers itself.
-    pub(super) fn url(&self, url: &Url, numbered: &[String]) -> String {
+    pub(in crate::source) fn url(&self, url: &Url, numbered: &[String]) -> String {
         let pairs = url.query_pairs().map(|(name, value)| {
             let is_shown = numbered.iter().any(|known| *known == name);
             format!("{name}={}", if is_shown { &value } else { MASK })
