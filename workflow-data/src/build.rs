@@ -141,9 +141,9 @@ impl PipelineBuilder {
         };
         match source.kind {
             SourceKind::Mock(options) => Ok(source::mock(options, reading)),
-            SourceKind::File(options) => match source::find(&options) {
-                Ok(files) => Ok(source::files(options, files, reading)),
-                Err(reason) => Err(fail(&option("path"), &reason)),
+            SourceKind::File(options) => match source::find(&options, &reading) {
+                Ok(found) => Ok(source::files(options, found, reading)),
+                Err((field, reason)) => Err(fail(&option(&field), &reason)),
             },
             SourceKind::Api(options) => source::api(*options, reading)
                 .map_err(|(field, reason)| fail(&option(field), &reason)),

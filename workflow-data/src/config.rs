@@ -9,6 +9,7 @@ mod incremental;
 mod one_or_many;
 mod output;
 mod source;
+mod storage;
 
 use std::path::PathBuf;
 
@@ -27,6 +28,9 @@ pub use output::{OutputConfig, SinkKind, WriteMode};
 pub use source::{
     FileFormat, FileSource, IngestionSource, MockSource, SourceConfig, SourceKind, SourceSection,
 };
+#[cfg(feature = "object-store")]
+pub(crate) use storage::StoreKind;
+pub(crate) use storage::{ObjectUrl, WILDCARDS};
 
 /// What happens with a record that fails.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
@@ -101,7 +105,7 @@ pub struct Ingestion {
 pub struct Parameters {
     /// The most records of a batch.
     pub batch_size: Option<usize>,
-    /// How often an API is asked again after a failed request. Other sources make no requests.
+    /// How often an API or an object store is asked again after a failed request.
     pub max_retries: Option<u32>,
 }
 
@@ -112,7 +116,7 @@ pub struct Parameters {
 pub struct Processing {
     /// The most records of a batch.
     pub batch_size: Option<usize>,
-    /// How often an API is asked again after a failed request. Other sources make no requests.
+    /// How often an API or an object store is asked again after a failed request.
     pub max_retries: Option<u32>,
     /// What happens with a record that fails. Default: `fail`.
     pub on_failure: Option<OnFailure>,

@@ -101,6 +101,39 @@
 //! A run without records succeeds. Outputs that are replaced keep their columns and have no records
 //! then. If neither the source nor the output that is there says the columns, no table is made.
 //!
+//! # Objects
+//!
+//! With the feature `object-store`, the `path` of a source of `type: file` may be a URL, with the
+//! formats, patterns and order of local files:
+//!
+//! ```yaml
+//! source:
+//!   name: sales
+//!   type: file
+//!   file:
+//!     path: s3://bucket/sales/2026-*.parquet
+//!     storage:
+//!       region: eu-central-1
+//!       access_key_id: ${secret:AWS_KEY:-none}
+//!       secret_access_key: ${secret:AWS_SECRET:-none}
+//! ```
+//!
+//! | URL | options of `storage`, among others | the environment |
+//! |---|---|---|
+//! | `s3://bucket/key` | `region`, `endpoint`, `access_key_id`, `secret_access_key`, `session_token` | `AWS_*` |
+//! | `gs://bucket/key` | `service_account`, `service_account_key` | `GOOGLE_*` |
+//! | `az://container/key`, `abfss://container@account.dfs.core.windows.net/key` | `account_name`, `account_key`, `sas_token` | `AZURE_*` |
+//! | `https://server/key` | | |
+//!
+//! All options are texts, and those of the crate `object_store` work, too: `allow_http: "true"` for
+//! servers without TLS, `skip_signature: "true"` for public objects, and `connect_timeout: 5s` and
+//! `timeout: 30s` of a request. A failed request is tried again `max_retries` times (default: 0),
+//! within three minutes.
+//!
+//! Nothing is copied to the disk. Text formats keep at most three parts of 4 MiB in memory, Parquet
+//! keeps one row group. An object that changes while it is read is an error. The server must send
+//! parts of objects (`Range`).
+//!
 //! # APIs
 //!
 //! A source of `type: api` (feature `api`) gets JSON with `GET`:
@@ -225,7 +258,7 @@
 //!
 //! # Limits
 //!
-//! - `max_retries` has no effect on files and mock data.
+//! - `max_retries` has no effect on local files, databases and mock data.
 //! - A run is cancelled between two pages of an API, and not while it waits for another attempt.
 //! - `schedule` and `workflow` change the metadata of the workflow when its program calls
 //!   [`describe_registered`](workflow_config::describe_registered), as the command line does.
@@ -236,6 +269,7 @@
 //!   read the old table until then.
 //! - Two runs of an incremental pipeline at a time may append the same records.
 //! - Files are read twice: types are found first. They must not be pipes.
+//! - Objects are read and not written. An object over HTTP has no credentials and no parameters.
 
 // Here and not in `examples`, so that those build without Arrow.
 #[cfg(all(doctest, feature = "parquet"))]

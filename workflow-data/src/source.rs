@@ -11,10 +11,15 @@ mod database;
 mod file;
 #[cfg(feature = "api")]
 mod http;
+mod input;
 mod json;
 mod mock;
+#[cfg(feature = "object-store")]
+mod object;
 #[cfg(feature = "parquet")]
 mod parquet;
+#[cfg(all(feature = "object-store", feature = "parquet"))]
+mod parquet_object;
 mod table;
 
 use std::time::Duration;
@@ -87,7 +92,7 @@ pub(crate) struct Reading {
     /// The most records of a batch.
     pub(crate) batch_size: usize,
     /// How often a failed request is tried again.
-    #[cfg_attr(not(feature = "api"), expect(dead_code, reason = "only an API has requests"))]
+    #[cfg_attr(not(feature = "api"), expect(dead_code, reason = "files and databases have none"))]
     pub(crate) max_retries: u32,
     /// How long a server may take for a query and for each batch. Default: as long as it needs.
     #[cfg_attr(
@@ -136,11 +141,11 @@ pub(crate) fn database(
     Err(("type", crate::text::missing_feature("sqlite` or `postgres")))
 }
 
-/// A source of files, which [`find`] found.
+/// A source of files and objects, which [`find`] found.
 pub(crate) fn files(
     options: FileSource,
-    paths: Vec<std::path::PathBuf>,
+    found: impl Into<file::Found>,
     reading: Reading,
 ) -> Box<dyn Source> {
-    Box::new(file::Files::new(options, paths, reading))
+    Box::new(file::Files::new(options, found.into(), reading))
 }

@@ -31,7 +31,13 @@ pub(crate) fn suggestion<'a>(wanted: &str, known: impl IntoIterator<Item = &'a s
 }
 
 /// Why a part of a configuration is refused that needs a feature of this crate.
-#[cfg(not(all(feature = "api", feature = "parquet", feature = "postgres", feature = "sqlite")))]
+#[cfg(not(all(
+    feature = "api",
+    feature = "object-store",
+    feature = "parquet",
+    feature = "postgres",
+    feature = "sqlite"
+)))]
 pub(crate) fn missing_feature(name: &str) -> String {
     format!(
         "this program is built without the feature `{name}` of `workflow-data`; \

@@ -10,6 +10,7 @@ use workflow_config::{Rules, Secret, Violations};
 use super::api::{ApiSource, AuthType, Pagination};
 use super::database::DatabaseSource;
 use super::incremental::Incremental;
+use super::storage;
 use crate::value::ColumnType;
 
 /// A source: what both forms of the configuration stand for.
@@ -70,7 +71,8 @@ impl SourceKind {
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct FileSource {
-    /// A file, or a pattern such as `data/*.csv`. Files are read in the order of their names.
+    /// A file, or a pattern such as `data/*.csv`. Files are read in the order of their names. With
+    /// the feature `object-store` also objects, such as `s3://bucket/sales/*.parquet`.
     pub path: String,
     /// The format. Default: by the extension.
     pub format: Option<FileFormat>,
@@ -80,6 +82,10 @@ pub struct FileSource {
     /// Keeps the records after the last load only. All files are read, and records without a value
     /// in the column are kept by the first load alone.
     pub incremental: Option<Incremental>,
+    /// Options of an object store, such as `region`, `endpoint`, `access_key_id` and
+    /// `secret_access_key`. The others are taken from the environment, such as `AWS_REGION`.
+    #[serde(default)]
+    pub storage: BTreeMap<String, Secret>,
 }
 
 /// The format of a file.
@@ -179,6 +185,7 @@ pub struct IngestionSource {
     path: Option<String>,
     format: Option<FileFormat>,
     columns: Option<BTreeMap<String, ColumnType>>,
+    storage: Option<BTreeMap<String, Secret>>,
     records: Option<u64>,
     duplicates: Option<u64>,
     nulls: Option<u64>,
@@ -195,6 +202,7 @@ impl IngestionSource {
                 format: self.format,
                 columns: self.columns.clone().unwrap_or_default(),
                 incremental: self.incremental.clone(),
+                storage: self.storage.clone().unwrap_or_default(),
             }),
             SourceType::Database => SourceKind::Database(DatabaseSource {
                 url: url()?,
@@ -237,7 +245,7 @@ impl IngestionSource {
     }
 
     /// Each option: its name, whether it is given, and the types that have it.
-    fn options(&self) -> [(&'static str, bool, &'static [SourceType]); 23] {
+    fn options(&self) -> [(&'static str, bool, &'static [SourceType]); 24] {
         use SourceType::{Api, Database, File, Mock};
         [
             ("url", self.url.is_some(), &[Api, Database]),
@@ -260,6 +268,7 @@ impl IngestionSource {
             ("path", self.path.is_some(), &[File]),
             ("format", self.format.is_some(), &[File]),
             ("columns", self.columns.is_some(), &[Api, Database, File]),
+            ("storage", self.storage.is_some(), &[File]),
             ("records", self.records.is_some(), &[Mock]),
             ("duplicates", self.duplicates.is_some(), &[Mock]),
             ("nulls", self.nulls.is_some(), &[Mock]),
@@ -347,6 +356,7 @@ fn check_kind(kind: &SourceKind, section: &str, violations: &mut Violations) {
                 add `format: csv`, `jsonl`, `json` or `parquet`";
                 violations.add(path("path"), message);
             }
+            storage::check(file, path, violations);
             if let Some(incremental) = &file.incremental {
                 violations.field(path("incremental"), incremental);
                 if incremental.parameter.is_some() {

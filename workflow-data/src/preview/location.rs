@@ -82,6 +82,7 @@ impl Location {
                     format: Some(*format),
                     columns: BTreeMap::new(),
                     incremental: None,
+                    storage: BTreeMap::new(),
                 };
                 Ok(source::files(options, paths, reading()))
             }

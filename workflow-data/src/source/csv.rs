@@ -1,19 +1,18 @@
 //! CSV files with a header.
 
-use std::fs::File;
-use std::io::BufReader;
-use std::path::Path;
+use std::io::{BufReader, Read};
 
 use arrow_cast::parse::string_to_timestamp_nanos;
 use csv::{ByteRecord, ReaderBuilder};
 
+use super::input::Input;
 use super::table::{Columns, SAMPLE, TextTable};
 use crate::row::Reason;
 use crate::text::io_reason;
 use crate::value::{ColumnType, Guess};
 
 pub(super) struct CsvFile {
-    reader: csv::Reader<BufReader<File>>,
+    reader: csv::Reader<BufReader<Box<dyn Read + Send>>>,
     header: Vec<String>,
     /// For each column of the table, its place in this file.
     order: Vec<usize>,
@@ -22,8 +21,8 @@ pub(super) struct CsvFile {
 
 impl CsvFile {
     /// Finds the columns of a file and their types.
-    pub(super) fn sample(path: &Path) -> Result<Vec<(String, ColumnType)>, String> {
-        let mut file = Self::open(path)?;
+    pub(super) fn sample(input: &Input) -> Result<Vec<(String, ColumnType)>, String> {
+        let mut file = Self::open(input)?;
         let mut guesses = vec![Guess::default(); file.header.len()];
         for _ in 0..SAMPLE {
             if !file.advance()? {
@@ -41,8 +40,8 @@ impl CsvFile {
     }
 
     /// Opens a file to read these columns.
-    pub(super) fn with_columns(path: &Path, columns: &Columns) -> Result<Self, String> {
-        let mut file = Self::open(path)?;
+    pub(super) fn with_columns(input: &Input, columns: &Columns) -> Result<Self, String> {
+        let mut file = Self::open(input)?;
         if let Some(other) = file.header.iter().find(|name| !columns.names.contains(name)) {
             return Err(format!(
                 "the column `{other}` is not in the first file; all files need the same columns"
@@ -61,9 +60,8 @@ impl CsvFile {
         Ok(file)
     }
 
-    fn open(path: &Path) -> Result<Self, String> {
-        let file = File::open(path).map_err(|error| io_reason(&error))?;
-        let reader = BufReader::with_capacity(1 << 16, file);
+    fn open(input: &Input) -> Result<Self, String> {
+        let reader = BufReader::with_capacity(1 << 16, input.open()?);
         let mut reader = ReaderBuilder::new().flexible(true).has_headers(true).from_reader(reader);
         let header = reader.byte_headers().map_err(|error| reason(&error))?;
         let header = names(header)?;

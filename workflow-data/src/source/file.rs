@@ -12,30 +12,69 @@ use glob::MatchOptions;
 
 use self::newer::Newer;
 use super::csv::CsvFile;
+use super::input::Input;
 use super::json::{JsonFile, Layout};
+#[cfg(feature = "object-store")]
+use super::object::Search;
 #[cfg(feature = "parquet")]
 use super::parquet::ParquetFile;
 use super::table::{Columns, TextTable};
 use super::{Reading, Source, SourceError};
 use crate::batch::{Batch, BatchMetadata};
-use crate::config::{FileFormat, FileSource};
+use crate::config::{FileFormat, FileSource, ObjectUrl, WILDCARDS};
 use crate::cursor::Cursor;
 #[cfg(feature = "parquet")]
 use crate::normalize;
 use crate::policy::Rejects;
 
-/// Finds the files of a path or pattern, in the order of their names.
+/// What a path or pattern stands for.
+pub(crate) enum Found {
+    Inputs(Vec<Input>),
+    /// Objects are looked for when the first of them is read.
+    #[cfg(feature = "object-store")]
+    Objects(Search),
+}
+
+impl From<Vec<PathBuf>> for Found {
+    fn from(paths: Vec<PathBuf>) -> Self {
+        Self::Inputs(paths.into_iter().map(Input::File).collect())
+    }
+}
+
+/// Finds the files of a path or pattern, in the order of their names. No store is asked yet.
 ///
 /// # Errors
 ///
-/// Fails with the reason when there is none.
-pub(crate) fn find(options: &FileSource) -> Result<Vec<PathBuf>, String> {
+/// Fails with an option and the reason when there is none.
+pub(crate) fn find(options: &FileSource, reading: &Reading) -> Result<Found, (String, String)> {
+    let fail = |reason| ("path".to_owned(), reason);
+    match ObjectUrl::read(&options.path) {
+        Some(url) => objects(&url.map_err(fail)?, options, reading),
+        None => local(options).map(Found::from).map_err(fail),
+    }
+}
+
+#[cfg(feature = "object-store")]
+fn objects(
+    url: &ObjectUrl<'_>,
+    options: &FileSource,
+    reading: &Reading,
+) -> Result<Found, (String, String)> {
+    Search::new(url, options, reading.max_retries).map(Found::Objects)
+}
+
+#[cfg(not(feature = "object-store"))]
+fn objects(_: &ObjectUrl<'_>, _: &FileSource, _: &Reading) -> Result<Found, (String, String)> {
+    Err(("path".to_owned(), crate::text::missing_feature("object-store")))
+}
+
+fn local(options: &FileSource) -> Result<Vec<PathBuf>, String> {
     let path = options.as_path();
     if path.is_file() {
         return Ok(vec![path]);
     }
     let pattern = &options.path;
-    if !pattern.contains(['*', '?', '[']) {
+    if !pattern.contains(WILDCARDS) {
         let what = if path.is_dir() {
             "is a folder; add a pattern such as `/*.csv`"
         } else {
@@ -67,7 +106,10 @@ pub(super) struct Files {
     reading: Reading,
     /// Of an incremental load.
     newer: Option<Newer>,
-    waiting: VecDeque<PathBuf>,
+    waiting: VecDeque<Input>,
+    /// Of objects, until the first one is read.
+    #[cfg(feature = "object-store")]
+    search: Option<Search>,
     open: Option<OpenFile>,
     /// The columns of text formats, from the first file.
     columns: Option<Columns>,
@@ -92,45 +134,67 @@ enum Content {
 }
 
 impl Files {
-    pub(super) fn new(options: FileSource, paths: Vec<PathBuf>, reading: Reading) -> Self {
+    pub(super) fn new(options: FileSource, found: Found, reading: Reading) -> Self {
         let format = options.format.or_else(|| FileFormat::of(Path::new(&options.path)));
-        Self {
+        let mut files = Self {
             // The rules of the configuration demand a format.
             format: format.unwrap_or(FileFormat::Csv),
             newer: options.incremental.as_ref().map(Newer::new),
             options,
             reading,
-            has_several: paths.len() > 1,
-            waiting: paths.into(),
+            has_several: false,
+            waiting: VecDeque::new(),
+            #[cfg(feature = "object-store")]
+            search: None,
             open: None,
             columns: None,
             schema: None,
             has_returned: false,
+        };
+        match found {
+            Found::Inputs(inputs) => files.set_inputs(inputs),
+            #[cfg(feature = "object-store")]
+            Found::Objects(search) => files.search = Some(search),
         }
+        files
     }
 
-    fn open_next(&mut self, path: &Path) -> Result<OpenFile, SourceError> {
-        let place: Arc<str> = match path.file_name() {
-            Some(name) if !self.has_several => name.to_string_lossy().into(),
-            _ => path.display().to_string().into(),
+    fn set_inputs(&mut self, inputs: Vec<Input>) {
+        self.has_several = inputs.len() > 1;
+        self.waiting = inputs.into();
+    }
+
+    /// Looks for the objects, once.
+    #[cfg(feature = "object-store")]
+    fn find_objects(&mut self) -> Result<(), SourceError> {
+        let Some(search) = self.search.take() else { return Ok(()) };
+        let found = search.run().map_err(|reason| read_error(&self.options.path, reason))?;
+        self.set_inputs(found.into_iter().map(Input::Object).collect());
+        Ok(())
+    }
+
+    fn open_next(&mut self, input: &Input) -> Result<OpenFile, SourceError> {
+        let place: Arc<str> = match input.name() {
+            Some(name) if !self.has_several => name.into(),
+            _ => input.to_string().into(),
         };
-        let content = self.content(path);
-        let content = content.map_err(|reason| read_error(&path.display().to_string(), reason))?;
+        let content = self.content(input);
+        let content = content.map_err(|reason| read_error(&input.to_string(), reason))?;
         Ok(OpenFile { place, content, next: 1 })
     }
 
-    fn content(&mut self, path: &Path) -> Result<Content, String> {
+    fn content(&mut self, input: &Input) -> Result<Content, String> {
         let layout = match self.format {
             FileFormat::Csv => {
-                let columns = self.columns_of(|| CsvFile::sample(path))?;
-                return CsvFile::with_columns(path, columns).map(Content::Csv);
+                let columns = self.columns_of(|| CsvFile::sample(input))?;
+                return CsvFile::with_columns(input, columns).map(Content::Csv);
             }
             FileFormat::Jsonl => Layout::Lines,
             FileFormat::Json => Layout::Array,
-            FileFormat::Parquet => return self.parquet(path),
+            FileFormat::Parquet => return self.parquet(input),
         };
-        self.columns_of(|| JsonFile::sample(path, layout))?;
-        JsonFile::open(path, layout).map(Content::Json)
+        self.columns_of(|| JsonFile::sample(input, layout))?;
+        JsonFile::open(input, layout).map(Content::Json)
     }
 
     /// The columns of the first file.
@@ -146,8 +210,8 @@ impl Files {
     }
 
     #[cfg(feature = "parquet")]
-    fn parquet(&mut self, path: &Path) -> Result<Content, String> {
-        let file = ParquetFile::open(path, self.reading.batch_size)?;
+    fn parquet(&mut self, input: &Input) -> Result<Content, String> {
+        let file = ParquetFile::open(input, self.reading.batch_size)?;
         super::table::check_given(file.schema(), &self.options.columns)?;
         let found = normalize::schema(file.schema(), &self.options.columns);
         let schema = self.schema.get_or_insert_with(|| Arc::clone(&found));
@@ -159,7 +223,7 @@ impl Files {
 
     #[cfg(not(feature = "parquet"))]
     #[expect(clippy::unused_self, reason = "the twin with the feature uses it")]
-    fn parquet(&mut self, _: &Path) -> Result<Content, String> {
+    fn parquet(&mut self, _: &Input) -> Result<Content, String> {
         Err(crate::text::missing_feature("parquet"))
     }
 
@@ -219,10 +283,12 @@ impl Files {
 
 impl Source for Files {
     fn next(&mut self, rejects: &mut Rejects) -> Result<Option<Batch>, SourceError> {
+        #[cfg(feature = "object-store")]
+        self.find_objects()?;
         loop {
             if self.open.is_none() {
-                let Some(path) = self.waiting.pop_front() else { break };
-                self.open = Some(self.open_next(&path)?);
+                let Some(input) = self.waiting.pop_front() else { break };
+                self.open = Some(self.open_next(&input)?);
             }
             if let Some(batch) = self.read(rejects)? {
                 self.has_returned = true;

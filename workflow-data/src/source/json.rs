@@ -1,9 +1,7 @@
 //! JSON lines, and JSON arrays of objects.
 
 use std::fmt;
-use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
-use std::path::Path;
 
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
@@ -11,6 +9,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 use workflow_core::json;
 
+use super::input::Input;
 use super::table::{Columns, SAMPLE, TextTable};
 use crate::row::Reason;
 use crate::text::{io_reason, of_json};
@@ -24,7 +23,7 @@ pub(super) enum Layout {
 }
 
 pub(super) struct JsonFile {
-    reader: BufReader<File>,
+    reader: BufReader<Box<dyn Read + Send>>,
     layout: Layout,
     /// The number of objects, which have been read from an array.
     read: u64,
@@ -43,9 +42,8 @@ enum Next {
 }
 
 impl JsonFile {
-    pub(super) fn open(path: &Path, layout: Layout) -> Result<Self, String> {
-        let file = File::open(path).map_err(|error| io_reason(&error))?;
-        let mut reader = BufReader::with_capacity(1 << 16, file);
+    pub(super) fn open(input: &Input, layout: Layout) -> Result<Self, String> {
+        let mut reader = BufReader::with_capacity(1 << 16, input.open()?);
         let start = reader.fill_buf().map_err(|error| io_reason(&error))?;
         if start.starts_with(BYTE_ORDER_MARK) {
             reader.consume(BYTE_ORDER_MARK.len());
@@ -54,8 +52,11 @@ impl JsonFile {
     }
 
     /// Finds the columns of a file and their types.
-    pub(super) fn sample(path: &Path, layout: Layout) -> Result<Vec<(String, ColumnType)>, String> {
-        let mut file = Self::open(path, layout)?;
+    pub(super) fn sample(
+        input: &Input,
+        layout: Layout,
+    ) -> Result<Vec<(String, ColumnType)>, String> {
+        let mut file = Self::open(input, layout)?;
         let mut sample = Sample::default();
         for _ in 0..SAMPLE {
             match file.advance()? {

@@ -7,11 +7,17 @@ use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
 
+use super::input::Input;
+#[cfg(feature = "object-store")]
+use super::parquet_object::RowGroups;
 use crate::text::io_reason;
 
 pub(super) struct ParquetFile {
     reader: ParquetRecordBatchReader,
     schema: SchemaRef,
+    /// Those that the reader does not have yet.
+    #[cfg(feature = "object-store")]
+    rest: Option<RowGroups>,
 }
 
 /// The number of rows, which the file knows. `None` if it cannot be read.
@@ -21,15 +27,31 @@ pub(crate) fn rows(path: &Path) -> Option<u64> {
 }
 
 impl ParquetFile {
-    pub(super) fn open(path: &Path, batch_size: usize) -> Result<Self, String> {
+    pub(super) fn open(input: &Input, batch_size: usize) -> Result<Self, String> {
+        match input {
+            Input::File(path) => Self::of_file(path, batch_size),
+            #[cfg(feature = "object-store")]
+            Input::Object(object) => {
+                let rest = RowGroups::open(object.clone(), batch_size)?;
+                let (reader, schema) = (rest.empty()?, rest.schema());
+                Ok(Self { reader, schema, rest: Some(rest) })
+            }
+        }
+    }
+
+    fn of_file(path: &Path, batch_size: usize) -> Result<Self, String> {
         let file = File::open(path).map_err(|error| io_reason(&error))?;
         let builder = ParquetRecordBatchReaderBuilder::try_new(file);
-        let builder = builder.map_err(|_| "the file is not valid Parquet".to_owned())?;
+        let builder = builder.map_err(|_| NOT_VALID.to_owned())?;
         let schema = builder.schema().clone();
         let reader = builder.with_batch_size(batch_size).build();
-        let reader =
-            reader.map_err(|error| format!("the Parquet file cannot be decoded: {error}"))?;
-        Ok(Self { reader, schema })
+        let reader = reader.map_err(|error| not_decoded(&error))?;
+        Ok(Self {
+            reader,
+            schema,
+            #[cfg(feature = "object-store")]
+            rest: None,
+        })
     }
 
     pub(super) fn schema(&self) -> &SchemaRef {
@@ -37,7 +59,36 @@ impl ParquetFile {
     }
 
     pub(super) fn next(&mut self) -> Result<Option<RecordBatch>, String> {
-        let next = self.reader.next().transpose();
-        next.map_err(|error| format!("the Parquet file is damaged: {error}"))
+        loop {
+            let next = self.reader.next().transpose();
+            let next = next.map_err(|error| format!("the Parquet file is damaged: {error}"))?;
+            if next.is_some() || !self.open_next_group()? {
+                return Ok(next);
+            }
+        }
     }
+
+    /// Opens the next row group of an object. Returns whether there is one.
+    #[cfg(feature = "object-store")]
+    fn open_next_group(&mut self) -> Result<bool, String> {
+        let Some(rest) = &mut self.rest else { return Ok(false) };
+        let next = rest.next()?;
+        let has_next = next.is_some();
+        if let Some(reader) = next {
+            self.reader = reader;
+        }
+        Ok(has_next)
+    }
+
+    #[cfg(not(feature = "object-store"))]
+    #[expect(clippy::unused_self, clippy::unnecessary_wraps, reason = "as with the feature")]
+    fn open_next_group(&mut self) -> Result<bool, String> {
+        Ok(false)
+    }
+}
+
+pub(super) const NOT_VALID: &str = "the file is not valid Parquet";
+
+pub(super) fn not_decoded(error: &dyn std::fmt::Display) -> String {
+    format!("the Parquet file cannot be decoded: {error}")
 }

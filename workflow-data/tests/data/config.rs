@@ -87,11 +87,13 @@ fn the_documented_configuration_is_valid() {
         let rest = docs.split("//! ```yaml\n").nth(number).unwrap();
         rest.split("//! ```").next().unwrap().replace("//! ", "")
     };
-    let api: PipelineConfig = Folder::new().config(&block(2)).read().unwrap();
+    let objects: PipelineConfig = Folder::new().config(&block(2)).read().unwrap();
+    assert_eq!(objects.source().unwrap().label(), "sales");
+    let api: PipelineConfig = Folder::new().config(&block(3)).read().unwrap();
     assert_eq!(api.max_retries(), 5);
-    let database: PipelineConfig = Folder::new().config(&block(3)).read().unwrap();
+    let database: PipelineConfig = Folder::new().config(&block(4)).read().unwrap();
     assert_eq!(database.source().unwrap().label(), "orders");
-    let incremental: PipelineConfig = Folder::new().config(&block(4)).read().unwrap();
+    let incremental: PipelineConfig = Folder::new().config(&block(5)).read().unwrap();
     assert_eq!(incremental.outputs().len(), 1);
     let yaml = block(1);
     let config: PipelineConfig = Folder::new().config(&yaml).read().unwrap();

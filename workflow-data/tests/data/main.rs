@@ -12,8 +12,12 @@ mod empty;
 mod failing;
 mod folder;
 mod incremental;
+#[cfg(all(feature = "object-store", feature = "parquet"))]
+mod objects;
 mod preview;
 mod runs;
+#[cfg(all(feature = "object-store", feature = "parquet"))]
+mod s3;
 #[cfg(feature = "api")]
 mod server;
 mod sinks;
