@@ -12,7 +12,7 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, future};
 use glob::{MatchOptions, Pattern};
 use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
@@ -170,7 +170,7 @@ impl Object {
     pub(super) fn read(&self, part: Range<u64>) -> Result<Bytes, String> {
         block_on(async {
             let length = part.end.saturating_sub(part.start);
-            let mut bytes = BytesMut::with_capacity(length as usize);
+            let mut bytes = bytes::BytesMut::with_capacity(length as usize);
             for chunk in chunks(part) {
                 bytes.extend_from_slice(&self.get(chunk).await?);
             }
