@@ -253,8 +253,13 @@
 //! # Crashes
 //!
 //! Files are written beside their final name and renamed at the end; a table of a database is
-//! written in one transaction. A killed process leaves the old data, and at most a hidden `.partial` file.
-//! Sinks are committed one after the other: a crash between two of them leaves the second one old.
+//! written in one transaction. A killed process leaves the old data, and at most hidden files that end
+//! in `.partial` or `.lock`. Sinks are committed one after the other: a crash between two of them
+//! leaves the second one old.
+//!
+//! Runs that append to one file at the same time, or to one quarantine, keep the records of both. On
+//! systems other than Unix they must not overlap. The path of an output is that of a regular file,
+//! which may be missing, or of a link to one: the link stays. Devices and pipes are refused.
 //!
 //! # Limits
 //!

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use crate::config::OnFailure;
 use crate::row::{FailedRow, RowError};
-use crate::staged::{StagedFile, Start};
+use crate::staged::{FileLock, StagedFile};
 use crate::text::io_reason;
 
 pub(crate) use failures::Failures;
@@ -107,7 +107,7 @@ impl Rejects {
         self.quarantine.as_ref().map_or(0, |quarantine| quarantine.count)
     }
 
-    /// Gives the file of quarantined records its name.
+    /// Adds the quarantined records to their file.
     pub(crate) fn commit(&mut self) -> Result<(), RejectError> {
         self.quarantine.as_mut().map_or(Ok(()), Quarantine::commit)
     }
@@ -135,7 +135,9 @@ impl Quarantine {
     }
 
     fn commit(&mut self) -> Result<(), RejectError> {
-        let committed = self.file.take().map_or(Ok(()), StagedFile::commit);
+        let Some(file) = self.file.take() else { return Ok(()) };
+        let lock = FileLock::acquire(&self.path);
+        let committed = lock.and_then(|lock| file.append(&lock, b""));
         committed.map_err(|error| self.failure(&error))
     }
 
@@ -147,7 +149,7 @@ impl Quarantine {
 fn write(file: &mut Option<StagedFile>, path: &Path, row: &FailedRow) -> std::io::Result<()> {
     let open = match file.take() {
         Some(open) => open,
-        None => StagedFile::begin(path, Start::Existing)?,
+        None => StagedFile::begin(path)?,
     };
     let open = file.insert(open);
     serde_json::to_writer(&mut *open, row)?;

@@ -2,17 +2,18 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::PathBuf;
 
 use arrow_array::RecordBatch;
 use arrow_json::LineDelimitedWriter;
+use arrow_schema::ArrowError;
 
 use super::cursor::Saved;
 use super::{CursorName, Sink, SinkError};
 use crate::batch::Batch;
 use crate::config::{FileFormat, WriteMode};
-use crate::staged::{StagedFile, Start};
+use crate::staged::{Content, FileLock, StagedFile};
 
 pub(super) struct FileSink {
     path: PathBuf,
@@ -20,6 +21,9 @@ pub(super) struct FileSink {
     mode: WriteMode,
     /// From the first batch to the commit.
     writer: Option<Writer>,
+    /// Of a CSV file that records are appended to. It comes with the commit, because only then it is
+    /// known whether the file has one.
+    header: Option<Header>,
     /// To keep at the commit.
     cursor: Option<Saved>,
 }
@@ -29,36 +33,37 @@ enum Writer {
     Json(Box<LineDelimitedWriter<StagedFile>>),
 }
 
+/// The header of a CSV file.
+struct Header {
+    names: Vec<String>,
+    line: Vec<u8>,
+}
+
 impl FileSink {
     pub(super) fn new(path: PathBuf, format: FileFormat, mode: WriteMode) -> Self {
-        Self { path, format, mode, writer: None, cursor: None }
+        Self { path, format, mode, writer: None, header: None, cursor: None }
     }
 
     /// Begins the file, and checks that the records fit what is there.
-    fn open(&self, records: &RecordBatch) -> Result<Writer, SinkError> {
-        let mut content = Content::Empty;
-        if self.mode == WriteMode::Append {
-            content = Content::of(&self.path).map_err(|error| SinkError::io(&self.path, &error))?;
-        }
-        let mut file = self.begin()?;
-        if content == Content::Unfinished {
-            file.write_all(b"\n").map_err(|error| SinkError::io(&self.path, &error))?;
-        }
+    fn open(&mut self, records: &RecordBatch) -> Result<Writer, SinkError> {
+        let file = self.begin()?;
         if self.format != FileFormat::Csv {
             let writer = arrow_json::WriterBuilder::new().with_explicit_nulls(true).build(file);
             return Ok(Writer::Json(Box::new(writer)));
         }
-        if content != Content::Empty {
-            self.check_header(records)?;
+        if self.mode == WriteMode::Append {
+            let header = Header::of(records);
+            let header =
+                header.map_err(|error| SinkError::of_path(&self.path, error.to_string()))?;
+            self.check_header(&header)?;
+            self.header = Some(header);
         }
-        let has_header = content == Content::Empty;
-        let writer = arrow_csv::WriterBuilder::new().with_header(has_header).build(file);
+        let writer = arrow_csv::WriterBuilder::new().with_header(self.header.is_none()).build(file);
         Ok(Writer::Csv(Box::new(writer)))
     }
 
     fn begin(&self) -> Result<StagedFile, SinkError> {
-        let start = if self.mode == WriteMode::Append { Start::Existing } else { Start::Empty };
-        StagedFile::begin(&self.path, start).map_err(|error| SinkError::io(&self.path, &error))
+        StagedFile::begin(&self.path).map_err(|error| SinkError::io(&self.path, &error))
     }
 
     /// Begins a file without records. A CSV file keeps its header, and without one is left out.
@@ -86,19 +91,24 @@ impl FileSink {
         Ok(Some(file))
     }
 
-    fn check_header(&self, records: &RecordBatch) -> Result<(), SinkError> {
-        let file = File::open(&self.path).map_err(|error| SinkError::io(&self.path, &error))?;
-        let mut reader = csv::Reader::from_reader(file);
+    /// Checks that a file with content has this header.
+    fn check_header(&self, wanted: &Header) -> Result<(), SinkError> {
+        let fail = |error: io::Error| SinkError::io(&self.path, &error);
+        if Content::of(&self.path).map_err(fail)? == Content::Empty {
+            return Ok(());
+        }
+        let mut reader = csv::Reader::from_reader(File::open(&self.path).map_err(fail)?);
         let header = reader.headers();
         let header =
             header.map_err(|_| SinkError::of_path(&self.path, "its header is not valid CSV"))?;
-        let schema = records.schema();
-        let names = schema.fields().iter().map(|field| field.name().as_str());
-        if header.iter().eq(names) {
+        if header.iter().eq(wanted.names.iter()) {
             return Ok(());
         }
-        let found = header.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
-        let wanted = crate::value::columns(records);
+        let list = |names: &mut dyn Iterator<Item = &str>| {
+            names.map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+        };
+        let found = list(&mut header.iter());
+        let wanted = list(&mut wanted.names.iter().map(String::as_str));
         let reason = format!(
             "the file has the columns {found}, the records {wanted}; \
              use `mode: replace` or another `path`"
@@ -107,29 +117,13 @@ impl FileSink {
     }
 }
 
-/// What a file contains before records are appended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Content {
-    Empty,
-    Lines,
-    /// Lines, the last of which does not end.
-    Unfinished,
-}
-
-impl Content {
-    fn of(path: &Path) -> io::Result<Self> {
-        let mut file = match File::open(path) {
-            Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Self::Empty),
-            Err(error) => return Err(error),
-        };
-        if file.metadata()?.len() == 0 {
-            return Ok(Self::Empty);
-        }
-        file.seek(SeekFrom::End(-1))?;
-        let mut last = [0];
-        file.read_exact(&mut last)?;
-        Ok(if last == *b"\n" { Self::Lines } else { Self::Unfinished })
+impl Header {
+    fn of(records: &RecordBatch) -> Result<Self, ArrowError> {
+        let schema = records.schema();
+        let names = schema.fields().iter().map(|field| field.name().clone()).collect();
+        let mut line = Vec::new();
+        arrow_csv::Writer::new(&mut line).write(&RecordBatch::new_empty(schema))?;
+        Ok(Self { names, line })
     }
 }
 
@@ -155,13 +149,25 @@ impl Sink for FileSink {
             Some(Writer::Csv(writer)) => writer.into_inner(),
             Some(Writer::Json(writer)) => writer.into_inner(),
         };
-        file.commit().map_err(|error| SinkError::io(&self.path, &error))?;
+        // It also keeps others from writing the cursors.
+        let lock = FileLock::acquire(&self.path);
+        let lock = lock.map_err(|error| SinkError::io(&self.path, &error))?;
+        let header = self.header.take();
+        if let Some(header) = &header {
+            self.check_header(header)?;
+        }
+        let line = header.map_or_else(Vec::new, |header| header.line);
+        let written = match self.mode {
+            WriteMode::Append => file.append(&lock, &line),
+            WriteMode::Replace | WriteMode::Merge => file.replace(&lock),
+        };
+        written.map_err(|error| SinkError::io(&self.path, &error))?;
         let Some(Saved { name, value }) = self.cursor.take() else { return Ok(()) };
         // A crash before this rename repeats the records that were just appended.
         let mut cursors = self.cursors()?;
         cursors.entry(name.pipeline).or_default().insert(name.source, value);
         let path = self.cursor_path();
-        let written = StagedFile::begin(&path, Start::Empty).and_then(|mut file| {
+        let written = StagedFile::begin(&path).and_then(|mut file| {
             serde_json::to_writer(&mut file, &cursors)?;
             file.commit()
         });

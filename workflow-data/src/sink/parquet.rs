@@ -13,7 +13,7 @@ use parquet::file::properties::WriterProperties;
 
 use super::{CursorName, Sink, SinkError};
 use crate::batch::Batch;
-use crate::staged::{StagedFile, Start};
+use crate::staged::StagedFile;
 
 pub(super) struct ParquetSink {
     path: PathBuf,
@@ -29,7 +29,7 @@ impl ParquetSink {
     }
 
     fn open(&self, schema: SchemaRef) -> Result<ArrowWriter<StagedFile>, SinkError> {
-        let file = StagedFile::begin(&self.path, Start::Empty);
+        let file = StagedFile::begin(&self.path);
         let file = file.map_err(|error| SinkError::io(&self.path, &error))?;
         let snappy = WriterProperties::builder().set_compression(Compression::SNAPPY).build();
         let writer = ArrowWriter::try_new(file, schema, Some(snappy));

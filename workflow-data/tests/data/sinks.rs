@@ -53,6 +53,35 @@ output:
     assert_eq!(folder.names(), ["config.yaml", "in.csv", "out.csv"]);
 }
 
+/// A run ends while another one has begun to write the same files.
+#[test]
+fn runs_that_append_at_once_keep_the_records_of_both() {
+    let folder = Folder::new();
+    let yaml = "
+source: {type: mock, mock: {records: 4, nulls: 1}}
+processing: {batch_size: 1, quarantine: '${DIR}/bad.jsonl'}
+transformation:
+  stages: [{name: validation, options: {on_failure: quarantine, rules: [{column: amount, not_null: true}]}}]
+output:
+  - {type: file, path: '${DIR}/out.csv', mode: append}
+  - {type: file, path: '${DIR}/out.jsonl', mode: append}
+";
+    let mut batches = 0;
+    let run = folder.build(yaml).unwrap().run_until(|| {
+        batches += 1;
+        if batches == 4 {
+            folder.run(yaml).unwrap();
+        }
+        false
+    });
+    assert_eq!(run.unwrap().written, 3);
+    let lines = ["out.csv", "out.jsonl", "bad.jsonl"].map(|name| folder.read(name).lines().count());
+    assert_eq!(lines, [7, 6, 2]);
+    let text = folder.read("out.csv");
+    assert_eq!(text.matches("id,name").count(), 1, "{text}");
+    assert_eq!(folder.names(), ["bad.jsonl", "config.yaml", "out.csv", "out.jsonl"]);
+}
+
 #[test]
 fn a_folder_is_not_a_file() {
     let folder = Folder::new();
@@ -60,6 +89,30 @@ fn a_folder_is_not_a_file() {
     let yaml = format!("{MOCK}output: {{type: file, path: '${{DIR}}/out.csv'}}");
     let expected = "cannot write `DIR/out.csv`: a folder has this name; choose the path of a file";
     assert_eq!(folder.failure(&yaml), expected);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_pipe_is_not_a_file() {
+    use rustix::fs::{CWD, FileType, Mode, mknodat};
+
+    let folder = Folder::with("in.csv", "id\n1\n");
+    let pipe = folder.path("pipe.csv");
+    mknodat(CWD, &pipe, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+    let source = "source: {type: file, file: {path: '${DIR}/in.csv', columns: {id: date}}}";
+    let cases = [
+        "processing: {on_failure: skip}\noutput: {type: file, path: '${DIR}/pipe.csv'}",
+        "processing: {on_failure: skip}\noutput: {type: file, path: '${DIR}/pipe.csv', mode: append}",
+        "processing: {on_failure: quarantine, quarantine: '${DIR}/pipe.csv'}",
+    ];
+    for case in cases {
+        let text = folder.failure(&format!("{source}\n{case}"));
+        assert!(
+            text.contains("`DIR/pipe.csv`: a device, a pipe or a socket has this name"),
+            "{text}"
+        );
+    }
+    assert_eq!(folder.names(), ["config.yaml", "in.csv", "pipe.csv"]);
 }
 
 #[cfg(not(feature = "parquet"))]
