@@ -134,6 +134,23 @@
 //! keeps one row group. An object that changes while it is read is an error. The server must send
 //! parts of objects (`Range`).
 //!
+//! # Failing records
+//!
+//! With `on_failure: quarantine`, each failing record becomes a line of JSON in the file `quarantine`:
+//!
+//! ```json
+//! {"place":"orders.csv","record":2,"reasons":[{"column":"price","value":"abc","message":"is not a number"}],"values":{"id":"2","price":"abc"}}
+//! {"place":"orders.csv","record":5,"reasons":[{"message":"the record has 3 values, the header 2"}],"values":{},"raw":"5,5,5"}
+//! ```
+//!
+//! `values` are those that the source has read. A record that cannot be split into values has none. It
+//! is in `raw` as it is in the source: the lines of a CSV file, a line of JSON, or an object of an
+//! array or an API, and at most 4,096 characters of it. Of a row of a database, the cells that cannot
+//! be read are null in `values`, and `reasons` tell about them.
+//!
+//! Where the next record cannot be found, the file as a whole fails, whatever the policy is: at a
+//! quote of a CSV file that is not closed, and at a mistake between the objects of a JSON array.
+//!
 //! # APIs
 //!
 //! A source of `type: api` (feature `api`) gets JSON with `GET`:

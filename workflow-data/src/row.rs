@@ -86,14 +86,23 @@ pub struct FailedRow {
     pub position: Position,
     /// The reasons, at least one.
     pub reasons: Vec<Reason>,
-    /// Its values by column, as far as they could be read.
+    /// Its values by column. Empty if the record could not be split into values.
     pub values: Map<String, Value>,
+    /// The record as it is in the source, such as the line of a file, if it could not be split into
+    /// values. At most 4,096 characters; `…` stands for more. What is not UTF-8 is replaced.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub raw: Option<String>,
 }
 
 impl FailedRow {
     /// A record that fails for these reasons.
     pub fn new(position: Position, reasons: Vec<Reason>, values: Map<String, Value>) -> Self {
-        Self { position, reasons, values }
+        Self { position, reasons, values, raw: None }
+    }
+
+    /// A record that could not be split into values.
+    pub(crate) fn unreadable(position: Position, reasons: Vec<Reason>, raw: String) -> Self {
+        Self { raw: Some(raw), ..Self::new(position, reasons, Map::new()) }
     }
 
     /// The error of a record that stops the pipeline.

@@ -20,6 +20,7 @@ mod object;
 mod parquet;
 #[cfg(all(feature = "object-store", feature = "parquet"))]
 mod parquet_object;
+mod place;
 mod table;
 
 use std::time::Duration;

@@ -24,6 +24,20 @@ pub(crate) fn of_json(value: serde_json::Value) -> Option<String> {
     }
 }
 
+/// The most characters that are kept of a record that cannot be read.
+pub(crate) const LONGEST_RAW: usize = 4096;
+
+/// The start of a record that cannot be read, for the quarantine.
+pub(crate) fn raw(bytes: &[u8]) -> String {
+    let end = bytes.len().min(4 * LONGEST_RAW + 4);
+    let mut text = String::from_utf8_lossy(&bytes[..end]).into_owned();
+    if let Some((end, _)) = text.char_indices().nth(LONGEST_RAW) {
+        text.truncate(end);
+        text.push('…');
+    }
+    text
+}
+
 /// A question that names the most similar candidate; empty if none is similar.
 pub(crate) fn suggestion<'a>(wanted: &str, known: impl IntoIterator<Item = &'a str>) -> String {
     let near = workflow_core::id::nearest(wanted, known);

@@ -11,14 +11,26 @@ use crate::batch::Batch;
 use crate::row::{FailedRow, Reason};
 use crate::value::{self, ColumnType};
 
-/// The reasons why records of a batch fail, by their rows.
+/// The records of a batch that fail, by their rows.
 #[derive(Debug, Default)]
-pub(crate) struct Failures(BTreeMap<usize, Vec<Reason>>);
+pub(crate) struct Failures(BTreeMap<usize, Failure>);
+
+#[derive(Debug, Default)]
+struct Failure {
+    reasons: Vec<Reason>,
+    /// The record as it is in the source, if it cannot be read.
+    raw: Option<String>,
+}
 
 impl Failures {
     /// Adds a reason why a record fails.
     pub(crate) fn add(&mut self, row: usize, reason: Reason) {
-        self.0.entry(row).or_default().push(reason);
+        self.0.entry(row).or_default().reasons.push(reason);
+    }
+
+    /// Adds a record that cannot be read, as it is in the source.
+    pub(crate) fn add_unreadable(&mut self, row: usize, reason: Reason, raw: String) {
+        self.0.insert(row, Failure { reasons: vec![reason], raw: Some(raw) });
     }
 
     /// Adds what is wrong with a value of a column. The message continues the value.
@@ -40,7 +52,7 @@ impl Failures {
     }
 
     /// Adds that a value of a column has no text.
-    pub(crate) fn add_unreadable(&mut self, row: usize, name: &str, error: &ArrowError) {
+    pub(crate) fn add_textless(&mut self, row: usize, name: &str, error: &ArrowError) {
         self.add(row, unreadable(name, error));
     }
 
@@ -78,7 +90,12 @@ impl Failures {
         let stays = (0..batch.len()).map(|row| Some(!self.0.contains_key(&row)));
         let stays: BooleanArray = stays.collect();
         let schema = read.schema();
-        for (row, mut reasons) in self.0 {
+        for (row, Failure { mut reasons, raw }) in self.0 {
+            let position = batch.position(row);
+            if let Some(raw) = raw {
+                reject(FailedRow::unreadable(position, reasons, raw))?;
+                continue;
+            }
             let fields = schema.fields().iter().zip(read.columns());
             let values = fields.map(|(field, column)| {
                 let value = value::json(column, row).unwrap_or_else(|error| {
@@ -88,7 +105,7 @@ impl Failures {
                 (field.name().clone(), value)
             });
             let values = values.collect();
-            reject(FailedRow::new(batch.position(row), reasons, values))?;
+            reject(FailedRow::new(position, reasons, values))?;
         }
         Ok(stays)
     }

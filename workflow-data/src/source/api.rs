@@ -134,12 +134,15 @@ impl Api {
         let mut table = TextTable::new(columns);
         let mut cells: Vec<Option<String>> = vec![None; columns.len()];
         for record in self.records.by_ref().take(self.reading.batch_size) {
+            let text = || crate::text::raw(record.get().as_bytes());
             match json::read::<Fields>(record.get()) {
-                Err(error) => table.push_broken(Reason::of_record(format!(
-                    "the record is not a JSON object that can be kept: {error}"
-                ))),
+                Err(error) => {
+                    let reason =
+                        format!("the record is not a JSON object that can be kept: {error}");
+                    table.push_unreadable(Reason::of_record(reason), text());
+                }
                 Ok(fields) => match fields.spread(columns, &mut cells) {
-                    Some(reason) => table.push_broken(reason),
+                    Some(reason) => table.push_unreadable(reason, text()),
                     None => table.push(cells.iter().map(Option::as_deref)),
                 },
             }

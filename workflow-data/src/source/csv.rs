@@ -1,18 +1,19 @@
 //! CSV files with a header.
 
-use std::io::{BufReader, Read};
+mod quotes;
 
 use arrow_cast::parse::string_to_timestamp_nanos;
 use csv::{ByteRecord, ReaderBuilder};
 
-use super::input::Input;
+use self::quotes::Quotes;
+use super::input::{Input, ReadSeek};
 use super::table::{Columns, SAMPLE, TextTable};
 use crate::row::Reason;
-use crate::text::io_reason;
+use crate::text::{LONGEST_RAW, io_reason, raw};
 use crate::value::{ColumnType, Guess};
 
 pub(super) struct CsvFile {
-    reader: csv::Reader<BufReader<Box<dyn Read + Send>>>,
+    reader: csv::Reader<Quotes<Box<dyn ReadSeek>>>,
     header: Vec<String>,
     /// For each column of the table, its place in this file.
     order: Vec<usize>,
@@ -61,10 +62,14 @@ impl CsvFile {
     }
 
     fn open(input: &Input) -> Result<Self, String> {
-        let reader = BufReader::with_capacity(1 << 16, input.open()?);
-        let mut reader = ReaderBuilder::new().flexible(true).has_headers(true).from_reader(reader);
-        let header = reader.byte_headers().map_err(|error| reason(&error))?;
-        let header = names(header)?;
+        let mut options = ReaderBuilder::new();
+        options.flexible(true).has_headers(true).buffer_capacity(1 << 16);
+        let mut reader = options.from_reader(Quotes::new(input.open()?));
+        let header = names(reader.byte_headers().map_err(|error| reason(&error))?)?;
+        let end = reader.position().byte();
+        if reader.get_mut().has_stray_before(end) {
+            return Err(format!("{STRAY} in the header"));
+        }
         Ok(Self { reader, header, order: Vec::new(), record: ByteRecord::new() })
     }
 
@@ -75,7 +80,7 @@ impl CsvFile {
                 return Ok(false);
             }
             match self.check() {
-                Some(reason) => table.push_broken(reason),
+                Some(reason) => table.push_unreadable(reason, self.raw()?),
                 None => table.push(self.order.iter().map(|place| cell(&self.record, *place))),
             }
         }
@@ -83,7 +88,11 @@ impl CsvFile {
     }
 
     /// What is wrong with the record as a whole.
-    fn check(&self) -> Option<Reason> {
+    fn check(&mut self) -> Option<Reason> {
+        let end = self.reader.position().byte();
+        if self.reader.get_mut().has_stray_before(end) {
+            return Some(Reason::of_record(STRAY));
+        }
         let (cells, columns) = (self.record.len(), self.header.len());
         if cells != columns {
             let message = format!("the record has {cells} values, the header {columns}");
@@ -91,14 +100,27 @@ impl CsvFile {
         }
         let mut cells = self.header.iter().zip(self.record.iter());
         let (name, bytes) = cells.find(|(_, cell)| std::str::from_utf8(cell).is_err())?;
-        let text = String::from_utf8_lossy(bytes).into_owned();
-        Some(Reason::of_value(name, Some(text), "is not UTF-8; convert the file to UTF-8"))
+        Some(Reason::of_value(name, Some(raw(bytes)), "is not UTF-8; convert the file to UTF-8"))
+    }
+
+    /// The record as it is in the file.
+    fn raw(&mut self) -> Result<String, String> {
+        let start = self.record.position().map_or(0, csv::Position::byte);
+        let end = self.reader.position().byte();
+        let bytes = self.reader.get_mut().bytes(start, end, LONGEST_RAW_BYTES);
+        Ok(raw(bytes.map_err(|error| io_reason(&error))?.trim_ascii()))
     }
 
     fn advance(&mut self) -> Result<bool, String> {
         self.reader.read_byte_record(&mut self.record).map_err(|error| reason(&error))
     }
 }
+
+/// What is wrong with a record such as `1,"a"b`.
+const STRAY: &str = "text follows the closing quote of a value; double the quotes within values";
+
+/// No character has more than four bytes.
+const LONGEST_RAW_BYTES: u64 = 4 * LONGEST_RAW as u64 + 1;
 
 /// The text of a cell; `None` if it is empty. The record is UTF-8.
 fn cell(record: &ByteRecord, place: usize) -> Option<&str> {

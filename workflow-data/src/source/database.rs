@@ -62,8 +62,14 @@ enum Message {
     End,
 }
 
-/// The cells of a record as texts, or why it cannot be read.
-type Row = Result<Vec<Option<String>>, Reason>;
+/// A record.
+#[derive(Default)]
+struct Row {
+    /// The cells as texts. Those that cannot be read are empty.
+    cells: Vec<Option<String>>,
+    /// Why some of them cannot be read.
+    reasons: Vec<Reason>,
+}
 
 /// Takes a message. False if nobody wants another one.
 type Hand<'a> = &'a mut dyn FnMut(Message) -> bool;
@@ -151,11 +157,8 @@ impl Source for Database {
         match rows.recv() {
             Ok(Ok(Message::Rows(rows))) => {
                 let mut table = TextTable::new(columns);
-                for row in rows {
-                    match row {
-                        Ok(cells) => table.push(cells.iter().map(Option::as_deref)),
-                        Err(reason) => table.push_broken(reason),
-                    }
+                for Row { cells, reasons } in rows {
+                    table.push_failing(cells.iter().map(Option::as_deref), reasons);
                 }
                 let first = self.next;
                 self.next += table.rows() as u64;
@@ -253,7 +256,8 @@ mod tests {
         let state = State::Running { columns, rows, has_returned: false };
         let mut database = Database { query, reading, place: "shop".into(), state, next: 1 };
         let mut rejects = Rejects::new(OnFailure::Fail);
-        let sent = sender.send(Ok(Message::Rows(vec![Ok(vec![Some("1".to_owned())])])));
+        let row = Row { cells: vec![Some("1".to_owned())], reasons: Vec::new() };
+        let sent = sender.send(Ok(Message::Rows(vec![row])));
         assert!(sent.is_ok());
         drop(sender);
         assert!(database.next(&mut rejects).is_ok_and(|batch| batch.is_some()));

@@ -1,12 +1,17 @@
 //! What a source of files reads: files of this machine, and objects of stores.
 
 use std::fs::File;
-use std::io::Read;
+use std::io::{Read, Seek};
 use std::path::PathBuf;
 
 #[cfg(feature = "object-store")]
 use super::object::Object;
 use crate::text::io_reason;
+
+/// What is read from its start, and where errors go back to say what and where something is.
+pub(super) trait ReadSeek: Read + Seek + Send {}
+
+impl<T: Read + Seek + Send> ReadSeek for T {}
 
 /// A file, or an object of a store.
 #[derive(Debug, Clone)]
@@ -17,12 +22,12 @@ pub(crate) enum Input {
 }
 
 impl Input {
-    /// Opens it, to read it from the start.
+    /// Opens it at its start.
     ///
     /// # Errors
     ///
     /// Fails with the reason.
-    pub(super) fn open(&self) -> Result<Box<dyn Read + Send>, String> {
+    pub(super) fn open(&self) -> Result<Box<dyn ReadSeek>, String> {
         match self {
             Self::File(path) => {
                 let file = File::open(path).map_err(|error| io_reason(&error))?;

@@ -1,7 +1,7 @@
 //! JSON lines, and JSON arrays of objects.
 
 use std::fmt;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Seek};
 
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
@@ -9,10 +9,11 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 use workflow_core::json;
 
-use super::input::Input;
+use super::input::{Input, ReadSeek};
+use super::place;
 use super::table::{Columns, SAMPLE, TextTable};
 use crate::row::Reason;
-use crate::text::{io_reason, of_json};
+use crate::text::{io_reason, of_json, raw};
 use crate::value::{ColumnType, Guess};
 
 /// How the objects of a file follow each other.
@@ -23,11 +24,12 @@ pub(super) enum Layout {
 }
 
 pub(super) struct JsonFile {
-    reader: BufReader<Box<dyn Read + Send>>,
+    reader: BufReader<Box<dyn ReadSeek>>,
     layout: Layout,
     /// The number of objects, which have been read from an array.
     read: u64,
-    line: Vec<u8>,
+    /// The line or the object that was read last.
+    text: Vec<u8>,
 }
 
 /// The longest line, in bytes.
@@ -48,7 +50,7 @@ impl JsonFile {
         if start.starts_with(BYTE_ORDER_MARK) {
             reader.consume(BYTE_ORDER_MARK.len());
         }
-        Ok(Self { reader, layout, read: 0, line: Vec::new() })
+        Ok(Self { reader, layout, read: 0, text: Vec::new() })
     }
 
     /// Finds the columns of a file and their types.
@@ -79,14 +81,21 @@ impl JsonFile {
         while table.rows() < most {
             match self.advance()? {
                 Next::End => return Ok(false),
-                Next::Broken(reason) => table.push_broken(Reason::of_record(reason)),
+                Next::Broken(reason) => {
+                    table.push_unreadable(Reason::of_record(reason), self.raw());
+                }
                 Next::Object(fields) => match fields.spread(columns, &mut cells) {
-                    Some(reason) => table.push_broken(reason),
+                    Some(reason) => table.push_unreadable(reason, self.raw()),
                     None => table.push(cells.iter().map(Option::as_deref)),
                 },
             }
         }
         Ok(true)
+    }
+
+    /// The record as it is in the file.
+    fn raw(&self) -> String {
+        raw(self.text.trim_ascii())
     }
 
     fn advance(&mut self) -> Result<Next, String> {
@@ -98,10 +107,10 @@ impl JsonFile {
 
     fn next_line(&mut self) -> Result<Next, String> {
         loop {
-            self.line.clear();
+            self.text.clear();
             let mut limited = (&mut self.reader).take(LONGEST_LINE);
             let count =
-                limited.read_until(b'\n', &mut self.line).map_err(|error| io_reason(&error))?;
+                limited.read_until(b'\n', &mut self.text).map_err(|error| io_reason(&error))?;
             if count == 0 {
                 return Ok(Next::End);
             }
@@ -110,7 +119,7 @@ impl JsonFile {
                     "a line is longer than 64 MiB; write one object in each line".to_owned()
                 );
             }
-            let Ok(text) = std::str::from_utf8(&self.line) else {
+            let Ok(text) = std::str::from_utf8(&self.text) else {
                 return Ok(Next::Broken("the line is not UTF-8".to_owned()));
             };
             if text.trim().is_empty() {
@@ -128,28 +137,55 @@ impl JsonFile {
         match (self.read, self.peek()?) {
             (0, Some(b'[')) => self.reader.consume(1),
             (0, _) => {
-                return Err(
-                    "the file is not a JSON array; use `format: jsonl` for JSON lines".to_owned()
-                );
+                let message = "the file is not a JSON array; use `format: jsonl` for JSON lines";
+                return Err(self.failure(message));
             }
             (_, Some(b',')) => self.reader.consume(1),
-            (_, Some(b']')) => return Ok(Next::End),
-            _ => return Err(format!("expected `,` or `]` after record {}", self.read)),
+            (_, Some(b']')) => return self.end(),
+            _ => {
+                let message = format!("expected `,` or `]` after record {}", self.read);
+                return Err(self.failure(&message));
+            }
         }
         match self.peek()? {
             Some(b'{') => {}
-            Some(b']') if self.read == 0 => return Ok(Next::End),
-            _ => return Err(format!("record {number} is not an object")),
+            Some(b']') if self.read == 0 => return self.end(),
+            _ => return Err(self.failure(&format!("record {number} is not an object"))),
         }
         // This reads no byte beyond the object.
         let mut deserializer = serde_json::Deserializer::from_reader(&mut self.reader);
         let text = Box::<RawValue>::deserialize(&mut deserializer);
-        let text = text.map_err(|_| format!("record {number} is not valid JSON"))?;
+        let Ok(text) = text else {
+            return Err(self.failure(&format!("record {number} is not valid JSON")));
+        };
         self.read = number;
+        self.text.clear();
+        self.text.extend_from_slice(text.get().as_bytes());
         Ok(match json::read(text.get()) {
             Ok(fields) => Next::Object(fields),
             Err(error) => Next::Broken(format!("the object cannot be read: {error}")),
         })
+    }
+
+    /// The end of the array, which is also that of the file.
+    fn end(&mut self) -> Result<Next, String> {
+        self.reader.consume(1);
+        match self.peek()? {
+            None => Ok(Next::End),
+            Some(_) => Err(self.failure(
+                "more text follows the array; write one array, or use `format: jsonl` and one \
+                 object in each line",
+            )),
+        }
+    }
+
+    /// What is wrong with the array, and where.
+    fn failure(&mut self, message: &str) -> String {
+        let place = self.reader.stream_position();
+        match place.and_then(|offset| place::describe(&mut self.reader, offset)) {
+            Ok(place) => format!("{place}: {message}"),
+            Err(error) => io_reason(&error),
+        }
     }
 
     /// The next byte that is no space, which stays.

@@ -136,11 +136,23 @@ impl<'c> TextTable<'c> {
         self.rows += 1;
     }
 
-    /// Adds a record that cannot be read.
-    pub(super) fn push_broken(&mut self, reason: Reason) {
-        self.cells.iter_mut().for_each(StringBuilder::append_null);
-        self.failures.add(self.rows, reason);
-        self.rows += 1;
+    /// Adds a record with some cells that cannot be read, which are empty here.
+    #[cfg(any(feature = "sqlite", feature = "postgres"))]
+    pub(super) fn push_failing<'v>(
+        &mut self,
+        cells: impl Iterator<Item = Option<&'v str>>,
+        reasons: Vec<Reason>,
+    ) {
+        for reason in reasons {
+            self.failures.add(self.rows, reason);
+        }
+        self.push(cells);
+    }
+
+    /// Adds a record that cannot be read, as it is in the source.
+    pub(super) fn push_unreadable(&mut self, reason: Reason, raw: String) {
+        self.failures.add_unreadable(self.rows, reason, raw);
+        self.push(std::iter::repeat(None));
     }
 
     /// Converts the cells to their types, and rejects the records that do not fit.

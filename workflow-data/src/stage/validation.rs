@@ -154,7 +154,7 @@ impl Rule {
                 Ok(false) => {
                     failures.add_value(row, &self.column, column, |_| self.check.message());
                 }
-                Err(error) => failures.add_unreadable(row, &self.column, &error),
+                Err(error) => failures.add_textless(row, &self.column, &error),
             }
         }
         Ok(())

@@ -57,10 +57,12 @@ fn quarantined_records_keep_their_values_and_reasons() {
         json!({
             "place": "orders.csv", "record": 5,
             "reasons": [{ "message": "the record has 3 values, the header 2" }],
-            "values": { "id": null, "price": null },
+            "values": {}, "raw": "5,5,5",
         }),
     ];
     assert_eq!(first, expected);
+    // Somebody edited the file, and left out the last line break.
+    folder.write("bad.jsonl", folder.read("bad.jsonl").trim_end());
     folder.run(&yaml).unwrap();
     assert_eq!(lines(folder.read("bad.jsonl")).len(), 6);
 }
@@ -89,6 +91,65 @@ fn lines_that_are_no_objects_fail_one_by_one() {
     let bad = folder.read("bad.jsonl");
     assert!(bad.contains("the line cannot be read: "), "{bad}");
     assert!(bad.contains(r#""record":5,"reasons":[{"column":"id","value":"x""#), "{bad}");
+}
+
+/// What was quarantined, as pairs of the raw record and the values.
+fn quarantined(folder: &Folder, source: &str) -> Vec<(Value, Value)> {
+    let processing = "processing: {on_failure: quarantine, quarantine: '${DIR}/bad.jsonl'}";
+    folder.run(&format!("{source}\n{processing}")).unwrap();
+    let text = folder.read("bad.jsonl");
+    let lines = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    lines.map(|line| (line["raw"].clone(), line["values"].clone())).collect()
+}
+
+#[test]
+fn records_that_cannot_be_read_are_quarantined_as_they_are() {
+    let long = "x".repeat(10_000);
+    let csv = format!("id,name\r\n1,a\r\n\r\n2,\"a\"b\r\n3,\"c\r\nd\",5\r\n4,{long},6\r\n5,e");
+    let json =
+        format!("{{\"id\": 1}}\n{{\"id\": }}\n {{\"id\": 2, \"late\": \"ä\"}}\n[\"{long}\"]\n");
+    let cases = [
+        ("in.csv", csv.clone().into_bytes(), vec!["2,\"a\"b", "3,\"c\r\nd\",5", "4,xx"]),
+        ("in.jsonl", json.into_bytes(), vec!["{\"id\": }", "[\"xx"]),
+        ("in.json", b"[{\"id\": 1},\n {\"id\": 1e999} ]".to_vec(), vec!["{\"id\": 1e999}"]),
+        ("latin.csv", b"id\n\xff\n".to_vec(), vec!["\u{fffd}"]),
+    ];
+    for (name, text, expected) in cases {
+        let folder = Folder::with(name, text);
+        let source = format!("source: {{type: file, file: {{path: '${{DIR}}/{name}'}}}}");
+        let found = quarantined(&folder, &source);
+        assert_eq!(found.len(), expected.len(), "{found:?}");
+        for ((raw, values), expected) in found.iter().zip(expected) {
+            let raw = raw.as_str().unwrap();
+            assert!(raw == expected || raw.starts_with(expected) && raw.ends_with("x…"), "{raw}");
+            assert!(raw.chars().count() <= 4097 && *values == json!({}), "{raw}, {values}");
+        }
+    }
+    let folder = Folder::with("in.csv", csv);
+    let text = folder.failure("source: {type: file, file: {path: '${DIR}/in.csv'}}");
+    let expected = "in.csv: record 2: text follows the closing quote of a value; double the quotes within values";
+    assert_eq!(text, expected);
+}
+
+#[cfg(feature = "sqlite")]
+#[test]
+fn the_readable_values_of_a_row_are_quarantined() {
+    let folder = Folder::new();
+    let connection = rusqlite::Connection::open(folder.path("shop.db")).unwrap();
+    let rows = "CREATE TABLE items (id INTEGER, name TEXT, photo);
+        INSERT INTO items VALUES (1, 'a', NULL), (2, 'b', x'ff'), (3, CAST(x'ff' AS TEXT), x'00')";
+    connection.execute_batch(rows).unwrap();
+    let source = "source: {type: database, database: {url: 'sqlite:${DIR}/shop.db', query: SELECT * FROM items}}";
+    let found: Vec<_> =
+        quarantined(&folder, source).into_iter().map(|(_, values)| values).collect();
+    let expected = [
+        json!({"id": "2", "name": "b", "photo": null}),
+        json!({"id": "3", "name": null, "photo": null}),
+    ];
+    assert_eq!(found, expected);
+    let line = folder.read("bad.jsonl").lines().last().unwrap().to_owned();
+    assert!(line.contains(r#""column":"photo","value":"blob","message":"has 1 bytes; "#), "{line}");
+    assert!(line.contains("is not UTF-8") && !line.contains("raw"), "{line}");
 }
 
 /// An object with a number that would change is an object all the same.

@@ -66,6 +66,24 @@ fn a_header_without_records_is_a_table_without_records() {
     assert!(folder.failure(yaml).contains("the header names `id` twice"));
 }
 
+/// The records after such a quote would be one value, or a record that fails alone.
+#[test]
+fn a_quote_that_is_not_closed_is_an_error_of_the_file() {
+    let rows = |from, to| (from..to).map(|id| format!("{id},\"ä\"\n")).collect::<String>();
+    for (rest, policy) in
+        [(rows(2000, 2100), "skip"), ("2000,a\n".to_owned(), "skip"), (rows(1, 9), "fail")]
+    {
+        let folder =
+            Folder::with("in.csv", format!("id,name\n{}1500,\"bad\n{rest}", rows(0, 1500)));
+        let yaml = format!(
+            "source: {{type: file, file: {{path: '${{DIR}}/in.csv'}}}}\nprocessing: {{on_failure: {policy}}}"
+        );
+        let expected = "in.csv`: the value that begins with the quote at line 1502, column 6 does not end with a quote; add it, and double the quotes within the value";
+        let text = folder.failure(&yaml);
+        assert!(text.ends_with(expected), "{text}");
+    }
+}
+
 #[test]
 fn json_lines_and_arrays_are_read_alike() {
     let expected = [
@@ -93,14 +111,25 @@ fn broken_arrays_name_the_record() {
     let folder = Folder::new();
     let yaml = "source: {type: file, file: {path: '${DIR}/in.json'}}";
     let cases = [
-        (r#"{"id": 1}"#, "the file is not a JSON array; use `format: jsonl` for JSON lines"),
-        (r#"[{"id": 1} {"id": 2}]"#, "expected `,` or `]` after record 1"),
-        (r#"[{"id": 1}, 2]"#, "record 2 is not an object"),
-        (r#"[{"id": 1}, {"id": ]"#, "record 2 is not valid JSON"),
+        (
+            r#"{"id": 1}"#,
+            "1, column 1: the file is not a JSON array; use `format: jsonl` for JSON lines",
+        ),
+        ("[{\"id\": 1}\n {\"id\": 2}]", "2, column 2: expected `,` or `]` after record 1"),
+        (r#"[{"id": 1}, 2]"#, "1, column 13: record 2 is not an object"),
+        ("[{\"id\": 1},\n{\"id\": ]", "2, column 9: record 2 is not valid JSON"),
+        (
+            "[{\"id\": 1}]\n[{\"id\": 2}]",
+            "2, column 1: more text follows the array; write one array, or use `format: jsonl` and one object in each line",
+        ),
+        (
+            "[] x",
+            "1, column 4: more text follows the array; write one array, or use `format: jsonl` and one object in each line",
+        ),
     ];
     for (text, expected) in cases {
         folder.write("in.json", text);
-        assert_eq!(folder.failure(yaml), format!("cannot read `DIR/in.json`: {expected}"));
+        assert_eq!(folder.failure(yaml), format!("cannot read `DIR/in.json`: line {expected}"));
     }
 }
 

@@ -91,7 +91,8 @@ fn place(error: &tokio_postgres::Error) -> String {
 }
 
 fn texts(row: &SimpleQueryRow) -> Row {
-    Ok((0..row.len()).map(|place| row.get(place).map(str::to_owned)).collect())
+    let cells = (0..row.len()).map(|place| row.get(place).map(str::to_owned));
+    Row { cells: cells.collect(), ..Row::default() }
 }
 
 fn check_parameters(written: &Statement, query: &Query) -> Result<(), String> {

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::super::table::SAMPLE;
 use super::{Hand, Message, Query, Row};
 use crate::row::Reason;
-use crate::text::of_json;
+use crate::text::{of_json, raw};
 use crate::value::{self, ColumnType, Guess};
 
 pub(super) fn read(query: &Query, hand: Hand<'_>) -> Result<(), String> {
@@ -45,7 +45,7 @@ pub(super) fn read(query: &Query, hand: Hand<'_>) -> Result<(), String> {
     };
     let mut count = 0;
     while let Some(row) = rows.next().map_err(fail)? {
-        let mut cells = Ok(Vec::with_capacity(names.len()));
+        let mut read = Row { cells: Vec::with_capacity(names.len()), ..Row::default() };
         for (place, name) in names.iter().enumerate() {
             let value = row.get_ref(place).map_err(fail)?;
             if count < SAMPLE {
@@ -55,13 +55,11 @@ pub(super) fn read(query: &Query, hand: Hand<'_>) -> Result<(), String> {
                     (_, None) => {}
                 }
             }
-            cells = cells.and_then(|mut cells| {
-                cells.push(text(name, value)?);
-                Ok(cells)
-            });
+            let cell = text(name, value).map_err(|reason| read.reasons.push(reason));
+            read.cells.push(cell.unwrap_or_default());
         }
         count += 1;
-        batch.push(cells);
+        batch.push(read);
         if batch.len() == query.batch_size && !tell(&mut batch, &sample) {
             return Ok(());
         }
@@ -135,8 +133,7 @@ fn text(column: &str, value: ValueRef<'_>) -> Result<Option<String>, Reason> {
         ValueRef::Text(bytes) => match std::str::from_utf8(bytes) {
             Ok(text) => Some(text.to_owned()),
             Err(_) => {
-                let text = String::from_utf8_lossy(bytes).into_owned();
-                return Err(Reason::of_value(column, Some(text), "is not UTF-8"));
+                return Err(Reason::of_value(column, Some(raw(bytes)), "is not UTF-8"));
             }
         },
         ValueRef::Blob(bytes) => {

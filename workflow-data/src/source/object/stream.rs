@@ -1,6 +1,6 @@
-//! The bytes of an object from its start. A thread requests them ahead.
+//! The bytes of an object. A thread requests them ahead.
 
-use std::io::{self, Read};
+use std::io::{self, Read, Seek, SeekFrom};
 use std::sync::mpsc::{Receiver, sync_channel};
 
 use bytes::{Buf, Bytes};
@@ -10,6 +10,7 @@ use crate::text::io_reason;
 
 /// Holds at most three chunks: one is read, one waits, and one arrives.
 pub(crate) struct Stream {
+    object: Object,
     chunks: Receiver<Result<Bytes, String>>,
     current: Bytes,
     /// The bytes that are still to come after the current chunk.
@@ -17,15 +18,21 @@ pub(crate) struct Stream {
 }
 
 impl Stream {
+    /// Opens an object at its start.
     pub(super) fn open(object: Object) -> Result<Self, String> {
-        let rest = object.size;
+        Self::open_at(object, 0)
+    }
+
+    fn open_at(object: Object, start: u64) -> Result<Self, String> {
+        let rest = object.size.saturating_sub(start);
         let (sender, chunks) = sync_channel(1);
+        let opened = object.clone();
         let run = move || {
             let runtime = match runtime() {
                 Ok(runtime) => runtime,
                 Err(reason) => return drop(sender.send(Err(reason))),
             };
-            for part in self::chunks(0..object.size) {
+            for part in self::chunks(start..object.size) {
                 let chunk = runtime.block_on(object.get(part));
                 let is_last = chunk.is_err();
                 // If nobody listens, the file was closed.
@@ -36,7 +43,7 @@ impl Stream {
         };
         let started = std::thread::Builder::new().name("object".to_owned()).spawn(run);
         started.map_err(|error| io_reason(&error))?;
-        Ok(Self { chunks, current: Bytes::new(), rest })
+        Ok(Self { object: opened, chunks, current: Bytes::new(), rest })
     }
 }
 
@@ -51,5 +58,23 @@ impl Read for Stream {
         let count = buffer.len().min(self.current.len());
         self.current.copy_to_slice(&mut buffer[..count]);
         Ok(count)
+    }
+}
+
+/// Another place is another request.
+impl Seek for Stream {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        let size = self.object.size;
+        let here = size - self.rest - self.current.len() as u64;
+        let place = match to {
+            SeekFrom::Start(place) => Some(place),
+            SeekFrom::Current(distance) => here.checked_add_signed(distance),
+            SeekFrom::End(distance) => size.checked_add_signed(distance),
+        };
+        let place = place.ok_or_else(|| io::Error::from(io::ErrorKind::InvalidInput))?;
+        if place != here {
+            *self = Self::open_at(self.object.clone(), place.min(size)).map_err(io::Error::other)?;
+        }
+        Ok(place)
     }
 }

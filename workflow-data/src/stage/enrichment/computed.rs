@@ -89,7 +89,7 @@ impl Computed {
                 match value::json(column, row) {
                     Ok(value) => _ = known.insert((*name).clone(), value),
                     Err(error) => {
-                        failures.add_unreadable(row, name, &error);
+                        failures.add_textless(row, name, &error);
                         return Value::Null;
                     }
                 }
