@@ -5,13 +5,14 @@
 
 mod api;
 mod database;
+mod files;
 mod incremental;
 mod one_or_many;
 mod output;
 mod source;
 mod storage;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -24,6 +25,7 @@ pub use database::DatabaseSource;
 pub(crate) use database::System;
 pub use incremental::Incremental;
 pub(crate) use one_or_many::OneOrMany;
+pub(crate) use output::cursor_file;
 pub use output::{OutputConfig, SinkKind, WriteMode};
 pub use source::{
     FileFormat, FileSource, IngestionSource, MockSource, SourceConfig, SourceKind, SourceSection,
@@ -241,6 +243,7 @@ impl Rules for PipelineConfig {
         self.check_processing(violations);
         self.check_schedule(violations);
         self.check_outputs(violations);
+        self.check_loops(violations);
         self.check_incremental(violations);
     }
 }
@@ -294,6 +297,10 @@ impl PipelineConfig {
                 violations.add(format!("processing.{field}"), message);
             }
         }
+        let quarantine = self.quarantine().and_then(|path| files::scheme(path));
+        if let Some(scheme) = quarantine {
+            violations.add("processing.quarantine", output::no_url(scheme));
+        }
         if self.on_failure() == OnFailure::Quarantine && self.quarantine().is_none() {
             violations.add(
                 "processing.on_failure",
@@ -304,17 +311,56 @@ impl PipelineConfig {
 
     fn check_outputs(&self, violations: &mut Violations) {
         let outputs = self.outputs();
+        let is_quarantine =
+            |path: &Path| self.quarantine().is_some_and(|other| files::is_same(path, other));
         for (index, output) in outputs.iter().enumerate() {
             let path = self.output_path(index);
             violations.field(&path, output);
             let is_taken = outputs[..index].iter().any(|other| output.collides_with(other));
             if is_taken && output.url.is_some() {
                 violations.add(format!("{path}.table"), "another output has this table");
-            } else if is_taken || self.quarantine() == Some(&output.path) {
+            } else if is_taken || is_quarantine(&output.path) {
                 let message =
                     "another output, or the quarantine, has this path; choose another one";
                 violations.add(format!("{path}.path"), message);
             }
+        }
+    }
+
+    /// A pipeline that reads what it writes has other records in each run.
+    fn check_loops(&self, violations: &mut Violations) {
+        let Some(source) = self.source() else { return };
+        let is_incremental = source.kind.incremental().is_some();
+        let mut written = Vec::new();
+        for (index, output) in self.outputs().iter().enumerate() {
+            let option = format!("{}.path", self.output_path(index));
+            written.extend(output.files(is_incremental).map(|file| (option.clone(), file)));
+        }
+        let quarantine = self.quarantine().cloned();
+        written.extend(quarantine.map(|file| ("processing.quarantine".to_owned(), file)));
+        match &source.kind {
+            SourceKind::File(options) => {
+                let is_read = |file: &PathBuf| files::matches(&options.path, file);
+                for (option, file) in written.iter().filter(|(_, file)| is_read(file)) {
+                    let (file, pattern) = (file.display(), &options.path);
+                    let message = format!(
+                        "the source reads `{file}`, because its path is `{pattern}`; \
+                         choose another folder"
+                    );
+                    violations.add(option, message);
+                }
+            }
+            SourceKind::Database(options) => {
+                for (index, output) in self.outputs().iter().enumerate() {
+                    if output.grows_from(options) {
+                        let message = "the query of the source selects from this table, so each \
+                            run would add all of its records again; choose another table, or \
+                            `mode: merge` with a key";
+                        violations.add(format!("{}.table", self.output_path(index)), message);
+                    }
+                }
+            }
+            SourceKind::Api(_) | SourceKind::Mock(_) => {}
         }
     }
 

@@ -1,12 +1,13 @@
 //! The section `output`: where a pipeline writes its table.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use workflow_config::{Rules, Secret, Violations};
 
 use super::FileFormat;
-use super::database::System;
+use super::database::{DatabaseSource, System};
+use super::files;
 
 /// A sink.
 #[derive(Debug, Clone, Deserialize)]
@@ -87,10 +88,10 @@ impl Rules for OutputConfig {
                 let kind = self.kind.name();
                 violations.add("", format!("`type: {kind}` needs a table; add `table:`"));
             }
-            (SinkKind::Sqlite | SinkKind::Postgres, Some(table))
-                if table.is_empty() || table.contains('\0') =>
-            {
-                violations.add("table", "must be a name");
+            (SinkKind::Sqlite | SinkKind::Postgres, Some(table)) => {
+                if let Some(message) = self.mistake_in(table) {
+                    violations.add("table", message);
+                }
             }
             (SinkKind::File | SinkKind::Parquet, Some(_)) => {
                 violations
@@ -118,8 +119,49 @@ impl OutputConfig {
                 url(self) == url(other) && self.table == other.table
             }
             // Two connections to one SQLite database would wait for each other.
-            _ => self.path == other.path && !self.path.as_os_str().is_empty(),
+            _ => files::is_same(&self.path, &other.path),
         }
+    }
+
+    /// Whether each run adds the records of this query to the table that they are from.
+    pub(super) fn grows_from(&self, source: &DatabaseSource) -> bool {
+        let is_same = match (self.kind, &self.url) {
+            (SinkKind::Postgres, Some(url)) => *url.expose() == *source.url.expose(),
+            (SinkKind::Sqlite, _) => {
+                source.sqlite_file().is_some_and(|file| files::is_same(file, &self.path))
+            }
+            _ => false,
+        };
+        let table = self.table.as_ref().filter(|_| is_same && self.mode == WriteMode::Append);
+        table.is_some_and(|table| source.selects_from(table))
+    }
+
+    /// The files that the output writes. `is_incremental` is whether it keeps a cursor.
+    pub(super) fn files(&self, is_incremental: bool) -> impl Iterator<Item = PathBuf> {
+        let table = Some(self.path.clone()).filter(|path| !path.as_os_str().is_empty());
+        let keeps_cursor = is_incremental && self.kind == SinkKind::File;
+        let cursor = table.as_deref().filter(|_| keeps_cursor).map(cursor_file);
+        table.into_iter().chain(cursor)
+    }
+
+    /// What is wrong with the name of the table.
+    fn mistake_in(&self, table: &str) -> Option<String> {
+        let is_postgres = self.kind == SinkKind::Postgres;
+        if table.is_empty() || table.contains('\0') {
+            return Some("must be a name".to_owned());
+        }
+        if OWN_TABLES.iter().any(|own| own.eq_ignore_ascii_case(table)) {
+            return Some(format!("outputs keep their own data in `{table}`; choose another name"));
+        }
+        if is_postgres && table.len() > LONGEST_NAME {
+            let bytes = table.len();
+            return Some(format!("has {bytes} bytes; names of PostgreSQL have at most 63"));
+        }
+        let (schema, name) = table.split_once('.').filter(|_| is_postgres)?;
+        Some(format!(
+            "is a name without a schema; write `table: {name}`, and add \
+             `?options=-csearch_path%3D{schema}` to `url`"
+        ))
     }
 
     fn check_place(&self, violations: &mut Violations) {
@@ -142,7 +184,11 @@ impl OutputConfig {
             (_, None) if !has_path => {
                 violations.add("", format!("`type: {kind}` needs a file; add `path:`"));
             }
-            _ => {}
+            (_, None) => {
+                if let Some(message) = files::scheme(&self.path).map(no_url) {
+                    violations.add("path", message);
+                }
+            }
         }
     }
 
@@ -180,4 +226,21 @@ impl OutputConfig {
             Some(FileFormat::Csv | FileFormat::Jsonl) => {}
         }
     }
+}
+
+/// The tables that sinks make for themselves.
+const OWN_TABLES: [&str; 2] = ["workflow_cursors", "workflow_stage"];
+
+/// The longest name of PostgreSQL, in bytes. Longer ones are cut off.
+const LONGEST_NAME: usize = 63;
+
+/// Why a URL with this scheme is no path of a file that is written.
+pub(super) fn no_url(scheme: &str) -> String {
+    format!("files are written on this machine only, not to `{scheme}://`; write a path")
+}
+
+/// The file of cursors beside the file of an output.
+pub(crate) fn cursor_file(output: &Path) -> PathBuf {
+    let name = output.file_name().unwrap_or_default().to_string_lossy();
+    output.with_file_name(format!("{name}.cursor.json"))
 }

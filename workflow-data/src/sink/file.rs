@@ -12,7 +12,7 @@ use arrow_schema::ArrowError;
 use super::cursor::Saved;
 use super::{CursorName, Sink, SinkError};
 use crate::batch::Batch;
-use crate::config::{FileFormat, WriteMode};
+use crate::config::{FileFormat, WriteMode, cursor_file};
 use crate::staged::{Content, FileLock, StagedFile};
 
 pub(super) struct FileSink {
@@ -166,7 +166,7 @@ impl Sink for FileSink {
         // A crash before this rename repeats the records that were just appended.
         let mut cursors = self.cursors()?;
         cursors.entry(name.pipeline).or_default().insert(name.source, value);
-        let path = self.cursor_path();
+        let path = cursor_file(&self.path);
         let written = StagedFile::begin(&path).and_then(|mut file| {
             serde_json::to_writer(&mut file, &cursors)?;
             file.commit()
@@ -192,14 +192,8 @@ impl Sink for FileSink {
 type Cursors = BTreeMap<String, BTreeMap<String, String>>;
 
 impl FileSink {
-    /// The file of cursors, beside the records.
-    fn cursor_path(&self) -> PathBuf {
-        let name = self.path.file_name().unwrap_or_default().to_string_lossy();
-        self.path.with_file_name(format!("{name}.cursor.json"))
-    }
-
     fn cursors(&self) -> Result<Cursors, SinkError> {
-        let path = self.cursor_path();
+        let path = cursor_file(&self.path);
         match std::fs::read_to_string(&path) {
             Ok(text) => serde_json::from_str(&text).map_err(|_| {
                 let reason = "the file of cursors is damaged; remove it to load all records again";

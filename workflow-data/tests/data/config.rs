@@ -201,6 +201,26 @@ fn mistakes_have_places_and_cures() {
             "another output has this table",
         ),
         (
+            "source: {type: mock}\noutput: {type: file, path: 's3://b/x.csv'}",
+            "files are written on this machine only, not to `s3://`; write a path",
+        ),
+        (
+            "source: {type: mock}\nprocessing: {quarantine: 's3://b/x.jsonl'}",
+            "files are written on this machine only",
+        ),
+        (
+            "source: {type: mock}\noutput: {type: postgres, table: a.t, url: 'postgres://a'}",
+            "write `table: t`, and add `?options=-csearch_path%3Da` to `url`",
+        ),
+        (
+            "source: {type: mock}\noutput: {type: postgres, table: äaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa, url: 'postgres://a'}",
+            "has 64 bytes; names of PostgreSQL have at most 63",
+        ),
+        (
+            "source: {type: mock}\noutput: {type: sqlite, path: a, table: Workflow_Cursors}",
+            "outputs keep their own data in `Workflow_Cursors`; choose another name",
+        ),
+        (
             "source: {type: mock}\noutput: {type: sqlite, path: a, table: t, mode: merge}",
             "add `key: [id]`",
         ),
@@ -210,6 +230,59 @@ fn mistakes_have_places_and_cures() {
         assert!(text.contains(expected), "{yaml}\n{text}");
         assert!(text.contains("config.yaml:"), "{yaml}\n{text}");
     }
+}
+
+#[test]
+fn one_file_is_not_written_twice() {
+    let folder = Folder::new();
+    std::fs::create_dir(folder.path("data")).unwrap();
+    let output = |path: &str| format!("{{type: file, path: '${{DIR}}/{path}'}}");
+    let one = output("data/o.csv");
+    for other in ["data/./o.csv", "data/../data/o.csv", "new/../data/o.csv"] {
+        let other = output(other);
+        let text = folder.refusal(&format!("source: {{type: mock}}\noutput:\n- {one}\n- {other}"));
+        assert!(text.contains("another output, or the quarantine, has this path"), "{text}");
+        assert!(text.contains("config.yaml:4:22"), "{text}");
+    }
+    let text = folder.refusal(&format!("source: {{type: mock}}\nprocessing: {{quarantine: '${{DIR}}/data/../data/o.csv'}}\noutput: {one}"));
+    assert!(text.contains("another output, or the quarantine, has this path"), "{text}");
+}
+
+#[test]
+fn a_pipeline_does_not_read_what_it_writes() {
+    let folder = Folder::with("a.csv", "id\n1\n");
+    let source = "source: {type: file, file: {path: '${DIR}/*.csv', format: csv}}\n";
+    for written in [
+        "output: {type: file, path: '${DIR}/clean.csv'}",
+        "output: {type: file, path: '${DIR}/./a.csv', mode: append}",
+        "processing: {quarantine: '${DIR}/bad.csv'}",
+    ] {
+        let text = folder.refusal(&format!("{source}{written}"));
+        assert!(text.contains("the source reads `DIR/"), "{text}");
+        assert!(text.contains("because its path is `DIR/*.csv`; choose another folder"), "{text}");
+        assert!(text.contains("config.yaml:2:"), "{text}");
+    }
+    let cursor = "source: {type: file, file: {path: '${DIR}/*.json', incremental: {cursor: id}}}\noutput: {type: file, path: '${DIR}/o.jsonl', mode: append}";
+    let text = folder.refusal(cursor);
+    assert!(text.contains("the source reads `DIR/o.jsonl.cursor.json`"), "{text}");
+    // Hidden files and files of inner folders do not match.
+    folder.run(&format!("{source}output: {{type: file, path: '${{DIR}}/.clean.csv'}}")).unwrap();
+    folder.run(&format!("{source}output: {{type: file, path: '${{DIR}}/out/clean.csv'}}")).unwrap();
+}
+
+#[cfg(feature = "sqlite")]
+#[test]
+fn a_query_does_not_select_from_a_table_that_grows() {
+    let folder = Folder::new();
+    let yaml = |mode: &str| {
+        format!(
+            "source: {{type: database, database: {{url: 'sqlite:${{DIR}}/a.db', query: SELECT * FROM items}}}}\noutput: {{type: sqlite, path: '${{DIR}}/./a.db', table: items, mode: {mode}}}"
+        )
+    };
+    let text = folder.refusal(&yaml("append"));
+    assert!(text.contains("the query of the source selects from this table"), "{text}");
+    assert!(text.contains("config.yaml:2:"), "{text}");
+    folder.build(&yaml("merge, key: [id]")).unwrap();
 }
 
 #[test]

@@ -395,6 +395,24 @@ mod postgres {
     }
 
     #[test]
+    fn the_url_names_the_schema() {
+        let (database, folder) = (test_postgres::database(), Folder::with("in.csv", "id\n1\n"));
+        database.execute("CREATE SCHEMA etl");
+        let url = database.url();
+        let sign = if url.contains('?') { '&' } else { '?' };
+        let output = |table: &str| {
+            let url = format!("{url}{sign}options=-csearch_path%3Detl");
+            format!(
+                "source: {{type: file, file: {{path: '${{DIR}}/in.csv'}}}}\noutput: {{type: postgres, url: '{url}', table: {table}}}"
+            )
+        };
+        folder.run(&output("orders")).unwrap();
+        assert_eq!(database.query("SELECT id FROM etl.orders"), ["1"]);
+        let text = folder.refusal(&output("etl.orders"));
+        assert!(text.contains("add `?options=-csearch_path%3Detl` to `url`"), "{text}");
+    }
+
+    #[test]
     fn others_read_a_table_until_it_is_replaced() {
         let (database, folder) =
             (test_postgres::database(), Folder::with("in.csv", "id\n1\n2\n3\n"));

@@ -1,5 +1,7 @@
 //! Queries to SQLite, record by record.
 
+use std::path::Path;
+
 use rusqlite::types::{Value as SqlValue, ValueRef};
 use rusqlite::{Connection, OpenFlags, Statement};
 use serde_json::Value;
@@ -11,16 +13,15 @@ use crate::text::{of_json, raw};
 use crate::value::{self, ColumnType, Guess};
 
 pub(super) fn read(query: &Query, hand: Hand<'_>) -> Result<(), String> {
-    let url = query.options.url.expose();
-    let path = url.strip_prefix("sqlite:").unwrap_or(url);
-    let path = path.strip_prefix("//").unwrap_or(path);
-    if !std::path::Path::new(path).is_file() {
+    let file = query.options.sqlite_file().unwrap_or(Path::new(""));
+    let path = file.display();
+    if !file.is_file() {
         return Err(format!("the database `{path}` does not exist"));
     }
     let fail = |error: rusqlite::Error| format!("the query fails: {}", reason(&error));
     // A shared cache would let other connections of the process disturb the query.
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(path, flags)
+    let connection = Connection::open_with_flags(file, flags)
         .map_err(|error| format!("cannot open the database `{path}`: {}", reason(&error)))?;
     let mut statement = connection.prepare(&query.options.query).map_err(fail)?;
     if !statement.readonly() {
