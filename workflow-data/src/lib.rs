@@ -91,7 +91,7 @@
 //! Types of columns are `text`, `integer`, `number`, `boolean`, `date` and `timestamp`. Empty cells
 //! of a CSV file are null. Texts of JSON stay texts; lists and objects become JSON texts. A column
 //! of integers and fractions is `number`; if one of the integers has more digits than that keeps,
-//! it is `text`.
+//! it is `text`. Columns of JSON that `columns` names may be missing from the first records.
 //!
 //! Of Parquet files, integers of all sizes are `integer`, and one above 2^63 fails its record.
 //! Decimals keep all digits; rules, expressions and SQLite read them as numbers, and one of more

@@ -76,7 +76,8 @@ pub struct FileSource {
     pub path: String,
     /// The format. Default: by the extension.
     pub format: Option<FileFormat>,
-    /// Types of columns. The others are found from the first 1,000 records.
+    /// Types of columns. The others are found from the first 1,000 records. Columns of JSON that are
+    /// here may appear later.
     #[serde(default)]
     pub columns: BTreeMap<String, ColumnType>,
     /// Keeps the records after the last load only. All files are read, and records without a value

@@ -105,7 +105,9 @@ impl Api {
             None => Page { records: Vec::new(), next: page::Next::None },
         };
         self.next = self.pager.advance(&response.url, &response.link, &page)?;
-        if self.columns.is_none() && !page.records.is_empty() {
+        // Records without fields tell nothing about the columns.
+        let is_unknown = self.columns.as_ref().is_none_or(|columns| columns.len() == 0);
+        if is_unknown && !page.records.is_empty() {
             self.columns = Some(columns(&page.records, &self.options));
         }
         self.records = page.records.into_iter();
@@ -127,7 +129,7 @@ impl Api {
         })
     }
 
-    /// Makes a batch of the next records of the open page.
+    /// Makes a batch of the next records of the open page. `None` if no columns are known.
     fn batch(&mut self, rejects: &mut Rejects) -> Result<Option<Batch>, SourceError> {
         let (metadata, place) = (self.metadata(), self.place());
         let Some(columns) = &self.columns else { return Ok(None) };
@@ -149,10 +151,7 @@ impl Api {
         }
         let first = self.read + 1;
         self.read += table.rows() as u64;
-        if table.rows() == 0 {
-            return Ok(None);
-        }
-        table.into_batch(metadata, &place, first, rejects).map(Some)
+        table.into_batch(metadata, &place, first, rejects)
     }
 
     fn place(&self) -> Arc<str> {
@@ -165,7 +164,7 @@ impl Api {
 
     /// A batch without records, so that sinks know the columns.
     fn empty(&self) -> Option<Batch> {
-        let columns = Columns::of_page(Vec::new(), &self.options.columns);
+        let columns = Columns::of_objects(Vec::new(), &self.options.columns, UNKNOWN);
         let schema = (columns.len() > 0).then(|| columns.schema())?;
         Some(Batch::new(RecordBatch::new_empty(schema), self.metadata(), self.place(), 1))
     }
@@ -187,8 +186,12 @@ fn columns(records: &[Box<RawValue>], options: &ApiSource) -> Columns {
     let mut sample = Sample::default();
     let readable = records.iter().take(SAMPLE).filter_map(|record| json::read(record.get()).ok());
     readable.for_each(|fields| sample.add(fields));
-    Columns::of_page(sample.columns(), &options.columns)
+    Columns::of_objects(sample.columns(), &options.columns, UNKNOWN)
 }
+
+/// What is wrong with a value of a column that is not known.
+const UNKNOWN: &str = "is not on the first page with records, so its column is unknown; \
+    add its type to `columns` of the source";
 
 impl Source for Api {
     fn resume(&mut self, cursor: &Cursor) {
@@ -198,9 +201,12 @@ impl Source for Api {
 
     fn next(&mut self, rejects: &mut Rejects) -> Result<Option<Batch>, SourceError> {
         loop {
-            if let Some(batch) = self.batch(rejects)? {
-                self.has_returned = true;
-                return Ok(Some(batch));
+            if self.records.len() > 0 {
+                if let Some(batch) = self.batch(rejects)? {
+                    self.has_returned = true;
+                    return Ok(Some(batch));
+                }
+                continue;
             }
             let Some(url) = self.next.take() else { break };
             self.open(&url)?;

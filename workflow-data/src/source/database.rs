@@ -162,7 +162,7 @@ impl Source for Database {
                 }
                 let first = self.next;
                 self.next += table.rows() as u64;
-                table.into_batch(metadata, &self.place, first, rejects).map(Some)
+                table.into_batch(metadata, &self.place, first, rejects)
             }
             Ok(Err(reason)) => Err(self.fail(reason)),
             Ok(Ok(Message::Columns(_))) | Err(_) => Err(self.fail(ENDED.to_owned())),

@@ -2,7 +2,7 @@
 
 mod newer;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use glob::MatchOptions;
 use self::newer::Newer;
 use super::csv::CsvFile;
 use super::input::Input;
-use super::json::{JsonFile, Layout};
+use super::json::{self, JsonFile, Layout};
 #[cfg(feature = "object-store")]
 use super::object::Search;
 #[cfg(feature = "parquet")]
@@ -26,6 +26,7 @@ use crate::cursor::Cursor;
 #[cfg(feature = "parquet")]
 use crate::normalize;
 use crate::policy::Rejects;
+use crate::value::ColumnType;
 
 /// What a path or pattern stands for.
 pub(crate) enum Found {
@@ -186,25 +187,27 @@ impl Files {
     fn content(&mut self, input: &Input) -> Result<Content, String> {
         let layout = match self.format {
             FileFormat::Csv => {
-                let columns = self.columns_of(|| CsvFile::sample(input))?;
+                let columns = self.columns_of(Columns::of_file, || CsvFile::sample(input))?;
                 return CsvFile::with_columns(input, columns).map(Content::Csv);
             }
             FileFormat::Jsonl => Layout::Lines,
             FileFormat::Json => Layout::Array,
             FileFormat::Parquet => return self.parquet(input),
         };
-        self.columns_of(|| JsonFile::sample(input, layout))?;
+        self.columns_of(json::columns, || JsonFile::sample(input, layout))?;
         JsonFile::open(input, layout).map(Content::Json)
     }
 
-    /// The columns of the first file.
+    /// The columns of the first file that has some: those that are found in it, joined with those
+    /// of the configuration.
     fn columns_of(
         &mut self,
-        sample: impl FnOnce() -> Result<Vec<(String, crate::value::ColumnType)>, String>,
+        join: impl FnOnce(Sampled, &BTreeMap<String, ColumnType>) -> Result<Columns, String>,
+        sample: impl FnOnce() -> Result<Sampled, String>,
     ) -> Result<&Columns, String> {
-        let columns = match self.columns.take() {
+        let columns = match self.columns.take().filter(|columns| columns.len() > 0) {
             Some(columns) => columns,
-            None => Columns::of_file(sample()?, &self.options.columns)?,
+            None => join(sample()?, &self.options.columns)?,
         };
         Ok(self.columns.insert(columns))
     }
@@ -242,7 +245,7 @@ impl Files {
         let most = self.reading.batch_size;
         let may_have_more = match &mut file.content {
             Content::Csv(csv) => csv.fill(&mut table, most).map_err(fail)?,
-            Content::Json(json) => json.fill(columns, &mut table, most).map_err(fail)?,
+            Content::Json(file) => file.fill(columns, &mut table, most).map_err(fail)?,
             #[cfg(feature = "parquet")]
             Content::Parquet(parquet) => {
                 let Some(records) = parquet.next().map_err(fail)? else {
@@ -264,7 +267,7 @@ impl Files {
         if rows == 0 {
             return Ok(None);
         }
-        table.into_batch(metadata, &place, first, rejects).map(Some)
+        table.into_batch(metadata, &place, first, rejects)
     }
 
     fn keep_newer(&self, batch: Batch) -> Result<Batch, SourceError> {
@@ -305,6 +308,9 @@ impl Source for Files {
         }
     }
 }
+
+/// The columns of a file, with the types of their values.
+type Sampled = Vec<(String, ColumnType)>;
 
 fn read_error(place: &str, reason: String) -> SourceError {
     SourceError::Read { place: place.to_owned(), reason }

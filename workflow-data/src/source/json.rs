@@ -1,5 +1,6 @@
 //! JSON lines, and JSON arrays of objects.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io::{BufRead, BufReader, Read, Seek};
 
@@ -198,6 +199,17 @@ impl JsonFile {
             }
         }
     }
+}
+
+/// Joins the columns of a file with those of the configuration, which may appear later.
+#[expect(clippy::unnecessary_wraps, reason = "files of other formats have an error here")]
+pub(super) fn columns(
+    found: Vec<(String, ColumnType)>,
+    given: &BTreeMap<String, ColumnType>,
+) -> Result<Columns, String> {
+    let unknown = "is in none of the first 1000 records, so its column is unknown; \
+        add its type to `columns` of the source";
+    Ok(Columns::of_objects(found, given, unknown))
 }
 
 const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();

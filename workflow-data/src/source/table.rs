@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow_array::builder::StringBuilder;
-use arrow_array::{ArrayRef, RecordBatch};
+use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow_schema::{ArrowError, Field, Schema, SchemaRef};
 
 use super::SourceError;
 use crate::batch::{Batch, BatchMetadata};
 use crate::policy::{Failures, Rejects};
-use crate::row::Reason;
+use crate::row::{Position, Reason};
 use crate::value::ColumnType;
 
 /// How many records types are found from.
@@ -42,20 +42,18 @@ impl Columns {
         Ok(Self::join(found, given, unknown))
     }
 
-    /// Joins the columns of the first page with the types that the configuration gives. Given
-    /// columns may appear on later pages.
-    #[cfg(feature = "api")]
-    pub(super) fn of_page(
+    /// Joins the columns of the first objects with the types that the configuration gives. Given
+    /// columns may appear in later objects. `unknown` is what is wrong with a value of another column.
+    pub(super) fn of_objects(
         mut found: Vec<(String, ColumnType)>,
         given: &BTreeMap<String, ColumnType>,
+        unknown: &'static str,
     ) -> Self {
         for (name, kind) in given {
             if !found.iter().any(|(known, _)| known == name) {
                 found.push((name.clone(), *kind));
             }
         }
-        let unknown = "is not on the first page with records, so its column is unknown; \
-            add its type to `columns` of the source";
         Self::join(found, given, unknown)
     }
 
@@ -78,6 +76,22 @@ impl Columns {
 
     pub(super) fn schema(&self) -> SchemaRef {
         schema(self.names.iter().zip(self.types.iter().copied()))
+    }
+
+    /// A batch as a table. `None` if it has neither columns nor records.
+    fn table(&self, batch: Batch) -> Result<Option<Batch>, SourceError> {
+        if self.len() > 0 {
+            return Ok(Some(batch));
+        }
+        if batch.is_empty() {
+            return Ok(None);
+        }
+        let Position { place, record } = batch.position(0);
+        let reason = format!(
+            "record {record} has no fields, as all records before it, so there is no table; \
+             add the names and types of its columns to `columns` of the source"
+        );
+        Err(SourceError::Read { place: place.to_string(), reason })
     }
 
     /// The columns before their conversion.
@@ -155,29 +169,33 @@ impl<'c> TextTable<'c> {
         self.push(std::iter::repeat(None));
     }
 
-    /// Converts the cells to their types, and rejects the records that do not fit.
+    /// Converts the cells to their types, and rejects the records that do not fit. `None` if the
+    /// table has no columns and all records are rejected.
     pub(super) fn into_batch(
         mut self,
         metadata: BatchMetadata,
         place: &Arc<str>,
         first: u64,
         rejects: &mut Rejects,
-    ) -> Result<Batch, SourceError> {
+    ) -> Result<Option<Batch>, SourceError> {
         let texts: Vec<ArrayRef> =
             self.cells.iter_mut().map(|builder| Arc::new(builder.finish()) as ArrayRef).collect();
         let fail = |error: ArrowError| SourceError::Read {
             place: place.to_string(),
             reason: error.to_string(),
         };
-        let texts = RecordBatch::try_new(self.columns.text_schema(), texts).map_err(fail)?;
+        // Without columns, nothing else tells the number of rows.
+        let rows = RecordBatchOptions::new().with_row_count(Some(self.rows));
+        let batch = |schema, columns| RecordBatch::try_new_with_options(schema, columns, &rows);
+        let texts = batch(self.columns.text_schema(), texts).map_err(fail)?;
         let typed = self.convert(&texts).map_err(fail)?;
-        let records = RecordBatch::try_new(self.columns.schema(), typed).map_err(fail)?;
+        let records = batch(self.columns.schema(), typed).map_err(fail)?;
         let batch = Batch::new(records, metadata, Arc::clone(place), first);
         if self.failures.is_empty() {
-            return Ok(batch);
+            return self.columns.table(batch);
         }
         let stays = self.failures.reject(&batch, &texts, |row| rejects.reject(row))?;
-        batch.filter(&stays).map_err(fail)
+        self.columns.table(batch.filter(&stays).map_err(fail)?)
     }
 
     fn convert(&mut self, texts: &RecordBatch) -> Result<Vec<ArrayRef>, ArrowError> {

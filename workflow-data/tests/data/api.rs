@@ -309,7 +309,18 @@ fn records_fail_with_their_page() {
     let expected =
         [2, 3, 4, 5, 6].map(|record| format!(r#"{{"place":"orders: page 2","record":{record}"#));
     assert_eq!(places, expected);
+    assert!(bad.contains(r#""values":{},"raw":"{\"id\": 4, \"x\": 1}""#), "{bad}");
     assert!(bad.contains("is not on the first page with records, so its column is unknown; add its type to `columns` of the source"), "{bad}");
+}
+
+#[test]
+fn a_page_of_broken_records_leaves_the_columns_open() {
+    let server = Server::start(vec![page("[1, 2, 3]"), page(&ids(1, 1)), page("[]")]);
+    let (summary, lines) = read(&server, ", pagination: {type: page}", ", on_failure: skip");
+    assert_eq!((summary.read, summary.skipped, lines.as_str()), (4, 3, "{\"id\":1}\n"));
+    let server = Server::start(vec![page("[1]"), page("[{}]")]);
+    let text = failure(&server, ", pagination: {type: page}", ", on_failure: skip");
+    assert!(text.starts_with("cannot read `orders: page 2`: record 1 has no fields"), "{text}");
 }
 
 #[test]

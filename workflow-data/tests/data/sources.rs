@@ -107,6 +107,42 @@ fn json_lines_and_arrays_are_read_alike() {
 }
 
 #[test]
+fn fields_may_appear_late() {
+    let text = format!("{}{{\"id\": 9, \"late\": 1.5}}\n", "{\"id\": 1}\n".repeat(1000));
+    let folder = Folder::with("in.jsonl", text);
+    let (summary, lines) = read(&folder, "in.jsonl", ", columns: {late: number}");
+    assert_eq!((summary.read, lines[1000].as_str()), (1001, r#"{"id":9,"late":1.5}"#));
+    let text = folder.failure("source: {type: file, file: {path: '${DIR}/in.jsonl'}}");
+    let expected = "in.jsonl: record 1001, column `late`: `1.5` is in none of the first 1000 records, so its column is unknown; add its type to `columns` of the source";
+    assert_eq!(text, expected);
+}
+
+#[test]
+fn objects_without_fields_are_no_table() {
+    let folder = Folder::with("a.jsonl", "[1]\n\nx\n{\n");
+    let yaml = |policy: &str| {
+        format!(
+            "source: {{type: file, file: {{path: '${{DIR}}/*.jsonl'}}}}\nprocessing: {{on_failure: {policy}, batch_size: 2}}\noutput: {{type: file, path: '${{DIR}}/out.csv'}}"
+        )
+    };
+    let text = folder.failure(&yaml("fail"));
+    assert!(text.starts_with("a.jsonl: record 1: the line cannot be read: "), "{text}");
+    let summary = folder.run(&yaml("skip")).unwrap();
+    assert_eq!((summary.read, summary.skipped, folder.read("out.csv").as_str()), (3, 3, ""));
+    // The first file with fields has the columns.
+    folder.write("b.jsonl", "{\"id\": 1}\n");
+    let summary = folder.run(&yaml("skip")).unwrap();
+    assert_eq!((summary.read, summary.written), (4, 1));
+    assert_eq!(folder.read("out.csv"), "id\n1\n");
+    folder.write("b.jsonl", "{}\n");
+    let expected = "cannot read `DIR/b.jsonl`: record 1 has no fields, as all records before it, so there is no table; add the names and types of its columns to `columns` of the source";
+    assert_eq!(folder.failure(&yaml("skip")), expected);
+    let given = yaml("skip").replace("*.jsonl'", "*.jsonl', columns: {id: integer}");
+    assert_eq!(folder.run(&given).unwrap().written, 1);
+    assert_eq!(folder.read("out.csv"), "id\n\"\"\n");
+}
+
+#[test]
 fn broken_arrays_name_the_record() {
     let folder = Folder::new();
     let yaml = "source: {type: file, file: {path: '${DIR}/in.json'}}";
