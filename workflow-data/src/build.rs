@@ -1,5 +1,7 @@
 //! Builds a pipeline from its configuration: everything is checked before anything is read.
 
+use std::path::Path;
+
 use workflow_config::{Config, ConfigError};
 
 use crate::clock::Clock;
@@ -10,7 +12,8 @@ use crate::preview::Location;
 use crate::sink::{self, CursorName};
 use crate::source::{self, Reading, Source};
 use crate::stage::{Options, Stages};
-use crate::text::suggestion;
+use crate::staged;
+use crate::text::{io_reason, suggestion};
 
 impl Pipeline {
     /// Builds a pipeline with the built-in stages. Nothing is read or written yet.
@@ -101,6 +104,7 @@ impl PipelineBuilder {
         let label = sections.source().map(|source| source.label().to_owned()).unwrap_or_default();
         let mut rejects = Rejects::new(sections.on_failure());
         if let Some(path) = sections.quarantine() {
+            self.check_file("processing.quarantine", path)?;
             rejects = rejects.with_quarantine(path);
         }
         let progress = self.progress(&sections, &label);
@@ -152,12 +156,23 @@ impl PipelineBuilder {
         }
     }
 
+    /// A file that is written is not there yet, or is a file.
+    fn check_file(&self, option: &str, path: &Path) -> Result<(), ConfigError> {
+        staged::check(path).map_err(|error| {
+            let message = format!("cannot write `{}`: {}", path.display(), io_reason(&error));
+            self.config.error_at(option, &message)
+        })
+    }
+
     fn sinks(&self, sections: &PipelineConfig) -> Result<Vec<NamedSink>, ConfigError> {
         let mut sinks = Vec::new();
         for (index, output) in sections.outputs().iter().enumerate() {
+            let path = sections.output_path(index);
+            if !output.path.as_os_str().is_empty() {
+                self.check_file(&format!("{path}.path"), &output.path)?;
+            }
             let made = sink::make(output);
             let made = made.map_err(|(field, reason)| {
-                let path = sections.output_path(index);
                 self.config.error_at(&format!("{path}.{field}"), &reason)
             })?;
             let location = Location::of(output, self.config.name(), index);

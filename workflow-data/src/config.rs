@@ -329,30 +329,31 @@ impl PipelineConfig {
 
     /// A pipeline that reads what it writes has other records in each run.
     fn check_loops(&self, violations: &mut Violations) {
-        let Some(source) = self.source() else { return };
-        let is_incremental = source.kind.incremental().is_some();
-        let mut written = Vec::new();
-        for (index, output) in self.outputs().iter().enumerate() {
-            let option = format!("{}.path", self.output_path(index));
-            written.extend(output.files(is_incremental).map(|file| (option.clone(), file)));
-        }
-        let quarantine = self.quarantine().cloned();
-        written.extend(quarantine.map(|file| ("processing.quarantine".to_owned(), file)));
-        match &source.kind {
-            SourceKind::File(options) => {
-                let is_read = |file: &PathBuf| files::matches(&options.path, file);
-                for (option, file) in written.iter().filter(|(_, file)| is_read(file)) {
-                    let (file, pattern) = (file.display(), &options.path);
-                    let message = format!(
-                        "the source reads `{file}`, because its path is `{pattern}`; \
-                         choose another folder"
-                    );
-                    violations.add(option, message);
+        match self.source().map(|source| source.kind) {
+            Some(SourceKind::File(options)) => {
+                for Written { option, file, .. } in self.written() {
+                    if files::matches(&options.path, &file) {
+                        let (file, pattern) = (file.display(), &options.path);
+                        let message = format!(
+                            "the source reads `{file}`, because its path is `{pattern}`; \
+                             choose another folder"
+                        );
+                        violations.add(option, message);
+                    }
                 }
             }
-            SourceKind::Database(options) => {
+            Some(SourceKind::Database(options)) => {
+                let is_source = |file: &Path| {
+                    options.sqlite_file().is_some_and(|other| files::is_same(other, file))
+                };
+                for Written { option, file, is_database } in self.written() {
+                    if !is_database && is_source(&file) {
+                        violations
+                            .add(option, "is the database of the source; choose another path");
+                    }
+                }
                 for (index, output) in self.outputs().iter().enumerate() {
-                    if output.grows_from(options) {
+                    if output.grows_from(&options) {
                         let message = "the query of the source selects from this table, so each \
                             run would add all of its records again; choose another table, or \
                             `mode: merge` with a key";
@@ -360,8 +361,29 @@ impl PipelineConfig {
                     }
                 }
             }
-            SourceKind::Api(_) | SourceKind::Mock(_) => {}
+            Some(SourceKind::Api(_) | SourceKind::Mock(_)) | None => {}
         }
+    }
+
+    /// The files that a run writes.
+    fn written(&self) -> Vec<Written> {
+        let source = self.source();
+        let is_incremental = source.is_some_and(|source| source.kind.incremental().is_some());
+        let mut written = Vec::new();
+        for (index, output) in self.outputs().iter().enumerate() {
+            let option = format!("{}.path", self.output_path(index));
+            let is_database = output.kind == SinkKind::Sqlite;
+            let files = output.files(is_incremental);
+            written.extend(files.map(|file| Written { option: option.clone(), file, is_database }));
+        }
+        let option = || "processing.quarantine".to_owned();
+        let quarantine = self.quarantine().cloned();
+        written.extend(quarantine.map(|file| Written {
+            option: option(),
+            file,
+            is_database: false,
+        }));
+        written
     }
 
     /// An incremental load adds to what is there.
@@ -402,6 +424,15 @@ impl PipelineConfig {
             violations.add("schedule.timezone", error);
         }
     }
+}
+
+/// A file that a run writes.
+struct Written {
+    /// The option that names it.
+    option: String,
+    file: PathBuf,
+    /// Whether a table is written in it, and the rest of it stays.
+    is_database: bool,
 }
 
 /// Whether two descriptions are of one source. A description that does not say what it is has an

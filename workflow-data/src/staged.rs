@@ -142,6 +142,11 @@ fn is_complete() -> io::Error {
     io::Error::other("the file is complete")
 }
 
+/// Checks that a path names a file, or nothing.
+pub(crate) fn check(target: &Path) -> io::Result<()> {
+    resolve(target).map(|_| ())
+}
+
 /// The file that a path names. Refuses what can be neither replaced nor read as a whole.
 fn resolve(target: &Path) -> io::Result<PathBuf> {
     let refuse = |message: &str| Err(io::Error::other(message));
@@ -151,7 +156,7 @@ fn resolve(target: &Path) -> io::Result<PathBuf> {
         Ok(_) => refuse("a device, a pipe or a socket has this name; choose the path of a file"),
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         Err(_) if target.is_symlink() => {
-            refuse("a link to a file that does not exist has this name; remove the link")
+            refuse("a link to a missing file has this name; create the file, or remove the link")
         }
         Err(_) => Ok(target.to_owned()),
     }
@@ -230,7 +235,7 @@ mod tests {
                 let lock = FileLock::acquire(&path)?;
                 let old = fs::read_to_string(&path).unwrap_or_default();
                 let mut file = StagedFile::begin(&path)?;
-                write!(file, "{old}a\n")?;
+                writeln!(file, "{old}a")?;
                 file.replace(&lock)?;
             }
             Ok(())
@@ -251,7 +256,9 @@ mod tests {
         let path = |name: &str| folder.path().join(name);
         std::os::unix::fs::symlink("nothing", path("dangling"))?;
         let _socket = std::os::unix::net::UnixListener::bind(path("socket"))?;
-        for (name, reason) in [("dangling", "a link to a file"), ("socket", "a device, a pipe")] {
+        for (name, reason) in
+            [("dangling", "a link to a missing file"), ("socket", "a device, a pipe")]
+        {
             let error = StagedFile::begin(&path(name)).expect_err("it is no file");
             assert!(error.to_string().starts_with(reason), "{error}");
         }

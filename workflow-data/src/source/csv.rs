@@ -68,7 +68,7 @@ impl CsvFile {
         let header = names(reader.byte_headers().map_err(|error| reason(&error))?)?;
         let end = reader.position().byte();
         if reader.get_mut().has_stray_before(end) {
-            return Err(format!("{STRAY} in the header"));
+            return Err(format!("the header cannot be read: {STRAY}"));
         }
         Ok(Self { reader, header, order: Vec::new(), record: ByteRecord::new() })
     }

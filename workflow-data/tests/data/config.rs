@@ -283,6 +283,11 @@ fn a_query_does_not_select_from_a_table_that_grows() {
     assert!(text.contains("the query of the source selects from this table"), "{text}");
     assert!(text.contains("config.yaml:2:"), "{text}");
     folder.build(&yaml("merge, key: [id]")).unwrap();
+    let (source, _) =
+        yaml("append").split_once('\n').map(|(a, b)| (a.to_owned(), b.to_owned())).unwrap();
+    let text =
+        folder.refusal(&format!("{source}\noutput: {{type: parquet, path: '${{DIR}}/a.db'}}"));
+    assert!(text.contains("is the database of the source; choose another path"), "{text}");
 }
 
 #[test]

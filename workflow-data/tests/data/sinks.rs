@@ -86,9 +86,9 @@ output:
 fn a_folder_is_not_a_file() {
     let folder = Folder::new();
     std::fs::create_dir(folder.path("out.csv")).unwrap();
-    let yaml = format!("{MOCK}output: {{type: file, path: '${{DIR}}/out.csv'}}");
+    let text = folder.refusal(&format!("{MOCK}output: {{type: file, path: '${{DIR}}/out.csv'}}"));
     let expected = "cannot write `DIR/out.csv`: a folder has this name; choose the path of a file";
-    assert_eq!(folder.failure(&yaml), expected);
+    assert!(text.contains(expected) && text.contains("config.yaml:2:"), "{text}");
 }
 
 #[cfg(unix)]
@@ -96,23 +96,33 @@ fn a_folder_is_not_a_file() {
 fn a_pipe_is_not_a_file() {
     use rustix::fs::{CWD, FileType, Mode, mknodat};
 
-    let folder = Folder::with("in.csv", "id\n1\n");
-    let pipe = folder.path("pipe.csv");
-    mknodat(CWD, &pipe, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
-    let source = "source: {type: file, file: {path: '${DIR}/in.csv', columns: {id: date}}}";
+    let folder = Folder::new();
+    let pipe = || {
+        let _ = std::fs::remove_file(folder.path("pipe.csv"));
+        mknodat(CWD, folder.path("pipe.csv"), FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+    };
     let cases = [
-        "processing: {on_failure: skip}\noutput: {type: file, path: '${DIR}/pipe.csv'}",
-        "processing: {on_failure: skip}\noutput: {type: file, path: '${DIR}/pipe.csv', mode: append}",
-        "processing: {on_failure: quarantine, quarantine: '${DIR}/pipe.csv'}",
+        "output: {type: file, path: '${DIR}/pipe.csv'}",
+        "output: {type: file, path: '${DIR}/pipe.csv', mode: append}",
+        "processing: {on_failure: quarantine, quarantine: '${DIR}/pipe.csv'}\ntransformation: {stages: [{name: validation, options: {rules: [{column: id, max: 1}]}}]}",
     ];
+    let expected = "cannot write `DIR/pipe.csv`: a device, a pipe or a socket has this name; choose the path of a file";
     for case in cases {
-        let text = folder.failure(&format!("{source}\n{case}"));
+        pipe();
+        let yaml = format!("{MOCK}{case}");
+        let text = folder.refusal(&yaml);
+        assert!(text.contains(expected) && text.contains("config.yaml:2:"), "{text}");
+        // Nor is it replaced when it comes later.
+        std::fs::remove_file(folder.path("pipe.csv")).unwrap();
+        let late = folder.build(&yaml).unwrap();
+        pipe();
+        let text = folder.shown(late.run().expect_err("it is no file"));
         assert!(
-            text.contains("`DIR/pipe.csv`: a device, a pipe or a socket has this name"),
+            text.ends_with("a device, a pipe or a socket has this name; choose the path of a file"),
             "{text}"
         );
+        assert_eq!(folder.names(), ["config.yaml", "pipe.csv"]);
     }
-    assert_eq!(folder.names(), ["config.yaml", "in.csv", "pipe.csv"]);
 }
 
 #[cfg(not(feature = "parquet"))]
