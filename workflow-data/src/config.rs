@@ -336,7 +336,7 @@ impl PipelineConfig {
                         let (file, pattern) = (file.display(), &options.path);
                         let message = format!(
                             "the source reads `{file}`, because its path is `{pattern}`; \
-                             choose another folder"
+                             choose another path"
                         );
                         violations.add(option, message);
                     }
@@ -376,13 +376,10 @@ impl PipelineConfig {
             let files = output.files(is_incremental);
             written.extend(files.map(|file| Written { option: option.clone(), file, is_database }));
         }
-        let option = || "processing.quarantine".to_owned();
-        let quarantine = self.quarantine().cloned();
-        written.extend(quarantine.map(|file| Written {
-            option: option(),
-            file,
-            is_database: false,
-        }));
+        if let Some(file) = self.quarantine().cloned() {
+            let option = "processing.quarantine".to_owned();
+            written.push(Written { option, file, is_database: false });
+        }
         written
     }
 

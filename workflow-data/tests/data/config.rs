@@ -259,7 +259,7 @@ fn a_pipeline_does_not_read_what_it_writes() {
     ] {
         let text = folder.refusal(&format!("{source}{written}"));
         assert!(text.contains("the source reads `DIR/"), "{text}");
-        assert!(text.contains("because its path is `DIR/*.csv`; choose another folder"), "{text}");
+        assert!(text.contains("because its path is `DIR/*.csv`; choose another path"), "{text}");
         assert!(text.contains("config.yaml:2:"), "{text}");
     }
     let cursor = "source: {type: file, file: {path: '${DIR}/*.json', incremental: {cursor: id}}}\noutput: {type: file, path: '${DIR}/o.jsonl', mode: append}";
