@@ -100,6 +100,16 @@ impl Batch {
     ///
     /// Types are found from values, so a column of prices has integers on a day without cents. A
     /// column without values fits, too.
+    ///
+    /// ```
+    /// use workflow_data::{Batch, StageError};
+    ///
+    /// fn total(batch: &Batch) -> Result<f64, StageError> {
+    ///     let prices = batch.numbers("price");
+    ///     let prices = prices.ok_or_else(|| StageError::new("the column `price` must be a number"))?;
+    ///     Ok(prices.iter().flatten().sum())
+    /// }
+    /// ```
     pub fn numbers(&self, name: &str) -> Option<Float64Array> {
         let column = self.records.column_by_name(name)?;
         if column.logical_null_count() == column.len() {

@@ -257,8 +257,9 @@
 //! number``.
 //!
 //! A record cannot be written without a value in the key, with the character NUL in a text for
-//! PostgreSQL, or with a value that has another type than its column of a table of SQLite. Then no
-//! output gets it. A value that PostgreSQL refuses stops the run, whatever the policy.
+//! PostgreSQL, or with a value that does not fit its column of integers or floating-point numbers in
+//! a table that is there. Then no output gets it. What the server refuses for another reason stops
+//! the run, whatever the policy.
 //!
 //! # Looking at tables
 //!

@@ -8,7 +8,9 @@ use std::sync::Arc;
 
 use arrow_array::{ArrayRef, RecordBatch};
 use arrow_cast::{CastOptions, cast_with_options};
-use arrow_schema::{ArrowError, DataType, Field, Schema, SchemaRef};
+#[cfg(feature = "parquet")]
+use arrow_schema::SchemaRef;
+use arrow_schema::{ArrowError, DataType, Field, Schema};
 
 use crate::batch::Batch;
 use crate::policy::{Failures, RejectError, Rejects};

@@ -7,7 +7,7 @@ mod location;
 
 use arrow_array::{Array, RecordBatch};
 use arrow_cast::display::{ArrayFormatter, FormatOptions};
-use arrow_schema::{ArrowError, DataType};
+use arrow_schema::ArrowError;
 use workflow_config::Loader;
 use workflow_core::table::{TableColumn, TableError, TablePreview, TableReader, TableRecord};
 
@@ -16,6 +16,7 @@ pub(crate) use self::location::{Location, READER};
 use crate::config::OnFailure;
 use crate::policy::Rejects;
 use crate::source::{Source, SourceError};
+use crate::value::type_name;
 
 /// The most columns that are shown.
 const MOST_COLUMNS: usize = 100;
@@ -92,7 +93,7 @@ impl Sample {
             self.columns = shown
                 .map(|field| Column {
                     name: field.name().clone(),
-                    kind: kind(field.data_type()),
+                    kind: type_name(field.data_type()),
                     nulls: 0,
                     values: Values::of(field.data_type()),
                 })
@@ -158,19 +159,6 @@ fn cut(mut text: String) -> String {
         text.push('…');
     }
     text
-}
-
-/// The name of a type: that of configurations, or that of Arrow.
-fn kind(of: &DataType) -> String {
-    match of {
-        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => "text".to_owned(),
-        kind if kind.is_integer() => "integer".to_owned(),
-        kind if kind.is_floating() => "number".to_owned(),
-        DataType::Boolean => "boolean".to_owned(),
-        DataType::Date32 | DataType::Date64 => "date".to_owned(),
-        DataType::Timestamp(..) => "timestamp".to_owned(),
-        other => other.to_string().to_lowercase(),
-    }
 }
 
 #[cfg(test)]

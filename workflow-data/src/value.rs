@@ -56,6 +56,9 @@ impl ColumnType {
             Self::Number => "is not a number",
             Self::Boolean => "is not `true` or `false`",
             Self::Date => "is not a date; write it as 2026-01-31",
+            Self::Timestamp if value.is_some_and(is_fine_time) => {
+                "is finer than microseconds, which a time keeps; use the type `text`"
+            }
             Self::Timestamp => "is not a time; write it as 2026-01-31T09:30:00Z",
         }
     }
@@ -87,7 +90,7 @@ impl Guess {
 
     /// Adds an integer.
     pub(crate) fn add_integer(&mut self, value: i64) {
-        self.has_long_integer |= !is_exact(value);
+        self.has_long_integer |= !is_exact(value.into());
         self.add(ColumnType::Integer);
     }
 
@@ -100,11 +103,25 @@ impl Guess {
     }
 }
 
+/// Whether a text is an integer that a floating-point number does not keep.
+fn is_long_integer(text: &str) -> bool {
+    let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
+    let is_integer = digits.bytes().all(|byte| byte.is_ascii_digit()) && !digits.is_empty();
+    is_integer && !text.parse().is_ok_and(is_exact)
+}
+
+/// Whether a text has a part of a second that microseconds do not keep.
+fn is_fine_time(text: &str) -> bool {
+    let fraction = text.split_once('.').map_or("", |(_, fraction)| fraction);
+    let digits = fraction.bytes().take_while(u8::is_ascii_digit);
+    digits.skip(6).any(|digit| digit != b'0')
+}
+
 /// Whether a floating-point number keeps an integer.
 #[expect(clippy::cast_possible_truncation, reason = "to `i128`, which holds the largest one")]
 #[expect(clippy::cast_precision_loss, reason = "this is what it asks")]
-fn is_exact(integer: i64) -> bool {
-    (integer as f64) as i128 == i128::from(integer)
+fn is_exact(integer: i128) -> bool {
+    (integer as f64) as i128 == integer
 }
 
 /// A column of another type, with the rows that do not fit it.
@@ -159,7 +176,9 @@ fn changed(
     to: &ArrayRef,
     options: &CastOptions<'_>,
 ) -> Result<Option<HasChanged>, ArrowError> {
-    if from.data_type().is_numeric() && to.data_type().is_numeric() {
+    let (kind, wanted) = (from.data_type(), to.data_type());
+    let are_times = matches!((kind, wanted), (DataType::Timestamp(..), DataType::Timestamp(..)));
+    if kind.is_numeric() && wanted.is_numeric() || are_times {
         let back = cast_with_options(to, from.data_type(), options)?;
         let differs = neq(from, &back)?;
         // The largest integers do not come back at all.
@@ -169,16 +188,21 @@ fn changed(
             !was_null && (differs.is_null(row) || differs.value(row))
         })));
     }
-    // `inf` and `nan` are words, not numbers of a table.
-    if *to.data_type() == DataType::Float64 {
-        let numbers = to.as_primitive::<Float64Type>().clone();
-        let texts = from.as_string_opt::<i32>().cloned();
+    let texts = from.as_string_opt::<i32>().cloned();
+    if let (DataType::Timestamp(..), Some(texts)) = (wanted, &texts) {
+        let texts = texts.clone();
         return Ok(Some(Box::new(move |row| {
-            let integer = || texts.as_ref().and_then(|texts| texts.value(row).parse().ok());
+            texts.is_valid(row) && is_fine_time(texts.value(row))
+        })));
+    }
+    // `inf` and `nan` are words, not numbers of a table.
+    if *wanted == DataType::Float64 {
+        let numbers = to.as_primitive::<Float64Type>().clone();
+        return Ok(Some(Box::new(move |row| {
+            let is_long = || texts.as_ref().is_some_and(|texts| is_long_integer(texts.value(row)));
             numbers.is_valid(row)
                 && (!numbers.value(row).is_finite()
-                    || numbers.value(row).abs() > LARGEST_EXACT
-                        && integer().is_some_and(|integer| !is_exact(integer)))
+                    || numbers.value(row).abs() > LARGEST_EXACT && is_long())
         })));
     }
     Ok(None)
@@ -235,13 +259,13 @@ fn short_decimal(text: &str) -> Option<f64> {
 /// The name of a type: that of configurations, or that of Arrow.
 pub(crate) fn type_name(kind: &DataType) -> String {
     match kind {
-        DataType::Utf8 => "text".to_owned(),
-        DataType::Int64 => "integer".to_owned(),
-        DataType::Float64 => "number".to_owned(),
+        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => "text".to_owned(),
+        kind if kind.is_integer() => "integer".to_owned(),
+        kind if kind.is_floating() => "number".to_owned(),
         DataType::Boolean => "boolean".to_owned(),
-        DataType::Date32 => "date".to_owned(),
-        DataType::Timestamp(TimeUnit::Microsecond, Some(_)) => "timestamp".to_owned(),
-        other => other.to_string(),
+        DataType::Date32 | DataType::Date64 => "date".to_owned(),
+        DataType::Timestamp(..) => "timestamp".to_owned(),
+        other => other.to_string().to_lowercase(),
     }
 }
 

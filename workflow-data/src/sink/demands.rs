@@ -18,7 +18,7 @@ use crate::value::{self, ColumnType};
 pub(crate) struct Demands {
     /// The columns of a key, which need a value.
     pub(super) key: Vec<String>,
-    /// The types of columns of a table that is there and does not check them itself.
+    /// The types of columns of numbers in a table that is there.
     pub(super) types: BTreeMap<String, ColumnType>,
     /// How many digits of a decimal are kept.
     pub(super) decimals: Decimals,
@@ -32,7 +32,6 @@ pub(super) enum Decimals {
     #[default]
     All,
     /// Those of a floating-point number.
-    #[cfg_attr(not(feature = "sqlite"), expect(dead_code, reason = "only SQLite demands it"))]
     Numbers,
 }
 
@@ -41,7 +40,6 @@ pub(super) enum Decimals {
 pub(super) enum Texts {
     #[default]
     Any,
-    #[cfg_attr(not(feature = "postgres"), expect(dead_code, reason = "only PostgreSQL demands it"))]
     WithoutNul,
 }
 
@@ -70,10 +68,10 @@ impl Demands {
         Ok(())
     }
 
-    /// The type of a column of the table. Databases do not regard the case of ASCII letters.
+    /// The type of a column of the table. SQLite does not regard the case of ASCII letters.
     fn declared(&self, name: &str) -> Option<ColumnType> {
-        let mut types = self.types.iter();
-        types.find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, kind)| *kind)
+        let similar = || self.types.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
+        self.types.get(name).or_else(|| similar().map(|(_, kind)| kind)).copied()
     }
 }
 

@@ -22,6 +22,7 @@ use crate::batch::Batch;
 use crate::config::{OutputConfig, WriteMode};
 use crate::postgres::Server;
 use crate::text::io_reason;
+use crate::value::ColumnType;
 
 pub(super) struct PostgresSink {
     server: Server,
@@ -176,8 +177,16 @@ impl Loader {
 
 impl Sink for PostgresSink {
     fn demands(&mut self) -> Result<Demands, SinkError> {
-        let key = self.table.key().to_vec();
-        Ok(Demands { key, texts: Texts::WithoutNul, ..Demands::default() })
+        let (config, table) = (&self.config, self.table.quoted());
+        let known = match self.table.mode {
+            WriteMode::Replace => Vec::new(),
+            WriteMode::Append | WriteMode::Merge => {
+                self.ask(move || load::column_types(config, &table))?
+            }
+        };
+        let types = known.into_iter().filter_map(|(name, kind)| Some((name, declared(&kind)?)));
+        let (key, types) = (self.table.key().to_vec(), types.collect());
+        Ok(Demands { key, types, texts: Texts::WithoutNul, ..Demands::default() })
     }
 
     fn write(&mut self, batch: &Batch) -> Result<(), SinkError> {
@@ -210,6 +219,15 @@ impl Sink for PostgresSink {
 
     fn save_cursor(&mut self, name: &CursorName, value: &str) {
         self.cursor = Some(Saved::new(name, value));
+    }
+}
+
+/// The type of a column of numbers. The server converts texts to all other types.
+fn declared(kind: &str) -> Option<ColumnType> {
+    match kind {
+        "smallint" | "integer" | "bigint" => Some(ColumnType::Integer),
+        "real" | "double precision" => Some(ColumnType::Number),
+        _ => None,
     }
 }
 

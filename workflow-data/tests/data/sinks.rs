@@ -328,7 +328,12 @@ mod postgres {
             "{text}"
         );
         let text = failure("id,name\n5,b\n6,b\n7,b\nx,b\n", "mode: append");
-        assert!(text.contains("in.csv: record 4: invalid input syntax for type bigint"), "{text}");
+        let expected = "in.csv: record 4, column `id`: `x` is not an integer of 64 bits, as the column of the output is declared";
+        assert_eq!(text, expected);
+        database.execute(&format!("ALTER TABLE {TABLE} ADD CONSTRAINT few CHECK (id < 8)"));
+        let text = failure("id,name\n5,b\n6,b\n7,b\n8,b\n", "mode: append");
+        assert!(text.contains("in.csv: record 4: new row for relation"), "{text}");
+        database.execute(&format!("ALTER TABLE {TABLE} DROP CONSTRAINT few"));
         let text = failure("id,name\n5,b\n6,b\n7,b\n8,\"a\0b\"\n", "mode: replace");
         assert!(text.ends_with("has the character NUL, which PostgreSQL does not keep"), "{text}");
         let text = failure("id,nam\n5,b\n", "mode: append");

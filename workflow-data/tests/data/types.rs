@@ -21,6 +21,17 @@ fn integers_with_many_digits_and_fractions_are_texts() {
 }
 
 #[test]
+fn no_conversion_drops_digits() {
+    let stages = |kind| json!([{ "name": "cleaning", "options": { "types": { "a": kind } } }]);
+    let long = through(stages("number"), "a\n123456789012345678901\n").unwrap_err();
+    assert!(long.contains("`123456789012345678901` has more digits than a number"), "{long}");
+    let fine = through(stages("timestamp"), "a\n2026-01-31T09:30:00.1234567Z\n").unwrap_err();
+    assert!(fine.contains("`2026-01-31T09:30:00.1234567Z` is finer than microseconds"), "{fine}");
+    let kept = through(stages("timestamp"), "a\n2026-01-31T09:30:00.123456000Z\n");
+    assert_eq!(kept.unwrap(), "a\n2026-01-31T09:30:00.123456Z\n");
+}
+
+#[test]
 fn the_largest_integer_does_not_become_a_number() {
     let enrich = |expression| json!([{ "name": "enrichment", "options": { "expressions": { "b": expression } } }]);
     let csv = "a\n9223372036854775807\n";
@@ -129,6 +140,11 @@ output:
         assert!(lines.contains(r#""price":1.5,"#) && lines.contains(r#""count":"1""#), "{lines}");
         let text = folder.failure(&yaml("prise: number"));
         assert!(text.contains("no column `prise`; did you mean `price`?"), "{text}");
+        let text = folder.failure(&yaml("seen: timestamp"));
+        assert!(
+            text.contains("record 1, column `seen`: `2026-01-02T03:04:05.000000001Z` is finer"),
+            "{text}"
+        );
         let text = folder.failure(&yaml("rate: integer"));
         assert!(
             text.ends_with("record 1, column `rate`: `0.5` is not an integer of 64 bits"),

@@ -145,6 +145,17 @@ pub(super) fn saved_cursor(
     })
 }
 
+/// The columns of a table with the names of their types; none if it is not there.
+pub(super) fn column_types(config: &Config, table: &str) -> Result<Vec<(String, String)>, Failure> {
+    block_on(async {
+        let client = connect(config).await?;
+        let types = "SELECT attname::text, atttypid::regtype::text FROM pg_attribute \
+            WHERE attrelid = to_regclass($1) AND attnum > 0 AND NOT attisdropped";
+        let types = client.query(types, &[&table]).await?;
+        types.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect()
+    })
+}
+
 /// Removes all records of a table. False if it is not there, or has other columns.
 pub(super) fn clear(
     server: &Server,
