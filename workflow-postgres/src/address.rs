@@ -23,8 +23,13 @@ pub enum AddressError {
          verify-full"
     )]
     UnknownMode(String),
-    /// The rest of the URL is invalid. If the password has special characters that are not encoded,
-    /// the reason may show a part of it.
+    /// The password has special characters, which would end it.
+    #[error(
+        "the password of the database URL has a character with a meaning in URLs; write `%2F` for \
+         `/`, `%3F` for `?`, `%23` for `#` and `%40` for `@`"
+    )]
+    UnencodedPassword,
+    /// The rest of the URL is invalid.
     #[error(
         "invalid database URL ({0}); it should look like \
          postgres://user:password@host:5432/database?sslmode=verify-full"
@@ -87,6 +92,9 @@ impl Address {
     ///
     /// Fails when the URL is invalid, or has an option that is not supported, such as `sslcert`.
     pub fn parse(url: &str) -> Result<Self, AddressError> {
+        if has_unencoded_password(url) {
+            return Err(AddressError::UnencodedPassword);
+        }
         let (mut mode, mut roots) = (None, None);
         let (base, query) = url.split_once('?').unwrap_or((url, ""));
         let mut rest = Vec::new();
@@ -125,9 +133,42 @@ impl Address {
     }
 }
 
+/// Whether a password seems to end at one of its characters. An error of the rest would show it.
+fn has_unencoded_password(url: &str) -> bool {
+    let Some((_, rest)) = url.split_once("://") else { return false };
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let (authority, rest) = rest.split_at(end);
+    if authority.contains('@') {
+        return false;
+    }
+    let is_port = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    // Several hosts are separated by commas; an IPv6 address is in brackets.
+    let hosts = authority.split(',').map(|host| host.rsplit(']').next().unwrap_or(host));
+    let mut ports = hosts.filter_map(|host| host.split_once(':'));
+    let path = rest.split('=').next().unwrap_or(rest);
+    ports.any(|(_, port)| !is_port(port)) || path.contains('@')
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_password_that_is_not_encoded_is_not_shown() {
+        for password in ["se?cret", "se/cret", "se#cret", "1?secret=2", "12?secret", "12/secret"] {
+            let url = format!("postgres://ada:{password}@localhost:5432/shop?sslmode=require");
+            let error = Address::parse(&url).expect_err("refused");
+            assert_eq!(error, AddressError::UnencodedPassword, "{password}");
+        }
+        for sound in [
+            "postgres://ada:se%3Fcret@localhost/shop",
+            "postgres://one:5432,two:5433/shop?sslrootcert=/a@b/c.crt",
+            "postgres://[::1]:5432/shop",
+            "host=localhost password=a?b/c@d",
+        ] {
+            assert_eq!(Address::parse(sound).map(drop), Ok(()), "{sound}");
+        }
+    }
 
     fn read(query: &str) -> (Mode, Option<String>) {
         let address = Address::parse(&format!("postgres://ada@host/db{query}")).expect("fit");

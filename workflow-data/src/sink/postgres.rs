@@ -177,11 +177,11 @@ impl Loader {
 
 impl Sink for PostgresSink {
     fn demands(&mut self) -> Result<Demands, SinkError> {
-        let (config, table) = (&self.config, self.table.quoted());
+        let (server, table) = (&self.server, self.table.quoted());
         let known = match self.table.mode {
             WriteMode::Replace => Vec::new(),
             WriteMode::Append | WriteMode::Merge => {
-                self.ask(move || load::column_types(config, &table))?
+                self.ask(move || load::column_types(server, &table))?
             }
         };
         let types = known.into_iter().filter_map(|(name, kind)| Some((name, declared(&kind)?)));

@@ -146,9 +146,9 @@ pub(super) fn saved_cursor(
 }
 
 /// The columns of a table with the names of their types; none if it is not there.
-pub(super) fn column_types(config: &Config, table: &str) -> Result<Vec<(String, String)>, Failure> {
+pub(super) fn column_types(server: &Server, table: &str) -> Result<Vec<(String, String)>, Failure> {
     block_on(async {
-        let client = connect(config).await?;
+        let client = connect(server).await?;
         let types = "SELECT attname::text, atttypid::regtype::text FROM pg_attribute \
             WHERE attrelid = to_regclass($1) AND attnum > 0 AND NOT attisdropped";
         let types = client.query(types, &[&table]).await?;

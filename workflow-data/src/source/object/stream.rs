@@ -73,7 +73,8 @@ impl Seek for Stream {
         };
         let place = place.ok_or_else(|| io::Error::from(io::ErrorKind::InvalidInput))?;
         if place != here {
-            *self = Self::open_at(self.object.clone(), place.min(size)).map_err(io::Error::other)?;
+            *self =
+                Self::open_at(self.object.clone(), place.min(size)).map_err(io::Error::other)?;
         }
         Ok(place)
     }
