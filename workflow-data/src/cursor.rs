@@ -97,14 +97,22 @@ pub(crate) fn without_order(text: &str) -> Option<&'static str> {
 /// Whether the order of two texts is not that of the numbers or times in them, as with `A9` and
 /// `A10`.
 pub(crate) fn are_misordered(one: &str, other: &str) -> bool {
+    // Texts of one form, which most columns have, are compared digit by digit.
+    if one.len() == other.len() && !may_have_offset(one) && !may_have_offset(other) {
+        return false;
+    }
     let order = one.cmp(other);
     if let Some(of_times) =
         time_order::<Timestamp>(one, other).or_else(|| time_order::<civil::DateTime>(one, other))
     {
         return of_times != order && of_times != Ordering::Equal;
     }
-    // Identifiers of one length are compared digit by digit.
     one.len() != other.len() && natural_order(one, other) != order
+}
+
+/// Whether a text may be a time with an offset, such as `2026-01-31T09:30:00+02:00`.
+fn may_have_offset(text: &str) -> bool {
+    text.bytes().skip("2026-01-31T".len()).any(|byte| b"+-".contains(&byte))
 }
 
 fn time_order<T: FromStr + Ord>(one: &str, other: &str) -> Option<Ordering> {
@@ -157,6 +165,7 @@ mod tests {
             ("v1.9", "v1.10"),
             ("A19", "A2"),
             ("2026-01-31T09:00:00Z", "2026-01-31T09:30:00+02:00"),
+            ("2026-01-31T09:00:00+00:00", "2026-01-31T09:30:00+02:00"),
             ("2026-01-31T09:00:00Z", "2026-01-31T09:00:00.5Z"),
         ];
         for (one, other) in misordered {
@@ -165,6 +174,7 @@ mod tests {
         let ordered = [
             ("A09", "A10"),
             ("A009", "A10"),
+            ("01H9-9Z", "01H9-10"),
             ("2026-01-31 09:00:00.5", "2026-01-31 09:00:00.25"),
             ("A1", "A10"),
             ("Bo", "Alice 10"),
