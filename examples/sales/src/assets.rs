@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::json;
 use workflow_config::{Config, ConfigError};
 use workflow_core::asset::asset;
 use workflow_core::prelude::*;
@@ -21,14 +21,14 @@ pub struct Table(pub TableFile);
 
 /// The records of the source, as they are.
 ///
-/// A change of `ingestion.rs` extracts them again. `--force` does so when the source has new ones.
+/// A change of `ingestion.rs` extracts them again. When the source has new ones, name this asset with
+/// `--force`.
 #[asset(name = "sales_records", code_version = include_str!("ingestion.rs"))]
 pub fn records() -> Result<Records, JobError> {
     let config = ingestion::config()?;
     let path = table(&config)?.with_extension("records.parquet");
-    let no_stages = Value::Array(Vec::new());
-    let config =
-        config.with("transformation.stages", no_stages)?.with("output.path", path.to_str())?;
+    let output = json!([{ "type": "file", "path": path, "format": "parquet" }]);
+    let config = config.with("transformation.stages", json!([]))?.with("output", output)?;
     workflow::pipeline(&config)?.run()?;
     Ok(Records(TableFile::open(path)?))
 }
@@ -49,12 +49,16 @@ pub fn cleaned(records: &Records) -> Result<Table, JobError> {
     Ok(Table(TableFile::open(path)?))
 }
 
-/// The file of the table.
+/// The file of the table: the output, or the first one of a list.
 ///
 /// # Errors
 ///
-/// Fails when `output.path` is missing.
+/// Fails when it is no file.
 pub fn table(config: &Config) -> Result<PathBuf, ConfigError> {
-    let path = config.read_part::<PathBuf>("output.path")?;
-    path.ok_or_else(|| config.error_at("output", "the table needs a `path`"))
+    for path in ["output.path", "output[0].path"] {
+        if let Some(path) = config.read_part(path)? {
+            return Ok(path);
+        }
+    }
+    Err(config.error_at("output", "the table needs a `path`"))
 }

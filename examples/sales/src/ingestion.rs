@@ -1,13 +1,10 @@
 //! Extraction: where the records come from.
 
 use workflow_config::{Config, ConfigError, Loader};
-use workflow_data::{Pipeline, PipelineConfig, PipelineError, Source};
+use workflow_data::{Pipeline, PipelineError, Source};
 
 /// The name of the workflow and of its configuration.
 pub const NAME: &str = "sales";
-
-// `workflow config validate` checks it, and a program before it serves.
-workflow_config::declare!(NAME, PipelineConfig);
 
 /// Opens `config.yaml` and the layers above it.
 ///

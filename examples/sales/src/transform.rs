@@ -4,8 +4,17 @@ use std::sync::Arc;
 
 use arrow_array::StringArray;
 use serde::Deserialize;
-use workflow_config::ConfigError;
+use workflow_config::{Config, ConfigError};
 use workflow_data::{Batch, Options, Stage, StageError, Stages};
+
+use crate::ingestion::NAME;
+
+// A program checks the stages before it serves, and so does `workflow config validate`.
+workflow_config::check!(NAME, check);
+
+fn check(config: &Config) -> Result<(), ConfigError> {
+    stages().check(config)
+}
 
 /// The stages that `config.yaml` may name: the built-in ones, and those of this file.
 pub fn stages() -> Stages {

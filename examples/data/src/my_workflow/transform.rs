@@ -7,7 +7,7 @@ use serde::Deserialize;
 use workflow_config::{Config, ConfigError};
 use workflow_data::{Batch, Options, Pipeline, PipelineError, Stage, StageError, Stages};
 
-use super::assets;
+use super::{NAME, assets};
 
 /// The pipeline that takes the extracted records through the stages of the configuration.
 ///
@@ -30,6 +30,13 @@ pub fn transform_data<T>(config: &Config<T>) -> Result<Pipeline, PipelineError> 
 pub fn load_data<T>(config: &Config<T>) -> Result<Pipeline, PipelineError> {
     let transformed = assets::read_from(config, &assets::transformed(config)?)?;
     Pipeline::open(&assets::without_stages(&transformed)?)
+}
+
+// A program checks the stages before it serves, and so does `workflow config validate`.
+workflow_config::check!(NAME, check);
+
+fn check(config: &Config) -> Result<(), ConfigError> {
+    stages().check(config)
 }
 
 /// The stages that the configuration may name: the built-in ones, and those of this file.
