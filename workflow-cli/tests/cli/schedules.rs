@@ -99,6 +99,7 @@ fn the_schedule_of_a_registered_workflow_is_that_of_its_program() {
     let folder = folder("schedules_of_a_newer_program", &[]);
     let rows = || host_in(&folder, &["schedules", "list", "-f", "json"]).json();
     let (own, name) = (rows(), rows()[0]["workflow"].as_str().expect("a name").to_owned());
+    assert_eq!(host_in(&folder, &["migrate"]).code, Some(0));
     let paused = host_in(&folder, &["schedules", "pause", &name]);
     assert_eq!(paused.code, Some(0), "{}", paused.err);
     // An earlier version of the program has left another schedule.
