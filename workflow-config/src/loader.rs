@@ -344,8 +344,8 @@ fn read_file(path: &std::path::Path, found: &mut Diagnostics) -> Option<Setting>
 fn add_layer(tree: &mut Setting, layer: Setting, found: &mut Diagnostics) {
     match &layer.kind {
         Kind::Map(_) => tree.merge(layer),
-        // An empty file sets nothing.
-        Kind::Null => {}
+        // An empty file sets nothing, but what is missing is missing there.
+        Kind::Null => tree.merge(Setting::empty_map(layer.place)),
         _ => {
             let message = format!("expected a map, found {}", layer.describe());
             let help = "give each value a name: `name: value`";

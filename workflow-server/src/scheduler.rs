@@ -96,7 +96,7 @@ async fn check_forever(app: &Arc<App>, watches: &Sender<Arc<[FileWatch]>>) {
             match downstream.load(app).await {
                 Ok(mut triggered) => {
                     watches.send_replace(FileWatch::all(app, &mut triggered));
-                    app.schedules.set_blocked_triggers(triggered.problems);
+                    app.schedules.set_blocked_triggers(triggered.problems.0);
                 }
                 Err(problem) => {
                     let problem = problem.detail();

@@ -92,6 +92,14 @@ fn numbers_that_are_texts_are_told_apart() {
     assert_eq!(retries("99999999999999999999"), expected);
 }
 
+#[test]
+fn what_an_empty_file_lacks_is_missing_there() {
+    let folder = crate::Folder::with("empty_file", "# Nothing yet.\n");
+    let said = folder.misfit::<Settings>();
+    let expected = "the field `name` is missing\n --> etl/config.yaml:1:1";
+    assert!(said.contains(expected), "{said}");
+}
+
 fn is_named_ada(config: &Config) -> Result<(), ConfigError> {
     match config.read_part::<String>("name")?.as_deref() {
         Some("Ada") => Ok(()),

@@ -29,8 +29,21 @@ pub(super) struct Triggered {
     pub(super) workflows: Vec<Arc<StoredWorkflow>>,
     /// The IDs of those that do not run here.
     pub(super) elsewhere: HashSet<i64>,
-    /// By ID: why a trigger does not run here.
-    pub(super) problems: HashMap<i64, String>,
+    pub(super) problems: Problems,
+}
+
+/// By the ID of a workflow: why its triggers do not run here.
+#[derive(Default)]
+pub(super) struct Problems(pub(super) HashMap<i64, String>);
+
+impl Problems {
+    pub(super) fn add(&mut self, workflow: i64, reason: &str) {
+        let reasons = self.0.entry(workflow).or_default();
+        if !reasons.is_empty() {
+            reasons.push_str("; ");
+        }
+        reasons.push_str(reason);
+    }
 }
 
 struct Known {
@@ -52,7 +65,7 @@ impl Downstream {
         let mut triggered = Triggered {
             workflows: workflows.into_iter().map(Arc::new).collect(),
             elsewhere: HashSet::new(),
-            problems: HashMap::new(),
+            problems: Problems::default(),
         };
         let Triggered { workflows, elsewhere, problems } = &mut triggered;
         let mut wanted = BTreeMap::new();
@@ -63,14 +76,14 @@ impl Downstream {
         }
         for (link, why) in on_cycles(&wanted) {
             if let Some(known) = wanted.remove(&link) {
-                problems.entry(known.workflow.id).or_insert(why);
+                problems.add(known.workflow.id, &why);
             }
         }
         for workflow in &*workflows {
             // Perhaps another program on the store can run it.
             if let Err(problem) = launch::check(app, workflow).await {
                 elsewhere.insert(workflow.id);
-                problems.entry(workflow.id).or_insert(problem.detail().to_owned());
+                problems.add(workflow.id, problem.detail());
             }
         }
         if let Some(store) = store {
@@ -119,7 +132,7 @@ impl Downstream {
 async fn links_of(
     app: &App,
     workflow: &StoredWorkflow,
-    problems: &mut HashMap<i64, String>,
+    problems: &mut Problems,
 ) -> Result<Vec<(WorkflowLink, RunEnd)>, Problem> {
     let seen = seen_by_owner(app, workflow);
     let mut links = Vec::new();
@@ -129,14 +142,14 @@ async fn links_of(
                 Ok(upstream) => (Upstream::Workflow(upstream.as_scheduled()), after.on),
                 Err(CatalogError::Store(error)) => return Err(error.into()),
                 Err(error) => {
-                    problems.entry(workflow.id).or_insert(format!("`after`: {error}"));
+                    problems.add(workflow.id, &format!("`after`: {error}"));
                     continue;
                 }
             },
             EventTrigger::Asset(asset) => {
                 // Another program on the store may have it, so it is linked all the same.
                 if let Some(problem) = asset_problem(app, &*seen, &asset.name).await? {
-                    problems.entry(workflow.id).or_insert(problem);
+                    problems.add(workflow.id, &problem);
                 }
                 (Upstream::Asset(asset.name.clone()), RunEnd::Finished)
             }

@@ -57,7 +57,7 @@ impl FileWatch {
                         settle: file.settle,
                     }),
                     Err(problem) => {
-                        problems.entry(workflow.id).or_insert(format!("`file`: {problem}"));
+                        problems.add(workflow.id, &format!("`file`: {problem}"));
                     }
                 }
             }

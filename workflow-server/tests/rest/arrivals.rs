@@ -138,4 +138,12 @@ async fn folders_that_nobody_allowed_are_not_watched(kind: Kind) {
     until("it is blocked", async || blocked(outside).await.contains("--watch etc=DIR")).await;
     until("it is blocked", async || blocked(wrong).await.contains("is not a pattern")).await;
     assert_eq!(names(&*site.store, outside).await, Vec::<String>::new());
+    // One reason hides no other.
+    let both = file("both", "etc/*").replace("triggers: [", "triggers: [{after: {workflow: lost}}, ");
+    let both = client.create(&both).await;
+    until("both reasons are told", async || {
+        let reasons = blocked(both).await;
+        reasons.contains("--watch etc=DIR") && reasons.contains("`after`: ")
+    })
+    .await;
 }
