@@ -1,5 +1,6 @@
 //! Which keys have been seen, over all batches of a run.
 
+mod filter;
 mod memory;
 mod pages;
 
@@ -54,7 +55,9 @@ impl SeenKeys {
             Seen::InMemory(sets) => {
                 let is_new = hashes.iter().map(|hash| Some(sets.insert(*hash))).collect();
                 if sets.memory() > self.limit {
-                    let spilled = HashPages::spill(sets).map_err(|error| failure(&error))?;
+                    let sets = std::mem::replace(sets, HashSets::new());
+                    let spilled = HashPages::spill(sets, self.limit);
+                    let spilled = spilled.map_err(|error| failure(&error))?;
                     self.seen = Seen::OnDisk(spilled);
                 }
                 Ok(is_new)

@@ -20,6 +20,10 @@ impl HashSets {
         self.0[first_byte].insert(hash)
     }
 
+    pub(super) fn contains(&self, hash: u128) -> bool {
+        self.0[(hash >> 120) as usize].contains(&hash)
+    }
+
     /// The number of hashes.
     pub(super) fn len(&self) -> usize {
         self.0.iter().map(HashSet::len).sum()

@@ -4,10 +4,15 @@
 //! is full, the file is written again with twice as many pages, and each page becomes two. Hashes
 //! are random, so pages fill evenly: some page is full when half to three quarters of all places are
 //! taken.
+//!
+//! Most keys are new, and a page for each of them would be read and written. So a filter in memory
+//! says of most new hashes that they are new, and hashes are written when there are many of them for
+//! each page.
 
 use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
 
+use super::filter::Filter;
 use super::memory::HashSets;
 
 pub(super) struct HashPages {
@@ -15,6 +20,12 @@ pub(super) struct HashPages {
     file: File,
     /// How many bits of a hash are the number of its page.
     bits: u32,
+    /// All hashes.
+    filter: Filter,
+    /// Those that are not in the file yet.
+    recent: HashSets,
+    /// The most memory of these, in bytes.
+    limit: usize,
 }
 
 const PAGE: usize = 4096;
@@ -23,54 +34,78 @@ const HASH: usize = size_of::<u128>();
 const PLACES: usize = PAGE / HASH - 1;
 
 impl HashPages {
-    /// Moves hashes to a file.
-    pub(super) fn spill(sets: &mut HashSets) -> io::Result<Self> {
+    /// Moves hashes to a file. `limit` is the most memory of hashes, in bytes: an eighth of it is
+    /// the filter, and a quarter are hashes that wait to be written.
+    pub(super) fn spill(mut sets: HashSets, limit: usize) -> io::Result<Self> {
         let pages = sets.len() / (PLACES / 2) + 2;
-        let mut spilled = Self::empty(pages.next_power_of_two().ilog2())?;
+        let bits = pages.next_power_of_two().ilog2();
+        let file = tempfile::tempfile()?;
+        file.set_len((PAGE as u64) << bits)?;
+        let (filter, recent) = (Filter::new(limit / 8), HashSets::new());
+        let mut spilled = Self { file, bits, filter, recent, limit: limit / 4 };
         for hashes in sets.drain() {
-            spilled.insert_all(&hashes)?;
+            hashes.iter().for_each(|hash| spilled.filter.insert(*hash));
+            spilled.append(hashes)?;
         }
         Ok(spilled)
     }
 
-    fn empty(bits: u32) -> io::Result<Self> {
-        let file = tempfile::tempfile()?;
-        file.set_len((PAGE as u64) << bits)?;
-        Ok(Self { file, bits })
-    }
-
     /// Adds hashes in this order. Returns for each one whether it is new.
     pub(super) fn insert_all(&mut self, hashes: &[u128]) -> io::Result<Vec<bool>> {
-        // In the order of the pages, each page is read and written once.
-        let mut order: Vec<_> = (0..hashes.len()).collect();
-        order.sort_by_key(|place| hashes[*place]);
-        let mut is_new = vec![false; hashes.len()];
-        let mut rest = &order[..];
-        while let Some(first) = rest.first() {
-            let number = self.number(hashes[*first]);
-            let same_page = rest.partition_point(|place| self.number(hashes[*place]) == number);
-            let mut page = self.read(number)?;
-            let before = page.len();
-            let mut added = Vec::new();
-            for place in &rest[..same_page] {
-                let hash = hashes[*place];
-                if !page[..before].contains(&hash) && page[before..].last() != Some(&hash) {
-                    page.push(hash);
-                    added.push(*place);
-                }
+        let mut is_new = vec![true; hashes.len()];
+        for place in self.written(hashes)? {
+            is_new[place] = false;
+        }
+        for (hash, is_new) in hashes.iter().zip(&mut is_new) {
+            *is_new = *is_new && self.recent.insert(*hash);
+            if *is_new {
+                self.filter.insert(*hash);
             }
-            if page.len() > PLACES {
+        }
+        if self.recent.memory() > self.limit {
+            let mut recent = std::mem::replace(&mut self.recent, HashSets::new());
+            for hashes in recent.drain() {
+                self.append(hashes)?;
+            }
+        }
+        Ok(is_new)
+    }
+
+    /// The places of hashes that are in the file.
+    fn written(&mut self, hashes: &[u128]) -> io::Result<Vec<usize>> {
+        let may_be = |hash: u128| self.filter.may_contain(hash) && !self.recent.contains(hash);
+        let mut places: Vec<_> = (0..hashes.len()).filter(|at| may_be(hashes[*at])).collect();
+        // In the order of the pages, each page is read once.
+        places.sort_unstable_by_key(|place| hashes[*place]);
+        let mut written = Vec::new();
+        for same_page in
+            places.chunk_by(|one, other| self.number(hashes[*one]) == self.number(hashes[*other]))
+        {
+            let page = self.read(self.number(hashes[same_page[0]]))?;
+            written.extend(same_page.iter().filter(|place| page.contains(&hashes[**place])));
+        }
+        Ok(written)
+    }
+
+    /// Writes hashes that are not in the file.
+    fn append(&mut self, mut hashes: Vec<u128>) -> io::Result<()> {
+        hashes.sort_unstable();
+        let mut rest = &hashes[..];
+        while let Some(first) = rest.first() {
+            let number = self.number(*first);
+            let (same_page, others) =
+                rest.split_at(rest.partition_point(|hash| self.number(*hash) == number));
+            let mut page = self.read(number)?;
+            if page.len() + same_page.len() > PLACES {
                 // The same hashes again, in a page with room.
                 self.grow()?;
                 continue;
             }
-            if !added.is_empty() {
-                self.write(number, &page)?;
-            }
-            added.into_iter().for_each(|place| is_new[place] = true);
-            rest = &rest[same_page..];
+            page.extend(same_page);
+            self.write(number, &page)?;
+            rest = others;
         }
-        Ok(is_new)
+        Ok(())
     }
 
     /// Each page becomes two: hashes with the next bit 0, and with 1.
@@ -87,7 +122,7 @@ impl HashPages {
             write_page(&mut pages, &ones)?;
         }
         let file = pages.into_inner().map_err(io::IntoInnerError::into_error)?;
-        *self = Self { file, bits };
+        (self.file, self.bits) = (file, bits);
         Ok(())
     }
 
@@ -95,9 +130,10 @@ impl HashPages {
         (hash >> (u128::BITS - self.bits)) as u64
     }
 
-    fn read(&mut self, number: u64) -> io::Result<Vec<u128>> {
-        self.file.seek(SeekFrom::Start(number * PAGE as u64))?;
-        read_page(&mut self.file)
+    fn read(&self, number: u64) -> io::Result<Vec<u128>> {
+        let mut file = &self.file;
+        file.seek(SeekFrom::Start(number * PAGE as u64))?;
+        read_page(&mut file)
     }
 
     fn write(&mut self, number: u64, hashes: &[u128]) -> io::Result<()> {
