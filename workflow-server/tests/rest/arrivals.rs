@@ -139,7 +139,8 @@ async fn folders_that_nobody_allowed_are_not_watched(kind: Kind) {
     until("it is blocked", async || blocked(wrong).await.contains("is not a pattern")).await;
     assert_eq!(names(&*site.store, outside).await, Vec::<String>::new());
     // One reason hides no other.
-    let both = file("both", "etc/*").replace("triggers: [", "triggers: [{after: {workflow: lost}}, ");
+    let both =
+        file("both", "etc/*").replace("triggers: [", "triggers: [{after: {workflow: lost}}, ");
     let both = client.create(&both).await;
     until("both reasons are told", async || {
         let reasons = blocked(both).await;
