@@ -23,12 +23,6 @@ pub enum AddressError {
          verify-full"
     )]
     UnknownMode(String),
-    /// The password has special characters, which would end it.
-    #[error(
-        "the password of the database URL has a character with a meaning in URLs; write `%2F` for \
-         `/`, `%3F` for `?` and `%40` for `@`"
-    )]
-    UnencodedPassword,
     /// The rest of the URL is invalid.
     #[error(
         "invalid database URL ({0}); it should look like \
@@ -92,13 +86,10 @@ impl Address {
     ///
     /// Fails when the URL is invalid, or has an option that is not supported, such as `sslcert`.
     pub fn parse(url: &str) -> Result<Self, AddressError> {
-        if has_unencoded_password(url) {
-            return Err(AddressError::UnencodedPassword);
-        }
         let (mut mode, mut roots) = (None, None);
-        let (base, query) = url.split_once('?').unwrap_or((url, ""));
+        let (base, query) = url.split_at(end_of_base(url));
         let mut rest = Vec::new();
-        for part in query.split('&').filter(|part| !part.is_empty()) {
+        for part in query.trim_start_matches('?').split('&').filter(|part| !part.is_empty()) {
             let (name, value) = part.split_once('=').unwrap_or((part, ""));
             match name {
                 "sslmode" => mode = Some(Mode::read(value)?),
@@ -133,20 +124,27 @@ impl Address {
     }
 }
 
-/// Whether a password seems to end at one of its characters. An error of the rest would show it.
-fn has_unencoded_password(url: &str) -> bool {
-    let Some((_, rest)) = url.split_once("://") else { return false };
-    let end = rest.find(['/', '?']).unwrap_or(rest.len());
-    let (authority, rest) = rest.split_at(end);
-    if authority.contains('@') {
-        return false;
-    }
-    let is_port = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
-    // Several hosts are separated by commas; an IPv6 address is in brackets.
-    let hosts = authority.split(',').map(|host| host.rsplit(']').next().unwrap_or(host));
-    let mut ports = hosts.filter_map(|host| host.split_once(':'));
-    let path = rest.split('=').next().unwrap_or(rest);
-    ports.any(|(_, port)| !is_port(port)) || path.contains('@')
+/// Where the options of a URL begin, or its end. Settings of the other form have none.
+fn end_of_base(url: &str) -> usize {
+    let Some((scheme, rest)) = url.split_once("://") else { return url.len() };
+    let start = scheme.len() + "://".len();
+    let user = user_of(rest).map_or(0, |user| user.len() + 1);
+    rest[user..].find('?').map_or(url.len(), |options| start + user + options)
+}
+
+/// The user and the password. As for tokio-postgres, a password may have a `/` or a `?`. An `@` may
+/// also be in the value of an option.
+fn user_of(rest: &str) -> Option<&str> {
+    let (before, _) = rest.split_once('@')?;
+    let (host, options) = before.split_once('?').unwrap_or((before, ""));
+    // An IPv6 address is in brackets.
+    let after_address = host.rsplit(']').next().unwrap_or(host);
+    let has_port = after_address.rsplit_once(':').is_none_or(|(_, port)| {
+        let port = port.split('/').next().unwrap_or(port);
+        port.bytes().all(|byte| byte.is_ascii_digit())
+    });
+    let is_value = has_port && options.contains('=');
+    (!is_value).then_some(before)
 }
 
 #[cfg(test)]
@@ -154,20 +152,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_password_that_is_not_encoded_is_not_shown() {
-        for password in ["se?cret", "se/cret", "12?secret", "12/secret"] {
-            let url = format!("postgres://ada:{password}@localhost:5432/shop?sslmode=require");
-            let error = Address::parse(&url).expect_err("refused");
-            assert_eq!(error, AddressError::UnencodedPassword, "{password}");
+    fn a_password_may_have_characters_of_urls() {
+        let secret = |url: &str| {
+            let address = Address::parse(url).expect("an address");
+            let password = address.config.get_password().map(|it| String::from_utf8_lossy(it));
+            let name = address.config.get_dbname().map(str::to_owned);
+            (password.map(String::from), name, address.encryption)
+        };
+        let roots = Some("/a@b/c.crt".to_owned());
+        let encryption = Encryption { mode: Mode::VerifyFull, roots };
+        let options = "sslmode=verify-full&sslrootcert=/a@b/c.crt";
+        let shop = || Some("shop".to_owned());
+        for password in ["secret", "se?cret", "se/cret", "12?secret", "12/secret", "a=b", "a?b=c"] {
+            let found = secret(&format!("postgres://ada:{password}@localhost:5432/shop?{options}"));
+            assert_eq!(found, (Some(password.to_owned()), shop(), encryption.clone()));
         }
-        for sound in [
-            "postgres://ada:se%3Fcret@localhost/shop",
-            "postgres://one:5432,two:5433/shop?sslrootcert=/a@b/c.crt",
-            "postgres://[::1]:5432/shop",
-            "host=localhost password=a?b/c@d",
-        ] {
-            assert_eq!(Address::parse(sound).map(drop), Ok(()), "{sound}");
+        for host in ["one:5432,two:5433", "[::1]:5432", "[::1]", "localhost"] {
+            let found = secret(&format!("postgres://{host}/shop?{options}"));
+            assert_eq!(found, (None, shop(), encryption.clone()), "{host}");
         }
+        let (password, name, _) = secret("host=localhost dbname=shop password=a?b/c@d");
+        assert_eq!((password.as_deref(), name), (Some("a?b/c@d"), shop()));
     }
 
     fn read(query: &str) -> (Mode, Option<String>) {
