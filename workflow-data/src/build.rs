@@ -13,7 +13,7 @@ use crate::sink::{self, CursorName};
 use crate::source::{self, Reading, Source};
 use crate::stage::{Options, Stages};
 use crate::staged;
-use crate::text::{io_reason, suggestion};
+use crate::text::{io_reason, listed, suggestion};
 
 impl Pipeline {
     /// Builds a pipeline with the built-in stages. Nothing is read or written yet.
@@ -233,8 +233,7 @@ fn make_stages(
         let options = Options::new(config, format!("{path}.options"), clock);
         let stage = stages.make(name, &options).unwrap_or_else(|| {
             let near = suggestion(name, stages.names());
-            let known: Vec<_> = stages.names().map(|name| format!("`{name}`")).collect();
-            let known = known.join(", ");
+            let known = listed(stages.names());
             let message = format!("no stage is named `{name}`{near}; available: {known}");
             Err(config.error_at(&format!("{path}.name"), &message))
         });

@@ -23,6 +23,7 @@ pub use api::{ApiSource, AuthType, Pagination, PagingKind};
 pub use database::DatabaseSource;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub(crate) use database::System;
+pub(crate) use files::{MATCHING, WILDCARDS};
 pub use incremental::Incremental;
 pub(crate) use one_or_many::OneOrMany;
 pub(crate) use output::cursor_file;
@@ -30,9 +31,9 @@ pub use output::{OutputConfig, SinkKind, WriteMode};
 pub use source::{
     FileFormat, FileSource, IngestionSource, MockSource, SourceConfig, SourceKind, SourceSection,
 };
+pub(crate) use storage::ObjectUrl;
 #[cfg(feature = "object-store")]
 pub(crate) use storage::StoreKind;
-pub(crate) use storage::{ObjectUrl, WILDCARDS};
 
 /// What happens with a record that fails.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
@@ -297,8 +298,8 @@ impl PipelineConfig {
                 violations.add(format!("processing.{field}"), message);
             }
         }
-        let quarantine = self.quarantine().and_then(|path| files::scheme(path));
-        if let Some(scheme) = quarantine {
+        let quarantine = self.quarantine().and_then(|path| path.to_str());
+        if let Some((scheme, _)) = quarantine.and_then(files::scheme) {
             violations.add("processing.quarantine", output::no_url(scheme));
         }
         if self.on_failure() == OnFailure::Quarantine && self.quarantine().is_none() {

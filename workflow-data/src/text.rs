@@ -38,6 +38,12 @@ pub(crate) fn raw(bytes: &[u8]) -> String {
     text
 }
 
+/// Names in backticks, such as `a`, `b`.
+pub(crate) fn listed<'n>(names: impl IntoIterator<Item = &'n str>) -> String {
+    let names = names.into_iter().map(|name| format!("`{name}`"));
+    names.collect::<Vec<_>>().join(", ")
+}
+
 /// A question that names the most similar candidate; empty if none is similar.
 pub(crate) fn suggestion<'a>(wanted: &str, known: impl IntoIterator<Item = &'a str>) -> String {
     let near = workflow_core::id::nearest(wanted, known);

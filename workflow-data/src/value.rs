@@ -12,6 +12,8 @@ use arrow_schema::{ArrowError, DataType, TimeUnit};
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::text::listed;
+
 /// The type of a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -288,6 +290,6 @@ pub(crate) fn declared(kind: &str) -> Option<ColumnType> {
 /// The list of a table's columns, for errors.
 pub(crate) fn columns(records: &RecordBatch) -> String {
     let schema = records.schema();
-    let names: Vec<_> = schema.fields().iter().map(|field| format!("`{}`", field.name())).collect();
-    if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+    let names = listed(schema.fields().iter().map(|field| field.name().as_str()));
+    if names.is_empty() { "none".to_owned() } else { names }
 }

@@ -12,7 +12,7 @@ use workflow_core::workflow::WorkflowAsset;
 use workflow_core::{JobContext, JobError};
 
 use crate::build::key;
-use crate::lineage::{Step, nearest};
+use crate::lineage::{Step, dependencies, nearest};
 use crate::manifest::{Manifest, Node, NodeKind};
 use crate::node::{NodeResult, NodeStatus};
 
@@ -41,11 +41,7 @@ struct Test {
 
 impl NodeAssets {
     pub(crate) fn of(manifest: &Manifest, steps: &[Step<'_>]) -> Self {
-        let before = manifest.nodes().values().map(|node| {
-            let before = node.depends_on.iter().map(String::as_str);
-            (node.id.as_str(), before.collect::<Vec<_>>())
-        });
-        let before: HashMap<&str, Vec<&str>> = before.collect();
+        let before = dependencies(manifest);
         let node = |id: &str| manifest.nodes().get(id);
         let is_asset = |id: &str| node(id).is_some_and(|node| node.kind.is_asset());
 

@@ -78,7 +78,7 @@ fn result(data: &Json) -> NodeResult {
 }
 
 /// A text that is not empty.
-fn text(value: &Json) -> Option<String> {
+pub(crate) fn text(value: &Json) -> Option<String> {
     value.as_str().filter(|text| !text.is_empty()).map(str::to_owned)
 }
 

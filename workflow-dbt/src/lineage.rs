@@ -114,13 +114,19 @@ pub(crate) fn nearest<'a>(
     nearest
 }
 
+/// The edges of the manifest, without those of unit tests: these come before their model.
+pub(crate) fn dependencies(manifest: &Manifest) -> Before<'_> {
+    let nodes = manifest.nodes().values().filter(|node| node.kind != NodeKind::UnitTest);
+    let before = nodes.map(|node| {
+        let known = node.depends_on.iter().filter(|id| manifest.nodes().contains_key(*id));
+        (node.id.as_str(), known.map(String::as_str).collect())
+    });
+    before.collect()
+}
+
 /// The edges of the manifest, and those that `dbt build` adds.
 fn edges(manifest: &Manifest) -> Before<'_> {
-    let mut before: Before<'_> = HashMap::new();
-    for node in manifest.nodes().values().filter(|node| node.kind != NodeKind::UnitTest) {
-        let known = node.depends_on.iter().filter(|id| manifest.nodes().contains_key(*id));
-        before.entry(&node.id).or_default().extend(known.map(String::as_str));
-    }
+    let mut before = dependencies(manifest);
     let after = reversed(&before);
     let runs = |id: &&&str| !is_test(manifest, id);
     let mut added = Vec::new();

@@ -10,6 +10,8 @@ use serde_json::Value as Json;
 use workflow_core::json::{self, JsonError};
 use workflow_core::store::SchemaField;
 
+use crate::event::text;
+
 /// The nodes and sources of a dbt project, by their unique IDs.
 ///
 /// ```
@@ -286,11 +288,6 @@ impl RawNode {
             depends_on: self.depends_on.map(|on| on.nodes).unwrap_or_default(),
         }
     }
-}
-
-/// A text that is not empty.
-fn text(value: &Json) -> Option<String> {
-    value.as_str().filter(|text| !text.is_empty()).map(str::to_owned)
 }
 
 /// Why a manifest cannot be read.

@@ -30,10 +30,10 @@ pub(super) fn all(
             "" => field.to_owned(),
             path => format!("{path}.{field}"),
         };
+        let is_removed = |field: &str| removed.contains(&below(field));
+        // A field that is unknown there may be the missing one with another spelling.
         let is_known = mistake.missing().is_some_and(|field| {
-            // A field that is unknown may be this one with another spelling.
-            let misspelt = mistakes.iter().filter_map(Failure::unknown).map(below);
-            removed.contains(&below(field)) || misspelt.into_iter().any(|it| removed.contains(&it))
+            is_removed(field) || mistakes.iter().filter_map(Failure::unknown).any(is_removed)
         });
         if !is_known {
             mistakes.push(mistake);

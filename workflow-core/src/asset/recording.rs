@@ -3,8 +3,11 @@
 use std::time::{Duration, SystemTime};
 
 use super::entry::version;
-use super::plan::{InputState, Known, reasons};
-use super::{AssetError, AssetEvent, AssetGraph, Assets, AssetsError, Happening, Partition};
+use super::plan::{InputState, Known, Reason, reasons};
+use super::{
+    AssetError, AssetEvent, AssetGraph, AssetSpec, Assets, AssetsError, Happening, Partition,
+};
+use crate::id::RunId;
 use crate::job::JobContext;
 use crate::store::{
     CheckResult, InputVersion, Materialization, MaterializationFacts, PartitionRange, SchemaField,
@@ -54,44 +57,11 @@ impl Assets {
         {
             return Ok(());
         }
-        let whole = Partition::whole();
-        let mut inputs = Vec::new();
-        for (input, inner) in graph.inputs_of(number, &whole, made.at) {
-            let name = &graph.assets()[input].name;
-            let current = self.current_one(name, inner.key()).await?;
-            inputs.push(InputState {
-                asset: name.clone(),
-                partition: inner.key().to_owned(),
-                version: current.map(|current| current.data_version),
-                is_planned: false,
-            });
-        }
+        let inputs = self.inputs_of(graph, number, made.at).await?;
         let known = self.current_one(asset, "").await?;
         let known = known.map(|made| Known { made, is_missing: false });
         let reasons = reasons(spec, known.as_ref(), &inputs);
-        let is_refused =
-            made.checks.iter().any(|check| check.is_blocking && check.problem.is_some());
-        let made = Materialization {
-            asset: asset.to_owned(),
-            partition: String::new(),
-            run,
-            made_at: made.at,
-            is_refused,
-            code_version: spec.code_version.clone(),
-            // Nobody has seen the value, so each one counts as new.
-            data_version: version(format!("{run} {asset} {}", micros(made.at)).as_bytes()),
-            facts: MaterializationFacts {
-                file: None,
-                bytes: 0,
-                rows: made.rows,
-                schema: made.schema,
-                files: Vec::new(),
-                inputs: inputs.into_iter().filter_map(read).collect(),
-                checks: made.checks,
-                reasons: reasons.iter().map(ToString::to_string).collect(),
-                milliseconds: u64::try_from(made.took.as_millis()).unwrap_or(u64::MAX),
-            },
-        };
+        let made = made.materialization(spec, run, inputs, &reasons);
         self.records()?.record_materialization(&made).await?;
         let happening = match made.is_refused {
             true => Happening::Refused(&made),
@@ -100,7 +70,7 @@ impl Assets {
         let workflow = context.workflow_name();
         self.announce(&AssetEvent {
             asset: spec,
-            partition: &whole,
+            partition: &Partition::whole(),
             workflow: &workflow,
             run,
             attempt: context.attempt(),
@@ -108,6 +78,60 @@ impl Assets {
             happening,
         });
         Ok(())
+    }
+
+    /// The current values of the inputs of an asset without partitions.
+    async fn inputs_of(
+        &self,
+        graph: &AssetGraph,
+        asset: usize,
+        at: SystemTime,
+    ) -> Result<Vec<InputState>, AssetsError> {
+        let mut inputs = Vec::new();
+        for (input, partition) in graph.inputs_of(asset, &Partition::whole(), at) {
+            let name = &graph.assets()[input].name;
+            let current = self.current_one(name, partition.key()).await?;
+            inputs.push(InputState {
+                asset: name.clone(),
+                partition: partition.key().to_owned(),
+                version: current.map(|current| current.data_version),
+                is_planned: false,
+            });
+        }
+        Ok(inputs)
+    }
+}
+
+impl Made {
+    fn materialization(
+        self,
+        spec: &AssetSpec,
+        run: RunId,
+        inputs: Vec<InputState>,
+        reasons: &[Reason],
+    ) -> Materialization {
+        let is_refused =
+            self.checks.iter().any(|check| check.is_blocking && check.problem.is_some());
+        let asset = spec.name.clone();
+        Materialization {
+            // Nobody has seen the value, so each one counts as new.
+            data_version: version(format!("{run} {asset} {}", micros(self.at)).as_bytes()),
+            asset,
+            partition: String::new(),
+            run,
+            made_at: self.at,
+            is_refused,
+            code_version: spec.code_version.clone(),
+            facts: MaterializationFacts {
+                rows: self.rows,
+                schema: self.schema,
+                inputs: inputs.into_iter().filter_map(read).collect(),
+                checks: self.checks,
+                reasons: reasons.iter().map(ToString::to_string).collect(),
+                milliseconds: u64::try_from(self.took.as_millis()).unwrap_or(u64::MAX),
+                ..MaterializationFacts::default()
+            },
+        }
     }
 }
 

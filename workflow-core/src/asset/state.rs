@@ -140,8 +140,8 @@ impl Examined {
         });
         specs
             .map(|(_, (spec, partitions))| {
-                let known = partitions.keys().filter(|_| spec.maker != Maker::Outside);
-                let states = known.map(|key| {
+                let keys = partitions.keys().filter(|_| spec.maker != Maker::Outside);
+                let states = keys.map(|key| {
                     let reasons = reasons.get(&(&*spec.name, &**key)).copied().unwrap_or_default();
                     let known = self.records.get(&(spec.name.clone(), key.clone()));
                     PartitionState {

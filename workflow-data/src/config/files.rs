@@ -30,35 +30,40 @@ pub(super) fn is_same(one: &Path, other: &Path) -> bool {
     !one.as_os_str().is_empty() && canonical(one) == canonical(other)
 }
 
+/// The characters of patterns.
+pub(crate) const WILDCARDS: [char; 3] = ['*', '?', '['];
+
+/// How patterns match: a wildcard stands for no `/`. Hidden files are not tables, and pipelines write
+/// theirs under hidden names first.
+pub(crate) const MATCHING: MatchOptions = MatchOptions {
+    case_sensitive: true,
+    require_literal_separator: true,
+    require_literal_leading_dot: true,
+};
+
 /// Whether a path or pattern of files that are read has this file among them.
 pub(super) fn matches(pattern: &str, file: &Path) -> bool {
     if is_same(Path::new(pattern), file) {
         return true;
     }
     // Links of the folders before the first wildcard are followed.
-    let is_wild =
-        |part: &Component<'_>| part.as_os_str().to_string_lossy().contains(['*', '?', '[']);
+    let is_wild = |part: &Component<'_>| part.as_os_str().to_string_lossy().contains(WILDCARDS);
     let path = Path::new(pattern);
     let folder: PathBuf = path.components().take_while(|part| !is_wild(part)).collect();
     let rest: PathBuf = path.components().skip_while(|part| !is_wild(part)).collect();
     let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { &folder };
     let folder = Pattern::escape(&canonical(folder).to_string_lossy());
     let pattern = Path::new(&folder).join(rest);
-    let options = MatchOptions {
-        require_literal_separator: true,
-        require_literal_leading_dot: true,
-        ..MatchOptions::new()
-    };
     let pattern = Pattern::new(&pattern.to_string_lossy());
     // An invalid pattern has an error of its own.
-    pattern.is_ok_and(|pattern| pattern.matches_path_with(&canonical(file), options))
+    pattern.is_ok_and(|pattern| pattern.matches_path_with(&canonical(file), MATCHING))
 }
 
-/// The scheme of a URL, such as `s3`; `None` for a path.
-pub(super) fn scheme(path: &Path) -> Option<&str> {
-    let (scheme, _) = path.to_str()?.split_once("://")?;
+/// The scheme of a URL, such as `s3`, and what follows it; `None` for a path.
+pub(super) fn scheme(path: &str) -> Option<(&str, &str)> {
+    let (scheme, rest) = path.split_once("://")?;
     let is_scheme = |byte: u8| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte);
-    (!scheme.is_empty() && scheme.bytes().all(is_scheme)).then_some(scheme)
+    (!scheme.is_empty() && scheme.bytes().all(is_scheme)).then_some((scheme, rest))
 }
 
 #[cfg(test)]
@@ -91,9 +96,9 @@ mod tests {
 
     #[test]
     fn urls_are_no_paths() {
-        assert_eq!(scheme(Path::new("s3://bucket/x.csv")), Some("s3"));
+        assert_eq!(scheme("s3://bucket/x.csv"), Some(("s3", "bucket/x.csv")));
         for path in ["a/b.csv", "C:\\a.csv", "://a", "a/b://c"] {
-            assert_eq!(scheme(Path::new(path)), None, "{path}");
+            assert_eq!(scheme(path), None, "{path}");
         }
     }
 }

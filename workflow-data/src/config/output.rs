@@ -185,8 +185,8 @@ impl OutputConfig {
                 violations.add("", format!("`type: {kind}` needs a file; add `path:`"));
             }
             (_, None) => {
-                if let Some(message) = files::scheme(&self.path).map(no_url) {
-                    violations.add("path", message);
+                if let Some((scheme, _)) = self.path.to_str().and_then(files::scheme) {
+                    violations.add("path", no_url(scheme));
                 }
             }
         }

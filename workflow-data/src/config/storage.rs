@@ -3,6 +3,7 @@
 use workflow_config::Violations;
 
 use super::FileSource;
+use super::files::{self, WILDCARDS};
 
 /// The kind of an object store, by the scheme of its URLs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,9 +35,6 @@ const SCHEMES: [(&str, StoreKind); 8] = [
     ("http", StoreKind::Http),
 ];
 
-/// The characters of patterns.
-pub(crate) const WILDCARDS: [char; 3] = ['*', '?', '['];
-
 impl<'a> ObjectUrl<'a> {
     /// Reads a path; `None` if it is a file of this machine.
     ///
@@ -44,9 +42,7 @@ impl<'a> ObjectUrl<'a> {
     ///
     /// Fails with what is wrong with the URL.
     pub(crate) fn read(path: &'a str) -> Option<Result<Self, String>> {
-        let (scheme, rest) = path.split_once("://")?;
-        let is_scheme = !scheme.is_empty() && scheme.chars().all(|c| c.is_ascii_alphanumeric());
-        is_scheme.then(|| Self::of(path, scheme, rest))
+        files::scheme(path).map(|(scheme, rest)| Self::of(path, scheme, rest))
     }
 
     fn of(path: &'a str, scheme: &str, rest: &'a str) -> Result<Self, String> {
@@ -71,7 +67,7 @@ impl<'a> ObjectUrl<'a> {
         if kind == StoreKind::Http && bucket.contains('@') {
             return Err("has a user; credentials over HTTP are not supported here".to_owned());
         }
-        if kind == StoreKind::Http && key.contains(['*', '?', '[', '#']) {
+        if kind == StoreKind::Http && (key.contains(WILDCARDS) || key.contains('#')) {
             return Err("names one object over HTTP, without patterns and parameters".to_owned());
         }
         let root = &path[..scheme.len() + "://".len() + bucket.len()];

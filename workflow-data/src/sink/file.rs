@@ -14,6 +14,7 @@ use super::{CursorName, Sink, SinkError};
 use crate::batch::Batch;
 use crate::config::{FileFormat, WriteMode, cursor_file};
 use crate::staged::{Content, FileLock, StagedFile};
+use crate::text::listed;
 
 pub(super) struct FileSink {
     path: PathBuf,
@@ -104,11 +105,7 @@ impl FileSink {
         if header.iter().eq(wanted.names.iter()) {
             return Ok(());
         }
-        let list = |names: &mut dyn Iterator<Item = &str>| {
-            names.map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
-        };
-        let found = list(&mut header.iter());
-        let wanted = list(&mut wanted.names.iter().map(String::as_str));
+        let (found, wanted) = (listed(header), listed(wanted.names.iter().map(String::as_str)));
         let reason = format!(
             "the file has the columns {found}, the records {wanted}; \
              use `mode: replace` or another `path`"

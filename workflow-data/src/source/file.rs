@@ -8,7 +8,6 @@ use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
-use glob::MatchOptions;
 
 use self::newer::Newer;
 use super::csv::CsvFile;
@@ -21,7 +20,7 @@ use super::parquet::ParquetFile;
 use super::table::{Columns, TextTable};
 use super::{Reading, Source, SourceError};
 use crate::batch::{Batch, BatchMetadata};
-use crate::config::{FileFormat, FileSource, ObjectUrl, WILDCARDS};
+use crate::config::{FileFormat, FileSource, MATCHING, ObjectUrl, WILDCARDS};
 use crate::cursor::Cursor;
 #[cfg(feature = "parquet")]
 use crate::normalize;
@@ -83,9 +82,7 @@ fn local(options: &FileSource) -> Result<Vec<PathBuf>, String> {
         };
         return Err(format!("the file `{pattern}` {what}"));
     }
-    // Hidden files are not tables: pipelines write theirs under hidden names first.
-    let options = MatchOptions { require_literal_leading_dot: true, ..MatchOptions::new() };
-    let matches = glob::glob_with(pattern, options).map_err(|error| {
+    let matches = glob::glob_with(pattern, MATCHING).map_err(|error| {
         format!("invalid pattern `{pattern}`: {}, at character {}", error.msg, error.pos + 1)
     })?;
     let mut files = Vec::new();

@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, future};
-use glob::{MatchOptions, Pattern};
+use glob::Pattern;
 use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
 use object_store::azure::{AzureConfigKey, MicrosoftAzureBuilder};
 use object_store::gcp::{GoogleCloudStorageBuilder, GoogleConfigKey};
@@ -29,7 +29,7 @@ use workflow_config::Secret;
 use self::connector::Connector;
 use self::failure::Failures;
 use self::stream::Stream;
-use crate::config::{FileSource, ObjectUrl, StoreKind, WILDCARDS};
+use crate::config::{FileSource, MATCHING, ObjectUrl, StoreKind, WILDCARDS};
 use crate::text::{io_reason, suggestion};
 
 /// The bytes of one request.
@@ -127,13 +127,7 @@ impl Store {
         let fixed = key.find(WILDCARDS).and_then(|end| key[..end].rfind('/'));
         let folder = fixed.and_then(|end| Path::parse(&key[..end]).ok());
         let is_flat = !key[fixed.map_or(0, |end| end + 1)..].contains('/');
-        let options = MatchOptions {
-            require_literal_separator: true,
-            // Hidden files are not tables.
-            require_literal_leading_dot: true,
-            ..MatchOptions::new()
-        };
-        let matches = |meta: &ObjectMeta| pattern.matches_with(meta.location.as_ref(), options);
+        let matches = |meta: &ObjectMeta| pattern.matches_with(meta.location.as_ref(), MATCHING);
         let found = if is_flat {
             let listed = self.client.list_with_delimiter(folder.as_ref()).await;
             listed.map(|listed| listed.objects.into_iter().filter(matches).collect())

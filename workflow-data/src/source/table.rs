@@ -11,6 +11,7 @@ use super::SourceError;
 use crate::batch::{Batch, BatchMetadata};
 use crate::policy::{Failures, Rejects};
 use crate::row::{Position, Reason};
+use crate::text::{listed, suggestion};
 use crate::value::ColumnType;
 
 /// How many records types are found from.
@@ -119,9 +120,9 @@ fn check_names(names: &[&str], given: &BTreeMap<String, ColumnType>) -> Result<(
     let Some(wanted) = given.keys().find(|wanted| !names.contains(&wanted.as_str())) else {
         return Ok(());
     };
-    let near = crate::text::suggestion(wanted, names.iter().copied());
-    let names: Vec<_> = names.iter().map(|name| format!("`{name}`")).collect();
-    Err(format!("no column `{wanted}`{near}; its columns are {}", names.join(", ")))
+    let near = suggestion(wanted, names.iter().copied());
+    let names = listed(names.iter().copied());
+    Err(format!("no column `{wanted}`{near}; its columns are {names}"))
 }
 
 /// Records as text, column by column.

@@ -133,10 +133,7 @@ impl HowArguments {
         }
         let input = serde_json::to_value(plan.to_input()?).expect("names and texts are JSON");
         if !self.show.quiet {
-            output::message(summary(&plan));
-            for line in made_otherwise(&subject.graph, &plan) {
-                output::message(line);
-            }
+            tell(&subject.graph, &plan);
         }
         let engine = session::engine_builder(Path::new(RUNS_DIR))
             .output_backlog(OUTPUT_BACKLOG)
@@ -174,10 +171,7 @@ impl HowArguments {
                     output::print(|out| output::write_table(out, table(plan)))?;
                 }
                 if !self.show.quiet {
-                    output::message(summary(plan));
-                    for line in made_otherwise(graph, plan) {
-                        output::message(line);
-                    }
+                    tell(graph, plan);
                 }
             }
         }
@@ -228,21 +222,22 @@ impl<'a> PlanDocument<'a> {
     }
 }
 
-/// For each workflow that makes assets in its own way, those that are not current.
-fn made_otherwise(graph: &AssetGraph, plan: &Plan) -> Vec<String> {
+/// Tells how much a plan makes and, for each workflow that makes assets in its own way, how much it
+/// leaves to that one.
+fn tell(graph: &AssetGraph, plan: &Plan) {
+    output::message(summary(plan));
     let mut by_workflow: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for step in &plan.made_otherwise {
         let spec = graph.number(&step.asset).map(|number| &graph.assets()[number]);
         let workflow = spec.ok().and_then(|spec| spec.maker.workflows().first().copied());
         by_workflow.entry(workflow.unwrap_or_default()).or_default().push(&step.asset);
     }
-    let line = |(workflow, assets): (&str, Vec<&str>)| {
+    for (workflow, assets) in by_workflow {
         let (count, first) = (output::count(assets.len(), "asset"), assets[0]);
-        format!(
+        output::message(format_args!(
             "not made here: {count} of the workflow `{workflow}`, such as {first}; run that workflow"
-        )
-    };
-    by_workflow.into_iter().map(line).collect()
+        ));
+    }
 }
 
 fn table(plan: &Plan) -> Table {

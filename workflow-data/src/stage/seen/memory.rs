@@ -16,12 +16,11 @@ impl HashSets {
 
     /// Adds a hash. Returns whether it is new.
     pub(super) fn insert(&mut self, hash: u128) -> bool {
-        let first_byte = (hash >> 120) as usize;
-        self.0[first_byte].insert(hash)
+        self.0[first_byte(hash)].insert(hash)
     }
 
     pub(super) fn contains(&self, hash: u128) -> bool {
-        self.0[(hash >> 120) as usize].contains(&hash)
+        self.0[first_byte(hash)].contains(&hash)
     }
 
     /// The number of hashes.
@@ -39,6 +38,10 @@ impl HashSets {
     pub(super) fn drain(&mut self) -> impl Iterator<Item = Vec<u128>> {
         self.0.iter_mut().map(|set| std::mem::take(set).into_iter().collect())
     }
+}
+
+fn first_byte(hash: u128) -> usize {
+    (hash >> 120) as usize
 }
 
 /// Hashes a hash: takes half of its bits.
