@@ -39,6 +39,23 @@ fn records_are_cleaned_checked_and_written() {
 }
 
 #[test]
+fn assets_make_the_same_table() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let config = config(folder.path());
+    let path = assets::table(&config).expect("a path");
+    let lines = || std::fs::read_to_string(&path).expect("a table").lines().count();
+    run(&config).expect("it runs");
+    let expected = lines();
+    let listed = serde_json::json!([{ "type": "file", "path": path }]);
+    for config in [config.with("output", listed).expect("an output"), config] {
+        std::fs::remove_file(&path).expect("it was written");
+        let records = assets::extract(&config).expect("they can be read");
+        let table = assets::clean(&config, &records).expect("it can be written");
+        assert_eq!((&table.path, lines()), (&path, expected));
+    }
+}
+
+#[test]
 fn a_second_run_replaces_the_table() {
     let folder = tempfile::tempdir().expect("a folder");
     let config = config(folder.path());

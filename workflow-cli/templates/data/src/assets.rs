@@ -25,12 +25,7 @@ pub struct Table(pub TableFile);
 /// `--force`.
 #[asset(name = "{{ crate_name }}_records", code_version = include_str!("ingestion.rs"))]
 pub fn records() -> Result<Records, JobError> {
-    let config = ingestion::config()?;
-    let path = table(&config)?.with_extension("records.parquet");
-    let output = json!([{ "type": "file", "path": path, "format": "parquet" }]);
-    let config = config.with("transformation.stages", json!([]))?.with("output", output)?;
-    workflow::pipeline(&config)?.run()?;
-    Ok(Records(TableFile::open(path)?))
+    extract(&ingestion::config()?).map(Records)
 }
 
 /// The table, made from the records.
@@ -41,12 +36,33 @@ pub fn records() -> Result<Records, JobError> {
     code_version = concat!(include_str!("transform.rs"), include_str!("../config.yaml"))
 )]
 pub fn cleaned(records: &Records) -> Result<Table, JobError> {
-    let config = ingestion::config()?;
-    let path = table(&config)?;
-    let file = json!({ "path": records.0.path, "format": "parquet" });
+    clean(&ingestion::config()?, &records.0).map(Table)
+}
+
+/// Extracts the records into a file beside the table.
+///
+/// # Errors
+///
+/// Fails when the configuration is invalid, and when the source cannot be read.
+pub fn extract(config: &Config) -> Result<TableFile, JobError> {
+    let path = table(config)?.with_extension("records.parquet");
+    let output = json!([{ "type": "parquet", "path": path }]);
+    let config = config.with("transformation.stages", json!([]))?.with("output", output)?;
+    workflow::pipeline(&config)?.run()?;
+    Ok(TableFile::open(path)?)
+}
+
+/// Takes extracted records through the stages into the table.
+///
+/// # Errors
+///
+/// Fails when the configuration is invalid, and when the table cannot be written.
+pub fn clean(config: &Config, records: &TableFile) -> Result<TableFile, JobError> {
+    let path = table(config)?;
+    let file = json!({ "path": records.path, "format": "parquet" });
     let config = config.with("source.type", "file")?.with("source.file", file)?;
     workflow::pipeline(&config)?.run()?;
-    Ok(Table(TableFile::open(path)?))
+    Ok(TableFile::open(path)?)
 }
 
 /// The file of the table: the output, or the first one of a list.
