@@ -21,10 +21,10 @@ use crate::engine::{Engine, RunHandle};
 use crate::id::RunId;
 use crate::job::JobError;
 use crate::registry::{self, RegistryError};
-use crate::run::Run as _;
-use crate::store::{ScheduledWorkflow, SkippedTime, Store, StoreError, Trigger};
+use crate::run::{Run as _, RunError};
+use crate::store::{ScheduledWorkflow, Store, StoreError, Trigger};
 
-pub use self::watched::{DueTimes, WatchedSchedule, backfill_limit, overlap_limit};
+pub use self::watched::{WatchedSchedule, backfill_limit, overlap_limit};
 
 /// The longest pause between two checks, because workflows may be added and the clock may be set.
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
@@ -119,49 +119,58 @@ impl Engine {
         let Some(Watched { schedule: Some(schedule), .. }) = watched.get_mut(workflow) else {
             return;
         };
-        if let Some(at) = own.ready(workflow) {
-            self.start_scheduled(own, entry, at).await;
-        }
+        let checked = match own.ready(workflow) {
+            Some(at) => self.start_waiting(own, entry, at).await,
+            None => Ok(()),
+        };
         let store = self.store().map(Arc::clone);
         let state = store.as_ref().and_then(|store| store.schedule_store());
-        let due = match schedule.due(state, self.time_of_day()).await {
-            Ok(Some(due)) => due,
-            Ok(None) => return,
-            Err(error) => return log_state_error(workflow, &error),
-        };
-        let mut skipped = None;
-        for at in &due.start {
-            skipped = self.begin_scheduled(own, entry, *at).await.or(skipped);
-        }
-        if let Err(error) = schedule.handled(state, due, skipped).await {
-            log_state_error(workflow, &error);
+        let begin = async |at| self.begin_scheduled(own, entry, at).await;
+        if let Err(error) = checked.and(schedule.check(state, self.time_of_day(), begin).await) {
+            let error = error.chain();
+            tracing::warn!(workflow, error, "cannot check the schedule; will retry");
         }
     }
 
-    /// Starts the run for a time, unless it has to wait. Returns why it did not start.
+    /// Starts the run for a time that waited for the end of an earlier run.
+    async fn start_waiting(
+        &self,
+        own: &mut OwnRuns,
+        entry: &registry::Entry,
+        at: SystemTime,
+    ) -> Result<(), JobError> {
+        let started = self.start_scheduled(own, entry, at).await;
+        if started.is_err() {
+            own.wait_again(entry.name(), at);
+        }
+        started.map(drop)
+    }
+
+    /// Starts the run for a time, unless it has to wait. Returns why the time has no run.
     async fn begin_scheduled(
         &self,
         own: &mut OwnRuns,
         entry: &registry::Entry,
         at: SystemTime,
-    ) -> Option<SkippedTime> {
+    ) -> Result<Option<String>, JobError> {
         if !self.store().is_some_and(|store| store.enforces_limits()) {
             let overlap = entry.metadata().schedule_policy().overlap;
             match own.admit(entry.name(), overlap, at) {
                 Ok(Admission::Start) => {}
-                Ok(_) => return None,
-                Err(reason) => return Some(log_skipped(entry.name(), at, reason)),
+                Ok(_) => return Ok(None),
+                Err(reason) => return Ok(Some(log_skipped(entry.name(), at, reason))),
             }
         }
         self.start_scheduled(own, entry, at).await
     }
 
+    /// Starts the run for a time. Returns why the time has no run; fails if it may get one later.
     async fn start_scheduled(
         &self,
         own: &mut OwnRuns,
         entry: &registry::Entry,
         at: SystemTime,
-    ) -> Option<SkippedTime> {
+    ) -> Result<Option<String>, JobError> {
         let (workflow, overlap) = (entry.name(), entry.metadata().schedule_policy().overlap);
         let request = self.run(entry.workflow()).trigger(Trigger::Schedule).scheduled_for(at);
         let mut request = request.idempotency_key(schedule_key(workflow, at));
@@ -170,23 +179,24 @@ impl Engine {
             request = request.concurrency(limit);
         }
         let started = match request.start() {
-            Ok(run) => persisted(self.store(), &run, at).await.map(|skip| (run, skip)),
-            Err(error) => Err(JobError::from(error)),
+            Ok(run) => persisted(self.store(), &run, at).await.map(|skipped| (run, skipped)),
+            Err(error) => Err(error),
         };
         let text = timestamp(at);
         match started {
+            Ok((_, Some(reason))) => Ok(Some(log_skipped(workflow, at, reason))),
             Ok((run, None)) => {
                 tracing::info!(workflow, run = %run.id(), at = %text, "scheduled run started");
                 if by_store.is_none() {
                     own.started(workflow, overlap, run);
                 }
-                None
+                Ok(None)
             }
-            Ok((_, Some(reason))) => Some(log_skipped(workflow, at, reason)),
+            Err(error) if is_temporary(&error) => Err(error.into()),
             Err(error) => {
-                let error = error.chain();
+                let error = JobError::from(error).chain();
                 tracing::warn!(workflow, at = %text, error, "cannot start the scheduled run");
-                Some(SkippedTime { at, reason: format!("the run cannot start: {error}") })
+                Ok(Some(format!("the run cannot start: {error}")))
             }
         }
     }
@@ -197,11 +207,22 @@ async fn persisted(
     store: Option<&Arc<dyn Store>>,
     run: &RunHandle,
     at: SystemTime,
-) -> Result<Option<String>, JobError> {
-    let found = run.persisted().await.map_err(JobError::from)?;
+) -> Result<Option<String>, RunError> {
+    let found = run.persisted().await?;
     let (Some(store), Some(_)) = (store, run.existing()) else { return Ok(None) };
     let reason = skip_reason(&**store, found, at).await;
-    reason.map_err(JobError::from)
+    reason.map_err(|error| RunError::of_store(run.workflow(), found, error.into()))
+}
+
+/// Whether the same request may succeed later.
+fn is_temporary(error: &RunError) -> bool {
+    match error {
+        RunError::ShutDown { .. } | RunError::Abandoned { .. } => true,
+        RunError::Store { error, .. } => {
+            matches!(**error, StoreError::Unavailable(_) | StoreError::ShutDown { .. })
+        }
+        _ => false,
+    }
 }
 
 /// Returns why the store returned this run instead of a new one for a time of its schedule: `None`
@@ -224,13 +245,9 @@ pub async fn skip_reason(
     Ok((!is_its_own).then(|| format!("run {found} of an earlier time is unfinished")))
 }
 
-fn log_state_error(workflow: &str, error: &StoreError) {
-    tracing::warn!(workflow, %error, "cannot read or record the state of the schedule; will retry");
-}
-
-fn log_skipped(workflow: &str, at: SystemTime, reason: String) -> SkippedTime {
+fn log_skipped(workflow: &str, at: SystemTime, reason: String) -> String {
     tracing::info!(workflow, at = %timestamp(at), reason, "skipped a time of the schedule");
-    SkippedTime { at, reason }
+    reason
 }
 
 /// The schedules of registered workflows.
@@ -308,7 +325,8 @@ mod tests {
         let start = SystemTime::UNIX_EPOCH;
         let schedule = WatchedSchedule::new(workflow, &metadata, start);
         let mut schedule = schedule.expect("a schedule").expect("valid");
-        futures::executor::block_on(schedule.due(None, start)).expect("no store");
+        let check = schedule.check(None, start, async |_| Ok::<_, StoreError>(None));
+        futures::executor::block_on(check).expect("no store");
         let next = schedule.next_begin().expect("a next time");
         let mut schedules = Schedules::default();
         let watched = Watched { metadata, schedule: Some(schedule) };

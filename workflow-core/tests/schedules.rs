@@ -1,9 +1,11 @@
 //! Registered workflows that run on their schedules.
 #![cfg(feature = "schedule")]
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
+use async_trait::async_trait;
 use futures::FutureExt as _;
 use workflow_core::definition::Metadata;
 use workflow_core::engine::{Clock as _, Enqueued, ManualClock};
@@ -12,7 +14,8 @@ use workflow_core::id::RunId;
 use workflow_core::prelude::*;
 use workflow_core::schedule::{WatchedSchedule, backfill_limit, overlap_limit, schedule_key};
 use workflow_core::store::{
-    MemoryStore, ScheduleChange, ScheduleId, ScheduleStore, ScheduledWorkflow, Store as _, Trigger,
+    MemoryStore, ScheduleChange, ScheduleId, ScheduleState, ScheduleStore, ScheduledWorkflow,
+    Store as _, StoreError, Trigger,
 };
 
 #[register_workflow(name = "hourly", schedule = "0 * * * *")]
@@ -235,11 +238,7 @@ async fn an_outage_is_made_up_for_within_the_window() {
 #[tokio::test]
 async fn a_paused_schedule_starts_no_run_until_it_is_resumed() {
     let (clock, store) = (ManualClock::new(), Arc::new(MemoryStore::new()));
-    let id = ScheduleId {
-        workflow: ScheduledWorkflow::Registered("hourly".to_owned()),
-        cron: "0 * * * *".to_owned(),
-        timezone: None,
-    };
+    let id = hourly_of("hourly");
     store.change_schedule(&id, ScheduleChange::Pause).await.expect("recorded");
     let engine = engine(&clock, &store);
     let resume = async {
@@ -254,6 +253,15 @@ async fn a_paused_schedule_starts_no_run_until_it_is_resumed() {
     assert_eq!(runs, 2);
 }
 
+/// The hourly schedule of a workflow.
+fn hourly_of(workflow: &str) -> ScheduleId {
+    ScheduleId {
+        workflow: ScheduledWorkflow::Registered(workflow.to_owned()),
+        cron: "0 * * * *".to_owned(),
+        timezone: None,
+    }
+}
+
 /// Watches a schedule whose runs begin up to half an hour late.
 fn delayed(now: SystemTime, description: &str) -> (Metadata, WatchedSchedule) {
     let schedule = serde_json::json!({ "cron": "0 * * * *", "jitter": "30m" });
@@ -264,25 +272,38 @@ fn delayed(now: SystemTime, description: &str) -> (Metadata, WatchedSchedule) {
     (metadata, watched.expect("a schedule").expect("valid"))
 }
 
+/// Checks a schedule, and returns the times that start.
+async fn check(
+    schedule: &mut WatchedSchedule,
+    store: Option<&dyn ScheduleStore>,
+    now: SystemTime,
+) -> Vec<SystemTime> {
+    let mut started = Vec::new();
+    let start = async |at| {
+        started.push(at);
+        Ok::<_, StoreError>(None)
+    };
+    schedule.check(store, now, start).await.expect("readable");
+    started
+}
+
 #[tokio::test]
 async fn a_time_that_waits_for_its_delay_survives_a_restart() {
     let (half, one) = (SystemTime::UNIX_EPOCH + HOUR / 2, SystemTime::UNIX_EPOCH + HOUR);
     let memory = MemoryStore::new();
     for store in [None, Some(&memory as &dyn ScheduleStore)] {
         let (_, mut before) = delayed(half, "before");
-        assert_eq!(before.due(store, half).await.expect("readable"), None);
+        assert_eq!(check(&mut before, store, half).await, []);
         let begins = before.next_begin().expect("a next time");
         assert!(begins > one + Duration::from_secs(1));
         let between = one + Duration::from_secs(1);
         let (_, mut after) = delayed(between, "after");
-        assert_eq!(after.due(store, between).await.expect("readable"), None);
+        assert_eq!(check(&mut after, store, between).await, []);
         assert_eq!(after.next_begin(), Some(begins));
-        let due = after.due(store, begins).await.expect("readable").expect("due");
-        assert_eq!(due.start, [one]);
-        after.handled(store, due, None).await.expect("recorded");
+        assert_eq!(check(&mut after, store, begins).await, [one]);
         // It does not start again.
         let (_, mut last) = delayed(begins, "last");
-        assert_eq!(last.due(store, begins).await.expect("readable"), None);
+        assert_eq!(check(&mut last, store, begins).await, []);
         assert!(last.next_begin().is_some_and(|next| next >= one + HOUR));
     }
 }
@@ -292,19 +313,89 @@ async fn a_delayed_time_that_an_outage_swallows_is_recorded_as_skipped() {
     let (half, one) = (SystemTime::UNIX_EPOCH + HOUR / 2, SystemTime::UNIX_EPOCH + HOUR);
     let store = MemoryStore::new();
     let (_, mut before) = delayed(half, "before");
-    assert_eq!(before.due(Some(&store), half).await.expect("readable"), None);
+    assert_eq!(check(&mut before, Some(&store), half).await, []);
     let (_, mut after) = delayed(one + HOUR / 2, "after");
-    let due = after.due(Some(&store), one + HOUR / 2).await.expect("readable").expect("due");
-    assert_eq!(due.start, []);
-    after.handled(Some(&store), due, None).await.expect("recorded");
-    let id = ScheduleId {
-        workflow: ScheduledWorkflow::Registered("delayed".to_owned()),
-        cron: "0 * * * *".to_owned(),
-        timezone: None,
-    };
-    let skipped = store.schedule_state(&id).await.expect("readable").skipped;
+    assert_eq!(check(&mut after, Some(&store), one + HOUR / 2).await, []);
+    let skipped = store.schedule_state(&hourly_of("delayed")).await.expect("readable").skipped;
     let skipped = skipped.expect("a skipped time");
     assert_eq!((skipped.at, &*skipped.reason), (one, "no scheduler was running"));
+}
+
+#[tokio::test]
+async fn a_time_whose_run_cannot_start_yet_stays_due() {
+    let hour = |number| SystemTime::UNIX_EPOCH + HOUR * number;
+    let store = MemoryStore::new();
+    let metadata = serde_json::json!({ "schedule": { "cron": "0 * * * *", "catch_up": "1d" } });
+    let metadata = Metadata::new(metadata).expect("valid");
+    let workflow = ScheduledWorkflow::Registered("delayed".to_owned());
+    let schedule = WatchedSchedule::new(workflow, &metadata, hour(1));
+    let mut schedule = schedule.expect("a schedule").expect("valid");
+    assert_eq!(check(&mut schedule, Some(&store), hour(1)).await, []);
+
+    let mut started = Vec::new();
+    let unavailable_at_three = async |at| match at == hour(3) {
+        true => Err(StoreError::Unavailable("the database is locked".into())),
+        false => {
+            started.push(at);
+            Ok(None)
+        }
+    };
+    let checked = schedule.check(Some(&store), hour(4), unavailable_at_three).await;
+    assert!(matches!(checked, Err(StoreError::Unavailable(_))), "{checked:?}");
+    assert_eq!(started, [hour(2)]);
+    let state = store.schedule_state(&hourly_of("delayed")).await.expect("readable");
+    assert_eq!((state.handled, state.skipped), (Some(hour(1)), None));
+
+    // The rest starts, once each, and is recorded.
+    let now = hour(4) + Duration::from_secs(1);
+    assert_eq!(check(&mut schedule, Some(&store), now).await, [hour(3), hour(4)]);
+    let state = store.schedule_state(&hourly_of("delayed")).await.expect("readable");
+    assert_eq!((state.handled, state.skipped), (Some(hour(4)), None));
+}
+
+/// A store that remembers schedules only when it is writable.
+#[derive(Default)]
+struct Locked {
+    store: MemoryStore,
+    is_writable: AtomicBool,
+}
+
+#[async_trait]
+impl ScheduleStore for Locked {
+    async fn schedule_state(&self, of: &ScheduleId) -> Result<ScheduleState, StoreError> {
+        self.store.schedule_state(of).await
+    }
+
+    async fn change_schedule(
+        &self,
+        of: &ScheduleId,
+        change: ScheduleChange,
+    ) -> Result<bool, StoreError> {
+        match self.is_writable.load(Ordering::Relaxed) {
+            true => self.store.change_schedule(of, change).await,
+            false => Err(StoreError::Unavailable("the database is locked".into())),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_later_check_records_what_an_earlier_one_could_not() {
+    let (half, one) = (SystemTime::UNIX_EPOCH + HOUR / 2, SystemTime::UNIX_EPOCH + HOUR);
+    let store = Locked::default();
+    let metadata = Metadata::new(serde_json::json!({ "schedule": "0 * * * *" })).expect("valid");
+    let workflow = ScheduledWorkflow::Registered("hourly".to_owned());
+    let schedule = WatchedSchedule::new(workflow, &metadata, half);
+    let mut schedule = schedule.expect("a schedule").expect("valid");
+    assert_eq!(check(&mut schedule, Some(&store), half).await, []);
+
+    let skip = async |_| Ok::<_, StoreError>(Some("it is a holiday".to_owned()));
+    schedule.check(Some(&store), one, skip).await.expect_err("it cannot be recorded");
+    store.is_writable.store(true, Ordering::Relaxed);
+    assert_eq!(check(&mut schedule, Some(&store), one + Duration::from_secs(1)).await, []);
+    let state = store.schedule_state(&hourly_of("hourly")).await.expect("readable");
+    let skipped = state.skipped.expect("a skipped time");
+    assert_eq!((state.handled, skipped.at), (Some(one), one));
+    assert_eq!(skipped.reason, "it is a holiday");
 }
 
 #[test]

@@ -18,7 +18,7 @@ use workflow_core::event::format_time;
 use workflow_core::flow_control::FlowControl;
 use workflow_core::id::RunId;
 use workflow_core::schedule::{WatchedSchedule, overlap_limit, run_key, skip_reason};
-use workflow_core::store::{ScheduleStore, SkippedTime, Trigger};
+use workflow_core::store::Trigger;
 use workflow_cron::TimesError;
 use workflow_store::StoredWorkflow;
 
@@ -122,22 +122,10 @@ async fn check(app: &App, scheduled: &mut Scheduled, now: SystemTime) {
     if *place == Place::Elsewhere {
         return;
     }
-    let state: Option<&dyn ScheduleStore> = app.catalog.schedule_store();
-    let log = |error: &dyn std::fmt::Display| {
-        let workflow = &workflow.name;
-        tracing::warn!(%workflow, %error, "cannot read or record the state of the schedule; will retry");
-    };
-    let due = match schedule.due(state, now).await {
-        Ok(Some(due)) => due,
-        Ok(None) => return,
-        Err(error) => return log(&error),
-    };
-    let mut skipped = None;
-    for at in &due.start {
-        skipped = start(app, workflow, *at).await.or(skipped);
-    }
-    if let Err(error) = schedule.handled(state, due, skipped).await {
-        log(&error);
+    let start = async |at| start(app, workflow, at).await;
+    if let Err(problem) = schedule.check(app.catalog.schedule_store(), now, start).await {
+        let (workflow, problem) = (&workflow.name, problem.detail());
+        tracing::warn!(%workflow, problem, "cannot check the schedule; will retry");
     }
 }
 
@@ -181,27 +169,32 @@ fn watch(workflow: &StoredWorkflow) -> Option<Result<WatchedSchedule, TimesError
     WatchedSchedule::new(workflow.as_scheduled(), &workflow.metadata, SystemTime::now())
 }
 
-/// Starts the run for this time, unless it exists. Returns why it did not start.
-async fn start(app: &App, workflow: &StoredWorkflow, at: SystemTime) -> Option<SkippedTime> {
+/// Starts the run for this time, unless it exists. Returns why the time has no run; fails if it may
+/// get one later.
+async fn start(
+    app: &App,
+    workflow: &StoredWorkflow,
+    at: SystemTime,
+) -> Result<Option<String>, Problem> {
     let (name, time) = (&workflow.name, format_time(at));
-    let skip = |reason: String| Some(SkippedTime { at, reason });
     match try_start(app, workflow, at).await {
         Ok(Started::Run(run)) => {
             app.schedules.set_blocked(workflow, None);
             tracing::info!(%run, workflow = %name, at = %time, "started a scheduled run");
-            None
+            Ok(None)
         }
         Ok(Started::Skipped(reason)) => {
             app.schedules.set_blocked(workflow, None);
             tracing::info!(workflow = %name, at = %time, reason, "skipped a time of the schedule");
-            skip(reason)
+            Ok(Some(reason))
         }
-        Ok(Started::Inactive) => skip("the workflow is inactive".to_owned()),
+        Ok(Started::Inactive) => Ok(Some("the workflow is inactive".to_owned())),
+        Err(problem) if problem.is_temporary() => Err(problem),
         Err(problem) => {
             let problem = problem.detail();
             tracing::warn!(workflow = %name, at = %time, problem, "cannot start a scheduled run");
             app.schedules.set_blocked(workflow, Some(problem.to_owned()));
-            skip(format!("the run cannot start: {problem}"))
+            Ok(Some(format!("the run cannot start: {problem}")))
         }
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde_json::Value as Json;
 
+use super::is_temporary;
 use crate::definition::{EventTrigger, RunEnd};
 use crate::downstream::{causes, cycles, downstream_input, downstream_key};
 use crate::engine::Engine;
@@ -227,17 +228,6 @@ fn is_asset(name: &str) -> bool {
 #[cfg(not(feature = "assets"))]
 fn is_asset(_: &str) -> bool {
     false
-}
-
-/// Whether the same request may succeed later.
-fn is_temporary(error: &RunError) -> bool {
-    match error {
-        RunError::ShutDown { .. } | RunError::Abandoned { .. } => true,
-        RunError::Store { error, .. } => {
-            matches!(**error, StoreError::Unavailable(_) | StoreError::ShutDown { .. })
-        }
-        _ => false,
-    }
 }
 
 fn log(entry: &Entry, upstream: RunId, started: Result<RunId, RunError>) {

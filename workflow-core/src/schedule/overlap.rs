@@ -67,6 +67,11 @@ impl OwnRuns {
         own.waiting.pop_front()
     }
 
+    /// Puts back a time that was ready, but could not start.
+    pub(super) fn wait_again(&mut self, workflow: &str, at: SystemTime) {
+        self.0.entry(workflow.to_owned()).or_default().waiting.push_front(at);
+    }
+
     /// Whether a time waits for the end of a run.
     pub(super) fn is_waiting(&self) -> bool {
         self.0.values().any(|own| !own.waiting.is_empty())

@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use jiff::Timestamp;
-use workflow_cron::{Check, Missed, Overlap, Planner, SchedulePolicy, Times, TimesError};
+use workflow_cron::{Check, Overlap, Plan, Planner, SchedulePolicy, Times, TimesError};
 
 use super::timestamp;
 use crate::definition::Metadata;
@@ -15,25 +15,32 @@ use crate::store::{
 /// A schedule that a scheduler checks periodically.
 ///
 /// Schedulers of other crates use it as [`Engine::run_schedules`](crate::Engine::run_schedules)
-/// does: [`due`](Self::due) at each check, a run for each time, then [`handled`](Self::handled).
+/// does, with a [`check`](Self::check) every second or so.
 pub struct WatchedSchedule {
     id: ScheduleId,
     planner: Planner,
+    /// The last check that handled everything that was due.
     watched: Timestamp,
-    /// `None` until the state has been read.
+    /// The last handled time. `None` until the state has been read.
     cursor: Option<Timestamp>,
     /// When the next run begins after the cursor.
     next: Option<Timestamp>,
+    /// What the store does not know yet.
+    unrecorded: Unrecorded,
+}
+
+#[derive(Default)]
+struct Unrecorded {
+    /// Whether times up to the cursor were handled.
+    handled: bool,
+    skipped: Option<SkippedTime>,
 }
 
 /// What is due at a check.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DueTimes {
+struct Due {
     /// The times whose runs start, oldest first.
-    pub start: Vec<SystemTime>,
+    start: Vec<Timestamp>,
     handled: Timestamp,
-    now: Timestamp,
-    skipped: Option<SkippedTime>,
 }
 
 /// The key of the limit that scheduled runs share, if they may not overlap.
@@ -85,7 +92,8 @@ impl WatchedSchedule {
         };
         let planner = Planner::new(times, metadata.schedule_policy(), &seed);
         let id = ScheduleId { workflow, cron, timezone };
-        Some(Ok(Self { id, planner, watched: timestamp(now), cursor: None, next: None }))
+        let (watched, unrecorded) = (timestamp(now), Unrecorded::default());
+        Some(Ok(Self { id, planner, watched, cursor: None, next: None, unrecorded }))
     }
 
     /// The policy.
@@ -105,18 +113,41 @@ impl WatchedSchedule {
         self.next.map(SystemTime::from)
     }
 
-    /// Checks the schedule. `None` if nothing is to be done. Reads the store at the first check, and
-    /// when something is due.
+    /// Starts the runs that are due, oldest first, and records their times as handled. Reads the
+    /// store at the first check, and when something is due.
+    ///
+    /// `start` starts the run for a time, unless it exists, and returns why the time has no run. If
+    /// it fails, the check ends, and the next one continues with that time: it fails only for
+    /// temporary reasons, such as an unavailable store. A time whose run can never start is skipped.
     ///
     /// # Errors
     ///
-    /// Fails when the state of the schedule cannot be read. The next check then covers this time.
-    pub async fn due(
+    /// Fails when `start` fails, or when the state of the schedule cannot be read or recorded. The
+    /// next check tries again.
+    pub async fn check<E: From<StoreError>>(
         &mut self,
         store: Option<&dyn ScheduleStore>,
         now: SystemTime,
-    ) -> Result<Option<DueTimes>, StoreError> {
+        mut start: impl AsyncFnMut(SystemTime) -> Result<Option<String>, E>,
+    ) -> Result<(), E> {
         let now = timestamp(now);
+        self.record(store, now).await?;
+        let Some(due) = self.due(store, now).await? else { return Ok(()) };
+        for at in due.start {
+            let reason = start(at.into()).await?;
+            self.pass(at, reason);
+        }
+        self.watched = now;
+        self.pass(due.handled, None);
+        Ok(self.record(store, now).await?)
+    }
+
+    /// Returns what is due; `None` if nothing is to be done.
+    async fn due(
+        &mut self,
+        store: Option<&dyn ScheduleStore>,
+        now: Timestamp,
+    ) -> Result<Option<Due>, StoreError> {
         let cursor = match self.cursor {
             Some(cursor) => cursor,
             None => self.first_cursor(store, now).await?,
@@ -137,43 +168,48 @@ impl WatchedSchedule {
         // Another scheduler may have handled it. A stored time in the future is that of a wrong clock.
         let stored = state.handled.map(timestamp).filter(|stored| *stored <= now);
         let handled = stored.map_or(cursor, |stored| stored.max(cursor));
-        let plan = self.planner.plan(Check { handled, watched: self.watched, now });
-        self.watched = now;
-        self.set_cursor(plan.handled);
-        if plan.start.is_empty() && plan.missed.is_none() {
+        let Plan { start, missed, handled } =
+            self.planner.plan(Check { handled, watched: self.watched, now });
+        if start.is_empty() && missed.is_none() {
+            self.watched = now;
+            self.set_cursor(handled);
             return Ok(None);
         }
-        let start = match state.is_paused {
-            true => Vec::new(),
-            false => plan.start.into_iter().map(SystemTime::from).collect(),
+        let (start, skipped) = match state.is_paused {
+            true => (Vec::new(), Some((handled, "the schedule is paused".to_owned()))),
+            false => (start, missed.map(|missed| (missed.last, self.why_missed()))),
         };
-        let skipped = match (state.is_paused, plan.missed) {
-            (true, _) => Some(skipped(plan.handled, "the schedule is paused".to_owned())),
-            (false, missed) => missed.map(|missed| self.missed(missed)),
-        };
-        if let Some(SkippedTime { reason, .. }) = &skipped {
-            tracing::info!(workflow = ?self.id.workflow, last = %plan.handled, %reason, "skipped times of a schedule");
+        if let Some((last, reason)) = skipped {
+            tracing::info!(workflow = ?self.id.workflow, %last, reason, "skipped times of a schedule");
+            self.pass(last, Some(reason));
         }
-        Ok(Some(DueTimes { start, handled: plan.handled, now, skipped }))
+        Ok(Some(Due { start, handled }))
     }
 
-    /// Records that the times are handled. `skipped` is the last of them at which no run started.
-    ///
-    /// # Errors
-    ///
-    /// Fails when the store cannot be changed. Then other schedulers, or this one after a restart,
-    /// handle the times again, and find the runs by their idempotency keys.
-    pub async fn handled(
-        &self,
+    /// Moves on to a handled time: its run has started, or is skipped for a reason.
+    fn pass(&mut self, at: Timestamp, skipped: Option<String>) {
+        self.set_cursor(at);
+        self.unrecorded.handled = true;
+        if let Some(reason) = skipped {
+            self.unrecorded.skipped = Some(SkippedTime { at: at.into(), reason });
+        }
+    }
+
+    /// Records what was handled. Without that, other schedulers and later processes handle the times
+    /// again, and find the runs by their idempotency keys.
+    async fn record(
+        &mut self,
         store: Option<&dyn ScheduleStore>,
-        due: DueTimes,
-        skipped: Option<SkippedTime>,
+        now: Timestamp,
     ) -> Result<(), StoreError> {
-        let Some(store) = store else { return Ok(()) };
-        let skipped = skipped.or(due.skipped);
-        let (until, now) = (due.handled.into(), due.now.into());
-        let change = ScheduleChange::Handled { until, now, skipped };
-        store.change_schedule(&self.id, change).await.map(drop)
+        let Some(cursor) = self.cursor.filter(|_| self.unrecorded.handled) else { return Ok(()) };
+        if let Some(store) = store {
+            let skipped = self.unrecorded.skipped.clone();
+            let change = ScheduleChange::Handled { until: cursor.into(), now: now.into(), skipped };
+            store.change_schedule(&self.id, change).await?;
+        }
+        self.unrecorded = Unrecorded::default();
+        Ok(())
     }
 
     /// The cursor from the store, if times before this process can still start a run: missed ones
@@ -209,19 +245,14 @@ impl WatchedSchedule {
         self.next = self.planner.next_begin(cursor);
     }
 
-    fn missed(&self, missed: Missed) -> SkippedTime {
-        let why = match self.policy().catch_up {
+    fn why_missed(&self) -> String {
+        match self.policy().catch_up {
             Duration::ZERO => "no scheduler was running".to_owned(),
             window => {
                 let window = jiff::SignedDuration::try_from(window);
                 let window = window.unwrap_or(jiff::SignedDuration::MAX);
                 format!("no scheduler was running within `catch_up`, {window:#}")
             }
-        };
-        skipped(missed.last, why)
+        }
     }
-}
-
-fn skipped(at: Timestamp, reason: String) -> SkippedTime {
-    SkippedTime { at: at.into(), reason }
 }
