@@ -2,6 +2,7 @@
 
 use crate::shell::{Failure, Shell, target};
 use crate::tools;
+use std::time::Instant;
 
 struct Check {
     name: &'static str,
@@ -40,10 +41,12 @@ pub(crate) fn run(shell: &Shell, wanted: &[&str]) -> Result<(), Failure> {
     }
     for check in CHECKS.iter().filter(|it| wanted.is_empty() || wanted.contains(&it.name)) {
         println!("\n== {}", check.title);
+        let begin = Instant::now();
         let again = |failure| {
             Failure(format!("{failure}; to run this again: cargo xtask ci {}", check.name))
         };
         (check.run)(shell).map_err(again)?;
+        println!("== {} took {} s", check.name, begin.elapsed().as_secs());
     }
     Ok(())
 }
