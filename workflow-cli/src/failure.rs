@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use workflow_config::ConfigError;
 use workflow_core::asset::plan::RequestError;
 use workflow_core::asset::{AssetError, AssetsError};
+use workflow_core::error_text::{self, io_reason};
 use workflow_core::registry::RegistryError;
 use workflow_core::run_log::LogError;
 use workflow_core::store::StoreError;
@@ -83,10 +84,10 @@ pub(crate) enum Failure {
     #[error("{}", with_cause(.0))]
     Log(#[from] LogError),
     /// Writing to standard output failed.
-    #[error("cannot write to standard output: {0}")]
+    #[error("cannot write to standard output: {}", io_reason(.0))]
     Output(#[from] io::Error),
     /// The operating system refused a resource.
-    #[error("{what}: {error}")]
+    #[error("{what}: {}", io_reason(error))]
     Machine {
         /// What failed.
         what: String,
@@ -116,7 +117,7 @@ impl Failure {
 
 fn with_cause(error: &LogError) -> String {
     match std::error::Error::source(error) {
-        Some(cause) => format!("{error}: {cause}"),
+        Some(cause) => format!("{error}: {}", error_text::message(cause)),
         None => error.to_string(),
     }
 }

@@ -15,6 +15,7 @@ use indicatif::MultiProgress;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use workflow_core::Engine;
+use workflow_core::error_text::io_reason;
 
 use crate::failure::CANCELLED;
 use crate::output;
@@ -45,7 +46,10 @@ pub(crate) fn listen() {
     static LISTENING: OnceLock<Result<(), io::Error>> = OnceLock::new();
     *handler() = Handler::default();
     if let Err(error) = LISTENING.get_or_init(start) {
-        output::warning(format_args!("cannot handle signals, so Ctrl-C does not cancel: {error}"));
+        output::warning(format_args!(
+            "cannot handle signals, so Ctrl-C does not cancel: {}",
+            io_reason(error)
+        ));
     }
 }
 

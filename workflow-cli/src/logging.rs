@@ -61,9 +61,10 @@ impl LogArguments {
             std::env::var(EnvFilter::DEFAULT_ENV).ok().filter(|text| !text.is_empty());
         let filter =
             EnvFilter::try_new(from_environment.as_deref().unwrap_or(default_level.filter()));
-        let filter = filter.map_err(|error| {
+        let filter = filter.map_err(|_| {
+            let text = from_environment.unwrap_or_default();
             Failure::Usage(format!(
-                "invalid RUST_LOG: {error}; use a level such as `info`, or \
+                "invalid RUST_LOG `{text}`; use a level such as `info`, or \
                  `warn,workflow_core=debug`"
             ))
         })?;

@@ -11,6 +11,7 @@ use super::place::{Layer, Place};
 use super::setting::{Kind, Setting};
 use super::stamp::Stamp;
 use super::template::{self, Fallback, Malformed, Part, Reference};
+use workflow_core::error_text::io_reason;
 use workflow_files::document::{Diagnostics, Findings, Span};
 
 /// The largest file with a secret, in bytes.
@@ -190,7 +191,10 @@ impl<'e> Expansion<'e> {
         match read_secret(&path) {
             Ok(text) => Ok(Some(text)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => self.variable(name),
-            Err(error) => Err(format!("cannot read the secret `{}`: {error}", path.display())),
+            Err(error) => {
+                let (path, reason) = (path.display(), io_reason(&error));
+                Err(format!("cannot read the secret `{path}`: {reason}"))
+            }
         }
     }
 

@@ -7,6 +7,7 @@ use std::path::{Component, Path, PathBuf};
 
 use super::ConfigError;
 use super::environment::{CONFIG_DIR, Environment};
+use workflow_core::error_text::io_reason;
 use workflow_core::id::{WorkflowName, nearest};
 use workflow_core::registry::{self, RegistryError};
 
@@ -184,7 +185,7 @@ fn entries_in(folder: &Path) -> Result<Vec<PathBuf>, ConfigError> {
     });
     paths.map_err(|error| ConfigError::Unreadable {
         path: folder.to_owned(),
-        reason: error.to_string(),
+        reason: io_reason(&error),
     })
 }
 

@@ -61,6 +61,7 @@ pub mod bounds;
 pub mod definition;
 pub mod downstream;
 pub mod engine;
+pub mod error_text;
 pub mod event;
 pub mod executor;
 pub mod flow_control;

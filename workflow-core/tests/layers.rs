@@ -9,9 +9,10 @@ use std::path::Path;
 use support::layers;
 
 /// From the base to the top.
-const ORDER: [&str; 28] = [
+const ORDER: [&str; 29] = [
     "guard",
     "bounds",
+    "error_text",
     "id",
     "json",
     "sparse_map",

@@ -18,6 +18,7 @@ use workflow_core::store::Materialization;
 
 use self::queue::{Delivery, Queue, lost};
 use crate::source::tls;
+use crate::text::io_reason;
 
 /// Sends a RunEvent of [OpenLineage](https://openlineage.io) to a file or a server when an asset is
 /// made: `START`, and then `COMPLETE` or `FAIL`.
@@ -96,7 +97,10 @@ pub enum OpenLineageError {
         reason: String,
     },
     /// The thread that sends events cannot be started.
-    #[error("cannot start the thread that sends lineage: {error}; allow the program more threads")]
+    #[error(
+        "cannot start the thread that sends lineage: {}; allow the program more threads",
+        io_reason(error)
+    )]
     Thread {
         /// The reason.
         error: std::io::Error,
@@ -214,8 +218,9 @@ impl OpenLineage {
                 let _alone = one_writer.lock().unwrap_or_else(PoisonError::into_inner);
                 let file = OpenOptions::new().create(true).append(true).open(path);
                 let line = format!("{event}\n");
-                file.and_then(|mut file| file.write_all(line.as_bytes()))
-                    .map_err(|error| format!("cannot append to `{}`: {error}", path.display()))
+                file.and_then(|mut file| file.write_all(line.as_bytes())).map_err(|error| {
+                    format!("cannot append to `{}`: {}", path.display(), io_reason(&error))
+                })
             }
             Target::Server { queue, key } => {
                 let (asset, body) = (asset.to_owned(), event.to_string());

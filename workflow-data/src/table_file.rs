@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use twox_hash::XxHash3_128;
 
+use crate::text::io_reason;
+
 /// A file that a pipeline has written: where it is, and a hash that says whether it has changed.
 ///
 /// It is small, so an asset that is a table has one in place of its records. The asset is made again
@@ -75,7 +77,10 @@ impl TableFile {
     pub fn open(path: impl AsRef<Path>) -> io::Result<Self> {
         let path = path.as_ref();
         let (bytes, hash) = hash(path).map_err(|error| {
-            io::Error::new(error.kind(), format!("cannot read `{}`: {error}", path.display()))
+            io::Error::new(
+                error.kind(),
+                format!("cannot read `{}`: {}", path.display(), io_reason(&error)),
+            )
         })?;
         Ok(Self { path: path.to_owned(), bytes, hash: format!("{hash:032x}") })
     }

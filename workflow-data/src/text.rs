@@ -1,19 +1,6 @@
 //! Words for errors of other libraries.
 
-use std::io;
-
-/// The reason of an error of the operating system, without its number.
-pub(crate) fn io_reason(error: &io::Error) -> String {
-    match error.kind() {
-        io::ErrorKind::NotFound => "no such file or folder".to_owned(),
-        io::ErrorKind::PermissionDenied => "no permission".to_owned(),
-        _ => {
-            let text = error.to_string();
-            let end = text.find(" (os error").unwrap_or(text.len());
-            text[..end].to_owned()
-        }
-    }
-}
+pub(crate) use workflow_core::error_text::io_reason;
 
 /// A text as it is, and other values as JSON; `None` for null.
 pub(crate) fn of_json(value: serde_json::Value) -> Option<String> {

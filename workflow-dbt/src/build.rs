@@ -9,6 +9,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures::channel::oneshot;
+use workflow_core::error_text::io_reason;
 use workflow_core::run_log::OutputStream;
 use workflow_core::{JobContext, JobError};
 
@@ -191,7 +192,8 @@ impl Build {
             end.end = Some((build.drive)(&build, work));
         });
         if let Err(error) = started {
-            state.end(Err(format!("cannot start a thread for dbt: {error}").into()));
+            let reason = io_reason(&error);
+            state.end(Err(format!("cannot start a thread for dbt: {reason}").into()));
         }
     }
 

@@ -8,6 +8,8 @@ use std::process::{Command, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
 
+use workflow_core::error_text::io_reason;
+
 /// A `dbt` that this crate can run: dbt-core from version 1.8, before 2.
 ///
 /// ```no_run
@@ -227,7 +229,10 @@ fn run(mut command: Command, doing: &'static str) -> Result<(), ProgramError> {
             let line = line.or_else(|| said.lines().rev().find(|line| !line.trim().is_empty()));
             line.map_or_else(|| output.status.to_string(), |line| line.trim().to_owned())
         }
-        Err(error) => format!("`{}`: {error}", command.get_program().to_string_lossy()),
+        Err(error) => {
+            let program = command.get_program().to_string_lossy();
+            format!("cannot start `{program}`: {}", io_reason(&error))
+        }
     };
     Err(ProgramError::Setup { doing, reason })
 }

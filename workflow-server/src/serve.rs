@@ -5,6 +5,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
 
 use axum_server::Handle;
+use workflow_core::error_text::io_reason;
 use workflow_core::store::StoreError;
 use workflow_core::worker::Worker;
 use workflow_store::CatalogError;
@@ -17,7 +18,7 @@ use crate::{Server, scheduler};
 #[non_exhaustive]
 pub enum ServeError {
     /// The server cannot listen on the address.
-    #[error("cannot listen on {address}: {error}; choose another address")]
+    #[error("cannot listen on {address}: {}; choose another address", io_reason(error))]
     Listen {
         /// The address.
         address: SocketAddr,
@@ -35,7 +36,7 @@ pub enum ServeError {
     #[error(transparent)]
     Store(#[from] CatalogError),
     /// The server can no longer accept connections.
-    #[error("the server stopped: {0}")]
+    #[error("the server stopped: {}", io_reason(.0))]
     Io(#[from] io::Error),
 }
 

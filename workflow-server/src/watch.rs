@@ -12,6 +12,7 @@ use glob::{MatchOptions, Pattern};
 use notify::event::{AccessKind, AccessMode, EventKind};
 use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
 use tokio::sync::Notify;
+use workflow_core::error_text::io_reason;
 
 /// The most files and folders below a watched folder.
 const MOST_ENTRIES: usize = 100_000;
@@ -115,7 +116,8 @@ impl Scan {
                 // It was removed meanwhile.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
                 Err(error) => {
-                    scan.problems.push(format!("cannot read `{}`: {error}", folder.display()));
+                    let (folder, reason) = (folder.display(), io_reason(&error));
+                    scan.problems.push(format!("cannot read `{folder}`: {reason}"));
                     continue;
                 }
             };
@@ -138,7 +140,8 @@ impl Scan {
                     Ok(_) => {}
                     Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                     Err(error) => {
-                        scan.problems.push(format!("cannot read `{relative}`: {error}"));
+                        let reason = io_reason(&error);
+                        scan.problems.push(format!("cannot read `{relative}`: {reason}"));
                     }
                 }
             }

@@ -7,6 +7,7 @@ use temporalio_client::errors::ClientConnectError;
 use temporalio_client::{
     Client, ClientOptions, ClientTlsOptions, Connection, ConnectionOptions, TlsOptions, Url,
 };
+use workflow_core::error_text::io_reason;
 
 /// How to connect to a Temporal server.
 ///
@@ -187,7 +188,8 @@ fn tls_options(
 ) -> Result<TlsOptions, ConnectError> {
     let read = |path: PathBuf| {
         std::fs::read(&path).map_err(|error| {
-            ConnectError::Options(format!("cannot read `{}`: {error}", path.display()))
+            let (path, reason) = (path.display(), io_reason(&error));
+            ConnectError::Options(format!("cannot read `{path}`: {reason}"))
         })
     };
     let client = match (certificate, key) {

@@ -45,7 +45,7 @@ pub(crate) fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
-        let message = error.to_string();
+        let message = error_text::message(error);
         if !text.ends_with(&message) {
             text = format!("{text}: {message}");
         }

@@ -5,10 +5,11 @@ mod parameter;
 mod unknown;
 
 use std::fs;
-use std::io::Read as _;
+use std::io::{ErrorKind, Read as _};
 
 use clap::Args;
 use serde_json::{Map, Value as Json};
+use workflow_core::error_text::io_reason;
 use workflow_core::json::{self, JsonError};
 use workflow_core::value::Type;
 use workflow_core::{Workflow, bounds};
@@ -89,7 +90,12 @@ fn read(input: &str) -> Result<Json, Failure> {
         Some("-") => (standard_input()?, "standard input".to_owned()),
         Some(path) => {
             let text = fs::read_to_string(path).map_err(|error| {
-                Failure::Usage(format!("cannot read the input file `{path}`: {error}"))
+                let cure = match error.kind() {
+                    ErrorKind::NotFound => "; correct the path after `@`",
+                    _ => "",
+                };
+                let reason = io_reason(&error);
+                Failure::Usage(format!("cannot read the input file `{path}`: {reason}{cure}"))
             })?;
             let place = format!("the input file `{path}`");
             if path.ends_with(".yaml") || path.ends_with(".yml") {
@@ -126,7 +132,8 @@ fn yaml(text: &str, place: &str) -> Result<Json, Failure> {
 fn standard_input() -> Result<String, Failure> {
     let mut text = String::new();
     std::io::stdin().read_to_string(&mut text).map_err(|error| {
-        Failure::Usage(format!("cannot read the input from standard input: {error}"))
+        let reason = io_reason(&error);
+        Failure::Usage(format!("cannot read the input from standard input: {reason}"))
     })?;
     Ok(text)
 }

@@ -3,6 +3,7 @@
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
+use workflow_core::error_text::io_reason;
 use workflow_core::registry::{self, Entry, RegistryError};
 use workflow_files::WorkflowFile;
 use workflow_store::{Catalog, CatalogError, MatchedBy, Source, StoredWorkflow};
@@ -161,9 +162,9 @@ pub(crate) fn load(path: &str) -> Result<WorkflowFile, Failure> {
         return Ok(WorkflowFile::load(path)?);
     }
     let mut text = String::new();
-    std::io::stdin()
-        .read_to_string(&mut text)
-        .map_err(|error| Failure::Usage(format!("cannot read standard input: {error}")))?;
+    std::io::stdin().read_to_string(&mut text).map_err(|error| {
+        Failure::Usage(format!("cannot read standard input: {}", io_reason(&error)))
+    })?;
     Ok(WorkflowFile::parse("<standard input>", &text)?)
 }
 

@@ -5,6 +5,7 @@ use std::time::SystemTime;
 
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::json;
+use workflow_core::error_text::io_reason;
 use workflow_core::event::format_time;
 use workflow_server::{NewPassword, TokenRequest};
 use workflow_store::time::{TimeError, parse_duration};
@@ -116,8 +117,9 @@ fn list_users(users: &[User], format: ListFormat) -> Result<(), Failure> {
 
 /// Reads a password: hidden and twice from a terminal, or else the first line of standard input.
 fn password() -> Result<NewPassword, Failure> {
-    let unreadable =
-        |error: io::Error| Failure::Usage(format!("cannot read the password: {error}"));
+    let unreadable = |error: io::Error| {
+        Failure::Usage(format!("cannot read the password: {}", io_reason(&error)))
+    };
     let password = if io::stdin().is_terminal() {
         let ask = |what: &str| {
             output::prompt(what).map_err(unreadable)?;

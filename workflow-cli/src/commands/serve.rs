@@ -10,6 +10,7 @@ use std::time::Duration;
 use clap::Args;
 use futures::channel::oneshot;
 use futures::future::{Either, join, select};
+use workflow_core::error_text::io_reason;
 use workflow_core::store::{Queues, Store};
 use workflow_server::Server;
 use workflow_store::Viewer;
@@ -159,7 +160,7 @@ fn watched_folder(text: &str) -> Result<(String, PathBuf), String> {
         None => (None, text),
     };
     let path = Path::new(folder).canonicalize();
-    let path = path.map_err(|error| format!("cannot open `{folder}`: {error}"))?;
+    let path = path.map_err(|error| format!("cannot open `{folder}`: {}", io_reason(&error)))?;
     if !path.is_dir() {
         return Err(format!("`{folder}` is not a folder"));
     }

@@ -233,7 +233,7 @@ fn text_of(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
-        text = format!("{text}: {error}");
+        text = format!("{text}: {}", error_text::message(error));
         cause = error.source();
     }
     text

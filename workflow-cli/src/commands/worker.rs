@@ -1,6 +1,7 @@
 //! `worker`: runs queued runs.
 
 use std::collections::BTreeMap;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::sync::Arc;
@@ -9,6 +10,7 @@ use std::time::Duration;
 use clap::Args;
 use futures::future::{Either, join, select};
 use serde::{Deserialize, Serialize};
+use workflow_core::error_text::io_reason;
 use workflow_core::store::{QueueTier, Queues, Store, queue_of};
 use workflow_core::worker::{Preset, Worker};
 use workflow_core::{json, registry};
@@ -200,7 +202,12 @@ impl WorkerArguments {
             None => return Ok(own),
         };
         let text = std::fs::read_to_string(path).map_err(|error| {
-            Failure::Usage(format!("cannot read the presets `{}`: {error}", path.display()))
+            let cure = match error.kind() {
+                ErrorKind::NotFound => "; create it, or correct --presets",
+                _ => "",
+            };
+            let (path, reason) = (path.display(), io_reason(&error));
+            Failure::Usage(format!("cannot read the presets `{path}`: {reason}{cure}"))
         })?;
         let file = PresetFile::parse(&format!("`{}`", path.display()), &text)?;
         Ok(own.overridden_by(file))

@@ -9,6 +9,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::json;
 use workflow_core::RunError;
+use workflow_core::error_text::io_reason;
 use workflow_core::id::RunId;
 
 use super::engine::engine;
@@ -96,7 +97,8 @@ pub(crate) fn run_detached(
     // Detaches from the terminal, whose closing would end the run.
     if let Err(error) = rustix::process::setsid() {
         output::warning(format_args!(
-            "cannot start a new session, so the run may end with its terminal: {error}"
+            "cannot start a new session, so the run may end with its terminal: {}",
+            io_reason(&error.into())
         ));
     }
     let store = persistence.store()?;

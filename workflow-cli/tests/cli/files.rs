@@ -296,7 +296,7 @@ fn a_file_with_mistakes_is_not_run() {
         assert_eq!((code, &*out), (Some(2), ""));
         assert!(err.contains("did you mean `command`?"), "{err}");
     }
-    assert_snapshot!(workflow_in(&folder, &["run", "none.yaml"]).err, @"error: `none.yaml` cannot be read: No such file or directory (os error 2)");
+    assert_snapshot!(workflow_in(&folder, &["run", "none.yaml"]).err, @"error: cannot read `none.yaml`: no such file or folder; check the path");
 }
 
 #[test]

@@ -247,7 +247,7 @@ fn rust_log_filters_the_log() {
     assert!(events.iter().any(|event| event["message"] == "attempt started"), "{err}");
     let (_, err, code) = run(Some("=x="), &[]);
     assert_eq!(code, Some(2));
-    assert!(err.starts_with("error: invalid RUST_LOG: "), "{err}");
+    assert!(err.starts_with("error: invalid RUST_LOG `"), "{err}");
 }
 
 #[test]

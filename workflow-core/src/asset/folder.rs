@@ -9,6 +9,7 @@ use std::time::SystemTime;
 
 use super::plan::{Examined, Known, Plan, Records, Request};
 use super::{AssetSpec, Partition};
+use crate::error_text::io_reason;
 use crate::id::RunId;
 use crate::job::JobError;
 use crate::store::{AssetStore, Materialization, PartitionRange, Store, StoreError};
@@ -361,7 +362,7 @@ pub enum AssetsError {
     #[error(transparent)]
     Store(#[from] StoreError),
     /// A file or folder failed.
-    #[error("cannot {verb} `{}`: {error}; check the folder of assets", path.display())]
+    #[error("cannot {verb} `{}`: {}; check the folder of assets", path.display(), io_reason(error))]
     File {
         /// What failed.
         verb: &'static str,

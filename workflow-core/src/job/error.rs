@@ -3,10 +3,12 @@
 use std::any::type_name;
 use std::error::Error;
 use std::fmt::{self, Write as _};
+use std::io;
 
 use serde::{Deserialize, Serialize};
 
 use super::options::TimeoutKind;
+use crate::error_text::io_reason;
 use crate::guard;
 use crate::value::ValueError;
 
@@ -185,12 +187,19 @@ impl JobError {
 /// # Errors
 ///
 /// Fails when the `Display` of one of them fails, on which `to_string` would panic.
-fn write_chain(error: &dyn Error) -> Result<String, fmt::Error> {
+fn write_chain(error: &(dyn Error + 'static)) -> Result<String, fmt::Error> {
     let (mut text, mut whole) = write_bounded(error)?;
     let mut cause = error.source();
     for _ in 0..MOST_CAUSES {
         let Some(error) = cause.filter(|_| whole) else { break };
         let (message, all) = write_bounded(error)?;
+        if let Some(system) = of_system(error).map(ToString::to_string)
+            && let Some(length) = text.strip_suffix(&system).map(str::len)
+        {
+            // The error above has written it in the words of the system.
+            text.truncate(length);
+            text.push_str(&message);
+        }
         if !text.ends_with(&message) {
             text.push_str(": ");
             text.push_str(&message);
@@ -208,12 +217,22 @@ fn write_chain(error: &dyn Error) -> Result<String, fmt::Error> {
 }
 
 /// Formats an error; false if the text was cut off.
-fn write_bounded(error: &dyn Error) -> Result<(String, bool), fmt::Error> {
+fn write_bounded(error: &(dyn Error + 'static)) -> Result<(String, bool), fmt::Error> {
     let mut bounded = Bounded { text: String::new(), whole: true };
-    match write!(bounded, "{error}") {
+    // The text of an error of the host may be endless, or fail.
+    let written = match of_system(error) {
+        Some(error) => bounded.write_str(&io_reason(error)),
+        None => write!(bounded, "{error}"),
+    };
+    match written {
         Err(fmt::Error) if bounded.whole => Err(fmt::Error),
         _ => Ok((bounded.text, bounded.whole)),
     }
+}
+
+/// An error of the operating system, which has no text of the host.
+fn of_system<'e>(error: &'e (dyn Error + 'static)) -> Option<&'e io::Error> {
+    error.downcast_ref::<io::Error>().filter(|error| error.get_ref().is_none())
 }
 
 /// A writer that stops at [`LONGEST_TEXT`].
@@ -262,6 +281,20 @@ impl fmt::Debug for JobError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("cannot read: {0}")]
+    struct Unreadable(#[source] io::Error);
+
+    #[test]
+    fn errors_of_the_system_are_in_plain_english() {
+        let missing = || io::Error::from(io::ErrorKind::NotFound);
+        assert_eq!(JobError::terminal(missing()).to_string(), "no such file or folder");
+        let error = JobError::terminal(Unreadable(missing()));
+        assert_eq!(error.to_string(), "cannot read: no such file or folder");
+        let error = JobError::terminal(Unreadable(io::Error::other("it is gone")));
+        assert_eq!(error.to_string(), "cannot read: it is gone");
+    }
 
     #[derive(Debug, thiserror::Error)]
     #[error("cannot read the table")]

@@ -229,7 +229,7 @@ mod postgres {
         };
         let text = run("postgres://ada:hunter2@127.0.0.1:1/shop");
         assert!(
-            text.contains("cannot connect to 127.0.0.1, port 1: Connection refused")
+            text.contains("cannot connect to 127.0.0.1, port 1: connection refused")
                 && !text.contains("hunter2"),
             "{text}"
         );

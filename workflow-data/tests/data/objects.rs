@@ -196,7 +196,7 @@ fn refusals_of_the_server_say_why() {
     );
     let nobody = "{endpoint: 'http://127.0.0.1:1', allow_http: 'true', access_key_id: a, secret_access_key: 'the secret of tests'}";
     let text = failure(&path, nobody);
-    assert_eq!(text, format!("cannot read `{path}`: Connection refused"));
+    assert_eq!(text, format!("cannot read `{path}`: connection refused"));
 }
 
 #[test]

@@ -466,7 +466,7 @@ mod postgres {
     fn no_error_shows_the_password() {
         let folder = Folder::with("in.csv", "id\n1\n");
         let yaml = "source: {type: file, file: {path: '${DIR}/in.csv'}}\noutput: {type: postgres, table: t, url: 'postgres://ada:hunter2@127.0.0.1:1/shop'}";
-        let expected = "cannot write `127.0.0.1, port 1, table t`: cannot connect to 127.0.0.1, port 1: Connection refused";
+        let expected = "cannot write `127.0.0.1, port 1, table t`: cannot connect to 127.0.0.1, port 1: connection refused";
         assert_eq!(folder.failure(yaml), expected);
     }
 }

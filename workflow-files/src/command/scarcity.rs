@@ -185,7 +185,7 @@ mod tests {
     fn waiting_for_resources_ends() {
         let end = try_for::<()>(Duration::ZERO, &Group::default(), || Err(refused(Errno::MFILE)));
         let error = end.expect_err("there is never enough").into_job_error();
-        assert_eq!(error.to_string(), "cannot start `sh`: Too many open files (os error 24)");
+        assert_eq!(error.to_string(), "cannot start `sh`: too many open files");
     }
 
     #[test]

@@ -106,7 +106,7 @@ impl Diagnostics {
     pub fn unreadable(name: &str, reason: &str) -> Self {
         let diagnostic = Diagnostic {
             severity: Severity::Error,
-            message: format!("`{name}` cannot be read: {reason}"),
+            message: format!("cannot read `{name}`: {reason}"),
             label: String::new(),
             help: None,
             also: Vec::new(),

@@ -1,12 +1,14 @@
 //! Source texts: their names, their lines, and the positions in them.
 
 use std::fmt;
+use std::io;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
 use super::{Diagnostics, Findings, Format, Node, Span, json, yaml};
 use crate::bounds::file;
+use workflow_core::error_text::io_reason;
 
 /// A text with its name, such as the path of its file.
 pub struct SourceText {
@@ -39,11 +41,11 @@ impl SourceText {
     pub fn load(path: &Path) -> Result<Arc<Self>, Diagnostics> {
         let name = path.display().to_string();
         let read = || -> Result<String, String> {
-            let length = std::fs::metadata(path).map_err(|error| error.to_string())?.len();
+            let length = std::fs::metadata(path).map_err(unreadable)?.len();
             if length > file::BYTES as u64 {
                 return Err(too_long(length));
             }
-            let bytes = std::fs::read(path).map_err(|error| error.to_string())?;
+            let bytes = std::fs::read(path).map_err(unreadable)?;
             String::from_utf8(bytes).map_err(|error| {
                 format!("it is not UTF-8 text, from byte {} on", error.utf8_error().valid_up_to())
             })
@@ -145,6 +147,14 @@ impl SourceText {
             Format::Yaml => yaml::parse(self, findings),
             Format::Json => json::parse(self, findings),
         }
+    }
+}
+
+fn unreadable(error: io::Error) -> String {
+    let reason = io_reason(&error);
+    match error.kind() {
+        io::ErrorKind::NotFound => format!("{reason}; check the path"),
+        _ => reason,
     }
 }
 

@@ -7,6 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value as Json;
 
 use crate::command::Shell;
+use workflow_core::error_text::io_reason;
 use workflow_core::job::{JobContext, JobError};
 use workflow_core::value::Type;
 
@@ -37,9 +38,10 @@ impl Invocation {
         if log.is_none() {
             // The process of the run, which writes the log, may be on another machine.
             std::fs::create_dir_all(&folder).map_err(|error| {
-                let error =
-                    format!("cannot create the folder of the run, {}: {error}", folder.display());
-                JobError::retryable(error)
+                let (folder, reason) = (folder.display(), io_reason(&error));
+                JobError::retryable(format!(
+                    "cannot create the folder of the run, `{folder}`: {reason}"
+                ))
             })?;
         }
         let (name, run, folder) =

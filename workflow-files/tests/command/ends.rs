@@ -109,10 +109,10 @@ fn a_command_that_cannot_start_fails_for_good_with_the_reason() {
     assert_eq!(
         terminal(&nowhere),
         "cannot enter the working directory `/no/where`; create it, or correct `cwd`: \
-         No such file or directory (os error 2)"
+         no such file or folder"
     );
     nowhere.cwd = Some(PathBuf::from("/bin/sh"));
-    assert!(terminal(&nowhere).ends_with("Not a directory (os error 20)"));
+    assert!(terminal(&nowhere).ends_with(": not a folder"));
     assert!(terminal(&Command::new("a\0b")).starts_with("the script contains a NUL character"));
     let long = format!(": {}", "x".repeat(200_000));
     assert!(terminal(&Command::new(long)).starts_with("the script and its environment are too"));
@@ -129,7 +129,7 @@ fn a_shell_that_is_not_there_is_named() {
     let end = block_on(shell.run(&Command::new("true"), &JobContext::detached()));
     let error = end.expect_err("it cannot run");
     let wanted = "cannot run the shell `/no/shell`; install it, or choose another: \
-                  No such file or directory (os error 2)";
+                  no such file or folder";
     assert_eq!((error.to_string().as_str(), error.kind()), (wanted, JobErrorKind::Terminal));
 }
 
@@ -143,7 +143,7 @@ fn the_first_line_of_a_script_may_name_what_runs_it() {
     assert_eq!(exit(&error), Exit::Code(1));
     let error = run(&Command::new("#!/no/python -u\nprint()")).expect_err("it cannot run");
     let wanted = "the first line of the script names `/no/python`, which cannot be started; install \
-                  it, or correct the line: No such file or directory (os error 2)";
+                  it, or correct the line: no such file or folder";
     assert_eq!((error.to_string().as_str(), error.kind()), (wanted, JobErrorKind::Terminal));
 }
 

@@ -57,7 +57,7 @@ fn an_interpreter_that_is_not_there_is_named() {
     assert_eq!(
         error(&report, "boil"),
         "the first line of the script names `/nowhere/kettle`, which cannot be started; install \
-         it, or correct the line: No such file or directory (os error 2)"
+         it, or correct the line: no such file or folder"
     );
 }
 

@@ -13,6 +13,7 @@ use tokio::sync::watch;
 use tokio::time::sleep;
 use uuid::Uuid;
 use workflow_core::definition::EventTrigger;
+use workflow_core::error_text::io_reason;
 use workflow_core::event::format_time;
 use workflow_core::store::{FileStore, HandledFile};
 use workflow_store::StoredWorkflow;
@@ -199,7 +200,7 @@ impl Arrivals {
         // Watched before it is scanned, so that no change is lost.
         let work = move || (open.map(|open| open()), Scan::of(&path, levels));
         let (opened, scanned) = match tokio::task::spawn_blocking(work).await {
-            Ok((opened, scanned)) => (opened, scanned.map_err(|error| error.to_string())),
+            Ok((opened, scanned)) => (opened, scanned.map_err(|error| io_reason(&error))),
             Err(error) => (None, Err(error.to_string())),
         };
         match opened {

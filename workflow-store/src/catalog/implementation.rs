@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
+use workflow_core::error_text::io_reason;
 use workflow_core::id::RunId;
 use workflow_core::store::{StoreError, WorkflowSnapshot};
 
@@ -376,7 +377,7 @@ const UNLABELLED: &str = "SELECT id FROM workflows_workflow WHERE NOT labelled L
 
 fn put(out: &mut (dyn Write + Send), line: &ExportLine) -> Result<(), CatalogError> {
     let failed = |error: std::io::Error| {
-        let text = format!("cannot write the export: {error}");
+        let text = format!("cannot write the export: {}", io_reason(&error));
         CatalogError::Store(StoreError::Unavailable(text.into()))
     };
     serde_json::to_writer(&mut *out, line).map_err(|error| failed(error.into()))?;

@@ -4,6 +4,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use workflow_core::error_text::io_reason;
 use workflow_core::store::StoreError;
 
 use super::{Catalog, CatalogError, Retention};
@@ -75,7 +76,8 @@ impl Pruner {
             }
         };
         let started = thread.spawn(work).map_err(|error| {
-            let text = format!("cannot start the thread that deletes old runs: {error}");
+            let reason = io_reason(&error);
+            let text = format!("cannot start the thread that deletes old runs: {reason}");
             StoreError::Unavailable(text.into())
         });
         Ok(Self { over, thread: Some(started?) })

@@ -12,6 +12,7 @@ use crate::exec::queue::Queue;
 use crate::exec::reader::Reader;
 use crate::exec::watcher::Watcher;
 use crate::exec::writer::Writer;
+use workflow_core::error_text::io_reason;
 
 /// The threads and their queues. On drop, they finish the queued operations and end.
 pub(crate) struct ConnectionPool {
@@ -56,9 +57,11 @@ impl ConnectionPool {
 
     fn spawn(&mut self, name: &str, work: impl FnOnce() + Send + 'static) -> Result<(), SqlError> {
         let thread = std::thread::Builder::new().name(name.to_owned()).spawn(work);
-        let text = |error| format!("cannot start a thread for the store: {error}");
-        self.threads
-            .push(thread.map_err(|error| SqlError::new(SqlKind::Unavailable, text(error)))?);
+        let thread = thread.map_err(|error| {
+            let text = format!("cannot start a thread for the store: {}", io_reason(&error));
+            SqlError::new(SqlKind::Unavailable, text)
+        });
+        self.threads.push(thread?);
         Ok(())
     }
 

@@ -5,6 +5,7 @@ use std::io::{self, BufRead, BufReader, BufWriter, Write};
 use std::path::PathBuf;
 
 use clap::Args;
+use workflow_core::error_text::io_reason;
 
 use crate::args::StoreArguments;
 use crate::failure::{Failure, Outcome};
@@ -64,7 +65,8 @@ pub(super) fn import(args: &ImportArguments, store: &StoreArguments) -> Result<O
         false => {
             let path = &args.file;
             let file = File::open(path).map_err(|error| {
-                Failure::Usage(format!("cannot read `{}`: {error}", path.display()))
+                let (path, reason) = (path.display(), io_reason(&error));
+                Failure::Usage(format!("cannot read `{path}`: {reason}"))
             })?;
             Box::new(BufReader::new(file))
         }

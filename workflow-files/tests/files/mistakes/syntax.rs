@@ -182,10 +182,10 @@ fn hostile_texts() {
 #[test]
 fn files_that_cannot_be_read() {
     let told = |path: &str| WorkflowFile::load(path).expect_err("it cannot be read").to_string();
-    assert_snapshot!(told("nowhere/tea.yaml"), @"error: `nowhere/tea.yaml` cannot be read: No such file or directory (os error 2)");
-    assert_snapshot!(told("tests"), @"error: `tests` cannot be read: Is a directory (os error 21)");
+    assert_snapshot!(told("nowhere/tea.yaml"), @"error: cannot read `nowhere/tea.yaml`: no such file or folder; check the path");
+    assert_snapshot!(told("tests"), @"error: cannot read `tests`: it is a folder");
     let path = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("latin.yaml");
     std::fs::write(&path, b"name: th\xe9\n").expect("a file");
     let told = told(&path.display().to_string());
-    assert_snapshot!(told.replace(&path.display().to_string(), "latin.yaml"), @"error: `latin.yaml` cannot be read: it is not UTF-8 text, from byte 8 on");
+    assert_snapshot!(told.replace(&path.display().to_string(), "latin.yaml"), @"error: cannot read `latin.yaml`: it is not UTF-8 text, from byte 8 on");
 }

@@ -9,6 +9,7 @@ use futures::future::{MaybeDone, maybe_done};
 use tokio::runtime::{Builder, Runtime};
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Error, Statement};
+use workflow_core::error_text::io_reason;
 use workflow_postgres::{Address, Connector};
 
 use super::cancel::Canceller;
@@ -55,7 +56,8 @@ pub(crate) fn open(
     purpose: Purpose,
 ) -> Result<Box<dyn Sql>, SqlError> {
     let runtime = Builder::new_current_thread().enable_all().build().map_err(|error| {
-        let text = format!("cannot start the runtime of the connection to `{name}`: {error}");
+        let reason = io_reason(&error);
+        let text = format!("cannot start the runtime of the connection to `{name}`: {reason}");
         SqlError::new(SqlKind::Unavailable, text)
     })?;
     let explained = |error: Error| explain(&error, name);

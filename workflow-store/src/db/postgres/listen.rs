@@ -9,6 +9,7 @@ use futures::future::{Either, select};
 use futures::stream::{StreamExt as _, poll_fn};
 use tokio::runtime::{Builder, Runtime};
 use tokio_postgres::{AsyncMessage, Client, Error};
+use workflow_core::error_text::io_reason;
 use workflow_postgres::{Address, Connector};
 
 use super::error::{explain, unusable};
@@ -29,7 +30,8 @@ struct Listener {
 /// Opens a connection that listens.
 pub(super) fn open(address: &Address, name: &str) -> Result<Box<dyn Watch>, SqlError> {
     let runtime = Builder::new_current_thread().enable_all().build().map_err(|error| {
-        let text = format!("cannot start the runtime of the connection to `{name}`: {error}");
+        let reason = io_reason(&error);
+        let text = format!("cannot start the runtime of the connection to `{name}`: {reason}");
         SqlError::new(SqlKind::Unavailable, text)
     })?;
     let connector = Connector::new(address).map_err(unusable)?;
