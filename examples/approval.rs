@@ -69,7 +69,7 @@ fn main() -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
     let file = folder.path().join("workflows.db");
     let run = runtime()?.block_on(begin(&file))?;
-    println!("the engine is gone; Bob approves, and another goes on:");
+    println!("the engine is gone; Bob approves, and another continues:");
     let report = runtime()?.block_on(finish(&file, run))?;
     let output = report.output::<String>()?;
     println!("{output}");

@@ -55,7 +55,7 @@ async fn main() -> anyhow::Result<()> {
         report = run.outcome() => println!("{}", report?),
         _ = tokio::signal::ctrl_c() => {}
     }
-    // Running jobs have 10 s to end; the next process goes on with the run at once.
+    // Running jobs have 10 s to end; the next process resumes the run at once.
     engine.shutdown(Duration::from_secs(10)).await;
     serving.await??;
     Ok(())

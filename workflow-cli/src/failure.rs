@@ -167,11 +167,10 @@ impl From<StoreError> for Failure {
     }
 }
 
-/// The error for an archived workflow, with the command that activates it.
+/// The error for an inactive workflow, with the command that activates it.
 fn not_active(workflow: &str, id: i64) -> Failure {
     Failure::Usage(format!(
-        "workflow `{workflow}` is archived and cannot run; activate it with `workflows update {id} \
-         --is-active true`"
+        "workflow `{workflow}` is inactive; activate it with `workflows update {id} --is-active true`"
     ))
 }
 

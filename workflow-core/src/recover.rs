@@ -31,7 +31,7 @@ impl Engine {
     /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
     /// let engine = Engine::builder().store(MemoryStore::new()).build();
     /// for run in engine.recover().await?.runs {
-    ///     println!("{} goes on", run.id());
+    ///     println!("{} continues", run.id());
     /// }
     /// # Ok(())
     /// # }

@@ -182,10 +182,8 @@ pub enum RunError {
         /// The workflow's name.
         workflow: String,
     },
-    /// The workflow is not active in the engine's store.
-    #[error(
-        "workflow `{workflow}` is not active, so it cannot be run; activate workflow {id} first"
-    )]
+    /// The workflow is inactive in the engine's store.
+    #[error("workflow `{workflow}` is inactive; activate workflow {id} first")]
     NotActive {
         /// The workflow's name.
         workflow: String,

@@ -5,8 +5,8 @@
 //!
 //! Each engine that drives the run writes its own segment: `output.log`, then `output.2.log` once
 //! another engine has taken over the run, and so on. A process that was paused while others took
-//! over may go on writing, but only to its own segment. Readers read all segments in order as one
-//! log.
+//! over may continue writing, but only to its own segment. Readers read all segments in order as
+//! one log.
 //!
 //! An attempt that was running when its engine died starts again with the same number. Each segment
 //! but the first notes the start of an attempt, so that only the output after the last start

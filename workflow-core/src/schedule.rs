@@ -50,7 +50,7 @@ pub fn run_key(workflow: &ScheduledWorkflow, at: SystemTime) -> String {
 
 impl Engine {
     /// Starts runs of registered workflows by their schedules, until `stop` ends or the engine is
-    /// [shut down](Self::shutdown). Active runs go on after that.
+    /// [shut down](Self::shutdown). Active runs continue after that.
     ///
     /// The [schedule](Metadata) with its policy is in the workflow's metadata. Runs start without an
     /// input; [`JobContext::scheduled_for`](crate::job::JobContext::scheduled_for) is their time.

@@ -329,7 +329,7 @@ impl Scheduler {
         }
     }
 
-    /// Settles a job that was cancelled while its run goes on: a child that nobody waits for any
+    /// Settles a job that was cancelled while its run continues: a child that nobody waits for any
     /// more, or a job that gave up by itself, which counts as a failure.
     fn settle_cancelled(&mut self, job: u32) {
         self.settle(job, Phase::Cancelled, FAILURE);

@@ -212,8 +212,9 @@ pub trait Store: Send + Sync + 'static {
         Ok(None)
     }
 
-    /// Returns the time until the next run may begin or go on of those that wait for a time, because
-    /// of a rate limit, of debounce, or as an [evicted](Self::evict) run. `None` if no run does.
+    /// Returns the time until the next run may begin or continue of those that wait for a time,
+    /// because of a rate limit, of debounce, or as an [evicted](Self::evict) run. `None` if no run
+    /// does.
     ///
     /// The default is for stores without limits that cannot evict runs.
     ///

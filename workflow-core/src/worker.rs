@@ -132,7 +132,7 @@ impl Worker {
     }
 
     /// Takes runs and jobs until `stop` ends, or until the engine is [shut down](Engine::shutdown).
-    /// Those in progress go on in the background after that.
+    /// Those in progress continue in the background after that.
     ///
     /// # Errors
     ///

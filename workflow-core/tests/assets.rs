@@ -81,7 +81,7 @@ fn below_thousand(orders: &Orders) -> Result<(), String> {
     let held = HELD.lock().expect("unpoisoned").take();
     if let Some((begun, go_on)) = held {
         begun.send(()).expect("the test waits");
-        go_on.recv().expect("told to go on");
+        go_on.recv().expect("told to continue");
     }
     match orders.0.iter().find(|amount| **amount >= 1000) {
         Some(amount) => Err(format!("{amount} is too much")),
@@ -394,7 +394,7 @@ fn an_attempt_that_is_over_stores_nothing() {
     begun.recv().expect("the check begins");
     run.cancel();
     block_on(run.outcome()).expect_err("it was cancelled");
-    // The function goes on in its thread, and finds out that nobody wants its value.
+    // The function continues in its thread, and finds out that nobody wants its value.
     release.send(()).expect("it waits");
     assert_eq!(told.recv().expect("it ends"), ("failed", 1));
     let records = world.store.asset_store().expect("records");

@@ -262,8 +262,8 @@ fn runs_that_fail() {
         flow.job(deaf());
     });
     let error = block_on(clock.drive(engine.run(slow).into_future())).expect_err("it is slow");
-    assert_snapshot!(text(&error), @"run [run] of `nightly` failed: the run took longer than 60s (run)");
-    assert_snapshot!(failure(&error, "deaf"), @"was stopped: the run took longer than 60s (run): it did not stop within its grace period of 5s; it was dropped");
+    assert_snapshot!(text(&error), @"run [run] of `nightly` failed: the run timed out after 60s");
+    assert_snapshot!(failure(&error, "deaf"), @"stopped: the run timed out after 60s; it did not stop within its grace period of 5s; it was dropped");
 }
 
 #[job]

@@ -1,4 +1,4 @@
-//! Delegated runs that go on from their record after every attempt, as if each were a process.
+//! Delegated runs that continue from their record after every attempt, as if each were a process.
 
 #[path = "support/delegated.rs"]
 mod delegated;
@@ -244,7 +244,7 @@ fn a_sleep_goes_on_for_the_rest_of_its_time() {
     let mut relay = Relay::new("recorded: offer", Json::Null);
     let record = relay.process(None).and_then(|record| relay.process(Some(record)));
     let record = record.expect("it has not ended");
-    // It sleeps. A third of the time passes before somebody goes on with it.
+    // It sleeps. A third of the time passes before somebody resumes it.
     relay.clock.advance(Duration::from_secs(1200));
     let requests = Requests::default();
     let run = relay.request().delegate_recorded(requests, relay.clock.clone(), record);

@@ -86,7 +86,7 @@ async fn deadlines_and_sleeps_go_by_one_clock() {
     });
     let error = Engine::default().run(run).await.expect_err("it takes too long");
     let report = error.report().expect("it began");
-    assert_eq!(report.reason().expect("a reason"), "the run took longer than 100s (run)");
+    assert_eq!(report.reason().expect("a reason"), "the run timed out after 100s");
     let job = |name: &str| report.job(name).expect("a job");
     assert_eq!(job("flaky").attempts, 3);
     assert_eq!(job("sleeps").duration.expect("it ended").as_secs(), 40);

@@ -1,4 +1,4 @@
-//! `Cursor`: where an incremental load goes on, and which texts have an order.
+//! `Cursor`: where an incremental load continues, and which texts have an order.
 
 use std::cmp::Ordering;
 use std::str::FromStr;
@@ -7,7 +7,7 @@ use jiff::{Timestamp, civil};
 use serde::Deserialize;
 use serde_json::json;
 
-/// Where an incremental load goes on: the largest value of a column, with the column's type.
+/// Where an incremental load continues: the largest value of a column, with the column's type.
 ///
 /// A sink stores it as one text:
 ///

@@ -246,7 +246,8 @@ impl Run {
         Ok(self.summarize())
     }
 
-    /// Hands all batches to the stages, and what passes them to the writer, as long as it goes on.
+    /// Hands all batches to the stages, and what passes them to the writer, as long as it
+    /// continues.
     fn pass_all(
         &mut self,
         writer: &Writer<'_>,

@@ -14,7 +14,7 @@ pub(crate) use failures::Failures;
 
 /// Takes records that fail, and does with them what the policy says.
 ///
-/// Sources and stages hand each failing record to [`reject`](Rejects::reject), and go on without
+/// Sources and stages hand each failing record to [`reject`](Rejects::reject), and continue without
 /// it.
 ///
 /// ```

@@ -55,7 +55,7 @@ where
     }
 }
 
-/// Why a stage cannot go on.
+/// Why a stage cannot continue.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StageError {

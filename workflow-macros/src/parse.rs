@@ -1,4 +1,4 @@
-//! Reads attributes and functions. Judges only what it must know to go on; the rest is for
+//! Reads attributes and functions. Judges only what it must know to continue; the rest is for
 //! [`validate`](crate::validate).
 
 pub(crate) mod args;

@@ -66,10 +66,10 @@ impl Launched {
     }
 }
 
-const QUEUED: &str = "Workflow execution queued";
-const STARTED: &str = "Workflow execution started";
-const EXISTING: &str = "Workflow execution already exists; the request returns it";
-const RECORDED: &str = "Workflow execution recorded; an external program runs it";
+const QUEUED: &str = "Run queued";
+const STARTED: &str = "Run started";
+const EXISTING: &str = "Run exists already: same idempotency key";
+const RECORDED: &str = "Run recorded; an external program runs it";
 
 /// Starts a run of a workflow, and waits until it is persisted.
 ///

@@ -32,7 +32,7 @@
 //! - [`SqliteStore`], [`SqliteOptions`], [`PostgresStore`], [`open`]: stores
 //! - [`Accounts`]: users, tokens, sessions; [`Viewer`]: what a user may see
 //! - [`Catalog`]: lists, changes and counts workflows; lists, prunes, exports and imports runs
-//! - [`why()`]: why a run is not going on
+//! - [`why()`]: why a run makes no progress
 //! - [`Pruner`]: deletes old runs periodically
 //! - [`time`]: durations and times as people write them
 //!

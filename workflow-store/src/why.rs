@@ -1,4 +1,4 @@
-//! Why a run, or a job of it, is not going on.
+//! Why a run, or a job of it, makes no progress.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -15,7 +15,7 @@ use workflow_core::store::{Asleep, LimitWait, StoreError, StoredRun, StoredTask,
 use crate::catalog::{Catalog, JobSummary, RunDetails};
 use crate::catalog_error::CatalogError;
 
-/// A reason why a run or a job of it is not going on, or what it does.
+/// A reason why a run or a job of it makes no progress, or what it does.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Reason {
     /// The job; `None` if it concerns the whole run.
@@ -90,7 +90,7 @@ pub enum Cause {
     },
     /// The run waits outside of the memory of workers. The reasons of its jobs say for what.
     Evicted {
-        /// The task queue whose workers go on with it.
+        /// The task queue whose workers resume it.
         queue: String,
     },
     /// The run is resumed by the engine that drives the run which started it.
@@ -131,7 +131,7 @@ impl Cause {
     pub fn cure(&self) -> String {
         match self {
             Self::Ended(Status::Failed | Status::Cancelled) => {
-                "retry the run to run its unfinished jobs again".to_owned()
+                "retry its failed and unfinished jobs".to_owned()
             }
             Self::Stalled(stall) => stall.cure(),
             Self::Waiting(waiting) => waiting.cure(),
@@ -146,8 +146,7 @@ impl Cause {
             }
             Self::NoWorker { queue } => {
                 format!(
-                    "start a worker of a program that has the workflow, with `worker \
-                     --task-queue={}`",
+                    "start a worker that has the workflow: `worker --task-queue={}`",
                     shell_word(queue)
                 )
             }
@@ -163,7 +162,7 @@ impl Cause {
             Self::OwnerDied { .. } => {
                 "nothing to do: a worker takes it over when the lease has expired".to_owned()
             }
-            Self::OuterRun(run) => format!("see why run {run} is not going on"),
+            Self::OuterRun(run) => format!("see why run {run} makes no progress"),
             Self::External => "look at the program that runs it".to_owned(),
             Self::Limit(_)
             | Self::Ended(_)
@@ -193,7 +192,9 @@ impl fmt::Display for Reason {
             None => "the run".to_owned(),
         };
         match &self.cause {
-            Cause::Ended(status) => write!(f, "{subject} is {status}"),
+            Cause::Ended(Status::Cancelled) => write!(f, "{subject} was cancelled"),
+            // Completed or failed.
+            Cause::Ended(status) => write!(f, "{subject} {status}"),
             Cause::Stalled(stall) => write!(f, "{stall}"),
             Cause::Waiting(waiting) => write!(f, "{waiting}"),
             Cause::Retry { at } => {
@@ -233,8 +234,8 @@ impl fmt::Display for Reason {
             ),
             Cause::Evicted { queue } => write!(
                 f,
-                "{subject} waits in the store; a worker of task queue `{queue}` goes on with it when \
-                 a wait ends"
+                "{subject} was evicted to the store; a worker of task queue `{queue}` resumes it when \
+                 its wait ends"
             ),
             Cause::OuterRun(run) => {
                 write!(f, "{subject} continues with run {run}, which started it")
@@ -279,7 +280,7 @@ impl Serialize for Reason {
     }
 }
 
-/// Returns why a run is not going on: one reason for the whole run, or one for each job that has
+/// Returns why a run makes no progress: one reason for the whole run, or one for each job that has
 /// not ended. A run that waits in the store has both. A run that makes progress has reasons, too,
 /// which say what it does.
 ///

@@ -13,7 +13,7 @@ const PROJECT: SearchAttributeKey<String> = SearchAttributeKey::keyword("Project
 const DOMAIN: SearchAttributeKey<String> = SearchAttributeKey::keyword("Domain");
 const TAGS: SearchAttributeKey<Vec<String>> = SearchAttributeKey::keyword_list("Tags");
 
-/// The keys of the memo of an execution that goes on with a run.
+/// The keys of the memo of an execution that resumes a run.
 const RUN: &str = "run";
 const STARTED_AT: &str = "started_at";
 
@@ -42,7 +42,7 @@ pub(crate) fn search_attributes(metadata: &Metadata) -> SearchAttributes {
     SearchAttributes::new(updates.into_iter().flatten())
 }
 
-/// The memo of an execution that goes on with a run.
+/// The memo of an execution that resumes a run.
 pub(crate) fn memo_of_next(metadata: &Metadata, origin: Origin) -> MemoValues {
     let mut memo = memo(metadata);
     memo.insert(RUN, origin.run.to_string());
@@ -52,7 +52,7 @@ pub(crate) fn memo_of_next(metadata: &Metadata, origin: Origin) -> MemoValues {
     memo
 }
 
-/// Where a run began, if this execution only goes on with it.
+/// Where a run began, if this execution only resumes it.
 pub(crate) struct Origin {
     pub(crate) run: RunId,
     pub(crate) started_at: Option<SystemTime>,

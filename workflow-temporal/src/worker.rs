@@ -133,7 +133,7 @@ impl TemporalWorker {
     }
 
     /// Sets how many workflows stay in memory while they wait, for each task queue. Others are
-    /// replayed when they go on. Default: 1000.
+    /// replayed when they continue. Default: 1000.
     pub fn max_cached_workflows(mut self, workflows: usize) -> Self {
         self.max_cached_workflows = workflows;
         self
@@ -159,16 +159,16 @@ impl TemporalWorker {
         self
     }
 
-    /// Sets how long attempts may go on when the worker stops. Others start the rest again. Default:
-    /// 5 s.
+    /// Sets how long attempts may continue when the worker stops. Others start the rest again.
+    /// Default: 5 s.
     pub fn shutdown_grace(mut self, grace: Duration) -> Self {
         self.shutdown_grace = grace;
         self
     }
 
     /// Sets the number of events from which on a workflow continues as new, if Temporal does not
-    /// suggest it earlier. The next execution goes on with the recorded events of the run, once no
-    /// job and no child workflow is running. From a quarter more events on, no other job starts
+    /// suggest it earlier. The next execution continues with the recorded events of the run, once
+    /// no job and no child workflow is running. From a quarter more events on, no other job starts
     /// before that. Less than 10 counts as 10. Default: 5,000.
     pub fn history_limit(mut self, events: u32) -> Self {
         self.history_limit = events.max(LEAST_HISTORY_LIMIT);
@@ -192,7 +192,8 @@ impl TemporalWorker {
         Ok(queues.into_iter().collect())
     }
 
-    /// Serves the task queues until `stop` ends, and then lets attempts go on for the grace period.
+    /// Serves the task queues until `stop` ends, and then lets attempts continue for the grace
+    /// period.
     ///
     /// Must be called in a tokio runtime with several threads. Workflow tasks run on a thread of
     /// their own, and attempts on the runtime.
@@ -241,7 +242,7 @@ impl TemporalWorker {
         }
         let shut_down: Vec<_> = workers.iter().map(Worker::shutdown_handle).collect();
         let shut_down = move || shut_down.iter().for_each(|shut_down| shut_down());
-        // Nobody listens when the caller has dropped the future; then the workers go on.
+        // Nobody listens when the caller has dropped the future; then the workers continue.
         drop(started.send(Box::new(shut_down)));
         let served = try_join_all(workers.iter_mut().map(Worker::run)).await;
         served.map(drop).map_err(|error| WorkerError::Server(chain(&error).into()))

@@ -154,7 +154,7 @@ pub(super) fn trigger(options: &TemporalOptions, trigger: Trigger<'_>) -> Result
             Ok(outcome) => outcome,
             Err(_) => {
                 output::message(format_args!(
-                    "{} has not ended within {timeout:?}; it goes on",
+                    "{} has not ended within {timeout:?}; it continues",
                     run.workflow_id()
                 ));
                 Ok(Outcome::Failed)

@@ -106,7 +106,7 @@ impl Follow<'_> {
     /// Prints that the time is up.
     fn late(&self) -> Outcome {
         output::message(format_args!(
-            "run {id} has not ended in time and goes on; use `runs watch {id}` to watch it",
+            "run {id} has not ended in time and continues; use `runs watch {id}` to watch it",
             id = self.run.id
         ));
         Outcome::Failed

@@ -142,7 +142,7 @@ fn a_job_waits_for_a_late_worker_and_says_so() {
     let _main = place.worker("main", "default-workflows");
     let why = || place.workflow(&["runs", "why", &run]).out;
     let expected = "job `train` waits in task queue `gpu`, which no live worker serves
-  fix: start a worker of a program that has the workflow, with `worker --task-queue=gpu`
+  fix: start a worker that has the workflow: `worker --task-queue=gpu`
 ";
     place.until("the reason", || why().contains(expected));
     let listed = place.workflow(&["workers", "list", "-f", "json"]).json();
@@ -195,7 +195,7 @@ fn the_worker_of_the_run_is_killed(place: &Place) {
     place.until("another owner", || owner() != dead);
     place.go();
     place.check_completed(&run);
-    // The attempt went on meanwhile, and was made once.
+    // The attempt continued meanwhile, and was made once.
     assert_eq!(place.text("trained").lines().count(), 1, "{}", place.text("trained"));
     assert_eq!(place.text("reported"), "next 8\n");
 }

@@ -48,7 +48,7 @@ fn a_triggered_run_is_waited_for() {
     let waiting = ["trigger", "stock/count", "--wait", "--timeout", "1", "-q"];
     let late = host_in(&folder, &waiting);
     assert_eq!(late.code, Some(1), "{}", late.err);
-    assert!(late.err.contains("has not ended in time and goes on"), "{}", late.err);
+    assert!(late.err.contains("has not ended in time and continues"), "{}", late.err);
     let _worker = Worker::of_host(&folder, &[]);
     let input = r#"{"day": "2026-01-02", "orders": 2}"#;
     let report = ["trigger", "orders/report", "--json-input", input, "--wait", "--timeout", "1m"];
@@ -135,15 +135,15 @@ fn workers_and_queues_are_listed() {
     let folder = folder("queues_listed", &[]);
     let queued = host_in(&folder, &["trigger", "stock/count", "--task-queue", "special"]);
     let run = queued.out.trim().to_owned();
-    let warning = "no live worker serves special; start a worker of a program that has \
-        the workflow, with `worker --task-queue=special`";
+    let warning = "no live worker serves special; start a worker that has \
+        the workflow: `worker --task-queue=special`";
     assert!(queued.err.contains(warning), "{}", queued.err);
     let listed = host_in(&folder, &["workers", "list"]);
     assert!(listed.out.contains("special"), "{}", listed.out);
     assert!(listed.out.lines().any(|line| line.ends_with("none")), "{}", listed.out);
     let why = host_in(&folder, &["runs", "why", &run]);
     let expected = "the run waits in task queue `special`, which no live worker serves
-  fix: start a worker of a program that has the workflow, with `worker --task-queue=special`
+  fix: start a worker that has the workflow: `worker --task-queue=special`
 ";
     assert_eq!(why.out, expected);
     let worker = Worker::of_host(
@@ -159,7 +159,7 @@ fn workers_and_queues_are_listed() {
     let why = host_in(&folder, &["runs", "why", &run, "-f", "json"]).json();
     assert_eq!(
         (&why[0]["reason"], &why[0]["detail"]),
-        (&json!("ended"), &json!("the run is completed"))
+        (&json!("ended"), &json!("the run completed"))
     );
     worker.signal(Signal::TERM);
     let deadline = Instant::now() + Duration::from_secs(30);
@@ -213,8 +213,8 @@ fn a_worker_keeps_few_waiting_runs_in_memory() {
     }
     let evicted = runs.iter().find(|run| why(run)[0]["reason"] == "evicted").expect("four are");
     let shown = host_in(&folder, &["runs", "why", evicted]).out;
-    let expected = "the run waits in the store; a worker of task queue `default-orders` goes on \
-        with it when a wait ends\n";
+    let expected = "the run was evicted to the store; a worker of task queue `default-orders` \
+        resumes it when its wait ends\n";
     assert!(shown.starts_with(expected), "{shown}");
     assert!(shown.contains("job `approve` waits for signal `approved`"), "{shown}");
     assert_eq!(status(&folder, evicted), "running");

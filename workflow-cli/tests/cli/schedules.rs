@@ -40,7 +40,7 @@ fn schedules_of_a_database_are_listed_with_their_next_times() {
     let listed = workflow_in(&folder, &["schedules", "list", "-f", "json", "--next", "2"]).json();
     let rows = listed.as_array().expect("a list");
     let names: Vec<_> = rows.iter().map(|row| row["workflow"].as_str().expect("a name")).collect();
-    // The one in Berlin is an hour earlier. One that is not active never runs.
+    // The one in Berlin is an hour earlier. An inactive one never runs.
     assert_eq!(names, ["berlin", "utc"]);
     assert_eq!(rows[0]["timezone"], "Europe/Berlin");
     assert_eq!(rows[0]["meaning"], "At 03:00, on day 1, in January");
@@ -132,7 +132,7 @@ fn a_schedule_is_paused_and_resumed() {
     assert_eq!((&row()["overlap"], &row()["paused"]), (&json!("skip"), &json!(false)));
     let paused = workflow_in(&folder, &["schedules", "pause", "berlin"]);
     assert_eq!(paused.code, Some(0), "{}", paused.err);
-    assert_snapshot!(paused.err, @"paused the schedule of `berlin`; use `schedules resume berlin` to go on");
+    assert_snapshot!(paused.err, @"paused the schedule of `berlin`; use `schedules resume berlin` to continue");
     assert_eq!(row()["paused"], json!(true));
     let table = workflow_in(&folder, &["schedules", "list"]).out;
     assert!(table.contains("paused") && table.contains("overlap: skip"), "{table}");

@@ -182,7 +182,7 @@ fn a_full_disk_is_reported_and_loses_no_acknowledged_workflow() {
 fn logged(log: &mut impl std::io::BufRead, message: &str) -> serde_json::Value {
     loop {
         let mut line = String::new();
-        log.read_line(&mut line).expect("the log goes on");
+        log.read_line(&mut line).expect("the log continues");
         let event: serde_json::Value = serde_json::from_str(&line).expect("a line of JSON");
         assert_ne!(event["level"], "ERROR", "{line}");
         if event["message"] == message {

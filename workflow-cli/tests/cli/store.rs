@@ -57,7 +57,7 @@ fn a_workflow_is_found() {
           user         ada
           graph        2 jobs
           runs         0 runs
-          active       yes
+          state        active
           created      <when>
           updated      <when>
           metadata     {
@@ -125,7 +125,7 @@ fn torcs_flags_are_taken() {
     assert_eq!(names(&["--all-users"]), ["beta", "daily etl", "delta"]);
     assert_eq!(names(&["--include-archived"]), ["beta", "daily etl", "delta", "gamma"]);
     assert_eq!(names(&["--archived-only"]), ["gamma"]);
-    let hint = "archived workflows are hidden; use --include-archived to list them\n";
+    let hint = "inactive workflows are hidden; use --include-archived to list them\n";
     assert_eq!(says(&folder, &["workflows", "list"]).err, hint);
     assert_eq!(says(&folder, &["workflows", "list", "--user", "ada"]).err, "");
     assert_eq!(says(&folder, &["workflows", "list", "--include-archived"]).err, "");
@@ -400,7 +400,7 @@ fn a_file_belongs_to_the_user_who_ran_it() {
 }
 
 #[test]
-fn an_archived_workflow_does_not_run() {
+fn an_inactive_workflow_does_not_run() {
     let folder = folder("not-active", &[("etl.yaml", ETL)]);
     let db = ["--db", "w.db", "-q"];
     let run = |which: &'static str| [&["run", which], &db[..]].concat();
@@ -413,7 +413,7 @@ fn an_archived_workflow_does_not_run() {
     assert!(refuses(&folder, &create).contains("is taken by workflow 1"));
     says(&folder, &["workflows", "update", "daily-etl", "--is-active", "false", "--db", "w.db"]);
     let retry = ["runs", "retry", &id];
-    let wanted = "error: workflow `daily etl` is archived and cannot run; activate it with `workflows \
+    let wanted = "error: workflow `daily etl` is inactive; activate it with `workflows \
         update 1 --is-active true`\n";
     for args in [
         run("etl.yaml"),

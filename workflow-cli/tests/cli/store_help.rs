@@ -67,7 +67,7 @@ fn help_of_store_commands() {
               the owner
 
           --is-active <BOOL>
-              Activate or archive the workflow; an archived workflow cannot run
+              Activate or deactivate the workflow; an inactive workflow starts no runs
               
               [possible values: true, false]
 
@@ -118,7 +118,7 @@ fn help_of_store_commands() {
     Commands:
       list     List runs, newest first
       get      Show a run and its jobs
-      why      Show why a run is not going on, and what to do about it
+      why      Show why a run makes no progress, and how to fix it
       watch    Show the events of a run until it ends
       logs     Show the output of the jobs of a run
       cancel   Cancel a run

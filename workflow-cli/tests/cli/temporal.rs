@@ -117,7 +117,7 @@ impl Own {
         json(&self.run(&["runs", "get", run, "-f", "json"]).out)
     }
 
-    /// The reasons why a run is not going on, each with the name of its job.
+    /// The reasons why a run makes no progress, each with the name of its job.
     fn why(&self, run: &str) -> Vec<(String, String)> {
         let reasons = json(&self.run(&["runs", "why", run, "-f", "json"]).out);
         let text = |value: &Json| value.as_str().unwrap_or_default().to_owned();
@@ -146,7 +146,7 @@ fn it_is_told_why_a_run_does_not_go_on() {
     own.until_why("approve", "", "no_worker");
     let text = own.run(&["runs", "why", "approve"]).out;
     assert!(text.contains("waits in task queue `default-orders`"), "{text}");
-    assert!(text.contains("fix: start a worker of a program that has the workflow"), "{text}");
+    assert!(text.contains("fix: start a worker that has the workflow"), "{text}");
     let worker = own.worker();
     own.until_why("approve", "approve", "signal");
     own.run(&["trigger", "stock/watch", "--workflow-id", "watch", "--priority", "7", "-q"]);

@@ -255,8 +255,8 @@ impl Making {
         Ok(self.outcome("made", self.reasons.clone(), &made))
     }
 
-    /// Checks that the result of the attempt is still wanted. A blocking function goes on after its
-    /// attempt has timed out or was cancelled, and another attempt may be under way.
+    /// Checks that the result of the attempt is still wanted. A blocking function continues after
+    /// its attempt has timed out or was cancelled, and another attempt may be under way.
     fn check_under_way(&self) -> Result<(), JobError> {
         let services = self.io.services().ok_or_else(JobError::no_engine)?;
         services.check_under_way(self.io.job, self.io.attempt)

@@ -173,8 +173,8 @@ impl Partitions {
             (_, Self::None) => Some("the reader has no partitions; take `All<T>`"),
             (Self::Periods(own), Self::Periods(reader)) if reader.are_among(own) => None,
             (Self::Periods(_), Self::Periods(_)) => Some(
-                "some periods of the reader are none of the input; use the same length and time \
-                 zone, and no earlier first period, or take `All<T>`",
+                "the reader has periods that the input lacks; give both the same period and time \
+                 zone, and do not start the reader earlier, or take `All<T>`",
             ),
             (Self::Keys(own), Self::Keys(reader)) if reader.iter().all(|key| own.contains(key)) => {
                 None
@@ -183,7 +183,7 @@ impl Partitions {
                 Some("the input lacks some of the keys of the reader; add them there")
             }
             (Self::Periods(_), Self::Keys(_)) | (Self::Keys(_), Self::Periods(_)) => {
-                Some("the one has periods and the other has keys; take `All<T>`")
+                Some("one asset has periods and the other has keys; take `All<T>`")
             }
         }
     }

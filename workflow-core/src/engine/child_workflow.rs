@@ -180,7 +180,7 @@ async fn run_elsewhere(
     executor.run_child(child).await
 }
 
-/// The error of a job whose outer run is lost. The inner run goes on, and the engine that resumes
+/// The error of a job whose outer run is lost. The inner run continues, and the engine that resumes
 /// the outer run follows it. Nobody sees this error.
 fn outer_run_lost() -> JobError {
     JobError::of_kind(JobErrorKind::Cancelled, "another engine drives the outer run")

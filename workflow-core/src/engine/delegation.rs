@@ -9,7 +9,7 @@
 //! |---|---|
 //! | `task` | an attempt as data, for another process |
 //! | `attempt` | one attempt outside of its run: its services, timeouts and grace period |
-//! | `record` | the record of a run as data, with which another process goes on |
+//! | `record` | the record of a run as data, with which another process continues |
 //!
 //! This module does not know where attempts are made, and finds no functions by name.
 

@@ -181,7 +181,7 @@ impl Run for RunHandle {
     }
 }
 
-/// Cancels the run if it waits for its limits, or goes on after that.
+/// Cancels the run if it waits for its limits, or continues after that.
 pub(super) fn cancel_waiting(run: &Arc<ActiveRun>) {
     if run.has_limits() {
         run.spawn_restartable(|run| {

@@ -317,8 +317,8 @@ pub(super) enum LimitError {
     )]
     Unknown(String),
     #[error(
-        "it needs {wanted} places of the limit `{limit}`, but the job that it is inside of holds {held}; \
-         let that job hold {wanted}, or none"
+        "it needs {wanted} permits of limit `{limit}`, but its parent job holds only {held}; raise the \
+         parent's permits to {wanted}, or remove its limit"
     )]
     Loan { limit: String, held: usize, wanted: usize },
 }

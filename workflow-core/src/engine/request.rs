@@ -289,7 +289,7 @@ impl RunRequest {
         run.lock().enter(&run);
         run.drive_in_background();
         if run.has_limits() && run.outer.is_none() {
-            // Nobody may wait for the run, which goes on here once its limits allow that.
+            // Nobody may wait for the run, which continues here once its limits allow that.
             run.spawn_restartable(|run| Box::pin(async move { drop(run.outcome().await) }));
         }
         Ok(RunHandle(run))

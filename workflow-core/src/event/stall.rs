@@ -165,7 +165,7 @@ impl Waiting {
         match self {
             Self::Signal { signal, .. } => format!("send the run the signal `{signal}`"),
             Self::Time { until, .. } => {
-                format!("nothing to do: the run goes on at {}", format_time(*until))
+                format!("nothing to do: the run resumes at {}", format_time(*until))
             }
         }
     }

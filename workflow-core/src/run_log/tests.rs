@@ -241,7 +241,7 @@ fn a_restarted_attempt_has_only_output_since_the_restart() {
     heir.begin("a", 1).expect("noted");
     heir.begin("silent", 1).expect("noted");
     print(&heir, "a", 1, OutputStream::Stdout, b"all of it\n");
-    // The paused engine goes on, and has not noticed yet.
+    // The paused engine continues, and has not noticed yet.
     print(&paused, "a", 1, OutputStream::Stdout, b"and the rest\n");
     assert_eq!(stdout(&path, "a", 1), b"all of it\n");
     assert_eq!(stdout(&path, "silent", 1), b"");

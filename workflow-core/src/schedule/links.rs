@@ -70,17 +70,23 @@ impl Links {
             return;
         }
         match upstream {
-            Upstream::Workflow(upstream) => tracing::warn!(
-                workflow = downstream,
-                ?upstream,
-                "runs of the workflow do not start after those of the upstream one, which is not \
-                 registered; register it, or remove the trigger"
-            ),
+            Upstream::Workflow(upstream) => {
+                let upstream = match upstream {
+                    ScheduledWorkflow::Registered(name) => name.clone(),
+                    ScheduledWorkflow::Number(number) => number.to_string(),
+                };
+                tracing::warn!(
+                    workflow = downstream,
+                    upstream,
+                    "the trigger `after` has no effect: workflow `{upstream}` is not registered; \
+                     register it, or remove the trigger"
+                );
+            }
             Upstream::Asset(asset) => tracing::warn!(
                 workflow = downstream,
                 asset,
-                "runs of the workflow do not start when the asset was made, which the program does \
-                 not have; declare it with `#[asset]`, or remove the trigger"
+                "the trigger `asset` has no effect: this program has no asset `{asset}`; declare it \
+                 with `#[asset]`, or remove the trigger"
             ),
         }
     }

@@ -213,9 +213,9 @@ impl WatchedSchedule {
     }
 
     /// The cursor from the store, if times before this process can still start a run: missed ones
-    /// within the catch-up window, and one whose delay goes on. Such a schedule is recorded when it
-    /// is seen first, so that an outage before its first time counts. A store without the workflow
-    /// records nothing.
+    /// within the catch-up window, and one whose delay continues. Such a schedule is recorded when
+    /// it is seen first, so that an outage before its first time counts. A store without the
+    /// workflow records nothing.
     async fn first_cursor(
         &self,
         store: Option<&dyn ScheduleStore>,

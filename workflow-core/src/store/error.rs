@@ -43,7 +43,7 @@ pub enum StoreError {
     },
     /// The engine has evicted the run from its memory, because it waits. A worker resumes it when
     /// its wait ends.
-    #[error("run {run} waits in the store; a worker of its task queue resumes it")]
+    #[error("run {run} was evicted to the store; a worker of its task queue resumes it")]
     Evicted {
         /// The run's ID.
         run: RunId,
@@ -66,7 +66,7 @@ pub enum StoreError {
         /// The run's ID.
         run: RunId,
     },
-    /// The run is on record and has limits: it goes on where it is claimed once they allow that.
+    /// The run is on record and has limits: it continues where it is claimed once they allow that.
     #[error("run {run} waits for its limits")]
     Waits {
         /// The run's ID.
@@ -88,10 +88,8 @@ pub enum StoreError {
     /// The idempotency key is invalid.
     #[error("invalid idempotency key: {0}")]
     InvalidKey(KeyError),
-    /// The workflow is not active, so it cannot be run.
-    #[error(
-        "workflow `{workflow}` is not active, so it cannot be run; activate workflow {id} first"
-    )]
+    /// The workflow is inactive, so it starts no runs.
+    #[error("workflow `{workflow}` is inactive; activate workflow {id} first")]
     NotActive {
         /// The workflow's name.
         workflow: String,

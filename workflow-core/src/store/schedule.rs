@@ -85,7 +85,7 @@ pub enum ScheduleChange {
     },
     /// The schedule pauses.
     Pause,
-    /// The schedule goes on. Times before this one count as handled.
+    /// The schedule continues. Times before this one count as handled.
     Resume(SystemTime),
 }
 

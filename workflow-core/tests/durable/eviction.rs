@@ -1,4 +1,4 @@
-//! Waiting runs that leave the memory of their worker, and go on when their wait ends.
+//! Waiting runs that leave the memory of their worker, and continue when their wait ends.
 
 mod undecided;
 
@@ -100,7 +100,7 @@ fn events(store: &MemoryStore, run: RunId) -> Vec<Event> {
     block_on(store.events(run, 0, usize::MAX)).expect("memory can be read")
 }
 
-/// Lets other futures and threads go on.
+/// Lets other futures and threads continue.
 async fn turn() {
     std::thread::yield_now();
     let mut yielded = false;

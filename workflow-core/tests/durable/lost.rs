@@ -100,7 +100,7 @@ fn sleeper(clock: &ManualClock, lease: Duration, store: &Arc<MemoryStore>) -> En
 }
 
 /// Pauses an engine at this event of a run, lets another take the run over, and then lets the first
-/// go on: it must not count further. Returns the time of the other engine at the end of the run.
+/// continue: it must not count further. Returns the time of the other engine at the end of the run.
 fn takes_over(
     workflow: &'static str,
     paused_at: fn(&EventKind) -> bool,
@@ -127,7 +127,7 @@ fn takes_over(
 
 #[test]
 fn a_paused_engine_starts_no_jobs_of_runs_it_lost() {
-    // The paused engine goes on when its sleep is over.
+    // The paused engine continues when its sleep is over.
     let paused_at = |kind: &EventKind| matches!(kind, EventKind::SleepStarted { .. });
     let ended = takes_over("lost: pays later", paused_at, &PAID);
     assert_eq!((PAID.load(Ordering::SeqCst), ended), (1, Duration::from_secs(3600)));
@@ -149,7 +149,7 @@ fn pays_on_a_condition(flow: &mut Flow) {
 
 #[test]
 fn conditions_are_not_evaluated_for_a_lost_run() {
-    // The paused engine goes on when the second attempt is due.
+    // The paused engine continues when the second attempt is due.
     let paused_at = |kind: &EventKind| matches!(kind, EventKind::AttemptFailed { .. });
     takes_over("lost: pays on a condition", paused_at, &TRIED);
     assert_eq!(TRIED.load(Ordering::SeqCst), 2);

@@ -1,5 +1,5 @@
 //! Runs that start or move to another engine: messages that are sent meanwhile are not lost,
-//! followers go on, and the driving engine renews its leases.
+//! followers continue, and the driving engine renews its leases.
 
 use std::sync::atomic::Ordering;
 use std::time::Instant;

@@ -24,7 +24,7 @@ fn answers() -> u32 {
     42
 }
 
-/// Polls until a condition holds, while others go on.
+/// Polls until a condition holds, while others continue.
 async fn until(mut holds: impl AsyncFnMut() -> bool) {
     while !holds().await {
         let mut yielded = false;

@@ -78,7 +78,7 @@ pub(crate) async fn a_context_that_outlives_its_run_starts_no_jobs() {
     }
 }
 
-/// A completed job leaves a task behind while the run goes on.
+/// A completed job leaves a task behind while the run continues.
 pub(crate) async fn a_context_that_outlives_its_attempt_starts_no_jobs() {
     let (contexts, mut lent) = mpsc::unbounded();
     let (go_on, wait) = oneshot::channel::<()>();
@@ -110,7 +110,7 @@ async fn leaves(ctx: WorkflowContext, lent: &Lent) -> u32 {
 
 #[job]
 async fn waits(_after: u32, lent: &Lent) {
-    lent.1.clone().await.expect("told to go on");
+    lent.1.clone().await.expect("told to continue");
 }
 
 /// Detached contexts have no run.

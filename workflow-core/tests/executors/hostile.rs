@@ -1,5 +1,5 @@
 //! Code of the host that panics or does not end, wherever the engine calls it: the run ends with an
-//! error, its permits are free, other runs go on, and nothing unwinds into the host.
+//! error, its permits are free, other runs continue, and nothing unwinds into the host.
 
 use std::any::Any;
 use std::error::Error;

@@ -101,8 +101,8 @@ pub(crate) async fn a_child_that_needs_more_permits_than_its_parent_holds_fails(
     let reason = error.report().and_then(Report::reason).expect("a job failed");
     assert_eq!(
         reason,
-        "job `number` failed: it needs 3 places of the limit `db`, but the job that it is inside \
-         of holds 2; let that job hold 3, or none"
+        "job `number` failed: it needs 3 permits of limit `db`, but its parent job holds only 2; \
+         raise the parent's permits to 3, or remove its limit"
     );
     assert_free(&engine);
 }

@@ -1,5 +1,5 @@
-//! Shutdown of engines: no job starts, running jobs have a grace period, and persisted runs go on
-//! with the next engine.
+//! Shutdown of engines: no job starts, running jobs have a grace period, and persisted runs
+//! continue with the next engine.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};

@@ -122,7 +122,7 @@ pub(crate) async fn waits_of_a_context_end_in_a_grace_period() {
     }
 }
 
-/// Jobs that a timed-out function called, in a run that goes on.
+/// Jobs that a timed-out function called, in a run that continues.
 #[job(grace = "1h", start_to_close = "10ms")]
 async fn is_stopped_alone(ctx: WorkflowContext) -> Result<u32, JobError> {
     let hung = ctx.run(hangs, ()).await;

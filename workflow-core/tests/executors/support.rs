@@ -31,7 +31,7 @@ pub(crate) fn run(workflow: impl IntoWorkflow) -> RunRequest {
     Engine::default().run(workflow)
 }
 
-/// A run that goes on beside its scenario.
+/// A run that continues beside its scenario.
 pub(crate) type Running = RunHandle;
 
 /// Starts a run.

@@ -159,7 +159,7 @@ pub(crate) async fn a_grace_period_follows_a_timeout() {
     let clock = ManualClock::new();
     let slow = workflow(|flow| flow.job(goes_on()));
     let run = clock.drive(engine(&clock).run(slow).into_future());
-    let (kind, message) = error_of(&run.await.expect_err("it goes on"), "goes_on");
+    let (kind, message) = error_of(&run.await.expect_err("it continues"), "goes_on");
     assert_eq!(kind, JobErrorKind::TimedOut(TimeoutKind::StartToClose));
     assert_eq!(
         message,
@@ -172,7 +172,7 @@ pub(crate) async fn a_grace_period_follows_a_timeout() {
     let engine = engine(&clock).to_builder().cancel_grace(seconds(7)).build();
     let slow = workflow(|flow| flow.job(goes_on().default_grace()));
     let run = clock.drive(engine.run(slow).into_future());
-    run.await.expect_err("it goes on");
+    run.await.expect_err("it continues");
     assert_eq!(clock.now(), seconds(17));
 }
 
@@ -361,7 +361,7 @@ pub(crate) async fn a_run_timeout_ends_the_run() {
     let error = run.await.expect_err("it takes too long");
     let report = error.report().expect("it began");
     assert_eq!(report.status(), Status::Failed);
-    assert_eq!(report.reason().expect("a reason"), "the run took longer than 60s (run)");
+    assert_eq!(report.reason().expect("a reason"), "the run timed out after 60s");
     assert_eq!(report.job("beat").expect("a job").status, Status::Cancelled);
     assert_eq!(report.job("flaky").expect("a job").status, Status::Skipped);
     assert_eq!(clock.now(), seconds(60));

@@ -31,7 +31,7 @@ impl<'scope> Writer<'scope> {
         Self { batches, thread }
     }
 
-    /// Hands over a batch. Returns whether the writer goes on; if not,
+    /// Hands over a batch. Returns whether the writer continues; if not,
     /// [`finish`](Writer::finish) has the error.
     pub(super) fn write(&self, batch: Batch) -> bool {
         self.batches.send(batch).is_ok()

@@ -1,4 +1,4 @@
-//! Where an incremental load goes on: a value that a sink keeps together with its records.
+//! Where an incremental load continues: a value that a sink keeps together with its records.
 
 /// Whose cursor a sink keeps.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -37,7 +37,7 @@ pub enum CommandError {
         usage: ResourceUsage,
     },
     /// It was cancelled.
-    #[error("the command was cancelled{}", exit.map(|exit| format!(" and {exit}")).unwrap_or_default())]
+    #[error("the command {}", exit.map_or_else(|| "was cancelled".to_owned(), |exit| exit.to_string()))]
     Cancelled {
         /// How it ended; `None` if it had not started.
         exit: Option<Exit>,

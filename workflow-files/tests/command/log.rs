@@ -110,7 +110,7 @@ fn events_show_what_the_log_keeps_and_where() {
     let out: Vec<_> = of(OutputStream::Stdout).map(|(.., text)| text.as_str()).collect();
     assert_eq!(out, ["größer \u{fffd}\n", "end"]);
     assert_eq!(of(OutputStream::Stderr).map(|(.., text)| text.as_str()).collect::<String>(), "2\n");
-    // Who has seen the first goes on with the second.
+    // Who has seen the first continues with the second.
     let (first, ..) = shown.remove(0);
     assert_eq!(kept(first.end()), shown);
     assert!(kept(u64::MAX.into()).is_empty());

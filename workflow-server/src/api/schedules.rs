@@ -115,7 +115,7 @@ async fn get(
 
 /// Pauses the schedule of a workflow: its times are skipped.
 ///
-/// Runs in progress go on. It stays paused for all programs on the store, until it is resumed.
+/// Runs in progress continue. It stays paused for all programs on the store, until it is resumed.
 #[utoipa::path(post, path = "/workflows/{workflow}/schedule/pause", tag = "schedules",
     params(("workflow" = String, Path, description = WORKFLOW_PARAMETER)),
     responses((status = 200, body = ScheduleDocument), Problems))]

@@ -218,7 +218,7 @@ impl RunDocument {
 #[schema(example = json!({
     "run_id": "01980000-0000-7000-8000-000000000000",
     "workflow_id": 123,
-    "message": "Workflow execution started"
+    "message": "Run started"
 }))]
 pub(crate) struct StartedRun {
     /// ID of the run.

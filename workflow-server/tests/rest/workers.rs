@@ -23,7 +23,7 @@ async fn a_run_waits_for_a_worker_of_its_queue(kind: Kind) {
     let client = site.nobody();
     let body = json!({ "input": "ada", "task_queue": "far", "priority": 3 });
     let started = client.post("workflows/greet/run", body).await.is(202);
-    assert_eq!(started["message"], "Workflow execution queued");
+    assert_eq!(started["message"], "Run queued");
     let warning = "no live worker serves task queue `far`; the run waits for one";
     assert_eq!(started["warning"], warning);
     let path = format!("runs/{}", started["run_id"].as_str().expect("an ID"));

@@ -100,7 +100,8 @@ struct Watching {
 }
 
 impl Watching {
-    /// Watches on one connection until nobody is subscribed or it fails. Returns whether to go on.
+    /// Watches on one connection until nobody is subscribed or it fails. Returns whether to
+    /// continue.
     fn watch(&mut self) -> bool {
         match self.watch_connected() {
             Ok(goes_on) => goes_on,

@@ -205,7 +205,7 @@ pub(super) fn is_due(sql: &mut dyn Sql) -> Result<bool, SqlError> {
     Ok(until_due(sql)?.is_some_and(|left| left <= 0))
 }
 
-/// Microseconds until the next run may begin or go on that waits for a time.
+/// Microseconds until the next run may begin or continue that waits for a time.
 pub(super) fn until_due(sql: &mut dyn Sql) -> Result<Option<i64>, SqlError> {
     let row = sql.first(NEXT_DUE, &[])?;
     row.map_or(Ok(None), |row| row.maybe_int(0))

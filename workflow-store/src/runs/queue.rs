@@ -230,7 +230,7 @@ const FORGET_DEATH: &str = "UPDATE workflows_owner SET requeued = NULL \
     WHERE alive_until > workflows_now() \
     AND owner_id = (SELECT owner_id FROM workflows_workflowrun WHERE run_id = $1)";
 
-/// Removes a run that has ended, or whose owner goes on after it was late to renew its lease.
+/// Removes a run that has ended, or whose owner continues after it was late to renew its lease.
 const LEAVE_IF_DRIVEN: &str = "DELETE FROM workflows_queue WHERE run = \
     (SELECT r.id FROM workflows_workflowrun r WHERE r.run_id = $1 \
     AND (r.status NOT IN ('pending', 'running') OR EXISTS (SELECT 1 FROM workflows_owner o \

@@ -1,5 +1,5 @@
 //! A process that is stopped in the middle of a transaction, by a real `SIGSTOP`: others are served
-//! all the same, and it goes on when it is let.
+//! all the same, and it continues when it is let.
 
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -79,7 +79,7 @@ fn a_paused_process_does_not_block_others() {
     };
     let mut last = 0;
     for _ in 0..2 {
-        // It goes on, also after it was stopped.
+        // It continues, also after it was stopped.
         until(|| count() > last + 5);
         stop_in_transaction(&other, &database);
         let began = Instant::now();

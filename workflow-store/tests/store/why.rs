@@ -1,4 +1,4 @@
-//! Why runs and jobs are not going on: a test for each cause.
+//! Why runs and jobs make no progress: a test for each cause.
 
 use std::future::poll_fn;
 use std::sync::Arc;
@@ -121,7 +121,7 @@ fn report(store: &SqliteStore, queue: &str, workflows: usize, lifetime: Duration
     pollster::block_on(store.report_worker(&report)).expect("recorded");
 }
 
-/// Lets other futures and threads go on.
+/// Lets other futures and threads continue.
 async fn turn() {
     std::thread::yield_now();
     let mut yielded = false;
@@ -218,8 +218,8 @@ fn an_evicted_run_says_what_it_waits_for_and_who_goes_on() {
     let found = pollster::block_on(evicted).expect("the store is of use");
     assert_eq!(
         found[0],
-        "the run waits in the store; a worker of task queue `default-booking` goes on with it when \
-         a wait ends"
+        "the run was evicted to the store; a worker of task queue `default-booking` resumes it when \
+         its wait ends"
     );
     assert!(found[1].starts_with("job `left` waits for signal `go`"), "{found:?}");
     // The worker has stopped.
@@ -369,10 +369,7 @@ fn a_job_waits_for_a_worker_of_its_queue() {
     let found = texts(&store, run.id(), &["no_worker"]);
     assert_eq!(found, ["job `train` waits in task queue `gpu`, which no live worker serves"]);
     let cure = reasons(&store, run.id())[0].cause.cure();
-    assert_eq!(
-        cure,
-        "start a worker of a program that has the workflow, with `worker --task-queue=gpu`"
-    );
+    assert_eq!(cure, "start a worker that has the workflow: `worker --task-queue=gpu`");
     let full = report_jobs(&store, 1);
     let found = texts(&store, run.id(), &["workers_full"]);
     assert_eq!(

@@ -29,7 +29,7 @@ pub struct RunState {
     pub task_queue: String,
     /// Whether a worker has polled the task queue in the last minutes.
     pub has_worker: bool,
-    /// Why the workers cannot go on with the run, until one of them can.
+    /// Why the workers cannot resume the run, until one of them can.
     pub blocked: Option<Blocked>,
     /// The attempts that are activities.
     pub attempts: Vec<AttemptState>,

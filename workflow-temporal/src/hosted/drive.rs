@@ -32,7 +32,7 @@ const RUN_FAILED: &str = "RunFailed";
 /// The type of the error of a function that differs from the recorded one.
 const DEFINITION_CHANGED: &str = "DefinitionChanged";
 
-/// Runs the workflow to its end, or to the point where the next execution goes on with it.
+/// Runs the workflow to its end, or to the point where the next execution resumes it.
 pub(super) async fn drive(
     ctx: &WorkflowContext<Hosted>,
     arguments: &[Payload],
@@ -96,7 +96,7 @@ pub(super) async fn drive(
     finish(ended)
 }
 
-/// Begins the run, or goes on with it. What another version of the program can repair fails only the
+/// Begins the run, or resumes it. What another version of the program can repair fails only the
 /// workflow task, which Temporal retries.
 async fn start(
     ctx: &WorkflowContext<Hosted>,
@@ -207,7 +207,7 @@ impl Length {
         }
     }
 
-    /// Whether the next execution should go on as soon as the run is at rest.
+    /// Whether the next execution should continue as soon as the run is at rest.
     fn is_long(&self) -> bool {
         self.long_since.is_some() && self.has_progressed && !self.gave_up
     }

@@ -72,7 +72,7 @@ impl Request {
     }
 }
 
-/// A run that goes on beside its scenario, with its worker.
+/// A run that continues beside its scenario, with its worker.
 pub(crate) struct Running {
     run: TemporalRun,
     stop: oneshot::Sender<()>,

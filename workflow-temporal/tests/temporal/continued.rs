@@ -43,7 +43,7 @@ async fn own_client() -> (TemporalClient, String) {
     (bare_client().await.queue_prefix(prefix.clone()), prefix)
 }
 
-/// How often the run went on in another execution.
+/// How often the run continued in another execution.
 fn continued(events: &[Event]) -> usize {
     assert!(events.iter().map(|event| event.sequence).eq(0..events.len() as u64));
     events.iter().filter(|event| matches!(event.kind, EventKind::RunResumed { .. })).count()

@@ -302,7 +302,7 @@ async fn all_four_timeouts_hold() {
     let run = client.run("run_timeout").start().await.expect("it starts");
     let error = run.outcome().await.expect_err("nobody answers");
     let CallError::Run(RunError::Failed(report)) = error else { panic!("{error:?}") };
-    assert_eq!(report.reason().as_deref(), Some("the run took longer than 1s (run)"));
+    assert_eq!(report.reason().as_deref(), Some("the run timed out after 1s"));
 }
 
 #[tokio::test]

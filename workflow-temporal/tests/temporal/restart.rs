@@ -65,6 +65,6 @@ async fn workers_survive_a_restart_of_the_server() {
         // Eight stages and the function, each with one outcome.
         assert_eq!(completed(run).await, 9);
     }
-    assert!(!worker.is_finished(), "the worker goes on");
+    assert!(!worker.is_finished(), "the worker continues");
     worker.abort();
 }

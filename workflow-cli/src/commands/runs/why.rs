@@ -1,4 +1,4 @@
-//! `runs why`: why a run is not going on.
+//! `runs why`: why a run makes no progress.
 
 use clap::Args;
 use workflow_store::Reason;
@@ -7,10 +7,10 @@ use crate::args::{ListFormat, RunSelector, StoreArguments};
 use crate::failure::{Failure, Outcome};
 use crate::output;
 
-/// Show why a run is not going on, and what to do about it
+/// Show why a run makes no progress, and how to fix it
 ///
-/// Has one reason for the whole run, or one for each job that has not ended. For a run that makes
-/// progress, says what it does.
+/// Prints one reason for the run, or one for each unfinished job. If the run makes progress, prints
+/// what it is doing.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct WhyArguments {

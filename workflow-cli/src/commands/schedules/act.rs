@@ -19,7 +19,7 @@ use crate::session;
 
 /// Pause a schedule: its times are skipped
 ///
-/// The runs that have started go on. The schedule stays paused for all programs on the database,
+/// The runs that have started continue. The schedule stays paused for all programs on the database,
 /// until `schedules resume`.
 #[derive(Debug, Args)]
 pub(super) struct PauseArguments {
@@ -59,7 +59,7 @@ pub(super) fn pause(args: &PauseArguments) -> Result<Outcome, Failure> {
     let store = args.store.open_existing()?;
     change(&*store, &args.workflow, ScheduleChange::Pause)?;
     output::message(format_args!(
-        "paused the schedule of `{name}`; use `schedules resume {name}` to go on",
+        "paused the schedule of `{name}`; use `schedules resume {name}` to continue",
         name = args.workflow
     ));
     Ok(Outcome::Success)

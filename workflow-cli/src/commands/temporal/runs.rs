@@ -169,7 +169,7 @@ pub(in crate::commands) fn signal(
     })
 }
 
-/// Prints why a run is not going on.
+/// Prints why a run makes no progress.
 pub(in crate::commands) fn why(
     options: &TemporalOptions,
     run: &str,

@@ -96,7 +96,7 @@ struct Changes {
     /// owner
     #[arg(long, value_name = "USER")]
     owner_user: Option<String>,
-    /// Activate or archive the workflow; an archived workflow cannot run
+    /// Activate or deactivate the workflow; an inactive workflow starts no runs
     #[arg(long, value_name = "BOOL")]
     is_active: Option<bool>,
 }

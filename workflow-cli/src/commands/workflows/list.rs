@@ -51,7 +51,7 @@ pub(super) struct ListArguments {
     /// Only workflows whose name or description contains words with these prefixes
     #[arg(long, value_name = "WORDS")]
     q: Option<String>,
-    /// Only active workflows, or only archived ones
+    /// Only active workflows (true), or only inactive ones (false)
     #[arg(long, value_name = "BOOL")]
     is_active: Option<bool>,
     /// Only workflows registered by programs, or only workflows created in the store
@@ -61,10 +61,10 @@ pub(super) struct ListArguments {
     /// cancelled
     #[arg(long, value_name = "STATUS", value_parser = parse_run_status)]
     status: Option<Status>,
-    /// Include archived workflows
+    /// Include inactive workflows
     #[arg(long, conflicts_with_all = ["archived_only", "is_active"])]
     include_archived: bool,
-    /// Only archived workflows
+    /// Only inactive workflows
     #[arg(long, conflicts_with = "is_active")]
     archived_only: bool,
     /// Sort order
@@ -162,7 +162,7 @@ impl ListArguments {
         }
     }
 
-    /// Whether to list active or archived workflows; `None` for both.
+    /// Whether to list active or inactive workflows; `None` for both.
     fn wants_active(&self) -> Option<bool> {
         if self.include_archived {
             return None;
@@ -170,8 +170,8 @@ impl ListArguments {
         Some(self.is_active.unwrap_or(!self.archived_only))
     }
 
-    /// Whether archived workflows are hidden by default.
-    fn hides_archived(&self) -> bool {
+    /// Whether inactive workflows are hidden by default.
+    fn hides_inactive(&self) -> bool {
         !self.include_archived && !self.archived_only && self.is_active.is_none()
     }
 }
@@ -196,11 +196,11 @@ pub(super) fn list(args: &ListArguments, store: &StoreArguments) -> Result<Outco
         format_args!("no matching workflow in `{}`", store.display_name()),
         render::table,
     )?;
-    if args.hides_archived() && page.next.is_none() {
-        let archived =
+    if args.hides_inactive() && page.next.is_none() {
+        let inactive =
             WorkflowQuery { active: Some(false), after: None, offset: 0, limit: Some(1), ..query };
-        if !pollster::block_on(catalog.workflows(archived))?.items.is_empty() {
-            output::message("archived workflows are hidden; use --include-archived to list them");
+        if !pollster::block_on(catalog.workflows(inactive))?.items.is_empty() {
+            output::message("inactive workflows are hidden; use --include-archived to list them");
         }
     }
     Ok(Outcome::Success)

@@ -85,7 +85,7 @@ fn details(workflow: &StoredWorkflow) -> Table {
         ("user", text(&workflow.user)),
         ("graph", jobs),
         ("runs", Some([Some(runs), ran].into_iter().flatten().collect::<Vec<_>>().join(", "))),
-        ("active", Some(if workflow.is_active { "yes" } else { "no" }.to_owned())),
+        ("state", Some(if workflow.is_active { "active" } else { "inactive" }.to_owned())),
         ("created", Some(time(Some(workflow.created_at)))),
         ("updated", Some(time(Some(workflow.updated_at)))),
         ("metadata", metadata),
@@ -106,7 +106,7 @@ pub(super) fn table(workflows: &[StoredWorkflow]) -> Table {
     for workflow in workflows {
         let name = match workflow.is_active {
             true => workflow.name.clone(),
-            false => format!("{} (archived)", workflow.name),
+            false => format!("{} (inactive)", workflow.name),
         };
         let metadata = workflow.metadata.as_object();
         let metadata =

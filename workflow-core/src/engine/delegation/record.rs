@@ -1,5 +1,5 @@
-//! The record of a delegated run as data. Its caller can end one process and go on in another, or
-//! drop a long log and go on with the record alone.
+//! The record of a delegated run as data. Its caller can end one process and continue in another,
+//! or drop a long log and continue with the record alone.
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ use crate::run::RunError;
 use crate::store::{BeginOutcome, Lease, NewRun, Store as _, StoreError};
 
 /// The record of a [`DelegatedRun`], from [`RunControl::record`].
-/// [`RunRequest::delegate_recorded`] goes on with it.
+/// [`RunRequest::delegate_recorded`] resumes it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RecordedRun {
     /// The run.
@@ -34,7 +34,7 @@ pub struct RecordedRun {
 
 impl RunControl {
     /// Returns the record of the run. Requests to the executor and the clock that are open are not
-    /// part of it: a run that goes on with the record makes running attempts again, and waits for
+    /// part of it: a run that continues with the record makes running attempts again, and waits for
     /// the rest of its sleeps.
     pub fn record(&self) -> RecordedRun {
         let Self(run) = self;

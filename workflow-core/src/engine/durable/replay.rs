@@ -189,12 +189,12 @@ impl RunState {
         let recorded = self.replay.as_ref()?.by_caller.get(&job)?;
         let on_record = self.describe_call(*recorded.calls.first()?);
         let what = match recorded.held.first() {
-            Some(held) => format!("now calls {} instead", self.describe_call(*held)),
-            None => "no longer calls it".to_owned(),
+            Some(held) => format!("now calls {}", self.describe_call(*held)),
+            None => "now does not".to_owned(),
         };
         let error = format!(
-            "the definition changed: on record, attempt {attempt} called {on_record}, and the \
-             function {what}; finish the run with the definition that it started with"
+            "the function changed: attempt {attempt} called {on_record} when it was recorded, but \
+             {what}; finish the run with the original program"
         );
         Some(JobError::terminal(error).with_type("DefinitionChanged"))
     }

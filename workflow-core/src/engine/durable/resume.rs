@@ -87,7 +87,7 @@ where
 #[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct Recovery {
-    /// Runs that were resumed, and go on in the background.
+    /// Runs that were resumed, and continue in the background.
     pub runs: Vec<RunHandle>,
     /// Runs that could not be resumed, and why. They stay as they are, for an engine that can
     /// resume them.
@@ -102,7 +102,7 @@ pub struct Recovery {
 pub(crate) struct ClaimedBatch {
     /// The number of runs that were claimed.
     pub(crate) claimed: usize,
-    /// Those that go on in the background.
+    /// Those that continue in the background.
     pub(crate) runs: Vec<RunHandle>,
     /// Those that cannot be resumed and are blocked from now on.
     pub(crate) blocked: Vec<(RunId, ResumeError)>,
@@ -112,7 +112,7 @@ pub(crate) struct ClaimedBatch {
 
 /// What became of a run that was claimed.
 enum Resumed {
-    /// It goes on in the background.
+    /// It continues in the background.
     Runs(RunHandle),
     /// It cannot be resumed, and was released.
     Refused(ResumeError, Released),
@@ -264,7 +264,7 @@ impl Engine {
             if stored.workflow.is_external() {
                 continue;
             }
-            // An engine that was slow goes on with runs that nobody has taken over.
+            // An engine that was slow resumes runs that nobody has taken over.
             if lease_renewer.find(id).is_some_and(|active| !active.is_lost()) {
                 continue;
             }

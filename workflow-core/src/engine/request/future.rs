@@ -96,7 +96,7 @@ impl Drop for RunFuture {
                     run.drive_in_background();
                 }
             }
-            // It waits for its limits, or goes on after that.
+            // It waits for its limits, or continues after that.
             Stage::Ended { run, is_over: false, .. } => cancel_waiting(run),
             _ => {}
         }

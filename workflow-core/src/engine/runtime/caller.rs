@@ -9,10 +9,10 @@ pub(in crate::engine) enum Caller {
     Free,
     /// A thread of the library's pool, which drives runs in the background.
     Pool,
-    /// Inside of an executor that goes on without it, but must not be entered again.
+    /// Inside of an executor that continues without it, but must not be entered again.
     Entered,
-    /// A worker of a multi-thread tokio runtime. Other workers go on, but some tasks wait for this
-    /// one.
+    /// A worker of a multi-thread tokio runtime. Other workers continue, but some tasks wait for
+    /// this one.
     Worker,
     /// The only thread that drives a tokio runtime.
     #[cfg_attr(not(feature = "tokio"), expect(dead_code, reason = "only tokio is asked"))]
@@ -56,7 +56,7 @@ impl Caller {
             return match (handle.runtime_flavor(), tokio::task::try_id()) {
                 (tokio::runtime::RuntimeFlavor::CurrentThread, _) => Self::Only,
                 (_, Some(_)) => Self::Worker,
-                // The thread that called `block_on`. The workers go on without it.
+                // The thread that called `block_on`. The workers continue without it.
                 (_, None) => Self::Entered,
             };
         }

@@ -189,7 +189,7 @@ impl RunState {
             Outcome::Failed => EventKind::RunFailed { reason: self.first_failure(run) },
             Outcome::TimedOut => {
                 let limit = run.plan.graph.settings.timeout.unwrap_or_default();
-                let reason = format!("the run took longer than {limit:?} (run)");
+                let reason = format!("the run timed out after {limit:?}");
                 EventKind::RunFailed { reason }
             }
         };

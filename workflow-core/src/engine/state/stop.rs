@@ -200,21 +200,26 @@ pub(in crate::engine) fn stop_error(
     run_timeout: Option<Duration>,
     detail: Option<String>,
 ) -> JobError {
-    let detail = detail.map(|detail| format!(": {detail}")).unwrap_or_default();
+    let then = |mark: &str| detail.map(|detail| format!("{mark} {detail}")).unwrap_or_default();
     let kind = match cause {
         Cause::Cancelled => {
-            return JobError::of_kind(JobErrorKind::Cancelled, format!("cancelled{detail}"));
+            let text = format!("cancelled{}", then(":"));
+            return JobError::of_kind(JobErrorKind::Cancelled, text);
         }
         Cause::TimedOut(kind) => kind,
     };
+    let of_kind = |text: String| JobError::of_kind(JobErrorKind::TimedOut(kind), text);
     let (limit, what) = match kind {
         TimeoutKind::StartToClose => (timeouts.start_to_close, "took longer than"),
         TimeoutKind::ScheduleToClose => (timeouts.schedule_to_close, "took longer than"),
         TimeoutKind::Heartbeat => (timeouts.heartbeat, "sent no heartbeat for"),
-        TimeoutKind::Run => (run_timeout, "was stopped: the run took longer than"),
+        TimeoutKind::Run => {
+            let limit = run_timeout.unwrap_or_default();
+            return of_kind(format!("stopped: the run timed out after {limit:?}{}", then(";")));
+        }
     };
     let limit = limit.unwrap_or_default();
-    JobError::of_kind(JobErrorKind::TimedOut(kind), format!("{what} {limit:?} ({kind}){detail}"))
+    of_kind(format!("{what} {limit:?} ({kind}){}", then(":")))
 }
 
 pub(in crate::engine) const THREAD_RUNS_ON: &str =

@@ -85,7 +85,7 @@ impl Engine {
         .await;
     }
 
-    /// Stops the attempts that the engine makes for others, which go on elsewhere.
+    /// Stops the attempts that the engine makes for others, which continue elsewhere.
     pub(in crate::engine) async fn stop_tasks(&self) {
         if let Some(renewer) = &self.0.lease_renewer {
             renewer.board().interrupt_all(StopReason::ShutDown);

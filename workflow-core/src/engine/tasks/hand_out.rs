@@ -80,7 +80,7 @@ async fn outcome(
     loop {
         let pause = {
             let run = run.upgrade().ok_or_else(over)?;
-            // The engine that goes on with the run waits for the same task.
+            // The engine that resumes the run waits for the same task.
             if run.is_lost() {
                 return Err(over());
             }
@@ -125,7 +125,7 @@ async fn stop(tasks: &dyn TaskStore, lease: &Lease, key: &TaskKey) -> Result<(),
     }
 }
 
-/// The error of an attempt whose run is over, or goes on elsewhere. Nobody sees it.
+/// The error of an attempt whose run is over, or continues elsewhere. Nobody sees it.
 fn over() -> JobError {
     JobError::of_kind(JobErrorKind::Cancelled, "another engine drives the run")
 }

@@ -131,7 +131,7 @@ impl Performed {
         .await;
     }
 
-    /// Ends the task with its outcome, or releases it if it must go on elsewhere. If the store
+    /// Ends the task with its outcome, or releases it if it must continue elsewhere. If the store
     /// stays unreachable, the task is left to the end of the lease.
     pub(super) async fn finish(
         &self,

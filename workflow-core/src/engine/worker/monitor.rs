@@ -85,7 +85,7 @@ fn wake() {
     static THREAD: OnceLock<Option<Thread>> = OnceLock::new();
     let thread = THREAD.get_or_init(|| {
         let started = thread::Builder::new().name("workflow-monitor".to_owned()).spawn(run_monitor);
-        // Without a monitor, runs go on, but slow jobs get no help.
+        // Without a monitor, runs continue, but slow jobs get no help.
         started.ok().map(|handle| handle.thread().clone())
     });
     if ASLEEP.load(Ordering::SeqCst)

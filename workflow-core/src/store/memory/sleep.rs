@@ -84,7 +84,7 @@ impl Runs {
         }
     }
 
-    /// The time until the next evicted run goes on.
+    /// The time until the next evicted run continues.
     pub(super) fn next_wake(&self) -> Option<Duration> {
         let due = self.runs.values().filter_map(|row| row.sleep?.due).min()?;
         Some(duration(due - self.admission.now()))

@@ -126,7 +126,7 @@ export interface Wait {
   since: string;
 }
 
-/** Why a run or one of its jobs is not going on, or what it does. */
+/** Why a run or one of its jobs makes no progress, or what it does. */
 export interface Reason {
   /** Null if it concerns the whole run. */
   job: string | null;

@@ -104,7 +104,7 @@ export function blocksOf(keys: readonly string[], period: Period | null): Block[
     if (!block) blocks.set(title, (block = { title, columns: COLUMNS[period], cells: [] }));
     block.cells.push({ index, text, column });
   });
-  // Newest blocks first, but time goes on from left to right.
+  // Newest blocks first, but time runs from left to right.
   for (const block of blocks.values()) block.cells.reverse();
   return [...blocks.values()];
 }

@@ -1,9 +1,9 @@
-// Sorts the server's reasons why a run is not going on. Pure.
+// Sorts the server's reasons why a run makes no progress. Pure.
 
 import type { Reason } from "../api/types.ts";
 import { isFinal, type JobState } from "./run-state.ts";
 
-/** What jobs do in a run that is going on. */
+/** What jobs do in a run that makes progress. */
 const ORDINARY = new Set(["running", "dependencies"]);
 
 /** What the page knows from the events and shows elsewhere, without waiting for the server. */

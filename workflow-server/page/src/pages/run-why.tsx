@@ -1,4 +1,4 @@
-// Why an unfinished run is not going on: a blockage, waits and other reasons, each with what resolves it.
+// Why an unfinished run makes no progress: a blockage, waits and other reasons, each with what resolves it.
 
 import { useEffect, useState } from "preact/hooks";
 import { get, isStaff, post } from "../api/client.ts";

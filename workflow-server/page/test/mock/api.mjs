@@ -118,7 +118,7 @@ function workflowRoutes(call, [, key, part, number]) {
     const { input = null, task_queue = null, priority } = body;
     const options = { input, task_queue, priority, user: call.session?.username ?? null };
     if (task_queue === null) return begun(world.begin(workflow, options));
-    const [status, started] = begun(world.enqueue(workflow, options), "Workflow execution queued");
+    const [status, started] = begun(world.enqueue(workflow, options), "Run queued");
     return [status, { ...started, warning: `no live worker serves task queue \`${task_queue}\`; the run waits for one` }];
   }
   if (part === "runs") {
@@ -183,7 +183,7 @@ function create({ world, body, session }) {
   return [201, workflowDetail(made, world.runs)];
 }
 
-const begun = (run, message = "Workflow execution started") => [202, { run_id: run.id, workflow_id: run.workflow.id, message }];
+const begun = (run, message = "Run started") => [202, { run_id: run.id, workflow_id: run.workflow.id, message }];
 
 function runRoutes(call, [, key, part, job]) {
   const { request, query, world, body } = call;

@@ -39,7 +39,7 @@ export function runDetail(run) {
   return { ...runItem(run), input: run.input, result: run.result ?? {}, jobs, waiting: [wait(run)].filter(Boolean), is_cancelling: false, retry_of: run.retry_of, graph: run.graph, editable: true };
 }
 
-/** Why a run is not going on: a reason for the run, or one for each unfinished job. */
+/** Why a run makes no progress: a reason for the run, or one for each unfinished job. */
 export function why(run, workers) {
   if (run.over) return { items: [{ job: null, reason: "ended", detail: `the run is ${run.status}`, cure: "nothing to do", runs: [] }], next: null };
   if (run.status === "pending") {

@@ -1,4 +1,4 @@
-// What the page says about workers, task queues, and runs that are not going on.
+// What the page says about workers, task queues, and runs that make no progress.
 
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";

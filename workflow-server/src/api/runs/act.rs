@@ -65,7 +65,7 @@ pub(super) async fn unblock(
 ) -> Result<Response, Problem> {
     let catalog = caller.catalog(&app);
     let (run, workflow_id) = find_with_workflow(&*catalog, &which).await?;
-    app.check_local("goes on with a blocked run when a worker has its definition")?;
+    app.check_local("resumes a blocked run when a worker has its definition")?;
     app.engine().unblock(run).await?;
     Ok(accepted(run, workflow_id, "Run unblocked", None))
 }

@@ -1,4 +1,4 @@
-//! Why a run is not going on.
+//! Why a run makes no progress.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use crate::http::require::{Read, Require};
 use crate::model::Listed;
 use crate::problem::Problem;
 
-/// Why a run or a job of it is not going on.
+/// Why a run or a job of it makes no progress.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Reason {
     /// Name of the job; null if it concerns the whole run.
@@ -32,7 +32,7 @@ pub(super) struct Reason {
     runs: Vec<String>,
 }
 
-/// Returns why a run is not going on: one reason for the run, or one for each unfinished job.
+/// Returns why a run makes no progress: one reason for the run, or one for each unfinished job.
 ///
 /// For a run that makes progress, the reasons say what it does.
 #[utoipa::path(get, path = "/runs/{run}/why", tag = "runs",

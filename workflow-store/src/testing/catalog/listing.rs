@@ -164,7 +164,7 @@ pub(crate) async fn every_order_can_be_turned_round(place: Catalogs) {
                     let page = place.store.workflows(part).await.expect("listed");
                     let found: Vec<_> = page.items.iter().map(|of| of.name.clone()).collect();
                     assert_eq!(found, wanted[from..(from + 2).min(5)], "{offset}: {query:?}");
-                    // Whoever began by number may go on by the cursor.
+                    // Whoever began by number may continue by the cursor.
                     let Some(next) = page.next else { continue };
                     let rest = WorkflowQuery { after: Some(next), ..query.clone() };
                     assert_eq!(names(&place, rest).await, wanted[from + 2..], "{query:?}");

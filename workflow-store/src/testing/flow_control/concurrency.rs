@@ -267,7 +267,7 @@ pub(crate) async fn concurrent_claims_never_exceed_the_limit(stores: Stores) {
             assert!(count <= 2, "{count} runs of {key}");
         }
         idle = if held.is_empty() { idle + 1 } else { 0 };
-        assert!(idle < 3, "{ended} of {runs} ended, and none goes on");
+        assert!(idle < 3, "{ended} of {runs} ended, and none continues");
     }
 }
 

@@ -10,7 +10,7 @@ use super::fixtures::*;
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// Sets the clock to this many milliseconds after the start of the scenario. It also goes on by
+/// Sets the clock to this many milliseconds after the start of the scenario. It also continues by
 /// itself, so that scenarios use lengths of minutes.
 fn at(stores: &Stores, seconds: i64) {
     stores.set_time(seconds * 1_000_000);

@@ -102,7 +102,7 @@ pub(crate) async fn a_time_puts_an_evicted_run_into_its_queue(stores: Stores) {
     let [ClaimedRun { lease: new, run }] = &claimed[..] else { panic!("{claimed:?}") };
     assert_eq!((new.run, new.token, run.owner), (lease.run, 2, None));
     assert_eq!(asleep(&*stores.one, lease.run).await, None);
-    stores.other.append(new, &[job_started(1, "load")]).await.expect("it goes on");
+    stores.other.append(new, &[job_started(1, "load")]).await.expect("it continues");
     assert_eq!(claim(&*stores.one).await, []);
     assert!(asleep(&*stores.one, late.run).await.is_some());
 }

@@ -160,7 +160,7 @@ pub(crate) async fn a_retry_is_another_task(stores: Stores) {
     let second = NewTask { key: key(&lease, "train", 2, 0), ..task(&lease, "train", "gpu") };
     open(tasks, &lease, &second).await;
     end(tasks, &claim_one(tasks, owner()).await.lease, json!(2)).await.expect("ended");
-    // After a signal, the attempt goes on with another task, which replaces this one.
+    // After a signal, the attempt continues with another task, which replaces this one.
     let signalled = NewTask { key: key(&lease, "train", 2, 1), ..task(&lease, "train", "gpu") };
     open(tasks, &lease, &signalled).await;
     assert!(ends(tasks, driver).await.is_empty());

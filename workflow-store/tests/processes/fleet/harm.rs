@@ -23,7 +23,7 @@ pub(crate) enum Harm {
 pub(crate) struct Round {
     /// What is wrong, in words.
     pub(crate) violations: Vec<String>,
-    /// The longest time from the harm until a run went on elsewhere.
+    /// The longest time from the harm until a run continued elsewhere.
     pub(crate) takeover: Option<Duration>,
 }
 

@@ -45,10 +45,7 @@ pub(crate) async fn what_is_not_active_begins_no_run(place: Place) {
     let many = (0..20).map(|_| place.store.begin(new_run("code"), Vec::new()));
     assert!(join_all(many).await.iter().all(Result::is_err));
     let error = place.store.begin(new_run("code"), Vec::new()).await.expect_err("refused");
-    let wanted = format!(
-        "workflow `code` is not active, so it cannot be run; activate workflow {} first",
-        code.id
-    );
+    let wanted = format!("workflow `code` is inactive; activate workflow {} first", code.id);
     assert_eq!(error.to_string(), wanted);
     let mut lines = Vec::new();
     place.store.export(None, &mut lines).await.expect("exported");

@@ -395,7 +395,7 @@ pub(crate) async fn tables_of_a_framework_are_taken_over(place: Place) {
             WHERE name = 'gone'",
     );
     assert_eq!(store.delete_workflow("gone").await.expect("deleted"), 1);
-    // The framework goes on, and adds columns.
+    // The framework continues, and adds columns.
     raw.execute(
         "ALTER TABLE accounts_user ADD COLUMN phone VARCHAR(20) NOT NULL DEFAULT '',
             ADD COLUMN tenant_id BIGINT REFERENCES accounts_tenant(id);

@@ -49,7 +49,7 @@ fn stories() -> Vec<(&'static str, Vec<Event>)> {
     stories.into_iter().map(story).collect()
 }
 
-/// What keeps each run from going on, as lists have it; and that each run itself says so.
+/// What keeps each run from making progress, as lists have it; and that each run itself says so.
 async fn stalls(store: &dyn Catalog) -> BTreeMap<String, Option<Stall>> {
     let runs = store.runs(Default::default()).await.expect("listed").items;
     for run in &runs {
