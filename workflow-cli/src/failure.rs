@@ -134,7 +134,9 @@ impl From<RunError> for Failure {
 #[cfg(feature = "new")]
 impl From<minijinja::Error> for Failure {
     fn from(error: minijinja::Error) -> Self {
-        Self::Usage(format!("the template is invalid: {error}; this is a fault of the program"))
+        Self::Usage(format!(
+            "the template is invalid: {error}; this is a bug in workflow-cli, please report it"
+        ))
     }
 }
 

@@ -67,10 +67,10 @@ impl Project {
         let output = command.output().map_err(no_cargo)?;
         if !output.status.success() {
             let reason = String::from_utf8_lossy(&output.stderr);
-            return Err(Failure::Usage(format!("cargo does not read this project: {reason}")));
+            return Err(Failure::Usage(format!("cargo cannot read this project: {reason}")));
         }
-        let project = serde_json::from_slice(&output.stdout).map_err(|error| {
-            Failure::Usage(format!("`cargo metadata` answers in an unknown form: {error}"))
+        let project = serde_json::from_slice(&output.stdout).map_err(|_| {
+            Failure::Usage("cannot parse the output of `cargo metadata`; update Cargo".to_owned())
         })?;
         Ok(Some(project))
     }

@@ -279,8 +279,8 @@ fn a_change_of_the_source_reaches_what_is_made_from_it() {
         steps(&plan),
         [
             "orders eu: input changed: raw[eu]",
-            "total : input is made again: orders[eu]",
-            "page : input is made again: total; input is made again: orders[eu]",
+            "total : input is materialized again: orders[eu]",
+            "page : input is materialized again: total; input is materialized again: orders[eu]",
         ]
     );
     let report = world.carry_out();
@@ -465,7 +465,7 @@ fn bad_input_of_the_workflow_is_refused() {
         let error = refused(input);
         assert!(error.contains(problem), "{error}");
     }
-    // Out of order, and without its inputs: they were never made.
+    // Out of order, and without its inputs: they were never materialized.
     let report = world.run(&RunInput {
         steps: serde_json::from_value(
             serde_json::json!([{ "asset": "orders", "partition": "eu" }]),
@@ -474,7 +474,9 @@ fn bad_input_of_the_workflow_is_refused() {
     });
     let text = report.to_string();
     assert!(
-        text.contains("orders[eu] reads raw[eu], which was never made; make it first"),
+        text.contains(
+            "orders[eu] reads raw[eu], which was never materialized; materialize it first"
+        ),
         "{text}"
     );
 }

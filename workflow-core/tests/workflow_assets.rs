@@ -185,7 +185,7 @@ fn assets_of_functions_and_of_workflows_are_one_graph() {
         assert_eq!(makers[1], ("weather", &Maker::Outside));
 
         // A run of the workflow `assets` makes those of functions alone.
-        assert_eq!(stale(&assets).await, ["view: never made", "total: never made"]);
+        assert_eq!(stale(&assets).await, ["view: never materialized", "total: never materialized"]);
         make().await.expect("it completes");
         build(1, None).await;
         assert_eq!(stale(&assets).await, [""; 0]);
@@ -194,8 +194,8 @@ fn assets_of_functions_and_of_workflows_are_one_graph() {
         assert_eq!(
             stale(&assets).await,
             [
-                "view: input is made again: orders[eu] and 1 more",
-                "total: input is made again: view"
+                "view: input is materialized again: orders[eu] and 1 more",
+                "total: input is materialized again: view"
             ]
         );
         build(2, None).await;
@@ -207,10 +207,10 @@ fn assets_of_functions_and_of_workflows_are_one_graph() {
         let refused: Vec<bool> = history.iter().map(|made| made.is_refused).collect();
         assert_eq!(refused, [true, false, false]);
         assert_eq!(history[2].facts.inputs.len(), 2);
-        assert_eq!(history[2].facts.reasons, ["never made"]);
+        assert_eq!(history[2].facts.reasons, ["never materialized"]);
 
         let said = graph.check_made_by_function("view").expect_err("a workflow makes it");
-        let expected = "asset `view` is not made by a function; run one of the workflows `";
+        let expected = "asset `view` is not materialized by a function; run one of the workflows `";
         assert!(said.to_string().starts_with(expected), "{said}");
         let said = graph.check_made_by_function("weather").expect_err("nobody makes it");
         assert!(said.to_string().ends_with("it comes from outside of this program"), "{said}");

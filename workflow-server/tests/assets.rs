@@ -233,7 +233,7 @@ async fn assets_are_listed_with_their_partitions_and_records() {
     assert_eq!(orders["checks"][0], json!({ "name": "is_small", "is_blocking": true }));
     assert_eq!(
         orders["reasons"],
-        json!([{ "kind": "never_made", "text": "never made", "partitions": 1 }])
+        json!([{ "kind": "never_made", "text": "never materialized", "partitions": 1 }])
     );
     assert_eq!(orders["period"], Json::Null);
     assert_eq!(site.ok("assets/raw", "Asset").await["description"], "What a region sold.");

@@ -118,7 +118,7 @@ pub(crate) fn address_or_default(db: Option<&str>) -> String {
     configured_address(db).unwrap_or_else(|| DEFAULT_ADDRESS.to_owned())
 }
 
-/// Opens the store at this address, and creates the database and its directory if they do not
+/// Opens the store at this address, and creates the database and its folder if they do not
 /// exist.
 ///
 /// # Errors
@@ -129,7 +129,7 @@ pub(crate) fn open_or_create(address: &str) -> Result<Arc<dyn Catalog>, Failure>
     let folder = path.as_deref().and_then(Path::parent);
     if let Some(folder) = folder.filter(|folder| !folder.as_os_str().is_empty()) {
         std::fs::create_dir_all(folder).map_err(|error| Failure::Machine {
-            what: format!("cannot create the directory `{}` of the database", folder.display()),
+            what: format!("cannot create the folder `{}` of the database", folder.display()),
             error,
         })?;
     }

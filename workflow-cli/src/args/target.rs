@@ -98,7 +98,7 @@ impl Target {
     }
 }
 
-/// Loads a workflow file by its absolute path, so that a saved run works from any directory.
+/// Loads a workflow file by its absolute path, so that a saved run works from any folder.
 ///
 /// # Errors
 ///
@@ -143,13 +143,13 @@ pub(crate) fn print_cwd_hint(file: &WorkflowFile) {
         false => &folder,
     };
     output::hint(format_args!(
-        "`{path}` is not in the directory of the file, where commands run; `--cwd {}` runs them \
+        "`{path}` is not in the folder of the file, where commands run; `--cwd {}` runs them \
          where it is",
         folder.display()
     ));
 }
 
-/// The default directory for the files of runs.
+/// The default folder for the files of runs.
 pub(crate) const RUNS_DIR: &str = ".workflow/runs";
 
 /// Loads a workflow file, or standard input for `-`.

@@ -1,4 +1,4 @@
-//! `assets`: what is up to date, what must be made and why, and making it.
+//! `assets`: what is up to date, what must be materialized and why, and materializing it.
 
 mod make;
 mod show;
@@ -19,7 +19,7 @@ use crate::failure::{Failure, Outcome};
 use crate::output;
 use crate::session;
 
-/// List assets and their partitions, and make what is not current
+/// List assets and their partitions, and materialize what is not current
 ///
 /// Assets are values that functions with `#[asset]` make from each other, and what workflows make in
 /// their own way, such as the models of dbt. Their records are in the database, and the values of
@@ -56,9 +56,9 @@ impl AssetsCommand {
 
 /// List the assets of this program, each after its inputs
 ///
-/// Shows how many of the partitions that exist by now are current, stale (made, but something has
-/// changed since) and missing. The workflow `assets` makes those of functions; what no workflow makes
-/// comes from outside of this program.
+/// Shows how many of the partitions that exist by now are current, stale (materialized, but
+/// something has changed since) and missing. The workflow `assets` materializes those of functions.
+/// Assets without a workflow come from outside of this program.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 struct ListArguments {
@@ -98,8 +98,8 @@ impl Subject {
         let graph = asset::graph()?;
         if graph.assets().is_empty() {
             return Err(Failure::Usage(
-                "this program has no assets; add `#[asset]` to a function or register a dbt \
-                 workflow, and run the commands of its program"
+                "this program has no assets; add `#[asset]` to a function, or run the command in the \
+                 project that has them"
                     .to_owned(),
             ));
         }
@@ -130,13 +130,13 @@ fn table(rows: &[AssetDocument]) -> Table {
     let mut table = output::table();
     table.set_header([
         "ASSET",
-        "MADE BY",
+        "WORKFLOW",
         "INPUTS",
         "PARTITIONS",
         "CURRENT",
         "STALE",
         "MISSING",
-        "LAST MADE",
+        "LAST MATERIALIZED",
     ]);
     for row in rows {
         let last = row.last.as_ref().map_or("-", |last| &last.made_at);

@@ -12,16 +12,16 @@ use crate::output::{self, SUCCESS, styled};
 
 /// List, show and check the configurations of workflows
 ///
-/// A configuration is a `config.yaml`, with an optional file per profile next to it, in a directory
-/// named like the workflow. Directories are searched in WORKFLOW_CONFIG_DIR, in `workflows`, next to
-/// the source of the registered function, and in the directory of its package, if that is named like
+/// A configuration is a `config.yaml`, with an optional file per profile next to it, in a folder
+/// named like the workflow. Folders are searched in WORKFLOW_CONFIG_DIR, in `workflows`, next to
+/// the source of the registered function, and in the folder of its package, if that is named like
 /// the workflow. WORKFLOW_<NAME>__<KEY>__<KEY> overrides a value.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct ConfigArguments {
     #[command(subcommand)]
     action: Action,
-    /// Search this directory first; can be repeated
+    /// Search this folder first; can be repeated
     #[arg(long, global = true, value_name = "DIR")]
     dir: Vec<PathBuf>,
     /// Profile, such as `production` [default: WORKFLOW_PROFILE]
@@ -132,7 +132,7 @@ fn list(found: &[Found], format: ListFormat) -> Result<Outcome, Failure> {
         }
         ListFormat::Table if found.is_empty() => {
             output::message(
-                "no configuration found; `help config` lists the directories that are searched",
+                "no configuration found; `help config` lists the folders that are searched",
             );
         }
         ListFormat::Table => {
@@ -184,7 +184,7 @@ fn validate(loader: &Loader, names: &[String]) -> Result<Outcome, Failure> {
     }
     if names.is_empty() {
         output::message(
-            "no configuration found; `help config` lists the directories that are searched",
+            "no configuration found; `help config` lists the folders that are searched",
         );
     }
     let mut outcome = Outcome::Success;

@@ -12,8 +12,8 @@ use crate::output::{self, DIM, HEADING, styled};
 
 /// Show the columns and the first rows of the tables that a workflow has written
 ///
-/// Shows the tables of the newest run that has recorded some, as they are now. A workflow records
-/// its tables with `Pipeline::run_in`.
+/// Shows the current contents of the tables that the latest run with tables wrote. A workflow
+/// records its tables with `Pipeline::run_in`.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct DataArguments {
@@ -93,7 +93,11 @@ fn newest(store: &dyn Catalog, args: &DataArguments) -> Result<Vec<RunTable>, Fa
     let reason = if runs.is_empty() {
         format!("no saved run; start one with `workflow run {name} --db ..`")
     } else {
-        format!("its last {} runs have recorded no table", runs.len())
+        let runs = match runs.len() {
+            1 => "its last run".to_owned(),
+            count => format!("its last {count} runs"),
+        };
+        format!("{runs} recorded none; call `Pipeline::run_in` in a job")
     };
     Err(Failure::Usage(format!("`{name}` has no tables: {reason}")))
 }

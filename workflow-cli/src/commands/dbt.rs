@@ -14,7 +14,7 @@ use crate::project::folder_with;
 
 /// Install dbt, and build or list the models of a workflow
 ///
-/// The models are a dbt project in the directory `dbt` of the workflow. dbt-core 1.8 to 1.12 is
+/// The models are a dbt project in the folder `dbt` of the workflow. dbt-core 1.8 to 1.12 is
 /// taken from its `.venv`, or from PATH.
 ///
 /// NAME is a package, or a workflow with a configuration. A host program also finds the workflows

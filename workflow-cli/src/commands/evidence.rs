@@ -17,7 +17,7 @@ use crate::scaffold::{self, File, Library, Name, Parameters, Source, Template};
 
 /// Make, serve and build the dashboard of a workflow
 ///
-/// A dashboard is an Evidence project in the directory `evidence` of the workflow: pages in Markdown
+/// A dashboard is an Evidence project in the folder `evidence` of the workflow: pages in Markdown
 /// with SQL over the tables that the workflow writes. It needs Node 18 or newer with npm. The page
 /// of `workflow serve` shows the tables without it.
 ///
@@ -85,7 +85,7 @@ fn new(name: &str) -> Result<Outcome, Failure> {
     };
     let dashboard = open(&folder, name)?;
     if dashboard.has_packages() {
-        output::message(format_args!("the packages of {} are installed", shown(&folder)));
+        output::message(format_args!("the packages of {} are installed", display_path(&folder)));
         return Ok(Outcome::Success);
     }
     let outcome = install(&dashboard)?;
@@ -103,7 +103,7 @@ fn dev(args: &DevArguments) -> Result<Outcome, Failure> {
     if !dashboard.has_packages() {
         return Err(Failure::Usage(format!(
             "the packages of {} are not installed; run `workflow evidence new {name}`",
-            shown(dashboard.folder())
+            display_path(dashboard.folder())
         )));
     }
     if !args.no_sources {
@@ -138,7 +138,7 @@ fn sources(dashboard: &Dashboard) -> Result<Outcome, Failure> {
 }
 
 fn install(dashboard: &Dashboard) -> Result<Outcome, Failure> {
-    let folder = shown(dashboard.folder());
+    let folder = display_path(dashboard.folder());
     output::message(format_args!("installing the packages of {folder} with npm"));
     run(dashboard.install())
 }
@@ -165,7 +165,7 @@ fn find(name: &str) -> Result<Dashboard, Failure> {
 
 fn open(folder: &Path, name: &str) -> Result<Dashboard, Failure> {
     Dashboard::find(folder).ok_or_else(|| {
-        let folder = shown(folder);
+        let folder = display_path(folder);
         Failure::Usage(format!(
             "{folder} has no `package.json`, so it is no dashboard; remove the folder, and run \
              `workflow evidence new {name}`"
@@ -173,7 +173,7 @@ fn open(folder: &Path, name: &str) -> Result<Dashboard, Failure> {
     })
 }
 
-fn shown(folder: &Path) -> String {
+fn display_path(folder: &Path) -> String {
     let here = current_folder().unwrap_or_default();
     folder.strip_prefix(here).unwrap_or(folder).display().to_string()
 }
@@ -188,8 +188,8 @@ fn no_package(name: &str) -> Failure {
         format!("`{name}` is no package; copy an `{FOLDER}` folder beside its `config.yaml`")
     } else {
         format!(
-            "no package is named `{name}`; change to the folder of its project, or make one with \
-             `workflow new`; a host program also finds the workflows that it registers"
+            "no package is named `{name}`; run this in the folder of its project, or create it with \
+             `workflow new {name}`"
         )
     })
 }
@@ -222,6 +222,6 @@ fn make(name: &str) -> Result<PathBuf, Failure> {
     let files: Vec<_> = files.into_iter().filter_map(below).collect();
     let folder = folder.join(FOLDER);
     create(&folder, &files)?;
-    output::message(format_args!("made {}", shown(&folder)));
+    output::message(format_args!("made {}", display_path(&folder)));
     Ok(folder)
 }

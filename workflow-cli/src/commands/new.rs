@@ -192,15 +192,15 @@ fn relative(library: Library, folder: &Path) -> Library {
 }
 
 fn report(args: &NewArguments, here: &Path, place: &Place, is_part: bool, edits: &[Edit]) {
-    let shown = |path: &Path| path.strip_prefix(here).unwrap_or(path).display().to_string();
+    let display_path = |path: &Path| path.strip_prefix(here).unwrap_or(path).display().to_string();
     let name = args.name.as_crate();
-    output::message(format_args!("made {}", shown(&place.folder)));
+    output::message(format_args!("made {}", display_path(&place.folder)));
     for edit in edits {
-        output::message(format_args!("changed {}: {}", shown(&edit.path), edit.what));
+        output::message(format_args!("changed {}: {}", display_path(&edit.path), edit.what));
     }
     let mut steps = Vec::new();
     if !is_part {
-        steps.push(format!("cd {}", shown(&place.folder)));
+        steps.push(format!("cd {}", display_path(&place.folder)));
     }
     if args.template != Template::Yaml {
         steps.push(format!("workflow test {name}"));

@@ -40,10 +40,10 @@ pub(crate) struct RunArguments {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     max_parallel: Option<u32>,
     /// Working directory of the commands in a workflow file; `--cwd .` runs them in the current
-    /// directory, as torc does [default: the directory of the file]
+    /// directory, as torc does [default: the folder of the file]
     #[arg(long, value_name = "DIR")]
     cwd: Option<PathBuf>,
-    /// Directory for the output of jobs [default: .workflow/runs for workflow files and saved runs]
+    /// Folder for the output of jobs [default: .workflow/runs for workflow files and saved runs]
     #[arg(long, value_name = "DIR")]
     runs_dir: Option<PathBuf>,
     #[command(flatten)]
@@ -158,7 +158,7 @@ impl PreparedRun {
         store: Option<&Arc<dyn Catalog>>,
     ) -> Result<Self, Failure> {
         match &args.cwd {
-            // Absolute, so that the run can be resumed from another directory.
+            // Absolute, so that the run can be resumed from another folder.
             Some(folder) => file = file.folder(absolute(folder)?),
             None => print_cwd_hint(&file),
         }
@@ -166,7 +166,7 @@ impl PreparedRun {
             file = file.max_parallel(jobs as usize);
         }
         match &args.runs_dir {
-            // Absolute, so that the run can be resumed from another directory.
+            // Absolute, so that the run can be resumed from another folder.
             Some(folder) if store.is_some() => file = file.runs_dir(absolute(folder)?),
             Some(folder) => file = file.runs_dir(folder),
             None => {}

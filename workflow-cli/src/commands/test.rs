@@ -47,8 +47,8 @@ pub(crate) fn test(args: &TestArguments) -> Result<Outcome, Failure> {
 fn unknown(project: &Project, name: &str) -> Failure {
     let names: Vec<_> = project.packages.iter().map(|it| format!("`{}`", it.name)).collect();
     Failure::Usage(format!(
-        "no package is named `{name}`; the packages of this project are {}; a host program also \
-         finds the workflows that it registers",
+        "no package is named `{name}`; choose one of this project ({}), or create it with \
+         `workflow new {name}`",
         names.join(", ")
     ))
 }

@@ -21,7 +21,7 @@ pub(crate) enum NameError {
     Reserved(String),
     #[error("the new package depends on a crate `{0}`; choose another name")]
     Dependency(String),
-    #[error("the workflow that makes assets is named `{0}`; choose another name")]
+    #[error("the workflow that materializes assets is named `{0}`; choose another name")]
     Workflow(String),
 }
 

@@ -73,7 +73,7 @@ fn spawn(run: RunId) -> io::Result<Detached> {
     Ok(Detached { process: command.spawn()?.id(), log })
 }
 
-/// The directory for the output of background processes.
+/// The folder for the output of background processes.
 const FOLDER: &str = ".workflow/detached";
 
 /// Adds the ID of the run to the arguments.

@@ -52,7 +52,7 @@ pub(crate) fn engine(store: &Arc<dyn Catalog>, max_parallel: Option<usize>) -> E
     }
 }
 
-/// The settings of the host's engine. The directory for logs of jobs applies unless the host sets
+/// The settings of the host's engine. The folder for logs of jobs applies unless the host sets
 /// one.
 pub(crate) fn engine_builder(runs_dir: &Path) -> EngineBuilder {
     let engine = registry::engine();

@@ -73,7 +73,7 @@ fn exactly_what_is_missing_or_changed_is_made_each_with_its_reason() {
     // Again: nothing.
     let again = run("assets", &folder, &backfill(&[]));
     assert_eq!((again.code, &*again.out), (Some(0), ""));
-    assert_snapshot!(again.err, @"nothing to make; skips 90 partitions, which are current");
+    assert_snapshot!(again.err, @"nothing to materialize; skips 90 partitions, which are current");
 
     // 4 are missing.
     for (asset, day) in [("raw", "04"), ("orders", "09"), ("orders", "10"), ("revenue", "30")] {
@@ -84,15 +84,15 @@ fn exactly_what_is_missing_or_changed_is_made_each_with_its_reason() {
     assert_snapshot!(plan.out, @"
     ASSET    PARTITION   REASONS
     raw      2026-01-04  its file is missing
-    orders   2026-01-04  input is made again: raw[2026-01-04]
+    orders   2026-01-04  input is materialized again: raw[2026-01-04]
     orders   2026-01-09  its file is missing
     orders   2026-01-10  its file is missing
-    revenue  2026-01-04  input is made again: orders[2026-01-04]
-    revenue  2026-01-09  input is made again: orders[2026-01-09]
-    revenue  2026-01-10  input is made again: orders[2026-01-10]
+    revenue  2026-01-04  input is materialized again: orders[2026-01-04]
+    revenue  2026-01-09  input is materialized again: orders[2026-01-09]
+    revenue  2026-01-10  input is materialized again: orders[2026-01-10]
     revenue  2026-01-30  its file is missing
     ");
-    assert_snapshot!(plan.err, @"8 partitions to make; skips 82 partitions, which are current");
+    assert_snapshot!(plan.err, @"8 partitions to materialize; skips 82 partitions, which are current");
     let made = run("assets", &folder, &backfill(&["-f", "json"]));
     assert_eq!(made.code, Some(0), "{}", made.err);
     assert_eq!(made.json()["jobs"].as_array().expect("jobs").len(), 8);
@@ -233,20 +233,23 @@ fn mistakes_name_the_cure() {
     assert_snapshot!(refused(&["materialize", "orders", "--partition", "2026-02-30"]), @"error: asset `orders`: `2026-02-30` is not the start of a period; daily ones look like 2026-01-31");
     assert_snapshot!(refused(&["backfill", "orders", "--from", "2025-12-31"]), @"error: asset `orders`: `2025-12-31` is before the first period, which is 2026-01-01");
     assert_snapshot!(refused(&["backfill", "orders", "--from", "2026-02-01", "--to", "2026-01-01"]), @"error: the range from `2026-02-01` to `2026-01-01` is empty; name the earlier partition first");
-    assert_snapshot!(refused(&["backfill", "orders", "--from", "2999-01-01"]), @"error: partition `2999-01-01` of asset `orders` ends at 2999-01-02T00:00:00Z; make it after that");
+    assert_snapshot!(refused(&["backfill", "orders", "--from", "2999-01-01"]), @"error: partition `2999-01-01` of asset `orders` ends at 2999-01-02T00:00:00Z; materialize it after that");
     // A run whose input is written by hand makes no partition too early, either.
     let early = r#"{"steps": [{"asset": "raw", "partition": "2999-01-01"}]}"#;
     let early = run("assets", &folder, &["run", "assets", "--db", "early.db", "--input", early]);
     let said = format!("{}{}", early.out, early.err);
     assert_ne!(early.code, Some(0), "{said}");
-    assert!(said.contains("`raw` ends at 2999-01-02T00:00:00Z; make it after that"), "{said}");
-    assert_snapshot!(refused(&["materialize", "orders", "--partition", "2999-01-01"]), @"error: partition `2999-01-01` of asset `orders` ends at 2999-01-02T00:00:00Z; make it after that");
+    assert!(
+        said.contains("`raw` ends at 2999-01-02T00:00:00Z; materialize it after that"),
+        "{said}"
+    );
+    assert_snapshot!(refused(&["materialize", "orders", "--partition", "2999-01-01"]), @"error: partition `2999-01-01` of asset `orders` ends at 2999-01-02T00:00:00Z; materialize it after that");
     assert_snapshot!(refused(&["show", "orders", "--cursor", "never"]), @"error: --cursor: asset `orders` has no partition `never`");
     assert_snapshot!(refused(&["show", "orders", "--history", "--cursor", "never"]), @"error: --cursor: not a cursor of this list; copy it from its page");
     assert!(refused(&["materialize", "--partition", "2026-01-01"]).contains("<ASSET>"));
     let none = workflow(&["assets", "list"]);
     assert_eq!(none.code, Some(2));
-    assert_snapshot!(none.err, @"error: this program has no assets; add `#[asset]` to a function or register a dbt workflow, and run the commands of its program");
+    assert_snapshot!(none.err, @"error: this program has no assets; add `#[asset]` to a function, or run the command in the project that has them");
     // The folder is a file.
     std::fs::write(folder.join("taken"), "").expect("written");
     let args = ["materialize", "raw", "--partition", "2026-01-01", "--assets-dir", "taken", "-q"];
@@ -264,7 +267,7 @@ fn looking_creates_no_database() {
     assert_eq!(assets(&folder, &["show", "raw", "-l", "1"]).code, Some(0));
     let plan = assets(&folder, &[&day[..], &["--dry-run", "-q"]].concat());
     assert_eq!((plan.code, &*plan.err), (Some(0), ""));
-    assert!(plan.out.contains("never made"), "{}", plan.out);
+    assert!(plan.out.contains("never materialized"), "{}", plan.out);
     let line = assets(&folder, &[&day[..], &["--dry-run", "-f", "jsonl"]].concat());
     assert_eq!((line.out.lines().count(), &*line.err), (1, ""), "{}", line.out);
     assert_eq!(steps(&line), ["raw 2026-01-01 never_made"]);

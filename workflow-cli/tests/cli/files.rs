@@ -380,7 +380,7 @@ fn configurations_are_listed() {
     ");
     let rows = config(&folder, &["list", "-f", "json"]).json();
     assert_eq!(rows[0]["profiles"][0], "production");
-    assert_snapshot!(workflow_in(&folder.join("secrets"), &["config", "list"]).err, @"no configuration found; `help config` lists the directories that are searched");
+    assert_snapshot!(workflow_in(&folder.join("secrets"), &["config", "list"]).err, @"no configuration found; `help config` lists the folders that are searched");
 }
 
 #[test]
@@ -437,7 +437,7 @@ jobs:
     assert_eq!((refused.code, &*refused.out), (Some(2), ""));
     assert_eq!(
         refused.err,
-        "hint: `tools/words.txt` is not in the directory of the file, where commands run; `--cwd .` \
+        "hint: `tools/words.txt` is not in the folder of the file, where commands run; `--cwd .` \
          runs them where it is\n\
          error: workflow `torc`: no job writes the file `raw`, and `examples/raw.csv` does not exist; \
          create what is missing, or let a job write it\n"

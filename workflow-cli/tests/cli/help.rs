@@ -28,7 +28,7 @@ fn help_of_everything() {
       worker       Run the queued runs of some task queues, and resume runs whose process has died
       workers      List workers and task queues
       schedules    List, pause and resume schedules, and start their runs
-      assets       List assets and their partitions, and make what is not current
+      assets       List assets and their partitions, and materialize what is not current
       stats        Show run counts, success rates and durations
       serve        Serve a REST API and a web page for workflows and runs
       user         Manage user accounts of the server
@@ -99,11 +99,10 @@ fn help_of_everything() {
 
           --cwd <DIR>
               Working directory of the commands in a workflow file; `--cwd .` runs them in the current
-              directory, as torc does [default: the directory of the file]
+              directory, as torc does [default: the folder of the file]
 
           --runs-dir <DIR>
-              Directory for the output of jobs [default: .workflow/runs for workflow files and saved
-              runs]
+              Folder for the output of jobs [default: .workflow/runs for workflow files and saved runs]
 
       -f, --format <FORMAT>
               Output format
@@ -341,10 +340,10 @@ fn help_of_everything() {
     assert_snapshot!(workflow(&["help", "config"]).out, @"
     List, show and check the configurations of workflows
 
-    A configuration is a `config.yaml`, with an optional file per profile next to it, in a directory
-    named like the workflow. Directories are searched in WORKFLOW_CONFIG_DIR, in `workflows`, next to
-    the source of the registered function, and in the directory of its package, if that is named like
-    the workflow. WORKFLOW_<NAME>__<KEY>__<KEY> overrides a value.
+    A configuration is a `config.yaml`, with an optional file per profile next to it, in a folder named
+    like the workflow. Folders are searched in WORKFLOW_CONFIG_DIR, in `workflows`, next to the source
+    of the registered function, and in the folder of its package, if that is named like the workflow.
+    WORKFLOW_<NAME>__<KEY>__<KEY> overrides a value.
 
     Usage: workflow config [OPTIONS] <COMMAND>
 
@@ -356,7 +355,7 @@ fn help_of_everything() {
 
     Options:
           --dir <DIR>
-              Search this directory first; can be repeated
+              Search this folder first; can be repeated
 
           --profile <PROFILE>
               Profile, such as `production` [default: WORKFLOW_PROFILE]
@@ -406,7 +405,7 @@ fn help_of_everything() {
               Print the files unchanged
 
           --dir <DIR>
-              Search this directory first; can be repeated
+              Search this folder first; can be repeated
 
           --profile <PROFILE>
               Profile, such as `production` [default: WORKFLOW_PROFILE]

@@ -116,7 +116,7 @@ fn nothing_changes_when_something_is_wrong() {
         (&["new", "Sales"][..], "write a lowercase letter"),
         (&["new", "fn"], "choose another name"),
         (&["new", "serde"], "choose another name"),
-        (&["new", "assets"], "the workflow that makes assets is named `assets`"),
+        (&["new", "assets"], "the workflow that materializes assets is named `assets`"),
         (&["new", "sales"], "the project has a package `sales` in `"),
         (&["new", "../up"], "write a lowercase letter"),
         (&["new", "b", "--template", "yaml", "--source", "api"], "leave it out"),
@@ -193,11 +193,7 @@ fn tests_of_a_workflow_run_by_its_name() {
     succeed(&folder, &["test", "tiny-host", "--", "passes"]);
     let unknown = workflow_in(folder.path(), &["test", "sales"]);
     assert_eq!(unknown.code, Some(2));
-    assert!(
-        unknown.err.contains("the packages of this project are `tiny-host`"),
-        "{}",
-        unknown.err
-    );
+    assert!(unknown.err.contains("choose one of this project (`tiny-host`)"), "{}", unknown.err);
     let outside = self::folder();
     let outside = workflow_in(outside.path(), &["test", "sales"]);
     assert!(outside.err.contains("is in no Cargo package"), "{}", outside.err);

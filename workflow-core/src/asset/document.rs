@@ -44,7 +44,7 @@ pub struct AssetDocument {
     pub current: usize,
     /// The number of partitions that were made, but are not current.
     pub stale: usize,
-    /// The number of partitions that were never made, or whose file is missing.
+    /// The number of partitions that were never materialized, or whose file is missing.
     pub missing: usize,
     /// Why partitions are not current, the most frequent kind first.
     pub reasons: Vec<CountedReasonDocument>,

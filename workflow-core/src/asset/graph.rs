@@ -444,8 +444,8 @@ pub enum AssetError {
         /// The number of assets.
         known: usize,
     },
-    /// The asset is not made by a function.
-    #[error("asset `{asset}` is not made by a function; {}", made_otherwise(.workflows))]
+    /// The asset is not materialized by a function.
+    #[error("asset `{asset}` is not materialized by a function; {}", made_otherwise(.workflows))]
     MadeOtherwise {
         /// The asset.
         asset: String,

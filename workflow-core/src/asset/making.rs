@@ -437,7 +437,9 @@ impl Making {
 
     fn not_made(&self, asset: &str, key: &str) -> JobError {
         let (input, name) = (named(asset, key), self.name());
-        JobError::terminal(format!("{name} reads {input}, which was never made; make it first"))
+        JobError::terminal(format!(
+            "{name} reads {input}, which was never materialized; materialize it first"
+        ))
     }
 
     fn missing(&self, asset: &str, key: &str) -> JobError {

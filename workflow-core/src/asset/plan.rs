@@ -239,7 +239,7 @@ pub struct Step {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Reason {
-    /// It was never made.
+    /// It was never materialized.
     NeverMade,
     /// A file of the value is missing.
     ValueMissing,
@@ -298,7 +298,7 @@ impl Reason {
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NeverMade => f.write_str("never made"),
+            Self::NeverMade => f.write_str("never materialized"),
             Self::ValueMissing => f.write_str("its file is missing"),
             Self::CodeChanged { from, to } => {
                 write!(f, "code changed ({} -> {})", short(from), short(to))
@@ -306,7 +306,7 @@ impl fmt::Display for Reason {
             Self::InputChanged(inputs) => write!(f, "input changed: {inputs}"),
             Self::InputAdded(inputs) => write!(f, "new input: {inputs}"),
             Self::InputRemoved(inputs) => write!(f, "input removed: {inputs}"),
-            Self::InputPlanned(inputs) => write!(f, "input is made again: {inputs}"),
+            Self::InputPlanned(inputs) => write!(f, "input is materialized again: {inputs}"),
             Self::Overdue { age } => {
                 let (length, unit) = match age.as_secs() {
                     seconds @ ..60 => (seconds, "s"),
@@ -567,7 +567,7 @@ pub enum RequestError {
     #[error(transparent)]
     Asset(#[from] AssetError),
     /// The period has not ended.
-    #[error("partition `{key}` of asset `{asset}` ends at {end}; make it after that")]
+    #[error("partition `{key}` of asset `{asset}` ends at {end}; materialize it after that")]
     Unended {
         /// The asset.
         asset: String,

@@ -19,7 +19,7 @@ pub struct AssetState<'a> {
     /// and none for an asset from outside.
     pub partitions: Vec<PartitionState<'a>>,
     /// Whether it breaks the promise of its freshness: a value is too old or, for periods, the newest
-    /// one that should be there by now was never made.
+    /// one that should be there by now was never materialized.
     pub is_overdue: bool,
 }
 

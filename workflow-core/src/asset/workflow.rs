@@ -24,7 +24,7 @@ inventory::submit! {
 fn provided() -> Option<(FunctionWorkflow, Location)> {
     let first = AssetEntry::all().next()?;
     let workflow = FunctionWorkflow::per_input(WORKFLOW, draw).ok()?;
-    let metadata = r#"{"description": "Makes assets that are not current"}"#;
+    let metadata = r#"{"description": "Materializes assets that are not current"}"#;
     let metadata = metadata.parse::<Metadata>().ok()?;
     Some((workflow.with_metadata(metadata), first.location))
 }

@@ -93,10 +93,10 @@ async fn what_was_built_is_recorded(store: &SqliteStore) {
         ("source.shop.files.regions", "outside"),
         (
             "model.shop.orders",
-            "never made; warning: Got 1 result, configured to warn if != 0; refused: Got 1 result, \
+            "never materialized; warning: Got 1 result, configured to warn if != 0; refused: Got 1 result, \
              configured to fail if != 0",
         ),
-        ("model.shop.customers", "never made"),
+        ("model.shop.customers", "never materialized"),
     ];
     for (asset, state) in expected {
         assert_eq!(states[asset], state, "{asset} of {states:?}");

@@ -10,9 +10,8 @@ record! {
     pub(crate) struct FileSpec, "a file" {
         /// The name by which jobs refer to the file.
         name: Text,
-            /// The path of the file, relative to the directory of the job. It must exist before a
-            /// run
-        /// if no job writes it, and after each job that does.
+        /// The path of the file, relative to the working directory of the job. It must exist before
+        /// a run if no job writes it, and after each job that does.
         path: Text,
         /// Makes a file for each value, or combination of values.
         parameters: Table<Spanned<Verbatim>>,

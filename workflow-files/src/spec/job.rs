@@ -33,7 +33,7 @@ record! {
         when: Option<Text>,
         /// Environment variables of the command.
         env: Table<Spanned<Scalar>>,
-        /// The directory in which the command runs. Default: the workflow file's.
+        /// The folder in which the command runs. Default: the workflow file's.
         cwd: Option<Text>,
         /// What the command reads from its standard input. Default: nothing.
         stdin: Option<Text>,

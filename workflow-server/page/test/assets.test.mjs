@@ -58,10 +58,10 @@ test("assets are drawn with what they are made from, and lead to their pages", a
   const { page } = view;
   await page.getByRole("navigation", { name: "Pages" }).getByRole("link", { name: "Assets" }).click();
   const graph = page.getByRole("group", { name: "Graph of the assets" });
-  await graph.getByRole("button", { name: /^raw, never made, \d+ days: \d+ missing$/ }).waitFor();
+  await graph.getByRole("button", { name: /^raw, never materialized, \d+ days: \d+ missing$/ }).waitFor();
   assert.equal(await graph.getByRole("button").count(), 3);
   assert.equal((await page.locator(".edges").getAttribute("d")).match(/M/g).length, 2);
-  await page.getByRole("row", { name: "revenue" }).getByText("never made").waitFor();
+  await page.getByRole("row", { name: "revenue" }).getByText("never materialized").waitFor();
   await graph.getByRole("button", { name: /^raw/ }).focus();
   await page.keyboard.press("ArrowRight");
   await page.keyboard.press("Enter");
@@ -69,25 +69,25 @@ test("assets are drawn with what they are made from, and lead to their pages", a
   await page.getByRole("definition").getByRole("link", { name: "raw" }).waitFor();
   await page.getByRole("definition").getByRole("link", { name: "revenue" }).click();
   await page.getByText("The revenue of a day.").waitFor();
-  await cell(page, `${yesterday}, missing: never made`).waitFor();
+  await cell(page, `${yesterday}, missing: never materialized`).waitFor();
 });
 
 test("the last partition is made, after its plan was shown with reasons", async () => {
   const { page } = view;
   await visit(page, "assets/revenue");
   await page.getByRole("button", { name: "Materialize" }).click();
-  await dialog(page).getByText("Makes 3 partitions of 3 assets.").waitFor();
+  await dialog(page).getByText("Materializes 3 partitions of 3 assets.").waitFor();
   const rows = await steps(page).getByRole("row").allTextContents();
-  assert.deepEqual(rows, ["PartitionWhy", ...["raw", "orders", "revenue"].map((name) => `${name}[${yesterday}]never made`)]);
+  assert.deepEqual(rows, ["PartitionWhy", ...["raw", "orders", "revenue"].map((name) => `${name}[${yesterday}]never materialized`)]);
   await start(page);
   await ended(page, "completed");
   await page.getByRole("button", { name: `revenue[${yesterday}], completed`, exact: false }).waitFor();
   await visit(page, "assets/revenue");
   await cell(page, `${yesterday}, current`).waitFor();
   await page.getByRole("button", { name: "Materialize" }).click();
-  await dialog(page).getByText("Nothing to make; skips 3 partitions that are current.").waitFor();
+  await dialog(page).getByText("Nothing to materialize; skips 3 partitions that are current.").waitFor();
   assert.equal(await dialog(page).getByRole("button", { name: "Start run" }).count(), 0);
-  await dialog(page).getByLabel(/^Make these again/).check();
+  await dialog(page).getByLabel(/^Materialize these again/).check();
   await steps(page).getByText("forced").waitFor();
   await discard(page);
 });
@@ -110,7 +110,7 @@ test("a range is made, and its cells say what checks refused and warned of", asy
   await source("2026-01-02", "2000");
   await source("2026-01-03", "9999999");
   await backfill(page, "revenue", "2026-01-01", "2026-01-03");
-  await dialog(page).getByText("Makes 9 partitions of 3 assets.").waitFor();
+  await dialog(page).getByText("Materializes 9 partitions of 3 assets.").waitFor();
   await start(page);
   await ended(page, "failed");
   await visit(page, "assets/revenue");
@@ -136,7 +136,7 @@ test("the grid is used with the keyboard, and shows a record with its inputs and
   await shown.getByRole("row", { name: /^unusual warns warning 2000 is unusual/ }).waitFor();
   await shown.getByText("2 columns").click();
   await shown.getByText("integer").waitFor();
-  await shown.getByText("Made from 1 value").click();
+  await shown.getByText("Materialized from 1 value").click();
   await shown.getByRole("link", { name: "orders[2026-01-02]" }).click();
   await page.getByRole("heading", { name: "orders", exact: true }).waitFor();
   await panel(page, "2026-01-02").waitFor();
@@ -163,12 +163,12 @@ test("a partition that a run makes is shown as running, and its change as a reas
   const { page } = view;
   await source("2026-01-01", "wait");
   await visit(page, "assets/raw?partition=2026-01-01");
-  await panel(page, "2026-01-01").getByRole("button", { name: "Make again" }).click();
+  await panel(page, "2026-01-01").getByRole("button", { name: "Materialize again" }).click();
   await steps(page).getByText("forced").waitFor();
   await start(page);
   await visit(page, "assets/raw");
   await cell(page, "2026-01-01, running").waitFor();
-  await page.getByText("A run makes assets").waitFor();
+  await page.getByText("A run materializes assets").waitFor();
   await source("2026-01-01", "77");
   await cell(page, "2026-01-01, current").waitFor();
   await visit(page, "assets/orders");
@@ -177,7 +177,7 @@ test("a partition that a run makes is shown as running, and its change as a reas
   await visit(page, "assets");
   await page.getByRole("button", { name: /^orders, stale: input changed, \d+ days: 1 stale, \d+ missing$/ }).waitFor();
   await page.getByRole("button", { name: "Materialize" }).click();
-  await dialog(page).getByText("Nothing to make; skips 3 partitions that are current.").waitFor();
+  await dialog(page).getByText("Nothing to materialize; skips 3 partitions that are current.").waitFor();
 });
 
 test("other users see the assets and may make them, as every registered workflow", async () => {

@@ -426,7 +426,7 @@ impl Subject {
             return Err(Problem::conflict(
                 "other_workflow",
                 format!(
-                    "your workflow `{name}` hides the one that makes assets; rename it",
+                    "your workflow `{name}` hides the one that materializes assets; rename it",
                     name = asset::WORKFLOW
                 ),
             ));

@@ -1,4 +1,4 @@
-//! `assets materialize` and `assets backfill`: plan, and make what is not current.
+//! `assets materialize` and `assets backfill`: plan, and materialize what is not current.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -21,28 +21,28 @@ use crate::failure::{Failure, Outcome};
 use crate::output;
 use crate::session::{self, RunSession};
 
-/// Make assets, and what they are made from, where they are not current
+/// Materialize assets and their inputs, skipping what is current
 ///
-/// Without a partition, makes the last one that has ended, or all keys. A run in this process makes
-/// each partition in a job of its own; use `runs` to list, retry and cancel it, and `recover` to
-/// resume it after a crash.
+/// Without --partition, materializes the latest ended period, or all keys. A run in this process
+/// materializes each partition in a job of its own. Use `runs` to list, retry and cancel the run,
+/// and `recover` to resume it after a crash.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct MaterializeArguments {
     /// Assets [default: all]
     #[arg(value_name = "ASSET")]
     assets: Vec<String>,
-    /// Make this partition of the assets; may be repeated
+    /// Materialize this partition of the assets; may be repeated
     #[arg(long, value_name = "KEY", requires = "assets")]
     partition: Vec<String>,
     #[command(flatten)]
     pub(super) how: HowArguments,
 }
 
-/// Make a range of partitions, and what they are made from, where they are not current
+/// Materialize a range of partitions and their inputs, skipping what is current
 ///
-/// Without bounds, makes all partitions that have ended. A backfill can be repeated: it makes what is
-/// missing or stale.
+/// Without --from and --to, materializes all ended periods, or all keys. A backfill can be
+/// repeated: it materializes what is missing or stale.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct BackfillArguments {
@@ -59,16 +59,16 @@ pub(super) struct BackfillArguments {
     pub(super) how: HowArguments,
 }
 
-/// How assets are made.
+/// How assets are materialized.
 #[derive(Debug, Args)]
 pub(super) struct HowArguments {
-    /// Print the plan with its reasons, and make nothing
+    /// Print the plan with its reasons, and materialize nothing
     #[arg(long)]
     pub(super) dry_run: bool,
-    /// Make the named partitions again, even if they are current
+    /// Materialize the named partitions again, even if they are current
     #[arg(long)]
     force: bool,
-    /// Make values again that are older than the freshness of their asset
+    /// Also materialize values that are older than the freshness of their asset
     #[arg(long)]
     overdue: bool,
     /// Maximum number of jobs that run at once [default: no limit]
@@ -133,7 +133,7 @@ impl HowArguments {
         }
         let input = serde_json::to_value(plan.to_input()?).expect("names and texts are JSON");
         if !self.show.quiet {
-            tell(&subject.graph, &plan);
+            print_summary(&subject.graph, &plan);
         }
         let engine = session::engine_builder(Path::new(RUNS_DIR))
             .output_backlog(OUTPUT_BACKLOG)
@@ -171,7 +171,7 @@ impl HowArguments {
                     output::print(|out| output::write_table(out, table(plan)))?;
                 }
                 if !self.show.quiet {
-                    tell(graph, plan);
+                    print_summary(graph, plan);
                 }
             }
         }
@@ -222,9 +222,9 @@ impl<'a> PlanDocument<'a> {
     }
 }
 
-/// Tells how much a plan makes and, for each workflow that makes assets in its own way, how much it
-/// leaves to that one.
-fn tell(graph: &AssetGraph, plan: &Plan) {
+/// Prints how much a plan materializes and, for each workflow that materializes assets in its own
+/// way, how much it leaves to that one.
+fn print_summary(graph: &AssetGraph, plan: &Plan) {
     output::message(summary(plan));
     let mut by_workflow: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for step in &plan.made_otherwise {
@@ -234,8 +234,10 @@ fn tell(graph: &AssetGraph, plan: &Plan) {
     }
     for (workflow, assets) in by_workflow {
         let (count, first) = (output::count(assets.len(), "asset"), assets[0]);
+        let them = if assets.len() == 1 { "it" } else { "them" };
         output::message(format_args!(
-            "not made here: {count} of the workflow `{workflow}`, such as {first}; run that workflow"
+            "skipped {count} that workflow `{workflow}` materializes, such as {first}; run \
+             `{workflow}` to update {them}"
         ));
     }
 }
@@ -258,7 +260,7 @@ fn summary(plan: &Plan) -> String {
         count => format!("; skips {count} partitions, which are current"),
     };
     match plan.steps.len() {
-        0 => format!("nothing to make{current}"),
-        count => format!("{} to make{current}", output::count(count, "partition")),
+        0 => format!("nothing to materialize{current}"),
+        count => format!("{} to materialize{current}", output::count(count, "partition")),
     }
 }

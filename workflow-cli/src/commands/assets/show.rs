@@ -138,7 +138,7 @@ fn facts(asset: &AssetDocument) -> Table {
     let rows = [
         ("asset", Some(asset.name.clone())),
         ("description", asset.description.clone()),
-        ("made by", Some(made_by(asset))),
+        ("materialized by", Some(made_by(asset))),
         ("declared at", Some(asset.location.clone())),
         ("code version", Some(asset.code_version.clone())),
         ("partitions", asset.partitions.clone()),
@@ -173,7 +173,7 @@ fn made_by(asset: &AssetDocument) -> String {
 
 fn partition_table(items: &[PartitionDocument]) -> Table {
     let mut table = output::table();
-    table.set_header(["PARTITION", "STATE", "MADE", "ROWS", "REASONS AND CHECKS"]);
+    table.set_header(["PARTITION", "STATE", "MATERIALIZED", "ROWS", "REASONS AND CHECKS"]);
     for item in items {
         let mut notes: Vec<String> =
             item.reasons.iter().map(|reason| reason.text.clone()).collect();
@@ -192,14 +192,14 @@ fn partition_table(items: &[PartitionDocument]) -> Table {
 
 fn history_table(items: &[MaterializationDocument]) -> Table {
     let mut table = output::table();
-    table.set_header(["MADE", "PARTITION", "STATE", "ROWS", "RUN", "REASONS AND CHECKS"]);
+    table.set_header(["MATERIALIZED", "PARTITION", "STATE", "ROWS", "RUN", "REASONS AND CHECKS"]);
     for item in items {
         let mut notes = item.reasons.clone();
         notes.extend(problems(item));
         table.add_row([
             item.made_at.clone(),
             item.partition.clone().unwrap_or_else(|| "-".to_owned()),
-            if item.is_refused { "refused" } else { "made" }.to_owned(),
+            if item.is_refused { "refused" } else { "materialized" }.to_owned(),
             rows(Some(item)),
             item.run.clone(),
             output::or_dash(&notes.join("\n")).to_owned(),

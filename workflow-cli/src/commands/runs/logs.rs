@@ -87,7 +87,7 @@ fn log_of(run: &StoredRun) -> Result<PathBuf, Failure> {
     run.log().ok_or_else(|| {
         let why = match run.workflow.is_external() {
             true => "another program runs it, and only reports its status",
-            false => "its engine has no directory for logs (`runs_dir`)",
+            false => "its engine has no folder for logs (`runs_dir`)",
         };
         Failure::Usage(format!("run {} of `{}` has no log: {why}", run.id, run.workflow.name))
     })

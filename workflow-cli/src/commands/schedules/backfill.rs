@@ -15,14 +15,13 @@ use workflow_store::StoredWorkflow;
 use super::act::{Runnable, scheduled};
 use crate::args::{ListFormat, StoreArguments};
 use crate::failure::{Failure, Outcome};
-use crate::output;
+use crate::output::{self, count};
 
 /// Queue the runs of past times of a schedule
 ///
-/// A time that has a run, whether from the schedule or from a backfill, does not get another one, so
-/// a backfill can be repeated. If the runs of the schedule may not overlap, those of backfills start
-/// one after another, oldest first; one of them may still overlap a run that the schedule starts. A
-/// process that serves their task queue runs them: `worker` or `serve`.
+/// Skips times that already have a run, so a backfill can be repeated. Unless the schedule allows
+/// overlap, the runs start one after another, oldest first. One of them may still overlap a
+/// scheduled run. A process that serves their task queue runs them: `worker` or `serve`.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct BackfillArguments {
@@ -135,7 +134,8 @@ impl BackfillArguments {
         }
         output::print(|out| output::write_table(out, table))?;
         let new = rows.iter().filter(|row| row.run.is_some() && !row.existing).count();
-        output::message(format_args!("{new} runs are new, of {} times", rows.len()));
+        let (new, times) = (count(new, "run"), count(rows.len(), "scheduled time"));
+        output::message(format_args!("queued {new} for {times}"));
         Ok(Outcome::Success)
     }
 }

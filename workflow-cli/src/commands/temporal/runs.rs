@@ -248,7 +248,7 @@ pub(in crate::commands) fn logs(
         if !args.follows() && !path.exists() {
             return Err(Failure::Usage(format!(
                 "{} has no log at `{}`: no job has printed anything yet, or its jobs ran on another \
-                 machine or in another directory",
+                 machine or in another folder",
                 run.workflow_id(),
                 path.display()
             )));

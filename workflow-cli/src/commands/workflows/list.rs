@@ -38,10 +38,11 @@ pub(super) struct ListArguments {
     /// Workflows of all users; this is the default
     #[arg(short, long, conflicts_with = "user")]
     all_users: bool,
-    /// Only workflows that use this molecule
+    /// Only workflows that use this molecule: a building block of a workflow that was drawn in
+    /// another application, such as `data-loader`
     #[arg(long, value_name = "NAME")]
     molecule: Option<String>,
-    /// Only workflows that use this atom
+    /// Only workflows that use this atom: a part of a molecule, such as `csv-reader`
     #[arg(long, value_name = "NAME")]
     atom: Option<String>,
     /// Only workflows whose metadata has this value at this path; a value that is not JSON is a

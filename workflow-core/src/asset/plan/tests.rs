@@ -180,9 +180,15 @@ fn exactly_what_is_missing_is_made_with_its_descendants() {
         "total",
     ];
     assert_eq!(names(&missing), expected);
-    assert_eq!(why(&missing, "raw", "2026-01-04"), "never made");
-    assert_eq!(why(&missing, "orders", "2026-01-04"), "input is made again: raw[2026-01-04]");
-    assert_eq!(why(&missing, "total", ""), "input is made again: revenue[2026-01-04] and 3 more");
+    assert_eq!(why(&missing, "raw", "2026-01-04"), "never materialized");
+    assert_eq!(
+        why(&missing, "orders", "2026-01-04"),
+        "input is materialized again: raw[2026-01-04]"
+    );
+    assert_eq!(
+        why(&missing, "total", ""),
+        "input is materialized again: revenue[2026-01-04] and 3 more"
+    );
     // The values are as before, so that nothing else changes.
     let made = world.carry_out(&missing, distinct);
     assert_eq!(
@@ -258,7 +264,7 @@ fn a_request_selects_partitions_and_what_they_need() -> Result<(), RequestError>
     let error = |result: Result<(), RequestError>| result.expect_err("refused").to_string();
     assert_eq!(
         error(refused.partition("orders", "2026-01-31")),
-        "partition `2026-01-31` of asset `orders` ends at 2026-02-01T00:00:00Z; make it after that"
+        "partition `2026-01-31` of asset `orders` ends at 2026-02-01T00:00:00Z; materialize it after that"
     );
     assert_eq!(
         error(refused.partition("order", "2026-01-01")),
@@ -276,7 +282,7 @@ fn a_request_selects_partitions_and_what_they_need() -> Result<(), RequestError>
     }
     assert_eq!(
         error(refused.range("raw", Some("2026-01-31"), None)),
-        "partition `2026-01-31` of asset `raw` ends at 2026-02-01T00:00:00Z; make it after that"
+        "partition `2026-01-31` of asset `raw` ends at 2026-02-01T00:00:00Z; materialize it after that"
     );
     assert_eq!(planned(&refused), [""; 0]);
     Ok(())
@@ -353,10 +359,13 @@ fn the_state_of_an_asset_counts_the_reasons() {
         let state = states.iter().find(|state| state.spec.name == asset).expect("an asset");
         state.reasons().iter().map(|(reason, count)| format!("{count} {reason}")).collect()
     };
-    assert_eq!(reasons("raw"), ["1 never made"]);
-    assert_eq!(reasons("orders"), ["1 input is made again: raw[2026-01-29]"]);
-    assert_eq!(reasons("revenue"), ["1 input is made again: orders[2026-01-29]", "1 never made"]);
-    assert_eq!(reasons("total"), ["1 input is made again: revenue[2026-01-03] and 1 more"]);
+    assert_eq!(reasons("raw"), ["1 never materialized"]);
+    assert_eq!(reasons("orders"), ["1 input is materialized again: raw[2026-01-29]"]);
+    assert_eq!(
+        reasons("revenue"),
+        ["1 input is materialized again: orders[2026-01-29]", "1 never materialized"]
+    );
+    assert_eq!(reasons("total"), ["1 input is materialized again: revenue[2026-01-03] and 1 more"]);
 }
 
 #[test]

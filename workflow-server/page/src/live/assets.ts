@@ -16,7 +16,7 @@ export function stateOf(asset: AssetItem): State {
   const why = reasonsOf(asset).map(({ text, partitions }) => (partitions > 1 ? `${text} (${partitions.toLocaleString("en")} partitions)` : text)).join("; ");
   if (asset.made_by.length === 0) return { status: "skipped", word: "from outside", why: "" };
   if (asset.total === 0) return { status: "pending", word: "no partitions yet", why: "no period has ended" };
-  if (asset.last === null) return { status: "pending", word: "never made", why: "" };
+  if (asset.last === null) return { status: "pending", word: "never materialized", why: "" };
   if (asset.is_overdue) return { status: "failed", word: "overdue", why };
   if (asset.stale > 0) return { status: "cancelled", word: "stale", why };
   if (asset.missing > 0) return { status: "skipped", word: asset.partitions === null ? "missing" : "incomplete", why };
@@ -50,7 +50,7 @@ export function nodeOf(asset: AssetItem): { detail: string; more: string } {
   const { word, why } = stateOf(asset);
   const first = reasonsOf(asset)[0];
   const detail = why && first ? `${word}: ${KINDS[first.kind] ?? first.text}` : word;
-  if (!isMadeByFunction(asset)) return { detail, more: asset.made_by.length === 0 ? "not made here" : `by ${asset.made_by.join(", ")}` };
+  if (!isMadeByFunction(asset)) return { detail, more: asset.made_by.length === 0 ? "not materialized here" : `by ${asset.made_by.join(", ")}` };
   if (asset.partitions === null) return { detail, more: "one value" };
   const unit = asset.period === null ? "key" : UNITS[asset.period];
   return { detail, more: `${plural(asset.total, unit)}: ${countsIn([[asset.stale, "stale"], [asset.missing, "missing"]]) || (asset.total === 0 ? "none yet" : "all current")}` };
@@ -58,7 +58,7 @@ export function nodeOf(asset: AssetItem): { detail: string; more: string } {
 
 /** Kinds of reasons, for little room. */
 const KINDS: Record<string, string> = {
-  never_made: "never made", value_missing: "file missing", code_changed: "code changed", input_changed: "input changed",
+  never_made: "never materialized", value_missing: "file missing", code_changed: "code changed", input_changed: "input changed",
   input_added: "new input", input_removed: "input removed", input_planned: "input not current",
 };
 
@@ -131,9 +131,9 @@ export function runInput(plan: AssetPlan): Json {
 /** What a plan does, in one sentence. */
 export function summaryOf(plan: AssetPlan): string {
   const assets = new Set(plan.steps.map(({ asset }) => asset)).size;
-  const made = plan.steps.length === 0 ? "Nothing to make" : `Makes ${plural(plan.steps.length, "partition")} of ${plural(assets, "asset")}`;
+  const made = plan.steps.length === 0 ? "Nothing to materialize" : `Materializes ${plural(plan.steps.length, "partition")} of ${plural(assets, "asset")}`;
   const current = plan.current === 0 ? "" : `; skips ${plural(plan.current, "partition")} that ${plan.current === 1 ? "is" : "are"} current`;
   const [first] = plan.made_otherwise;
-  const others = first === undefined ? "" : ` Not made here, but stale: ${plural(plan.made_otherwise.length, "asset")} of other workflows, such as ${first}.`;
+  const others = first === undefined ? "" : ` Skips ${plural(plan.made_otherwise.length, "stale asset")} of other workflows, such as ${first}.`;
   return `${made}${current}.${others}`;
 }

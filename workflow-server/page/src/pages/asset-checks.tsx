@@ -30,7 +30,7 @@ export function AssetChecks({ asset, path }: { asset: AssetItem; path: string })
           </>
         ) : (
           <>
-            <p class="muted">Nothing was made yet, so no check has run.</p>
+            <p class="muted">Nothing is materialized yet, so no check has run.</p>
             <ul class="reasons">{asset.checks.map(({ name, is_blocking }) => <li key={name}><code>{name}</code> {kind(is_blocking)}</li>)}</ul>
           </>
         )}

@@ -13,14 +13,14 @@ export function AssetDetails({ asset }: { asset: AssetItem }) {
           <dt>Declared at</dt><dd><code>{asset.location}</code></dd>
           <dt>Code version</dt><dd><code>{asset.code_version}</code></dd>
           <dt>Partitions</dt><dd>{asset.partitions ?? "none"}</dd>
-          <dt>Freshness</dt><dd>{asset.freshness === null ? <span class="muted">no promise</span> : span(asset.freshness)}</dd>
+          <dt>Freshness</dt><dd>{asset.freshness === null ? <span class="muted">none</span> : span(asset.freshness)}</dd>
           <dt>Checks</dt>
           <dd>{asset.checks.length === 0 ? <span class="muted">none</span> : asset.checks.map(({ name, is_blocking }) => `${name} (${is_blocking ? "blocks" : "warns"})`).join(", ")}</dd>
         </dl>
       </div>
       <div class="card">
         <h2>Newest value</h2>
-        {asset.last ? <AssetRecord title={asset.last.partition ?? "The value"} made={asset.last} /> : <p class="empty">Nothing was made yet.</p>}
+        {asset.last ? <AssetRecord title={asset.last.partition ?? "The value"} made={asset.last} /> : <p class="empty">Nothing is materialized yet.</p>}
       </div>
     </section>
   );

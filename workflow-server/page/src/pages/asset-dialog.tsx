@@ -1,4 +1,4 @@
-// Makes partitions of assets: what to make, the plan with its reasons, and the run.
+// Materializes partitions of assets: which ones, the plan with its reasons, and the run.
 
 import { useEffect, useId, useState } from "preact/hooks";
 import { get, post, type Query } from "../api/client.ts";
@@ -87,12 +87,12 @@ function titleOf(asset: AssetItem | null, kind: Kind, partition: string | null):
   return kind === "backfill" ? `Backfill ${asset.name}` : `Materialize ${partitionName(asset.name, partition)}`;
 }
 
-/** What is made without a choice. */
+/** What is materialized without a choice. */
 function latest(asset: AssetItem | null): string {
-  const more = "Also makes what it is made from, where that is not current.";
-  if (asset === null) return "Makes the last partition of each asset that has ended, or all of its keys, where they are not current.";
+  const more = "Also materializes its inputs, unless they are current.";
+  if (asset === null) return "Materializes the latest ended period of each asset, or all of its keys. Skips what is current.";
   if (asset.partitions === null) return more;
-  return `Makes ${asset.period === null ? "all keys" : "the last partition that has ended"}. ${more}`;
+  return `Materializes ${asset.period === null ? "all keys" : "the latest ended period"}. ${more}`;
 }
 
 function queryOf(asset: AssetItem | null, kind: Kind, { from, to, force, overdue }: Choice): Query {
@@ -129,7 +129,7 @@ function Range({ asset, choice, change }: ChoiceProps) {
   const keys = asset.period === null ? (asset.partitions ?? "").split(", ") : [];
   return (
     <>
-      <p class="muted">Partitions of this range that are not current: {asset.partitions}. Empty: from the first, to the last one. Also makes what they are made from.</p>
+      <p class="muted">Materializes the stale and missing partitions of a range, and their inputs. Partitions: {asset.partitions}. An empty field means the first or the last one.</p>
       <div class="filters">
         {(["from", "to"] as const).map((bound) => (
           <div class="field grow" key={bound}>
@@ -156,12 +156,12 @@ function Flags({ asset, choice, change }: { asset: AssetItem | null; choice: Cho
     <>
       <div class="field flag">
         <input id={`${id}-force`} type="checkbox" checked={choice.force} onChange={(event) => change({ force: event.currentTarget.checked })} />
-        <label for={`${id}-force`}>Make these again even if they are current</label>
+        <label for={`${id}-force`}>Materialize these again even if they are current</label>
       </div>
       {(asset === null || (asset.freshness !== null && asset.period === null)) && (
         <div class="field flag">
           <input id={`${id}-overdue`} type="checkbox" checked={choice.overdue} onChange={(event) => change({ overdue: event.currentTarget.checked })} />
-          <label for={`${id}-overdue`}>Make values again that are older than their freshness</label>
+          <label for={`${id}-overdue`}>Also materialize values that are older than their freshness</label>
         </div>
       )}
     </>

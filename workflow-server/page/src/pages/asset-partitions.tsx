@@ -96,7 +96,7 @@ function Panel({ asset, partition, state, make, close }: PanelProps) {
       </div>
       <p class="facts">
         <Mark status={state.status} text={state.word} />
-        {isMadeByFunction(asset) && <button type="button" onClick={() => make(partition.partition, partition.standing === "current")}>{partition.standing === "current" ? "Make again" : "Materialize"}</button>}
+        {isMadeByFunction(asset) && <button type="button" onClick={() => make(partition.partition, partition.standing === "current")}>{partition.standing === "current" ? "Materialize again" : "Materialize"}</button>}
       </p>
       {partition.reasons.length > 0 && (
         <div>

@@ -11,7 +11,7 @@ export function AssetRecord({ title, made }: { title: string; made: Materializat
     <section class="stack record" aria-label={title}>
       <h3>{title}</h3>
       <dl class="pairs">
-        <dt>Made</dt><dd><Ago at={made.made_at} /> by <RunLink run={made.run} />, in {duration(made.milliseconds / 1000)}</dd>
+        <dt>Materialized</dt><dd><Ago at={made.made_at} /> by <RunLink run={made.run} />, in {duration(made.milliseconds / 1000)}</dd>
         {made.reasons.length > 0 && <><dt>Because</dt><dd>{made.reasons.join("; ")}</dd></>}
         <dt>Rows</dt><dd>{made.rows === null ? <span class="muted">not a table</span> : made.rows.toLocaleString("en")}</dd>
         <dt>Size</dt><dd>{size(made.bytes)}</dd>
@@ -46,7 +46,7 @@ const SOME = 50;
 function Inputs({ inputs }: { inputs: Materialization["inputs"] }) {
   return (
     <details class="options">
-      <summary>Made from {plural(inputs.length, "value")}</summary>
+      <summary>Materialized from {plural(inputs.length, "value")}</summary>
       <ul class="reasons">
         {inputs.slice(0, SOME).map(({ asset, partition, data_version }) => (
           <li key={partitionName(asset, partition)}>

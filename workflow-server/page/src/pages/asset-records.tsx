@@ -18,12 +18,12 @@ export function AssetRecords({ asset, path, partition }: { asset: AssetItem; pat
       {isPartitioned && <div class="filters"><TextFilter label="Partition" name="partition" value={partition} /></div>}
       <ProblemBox problem={list.problem} retry={list.reload} />
       {!list.data && list.loading && <Loading what="materializations" />}
-      {list.data?.length === 0 && <p class="empty">Nothing was made yet.</p>}
+      {list.data?.length === 0 && <p class="empty">Nothing is materialized yet.</p>}
       {list.data && list.data.length > 0 && (
         <table class="rows" role="table" aria-label="Materializations">
           <thead>
             <tr role="row">
-              <th role="columnheader" scope="col">Made</th>
+              <th role="columnheader" scope="col">Materialized</th>
               {isPartitioned && <th role="columnheader" scope="col">Partition</th>}
               <th role="columnheader" scope="col">Result</th>
               <th role="columnheader" scope="col" class="end">Rows</th>
@@ -46,7 +46,7 @@ function Row({ asset, made, isPartitioned }: { asset: string; made: Materializat
     <tr role="row">
       <td role="cell"><Ago at={made.made_at} /></td>
       {isPartitioned && <td role="cell"><a class="main-link" href={`#/assets/${encodeURIComponent(asset)}?partition=${encodeURIComponent(made.partition ?? "")}`}>{made.partition}</a></td>}
-      <td role="cell"><Mark status={made.is_refused ? "failed" : "completed"} text={made.is_refused ? "refused" : "made"} /></td>
+      <td role="cell"><Mark status={made.is_refused ? "failed" : "completed"} text={made.is_refused ? "refused" : "materialized"} /></td>
       <td role="cell" data-label="Rows" class="end number">{made.rows === null ? <span class="muted">–</span> : made.rows.toLocaleString("en")}</td>
       <td role="cell" data-label="Size" class="end number">{size(made.bytes)}</td>
       <td role="cell"><RunLink run={made.run} /></td>

@@ -81,7 +81,7 @@ function Facts({ asset }: { asset: AssetItem }) {
         {asset.made_by.length > 0 && <span>{asset.partitions ?? "one value, without partitions"}</span>}
         {counts && <span>{counts}</span>}
         {asset.freshness !== null && <span>{freshness(asset)}</span>}
-        {asset.made_by.length > 0 && <span>last made <Ago at={asset.last?.made_at} /></span>}
+        {asset.made_by.length > 0 && <span>last materialized <Ago at={asset.last?.made_at} /></span>}
       </div>
       {why && <p class="muted">{asset.total > 0 && "Not current: "}{why}</p>}
     </>
@@ -98,8 +98,8 @@ function freshness(asset: AssetItem): string {
 function Lineage({ asset }: { asset: AssetItem }) {
   return (
     <dl class="pairs lineage">
-      {!isMadeByFunction(asset) && <><dt>Made by</dt><dd><Makers names={asset.made_by} /></dd></>}
-      <dt>Made from</dt><dd><AssetLinks names={asset.inputs} /></dd>
+      {!isMadeByFunction(asset) && <><dt>Materialized by</dt><dd><Makers names={asset.made_by} /></dd></>}
+      <dt>Inputs</dt><dd><AssetLinks names={asset.inputs} /></dd>
       <dt>Read by</dt><dd><AssetLinks names={asset.readers} /></dd>
     </dl>
   );
@@ -122,7 +122,7 @@ function Running({ making }: { making: Making }) {
     <div role="status">
       {making.runs.length > 0 && (
         <p class="facts">
-          <Mark status="running" text={making.runs.length === 1 ? "A run makes assets" : "Runs make assets"} />
+          <Mark status="running" text={making.runs.length === 1 ? "A run materializes assets" : "Runs materialize assets"} />
           {making.runs.map((run) => <a key={run.id} href={`#/runs/${encodeURIComponent(run.id)}`}>#{run.number}</a>)}
         </p>
       )}

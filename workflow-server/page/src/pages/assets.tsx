@@ -69,7 +69,7 @@ function Table({ assets }: { assets: AssetItem[] }) {
           <th role="columnheader" scope="col" class="end">Current</th>
           <th role="columnheader" scope="col" class="end">Stale</th>
           <th role="columnheader" scope="col" class="end">Missing</th>
-          <th role="columnheader" scope="col">Last made</th>
+          <th role="columnheader" scope="col">Last materialized</th>
         </tr>
       </thead>
       <tbody>{assets.map((asset) => <Row key={asset.name} asset={asset} />)}</tbody>
@@ -91,7 +91,7 @@ function Row({ asset }: { asset: AssetItem }) {
       <td role="cell" data-label="Current" class="end number">{count(asset.current)}</td>
       <td role="cell" data-label="Stale" class="end number">{count(asset.stale)}</td>
       <td role="cell" data-label="Missing" class="end number">{count(asset.missing)}</td>
-      <td role="cell" data-label="Last made"><Ago at={asset.last?.made_at} /></td>
+      <td role="cell" data-label="Last materialized"><Ago at={asset.last?.made_at} /></td>
     </tr>
   );
 }

@@ -106,12 +106,12 @@ function Workers({ workers }: { workers: Worker[] }) {
       {alive.length === 0 && <p class="empty"><span>No live workers. Queued runs wait until one starts: <code>workflow worker</code></span></p>}
       {workers.length > 0 && (
         <>
-          <p class="muted">Each run in progress takes a workflow slot, and each running job an activity slot. Waiting runs take none.</p>
+          <p class="muted">Each run in progress takes a run slot, and each running job a job slot. Waiting runs take none.</p>
           <table class="rows" role="table" aria-label="Workers">
             <thead>
               <tr role="row">
                 <th role="columnheader" scope="col">Worker</th><th role="columnheader" scope="col">State</th><th role="columnheader" scope="col">Task queues</th>
-                <th role="columnheader" scope="col" class="end">Workflows</th><th role="columnheader" scope="col" class="end">Activities</th>
+                <th role="columnheader" scope="col" class="end">Run slots</th><th role="columnheader" scope="col" class="end">Job slots</th>
                 <th role="columnheader" scope="col" class="end">Waiting runs</th>
                 <th role="columnheader" scope="col" class="end">Since</th><th role="columnheader" scope="col" class="end">Last heartbeat</th>
               </tr>
@@ -132,8 +132,8 @@ function WorkerRow({ worker }: { worker: Worker }) {
       <td role="cell" class="name" title={worker.id}><span class="main-link">{worker.name}</span></td>
       <td role="cell"><Mark status={alive ? "completed" : "failed"} text={worker.state} /></td>
       <td role="cell" data-label="Task queues"><span class="chips">{named.map((queue) => <code key={queue} class="chip">{queue}</code>)}{others && <span>{others}</span>}</span></td>
-      <td role="cell" data-label="Workflows" class="end"><Slots used={worker.workflows} limit={worker.max_concurrent_workflows} /></td>
-      <td role="cell" data-label="Activities" class="end"><Slots used={worker.activities} limit={worker.max_concurrent_activities} /></td>
+      <td role="cell" data-label="Run slots" class="end"><Slots used={worker.workflows} limit={worker.max_concurrent_workflows} /></td>
+      <td role="cell" data-label="Job slots" class="end"><Slots used={worker.activities} limit={worker.max_concurrent_activities} /></td>
       <td role="cell" data-label="Waiting runs" class="end number">{worker.waiting.toLocaleString("en")}</td>
       <td role="cell" data-label="Since" class="end"><Ago at={worker.since} /></td>
       <td role="cell" data-label="Last heartbeat" class="end"><Ago at={worker.last_heartbeat} /></td>

@@ -13,7 +13,7 @@ const weeks = (count) => Array.from({ length: count }, (_, back) => day(monday -
 const months = (count) => Array.from({ length: count }, (_, back) => new Date(Date.UTC(new Date(NOW).getUTCFullYear(), new Date(NOW).getUTCMonth() - 1 - back, 1)).toISOString().slice(0, 7));
 
 const CHANGED = { kind: "code_changed", text: "code changed (7d3f0a12 -> b81c22e9)" };
-const NEVER = { kind: "never_made", text: "never made" };
+const NEVER = { kind: "never_made", text: "never materialized" };
 const check = (name, is_blocking, problem = null) => ({ name, is_blocking, problem });
 
 let number = 0;
@@ -22,7 +22,7 @@ function record(asset, partition, more = {}) {
   return {
     partition, run: uuid(700_000 + (number % 40)), made_at: iso(NOW - number * 7e4), is_refused: false, code_version: "b81c22e9-0000-5000-8000-000000000001", data_version: uuid(number), file: `${asset}/${partition ?? ""}/value.json`,
     bytes: 1000 + number * 37, rows: 40 + (number % 90), schema: [{ name: "id", type: "integer" }, { name: "customer", type: "string" }, { name: "total", type: "number" }], inputs: [{ asset: "raw_orders", partition, data_version: uuid(1) }],
-    checks: [check("has_rows", true), check("is_usual", false)], reasons: ["never made"], milliseconds: 40 + number, ...more,
+    checks: [check("has_rows", true), check("is_usual", false)], reasons: ["never materialized"], milliseconds: 40 + number, ...more,
   };
 }
 

@@ -86,7 +86,7 @@ export function workflows() {
     workflow(7, "backend_integration_tests", { project: "backend-api", tags: ["ci"], description: "Run integration tests for backend API", trouble: 0.3 }),
     workflow(8, "retired_report", { project: "data-warehouse", is_active: false, execution_count: 0 }),
   ];
-  list.push(workflow(65, "assets", { source: "registered", editable: false, description: "Makes assets that are not current", execution_count: 0 }));
+  list.push(workflow(65, "assets", { source: "registered", editable: false, description: "Materializes assets that are not current", execution_count: 0 }));
   for (let id = 9; id <= 64; id++) list.push(workflow(id, `report_${String(id - 8).padStart(2, "0")}`, { project: ["analytics-platform", "acme-corp", "backend-api"][id % 3], domain: id % 2 ? "reporting" : "analytics", user: id % 5 ? "alice" : "bob", tags: id % 4 ? [] : ["weekly"] }));
   return list;
 }

@@ -13,12 +13,12 @@ const made = (problem, is_blocking = false) => ({ checks: [{ name: "has_rows", i
 test("an asset has the most urgent state that is true of it, with its reason first", () => {
   assert.equal(stateOf(named("raw_orders")).word, "current");
   assert.deepEqual(nodeOf(named("orders")), { detail: "stale: code changed", more: "540 days: 19 stale, 2 missing" });
-  assert.deepEqual(nodeOf(named("revenue")), { detail: "overdue: never made", more: "17 months: 2 missing" });
-  assert.deepEqual(nodeOf(named("clicks")), { detail: "incomplete: never made", more: "4,000 hours: 42 missing" });
-  assert.deepEqual(nodeOf(named("board_report")), { detail: "never made", more: "one value" });
-  assert.match(stateOf(named("orders")).why, /^code changed .* \(19 partitions\); never made \(2 partitions\)$/);
+  assert.deepEqual(nodeOf(named("revenue")), { detail: "overdue: never materialized", more: "17 months: 2 missing" });
+  assert.deepEqual(nodeOf(named("clicks")), { detail: "incomplete: never materialized", more: "4,000 hours: 42 missing" });
+  assert.deepEqual(nodeOf(named("board_report")), { detail: "never materialized", more: "one value" });
+  assert.match(stateOf(named("orders")).why, /^code changed .* \(19 partitions\); never materialized \(2 partitions\)$/);
   assert.deepEqual(nodeOf(named("model.shop.regions")), { detail: "stale: code changed", more: "by warehouse" });
-  assert.deepEqual(nodeOf(named("source.shop.files.regions")), { detail: "from outside", more: "not made here" });
+  assert.deepEqual(nodeOf(named("source.shop.files.regions")), { detail: "from outside", more: "not materialized here" });
   const young = { ...named("revenue"), total: 0, current: 0, stale: 0, missing: 0, reasons: [], last: null, is_overdue: false };
   assert.deepEqual(nodeOf(young), { detail: "no partitions yet", more: "0 months: none yet" });
 });
@@ -43,12 +43,12 @@ test("days are laid out as calendars, other periods in rows, from left to right"
 });
 
 test("a plan is described, and becomes the input of a run", () => {
-  const step = (asset, partition, force = false) => ({ asset, partition, reasons: [{ kind: "never_made", text: "never made" }], force });
+  const step = (asset, partition, force = false) => ({ asset, partition, reasons: [{ kind: "never_made", text: "never materialized" }], force });
   const plan = { steps: [step("raw", "2026-01-01"), step("total", null, true)], current: 1, made_otherwise: [] };
-  assert.equal(summaryOf(plan), "Makes 2 partitions of 2 assets; skips 1 partition that is current.");
-  assert.equal(summaryOf({ steps: [], current: 0, made_otherwise: [] }), "Nothing to make.");
-  assert.equal(summaryOf({ steps: [], current: 0, made_otherwise: ["model.shop.a"] }), "Nothing to make. Not made here, but stale: 1 asset of other workflows, such as model.shop.a.");
-  assert.deepEqual(runInput(plan), { steps: [{ asset: "raw", partition: "2026-01-01", reasons: ["never made"], force: false }, { asset: "total", partition: null, reasons: ["never made"], force: true }] });
+  assert.equal(summaryOf(plan), "Materializes 2 partitions of 2 assets; skips 1 partition that is current.");
+  assert.equal(summaryOf({ steps: [], current: 0, made_otherwise: [] }), "Nothing to materialize.");
+  assert.equal(summaryOf({ steps: [], current: 0, made_otherwise: ["model.shop.a"] }), "Nothing to materialize. Skips 1 stale asset of other workflows, such as model.shop.a.");
+  assert.deepEqual(runInput(plan), { steps: [{ asset: "raw", partition: "2026-01-01", reasons: ["never materialized"], force: false }, { asset: "total", partition: null, reasons: ["never materialized"], force: true }] });
 });
 
 test("triggers of unknown kinds are left out", () => {

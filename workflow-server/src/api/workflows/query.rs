@@ -27,9 +27,10 @@ pub(super) struct WorkflowsQuery {
     tag: Option<String>,
     /// User who owns them.
     user: Option<String>,
-    /// Molecule that they use.
+    /// Molecule that they use: a building block, such as `data-loader`.
     molecule: Option<String>,
-    /// Atom that they use; with `molecule`, in that molecule.
+    /// Atom that they use: a part of a molecule, such as `csv-reader`. With `molecule`, in that
+    /// molecule.
     atom: Option<String>,
     /// Path and value in the metadata, such as `owner=ada` or `team.size=3`. Can be repeated.
     #[param(style = Form, explode)]
