@@ -91,7 +91,7 @@ pub enum OpenLineageError {
         transport: String,
     },
     /// The certificates of the system cannot be read.
-    #[error("cannot connect to the server of lineage: {reason}")]
+    #[error("cannot connect to the OpenLineage server: {reason}")]
     Certificates {
         /// The reason.
         reason: String,

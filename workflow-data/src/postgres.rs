@@ -87,7 +87,7 @@ const DEFAULT_PORT: u16 = 5432;
 fn address(url: &Secret) -> Result<Address, String> {
     Address::parse(url.expose()).map_err(|error| match error {
         // Without the reason: a URL of the configuration may be a secret as a whole.
-        AddressError::Invalid(_) => "is not a valid URL of PostgreSQL; write \
+        AddressError::Invalid(_) => "is not a valid PostgreSQL URL; write \
             `postgres://user:password@host:5432/database?sslmode=verify-full`, \
             with special characters of the password encoded, such as `%3F` for `?`"
             .to_owned(),

@@ -186,7 +186,7 @@ pub(crate) enum DriveError {
     NoEnd,
     #[error("cannot wait for dbt")]
     Wait(#[source] io::Error),
-    #[error("cannot read the log of dbt, `{}`", path.display())]
+    #[error("cannot read the dbt log `{}`", path.display())]
     Log { path: PathBuf, source: io::Error },
     #[error("cannot lock `{}`; make the folder of the project writable", path.display())]
     Lock { path: PathBuf, source: io::Error },

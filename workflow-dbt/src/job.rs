@@ -37,7 +37,7 @@ impl Builds {
     /// The build of the run of this context.
     fn of(&self, context: &JobContext) -> Result<Arc<Build>, JobError> {
         let (Some(run), Some(folder)) = (context.run_id(), context.run_folder()) else {
-            return Err(JobError::terminal("nodes of dbt are built only in a run; use an engine"));
+            return Err(JobError::terminal("dbt nodes are built only in a run; use an engine"));
         };
         if !context.reserve_grace(self.grace()) {
             return Err(cancelled());

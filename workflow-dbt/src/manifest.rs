@@ -303,12 +303,12 @@ pub enum ManifestError {
         source: io::Error,
     },
     /// The text is not a manifest.
-    #[error("manifest.json is not a manifest of dbt: {0}; write it again with `dbt parse`")]
+    #[error("manifest.json is not a dbt manifest: {0}; write it again with `dbt parse`")]
     Json(Box<JsonError>),
     /// The version of the schema is unknown.
     #[error(
         "manifest.json has the schema `{found}`; only v12 (dbt 1.8 to 1.12) and v20 (dbt 2) are \
-         known; use one of these versions of dbt"
+         known; use one of these dbt versions"
     )]
     Version {
         /// The schema.
@@ -363,7 +363,7 @@ mod tests {
         );
         let deep = format!(r#"{{"a": {}"#, "[".repeat(200_000));
         for wrong in ["", "[]", "null", "{}", r#"{"metadata": null}"#, deep.as_str()] {
-            assert!(error(wrong).starts_with("manifest.json is not a manifest of dbt"));
+            assert!(error(wrong).starts_with("manifest.json is not a dbt manifest"));
         }
         for nodes in ["null", "[]", "{\"a\": null}", &deep] {
             assert!(error(&text("v12", nodes)).starts_with("manifest.json is not a manifest"));

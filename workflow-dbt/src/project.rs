@@ -248,9 +248,9 @@ pub enum ProjectError {
     )]
     NothingSelected,
     /// The name of the workflow is invalid.
-    #[error("invalid name of a workflow: {0}")]
+    #[error("invalid workflow name: {0}")]
     Name(NameError),
     /// The graph is invalid.
-    #[error("the manifest of the project does not give a graph: {0}")]
+    #[error("cannot build a graph from the dbt manifest: {0}")]
     Plan(PlanError),
 }

@@ -136,7 +136,7 @@ pub(crate) enum ResultsError {
     Hook { id: String, status: NodeStatus, message: String },
     /// The log and the results differ.
     #[error(
-        "run_results.json has {status} for `{id}`, and the log of dbt has {logged}; run the node \
+        "run_results.json has {status} for `{id}`, and the dbt log has {logged}; run the node \
          again, and report this with both files"
     )]
     Disagree { id: String, status: NodeStatus, logged: &'static str },

@@ -1,11 +1,12 @@
 //! TLS connections and the verification of servers.
 
+use std::io::ErrorKind;
 use std::sync::Arc;
 
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
-use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{
     CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
@@ -48,18 +49,32 @@ fn verifier(
 }
 
 fn of_file(path: &str) -> Result<RootCertStore, ConnectorError> {
-    let failed = |error: &dyn std::fmt::Display| ConnectorError::Certificates {
+    let failed = |reason: &str| ConnectorError::Certificates {
         path: path.to_owned(),
-        reason: error.to_string(),
+        reason: reason.to_owned(),
     };
     let mut roots = RootCertStore::empty();
-    for found in CertificateDer::pem_file_iter(path).map_err(|error| failed(&error))? {
-        roots.add(found.map_err(|error| failed(&error))?).map_err(|error| failed(&error))?;
+    for found in CertificateDer::pem_file_iter(path).map_err(|error| failed(reason(&error)))? {
+        let found = found.map_err(|error| failed(reason(&error)))?;
+        roots.add(found).map_err(|_| failed("it contains an invalid certificate"))?;
     }
     if roots.is_empty() {
-        return Err(failed(&"it contains no certificates in PEM format"));
+        return Err(failed("it contains no certificates in PEM format"));
     }
     Ok(roots)
+}
+
+/// Why a file of certificates cannot be read.
+fn reason(error: &pem::Error) -> &'static str {
+    match error {
+        pem::Error::Io(error) => match error.kind() {
+            ErrorKind::NotFound => "no such file",
+            ErrorKind::PermissionDenied => "permission denied",
+            ErrorKind::IsADirectory => "it is a folder",
+            _ => "the file system fails",
+        },
+        _ => "it is not in PEM format",
+    }
 }
 
 fn of_system() -> Result<RootCertStore, ConnectorError> {

@@ -51,7 +51,8 @@ impl FilePattern {
             false => pattern.split('/').count().min(MOST_LEVELS),
         };
         let pattern = Pattern::new(pattern).map_err(|error| {
-            format!("`{path}` is not a pattern: {} after {} characters", error.msg, error.pos)
+            let place = folder.chars().count() + error.pos + 2;
+            format!("`{path}` is not a pattern: {} (character {place})", reason(error.msg))
         })?;
         Ok(Self { folder: folder.to_owned(), pattern, levels })
     }
@@ -68,6 +69,17 @@ impl FilePattern {
 
     pub(crate) fn levels(&self) -> usize {
         self.levels
+    }
+}
+
+/// Why a text is not a pattern, with the cure. The library has three messages.
+fn reason(message: &str) -> &'static str {
+    if message.contains("range") {
+        "`[` has no `]`; write `[[]` for the character itself"
+    } else if message.contains("recursive wildcards") {
+        "`**` must stand alone between two `/`"
+    } else {
+        "`***` is not a wildcard; use `*` or `**`"
     }
 }
 

@@ -93,7 +93,7 @@ pub(crate) enum SecretError {
         "the secret is not set; set `WORKFLOW_WEBHOOK_<NAME>` in the environment of the server"
     )]
     Missing,
-    #[error("the secret must be `whsec_` and base64, as Standard Webhooks have it")]
+    #[error("the secret must be `whsec_` followed by base64")]
     Form,
     #[error("the secret is shorter than {SHORTEST_SECRET} bytes; choose a longer one")]
     Short,

@@ -98,7 +98,8 @@ impl Activities {
 
     async fn perform(&self, ctx: ActivityContext, input: RawValue) -> Result<Json, ActivityError> {
         let invalid = |error: String| ApplicationFailure::non_retryable(error);
-        let input = payload::read(&input.payloads).map_err(|error| invalid(error.to_string()))?;
+        let input = payload::read(&input.payloads);
+        let input = input.map_err(|_| invalid("the payload is not JSON".to_owned()))?;
         let (heartbeat, heartbeats) = tokio::sync::mpsc::unbounded_channel();
         let surroundings = |task: &JobTask| {
             let log = self.logs.as_ref().map(|logs| logs.attempt(task));

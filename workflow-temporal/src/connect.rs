@@ -165,8 +165,8 @@ impl TemporalOptions {
             }
         };
         let scheme = if tls { "https" } else { "http" };
-        let target = format!("{scheme}://{address}").parse::<Url>().map_err(|error| {
-            ConnectError::Options(format!("invalid address `{address}`: {error}; write host:port"))
+        let target = format!("{scheme}://{address}").parse::<Url>().map_err(|_| {
+            ConnectError::Options(format!("invalid address `{address}`; write host:port"))
         })?;
         let tls = tls.then(|| tls_options(certificate, certificate_key, authority, server_name));
         let connection = ConnectionOptions::new(target)
@@ -251,7 +251,7 @@ pub struct AddressError(String);
 #[non_exhaustive]
 pub enum ConnectError {
     /// The options or the environment are invalid.
-    #[error("invalid options of the connection to Temporal: {0}")]
+    #[error("invalid Temporal connection options: {0}")]
     Options(String),
     /// The server does not answer, or rejects the client.
     #[error(

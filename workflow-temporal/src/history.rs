@@ -98,7 +98,7 @@ impl Translation {
                 self.push(at, EventKind::RunFailed { reason });
             }
             A::WorkflowExecutionTimedOutEventAttributes(_) => {
-                let reason = "Temporal's timeout of it is over".to_owned();
+                let reason = "its Temporal timeout expired".to_owned();
                 self.push(at, EventKind::RunFailed { reason });
             }
             A::WorkflowExecutionCanceledEventAttributes(_) => {

@@ -101,7 +101,7 @@ type Input = Box<dyn Any>;
 
 fn decode(payloads: &Payloads) -> Result<Option<Input>, WorkflowError> {
     let value = payload::read(&payloads.payloads);
-    let value = value.map_err(|error| invalid(format!("the payload is not JSON: {error}")))?;
+    let value = value.map_err(|_| invalid("the payload is not JSON".to_owned()))?;
     Ok(Some(Box::new(value)))
 }
 
@@ -226,7 +226,7 @@ fn delivery(update: &str, input: Json) -> Result<Delivery, WorkflowError> {
     if update != DELIVER {
         return Err(invalid(format!("there is no update `{update}`; there is `{DELIVER}`")));
     }
-    serde_json::from_value(input).map_err(|error| {
+    workflow_core::json::from_value(input).map_err(|error| {
         invalid(format!("invalid input of update `{DELIVER}`: {error}; write {{\"signal\": ..}}"))
     })
 }

@@ -308,6 +308,6 @@ pub enum WorkerError {
     #[error("the thread for workflow tasks panicked")]
     Panicked,
     /// The server rejected the worker, or was unreachable for too long.
-    #[error("the Temporal server does not serve the worker")]
+    #[error("the Temporal server rejected the worker")]
     Server(#[source] Box<dyn std::error::Error + Send + Sync>),
 }

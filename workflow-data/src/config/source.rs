@@ -353,7 +353,7 @@ fn check_kind(kind: &SourceKind, section: &str, violations: &mut Violations) {
             if file.path.is_empty() {
                 violations.add(path("path"), "must not be empty");
             } else if file.format.or_else(|| FileFormat::of(Path::new(&file.path))).is_none() {
-                let message = "the extension tells no format; \
+                let message = "the file extension does not determine the format; \
                 add `format: csv`, `jsonl`, `json` or `parquet`";
                 violations.add(path("path"), message);
             }

@@ -47,7 +47,7 @@ impl Progress {
         }
         if saved.windows(2).any(|pair| pair[0] != pair[1]) {
             tracing::warn!(
-                "the outputs are not equally far; \
+                "the outputs have different cursors; \
                  outputs with `mode: append` get some records again"
             );
         }

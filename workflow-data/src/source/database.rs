@@ -87,7 +87,10 @@ impl Database {
         let initial = options.incremental.as_ref().and_then(|option| option.initial.clone());
         options.parameters.extend(initial);
         let Some(system) = System::of(options.url.expose()) else {
-            return Err(("url", "names no known database".to_owned()));
+            return Err((
+                "url",
+                "has an unknown scheme; use `sqlite:` or `postgres://`".to_owned(),
+            ));
         };
         let Reading { batch_size, statement_timeout, .. } = reading;
         let query = Query { options, system, batch_size, statement_timeout };

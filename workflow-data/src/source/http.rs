@@ -59,13 +59,38 @@ pub(super) fn explain(error: ureq::Error, host: &str, limits: &Limits) -> NoResp
         },
         Error::Rustls(error) => refused_by_tls(host, &error),
         Error::LargeResponseHeader(..) => terminal("the headers of the response are too long"),
-        Error::Protocol(error) => terminal(format!("the server does not answer in HTTP: {error}")),
+        Error::Protocol(error) => {
+            tracing::debug!(host, %error, "invalid HTTP response");
+            terminal("the server does not answer in HTTP; check the URL")
+        }
         other => terminal(other.to_string()),
     }
 }
 
 fn refused_by_tls(host: &str, error: &rustls::Error) -> NoResponse {
-    terminal(format!("no encrypted connection to `{host}`: {error}"))
+    use rustls::{CertificateError as Certificate, Error};
+    let reason = match error {
+        // Another CA may have the name of the trusted one.
+        Error::InvalidCertificate(Certificate::UnknownIssuer | Certificate::BadSignature) => {
+            "its certificate is not from a trusted CA; set SSL_CERT_FILE to a file with that of the CA"
+        }
+        Error::InvalidCertificate(
+            Certificate::NotValidForName | Certificate::NotValidForNameContext { .. },
+        ) => "its certificate is for another host name; use a host name of the certificate",
+        Error::InvalidCertificate(
+            Certificate::Expired
+            | Certificate::ExpiredContext { .. }
+            | Certificate::NotValidYet
+            | Certificate::NotValidYetContext { .. },
+        ) => {
+            "its certificate has expired, or is not valid yet; renew it, and check the clock of this \
+             machine"
+        }
+        Error::InvalidCertificate(_) => "its certificate is invalid; replace it",
+        _ => "the TLS handshake failed; check that the URL is of an HTTPS server",
+    };
+    tracing::debug!(host, %error, "no encrypted connection");
+    terminal(format!("no encrypted connection to `{host}`: {reason}"))
 }
 
 fn transient(reason: impl Into<String>) -> NoResponse {

@@ -61,7 +61,10 @@ impl ParquetFile {
     pub(super) fn next(&mut self) -> Result<Option<RecordBatch>, String> {
         loop {
             let next = self.reader.next().transpose();
-            let next = next.map_err(|error| format!("the Parquet file is damaged: {error}"))?;
+            let next = next.map_err(|error| {
+                tracing::debug!(%error, "cannot read a Parquet file");
+                "the Parquet file is damaged; write it again".to_owned()
+            })?;
             if next.is_some() || !self.open_next_group()? {
                 return Ok(next);
             }
@@ -90,5 +93,8 @@ impl ParquetFile {
 pub(super) const NOT_VALID: &str = "the file is not valid Parquet";
 
 pub(super) fn not_decoded(error: &dyn std::fmt::Display) -> String {
-    format!("the Parquet file cannot be decoded: {error}")
+    tracing::debug!(%error, "cannot decode a Parquet file");
+    "cannot decode the Parquet file: it is damaged, or compressed in a way that this program does not \
+     support"
+        .to_owned()
 }

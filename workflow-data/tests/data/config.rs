@@ -157,7 +157,10 @@ fn mistakes_have_places_and_cures() {
         ("source: {type: file}", "`type: file` needs its options; add `file:`"),
         ("ingestion: {source: {type: file}}", "`type: file` needs `path`; add `path:`"),
         ("ingestion: {source: {type: mock, path: a}}", "`type: mock` has no such option"),
-        ("source: {type: file, file: {path: a.txt}}", "the extension tells no format"),
+        (
+            "source: {type: file, file: {path: a.txt}}",
+            "the file extension does not determine the format",
+        ),
         (
             "source: {type: file, file: {path: '${DIR}/b.csv'}}",
             "the file `DIR/b.csv` does not exist",

@@ -234,7 +234,7 @@ mod postgres {
             "{text}"
         );
         let text = run("postgres://ada:hunter2@127.0.0.1:hunter2/shop");
-        assert!(text.contains("is not a valid URL of PostgreSQL"), "{text}");
+        assert!(text.contains("is not a valid PostgreSQL URL"), "{text}");
         assert!(!text.contains("hunter2"), "{text}");
         let text = run("postgres://ada:hunter2@127.0.0.1:1/shop?sslmode=always");
         assert!(text.contains("unknown sslmode `always`; use disable, prefer"), "{text}");

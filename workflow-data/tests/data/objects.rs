@@ -232,7 +232,7 @@ fn mistakes_in_the_configuration_have_places() {
         ("ftp://shop/a.csv", "{}", "has the unknown scheme `ftp`; use a path, or a URL with", 5),
         ("s3://sh*p/a.csv", "{}", "has a pattern in the bucket `sh*p`; name one bucket", 5),
         ("s3:///a.csv", "{}", "names no bucket; write `s3://bucket/", 5),
-        ("s3://shop", "{}", "the extension tells no format", 5),
+        ("s3://shop", "{}", "the file extension does not determine the format", 5),
         ("s3://shop/a//b.csv", "{}", "has an invalid key `a//b.csv`", 5),
         ("https://host/*.csv", "{}", "names one object over HTTP, without patterns", 5),
         ("https://ada:pw@host/a.csv", "{}", "has a user; credentials over HTTP", 5),

@@ -97,7 +97,7 @@ fn mistakes_in_the_address_have_places() {
             "sslmode=verify-full&sslrootcert=/none/ca.crt",
             "the certificates in `/none/ca.crt` (sslrootcert) cannot be read",
         ),
-        ("sslcert=ada.crt", "is not a valid URL of PostgreSQL"),
+        ("sslcert=ada.crt", "is not a valid PostgreSQL URL"),
     ];
     for (options, expected) in cases {
         for (yaml, place) in [

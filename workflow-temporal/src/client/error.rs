@@ -134,7 +134,7 @@ impl CallError {
                 Self::Failed { workflow, message: "it was terminated".to_owned() }
             }
             WorkflowGetResultError::TimedOut => {
-                Self::Failed { workflow, message: "Temporal's timeout of it is over".to_owned() }
+                Self::Failed { workflow, message: "its Temporal timeout expired".to_owned() }
             }
             WorkflowGetResultError::NotFound(_) => Self::NotFound,
             other => Self::Server(other.into()),
