@@ -42,9 +42,13 @@
 //!
 //! - `tokio` (default): runs jobs inside a tokio runtime.
 //! - `serve` (default): adds the commands `serve`, `user` and `token`.
-//! - `new` (default): adds the commands `new` and `test`.
-//! - `temporal`: adds `--backend temporal://host:port/namespace` to `worker`, `trigger` and `runs`.
-//! - `schema`: shows the JSON Schema of inputs that implement `schemars::JsonSchema`.
+//! - `new` (default): adds the commands `new` and `test` (workflows from templates), `evidence` and
+//!   `dbt` (their dashboards and models).
+//! - `temporal`: adds `--backend temporal://host:port/namespace` to `worker`, `trigger`, `runs` and
+//!   `serve`, and the command `schedules sync`.
+//! - `openlineage`: sends events about assets to where `OPENLINEAGE_URL` and its relatives say.
+//! - `schema`: shows the JSON Schema of inputs in `list --detailed`, and gives `trigger` an option
+//! for   each named input.
 
 mod args;
 mod cli;
