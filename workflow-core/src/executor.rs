@@ -5,7 +5,7 @@
 //! - **The side of the run**: [`RunRequest::delegate`](crate::engine::RunRequest::delegate) begins
 //!   a [`DelegatedRun`], which its caller polls. Each attempt is an [`AttemptRequest`], whose
 //!   [`JobTask`] is data and can be sent anywhere.
-//! - **The side of the attempt**: [`perform`] finds the function of a task by name, makes the
+//! - **The side of the attempt**: [`execute`] finds the function of a task by name, makes the
 //!   attempt within its timeouts, and returns its outcome as data.
 //!
 //! Function workflows, maps, conditions and child workflows are part of the run. Everything else is
@@ -36,16 +36,15 @@ pub struct NoSurroundings;
 
 impl Surroundings for NoSurroundings {}
 
-/// The type of the error of a task that this program cannot make, because it has another definition
-/// of the workflow or job, or none. Another program, or a later version, may have it.
+/// The type of the error of a task that this program cannot execute, because it has another
+/// definition of the workflow or job, or none. Another program, or a later version, may have it.
 pub const UNKNOWN_DEFINITION: &str = "UnknownDefinition";
 
-/// Makes one attempt in this process.
+/// Executes one attempt in this process.
 ///
-/// `engine` provides the application state and replacements of jobs. The workflow of the task, or
-/// its registered job, must be in this program. The outcome of a task that is not has the error type
-/// [`UNKNOWN_DEFINITION`].
-pub async fn perform(
+/// `engine` provides the application state and replacements of jobs. If this program lacks the
+/// workflow or job, the outcome has the error type [`UNKNOWN_DEFINITION`].
+pub async fn execute(
     engine: &Engine,
     task: JobTask,
     surroundings: Arc<dyn Surroundings>,
@@ -55,7 +54,7 @@ pub async fn perform(
         Ok(entry.workflow())
     };
     match find(engine, &task, &registered) {
-        Ok(invocation) => invocation.perform(engine, task, surroundings).await,
+        Ok(invocation) => invocation.execute(engine, task, surroundings).await,
         Err(error) => AttemptOutcome::failed(&error),
     }
 }

@@ -27,7 +27,7 @@ use crate::event::{Event, EventKind};
 use crate::id::RunId;
 
 pub use asset::{
-    ASSET_WORKFLOW, AssetStore, CheckResult, InputVersion, Materialization, MaterializationFacts,
+    ASSET_WORKFLOW, AssetStore, CheckResult, InputVersion, Materialization, MaterializationDetails,
     PartitionRange, SchemaField, StoredMaterialization,
 };
 pub use changes::QueueChanges;

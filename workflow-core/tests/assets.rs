@@ -194,7 +194,7 @@ impl World {
     fn read<T: serde::de::DeserializeOwned>(&self, asset: &str, key: &str) -> T {
         let made = block_on(self.assets.current(asset, Default::default())).expect("records");
         let made = made.into_iter().find(|made| made.partition == key).expect("made");
-        let file = self.folder.join(made.facts.file.expect("a file"));
+        let file = self.folder.join(made.details.file.expect("a file"));
         serde_json::from_slice(&std::fs::read(file).expect("a file")).expect("a value")
     }
 }
@@ -332,8 +332,8 @@ fn a_blocking_check_refuses_the_value_and_a_warning_does_not() {
     let records = world.store.asset_store().expect("records");
     let history = block_on(records.materializations("orders", Some("eu"), None, 10)).expect("read");
     assert_eq!(history.len(), 2);
-    assert!(history[0].made.is_refused && history[0].made.facts.file.is_none());
-    assert_eq!(history[0].made.facts.checks[0].problem.as_deref(), Some("1000 is too much"));
+    assert!(history[0].made.is_refused && history[0].made.details.file.is_none());
+    assert_eq!(history[0].made.details.checks[0].problem.as_deref(), Some("1000 is too much"));
     // It is tried again, until the source is right.
     assert_eq!(steps(&world.plan())[0], "orders eu: input changed: raw[eu]");
     renew(500);

@@ -16,7 +16,7 @@ use serde_json::{Value as Json, json};
 use workflow_core::engine::{ManualClock, ResumeError, RunRequest};
 use workflow_core::event::{Event, EventKind};
 use workflow_core::executor::{
-    AttemptOutcome, AttemptRequest, ChildRequest, Executor, NoSurroundings, RecordedRun, perform,
+    AttemptOutcome, AttemptRequest, ChildRequest, Executor, NoSurroundings, RecordedRun, execute,
 };
 use workflow_core::id::RunId;
 use workflow_core::prelude::*;
@@ -111,7 +111,7 @@ impl Relay {
                 Some((attempt, answer)) => {
                     self.made.push((attempt.task.job.clone(), attempt.task.attempt));
                     let engine = Engine::default();
-                    let outcome = perform(&engine, attempt.task, Arc::new(NoSurroundings));
+                    let outcome = execute(&engine, attempt.task, Arc::new(NoSurroundings));
                     drop(answer.send(block_on(outcome)));
                 }
                 None => {

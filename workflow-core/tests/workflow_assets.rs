@@ -206,8 +206,8 @@ fn assets_of_functions_and_of_workflows_are_one_graph() {
         let (history, _) = assets.history("view", None, None, 9).await.expect("records");
         let refused: Vec<bool> = history.iter().map(|made| made.is_refused).collect();
         assert_eq!(refused, [true, false, false]);
-        assert_eq!(history[2].facts.inputs.len(), 2);
-        assert_eq!(history[2].facts.reasons, ["never materialized"]);
+        assert_eq!(history[2].details.inputs.len(), 2);
+        assert_eq!(history[2].details.reasons, ["never materialized"]);
 
         let said = graph.check_made_by_function("view").expect_err("a workflow makes it");
         let expected = "asset `view` is not materialized by a function; run one of the workflows `";

@@ -275,7 +275,7 @@ impl OpenLineage {
         };
         // All partitions of an input are one dataset.
         let mut inputs: Vec<(&str, String)> = Vec::new();
-        for one in &made.facts.inputs {
+        for one in &made.details.inputs {
             let version = version(&one.partition, &one.data_version);
             match inputs.last_mut().filter(|(asset, _)| *asset == one.asset) {
                 Some((_, versions)) => {
@@ -293,16 +293,16 @@ impl OpenLineage {
         let Some(made) = made else { return output };
         let version = version(&made.partition, &made.data_version);
         let mut facets = json!({ "version": version_facet(&version) });
-        if !made.facts.schema.is_empty() {
-            let fields = json!({ "fields": made.facts.schema });
+        if !made.details.schema.is_empty() {
+            let fields = json!({ "fields": made.details.schema });
             facets["schema"] = facet("1-1-1/SchemaDatasetFacet", fields);
         }
         output["facets"] = facets;
         let mut statistics = json!({});
-        if made.facts.file.is_some() {
-            statistics["size"] = made.facts.bytes.into();
+        if made.details.file.is_some() {
+            statistics["size"] = made.details.bytes.into();
         }
-        if let Some(rows) = made.facts.rows {
+        if let Some(rows) = made.details.rows {
             statistics["rowCount"] = rows.into();
         }
         output["outputFacets"] = json!({

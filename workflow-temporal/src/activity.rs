@@ -21,7 +21,7 @@ use workflow_core::engine::Engine;
 use workflow_core::event::Failure;
 use workflow_core::executor::{
     AttemptOutcome, AttemptRequest, AttemptResult, JobTask, Surroundings, UNKNOWN_DEFINITION,
-    perform,
+    execute,
 };
 use workflow_core::job::JobErrorKind;
 use workflow_core::registry;
@@ -118,7 +118,7 @@ impl Activities {
         let task: JobTask =
             serde_json::from_value(input).map_err(|error| invalid(error.to_string()))?;
         let (span, surroundings) = (span(&task), surroundings(&task));
-        let attempt = perform(&self.engine, task, surroundings).instrument(span);
+        let attempt = execute(&self.engine, task, surroundings).instrument(span);
         let alive = keep_alive(&ctx, self.lease / 3, heartbeats);
         let outcome = match select(pin!(attempt), pin!(alive)).await {
             Either::Left((outcome, _)) => outcome,

@@ -227,7 +227,7 @@ impl InputDocument {
 impl MaterializationDocument {
     /// Describes a record.
     pub fn new(made: &Materialization) -> Self {
-        let facts = made.facts.clone();
+        let details = made.details.clone();
         Self {
             partition: key(&made.partition),
             run: made.run.to_string(),
@@ -235,14 +235,14 @@ impl MaterializationDocument {
             is_refused: made.is_refused,
             code_version: made.code_version.clone(),
             data_version: made.data_version.clone(),
-            file: facts.file,
-            bytes: facts.bytes,
-            rows: facts.rows,
-            schema: facts.schema,
-            inputs: facts.inputs.iter().map(InputDocument::new).collect(),
-            checks: facts.checks,
-            reasons: facts.reasons,
-            milliseconds: facts.milliseconds,
+            file: details.file,
+            bytes: details.bytes,
+            rows: details.rows,
+            schema: details.schema,
+            inputs: details.inputs.iter().map(InputDocument::new).collect(),
+            checks: details.checks,
+            reasons: details.reasons,
+            milliseconds: details.milliseconds,
         }
     }
 }

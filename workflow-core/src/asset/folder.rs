@@ -252,15 +252,15 @@ impl Assets {
 
     /// A record, and whether one of its files is missing. What a workflow makes in its own way has none.
     pub fn known(&self, made: Materialization) -> Known {
-        let file = made.facts.file.as_ref().map(|file| self.folder.join(file));
-        let others = made.facts.files.iter().map(PathBuf::from);
+        let file = made.details.file.as_ref().map(|file| self.folder.join(file));
+        let others = made.details.files.iter().map(PathBuf::from);
         let is_missing = file.into_iter().chain(others).any(|file| !file.is_file());
         Known { is_missing, made }
     }
 
     /// Reads the file of a record; `None` if it is missing.
     pub(super) fn read(&self, made: &Materialization) -> Result<Option<Vec<u8>>, AssetsError> {
-        let Some(file) = &made.facts.file else { return Ok(None) };
+        let Some(file) = &made.details.file else { return Ok(None) };
         let path = self.folder.join(file);
         match std::fs::read(&path) {
             Ok(bytes) => Ok(Some(bytes)),

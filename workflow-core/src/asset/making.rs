@@ -17,7 +17,7 @@ use crate::id::RunId;
 use crate::job::arguments::ProvidedParameter;
 use crate::job::{AttemptIo, JobError, State};
 use crate::store::{
-    CheckResult, InputVersion, Materialization, MaterializationFacts, PartitionRange,
+    CheckResult, InputVersion, Materialization, MaterializationDetails, PartitionRange,
 };
 
 /// One partition that is made, as the code of `#[asset]` sees it.
@@ -239,14 +239,14 @@ impl Making {
         }
         let name = format!("{}.{}", made.data_version, T::EXTENSION);
         let (asset, key) = (self.entry.name, self.partition.key());
-        made.facts.file = Some(self.assets.write(asset, key, &name, &stored.bytes)?);
+        made.details.file = Some(self.assets.write(asset, key, &name, &stored.bytes)?);
         let before = self.assets.current_one(asset, key).await?;
         // Writing takes its time. The file stays: a later attempt may have the same value.
         self.check_under_way()?;
         self.assets.records()?.record_materialization(&made).await?;
         self.announce(&made, Happening::Made(&made));
-        if let Some(file) = before.and_then(|before| before.facts.file)
-            && made.facts.file.as_ref() != Some(&file)
+        if let Some(file) = before.and_then(|before| before.details.file)
+            && made.details.file.as_ref() != Some(&file)
             && let Err(error) = self.assets.remove(&file)
         {
             // The new value is current, so that the job has done its work.
@@ -385,7 +385,7 @@ impl Making {
             is_refused: false,
             code_version: self.entry.short_version(),
             data_version,
-            facts: MaterializationFacts {
+            details: MaterializationDetails {
                 file: None,
                 bytes: stored.bytes.len() as u64,
                 rows: stored.rows,
@@ -400,7 +400,7 @@ impl Making {
     }
 
     fn outcome(&self, outcome: &str, reasons: Vec<String>, made: &Materialization) -> StepOutcome {
-        let problems = made.facts.checks.iter().filter_map(|check| {
+        let problems = made.details.checks.iter().filter_map(|check| {
             let problem = check.problem.as_ref()?;
             Some(format!("{}: {problem}", check.name))
         });
@@ -410,7 +410,7 @@ impl Making {
             outcome: outcome.to_owned(),
             reasons,
             data_version: made.data_version.clone(),
-            rows: made.facts.rows,
+            rows: made.details.rows,
             warnings: problems.collect(),
         }
     }

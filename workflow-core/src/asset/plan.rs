@@ -437,7 +437,7 @@ pub(super) fn reasons(
         reasons.push(Reason::CodeChanged { from, to });
     }
     let before: HashMap<(&str, &str), &str> = made
-        .facts
+        .details
         .inputs
         .iter()
         .map(|input| {
@@ -460,7 +460,7 @@ pub(super) fn reasons(
     };
     // The counts are equal unless an input was removed.
     if before.len() + added.count() != inputs.len() {
-        for input in &made.facts.inputs {
+        for input in &made.details.inputs {
             if !is_read(&input.asset, &input.partition) {
                 removed.add(&input.asset, &input.partition);
             }

@@ -10,7 +10,7 @@ use super::{
 use crate::id::RunId;
 use crate::job::JobContext;
 use crate::store::{
-    CheckResult, InputVersion, Materialization, MaterializationFacts, PartitionRange, SchemaField,
+    CheckResult, InputVersion, Materialization, MaterializationDetails, PartitionRange, SchemaField,
 };
 
 /// A value that a workflow has made in its own way.
@@ -122,14 +122,14 @@ impl Made {
             made_at: self.at,
             is_refused,
             code_version: spec.code_version.clone(),
-            facts: MaterializationFacts {
+            details: MaterializationDetails {
                 rows: self.rows,
                 schema: self.schema,
                 inputs: inputs.into_iter().filter_map(read).collect(),
                 checks: self.checks,
                 reasons: reasons.iter().map(ToString::to_string).collect(),
                 milliseconds: u64::try_from(self.took.as_millis()).unwrap_or(u64::MAX),
-                ..MaterializationFacts::default()
+                ..MaterializationDetails::default()
             },
         }
     }

@@ -106,7 +106,7 @@ impl AttemptRequest {
         engine: &Engine,
         surroundings: Arc<dyn Surroundings>,
     ) -> AttemptOutcome {
-        self.invocation.clone().perform(engine, self.task.clone(), surroundings).await
+        self.invocation.clone().execute(engine, self.task.clone(), surroundings).await
     }
 }
 
@@ -168,7 +168,7 @@ pub(in crate::engine) struct Delegation {
 /// use std::sync::Arc;
 /// use futures::future::{BoxFuture, FutureExt as _};
 /// use workflow_core::executor::{
-///     AttemptOutcome, AttemptRequest, ChildRequest, Executor, NoSurroundings, perform,
+///     AttemptOutcome, AttemptRequest, ChildRequest, Executor, NoSurroundings, execute,
 /// };
 /// use workflow_core::engine::SystemClock;
 /// use workflow_core::prelude::*;
@@ -188,7 +188,7 @@ pub(in crate::engine) struct Delegation {
 /// impl Executor for Here {
 ///     fn execute(&self, attempt: AttemptRequest) -> BoxFuture<'static, AttemptOutcome> {
 ///         let engine = self.0.clone();
-///         async move { perform(&engine, attempt.task, Arc::new(NoSurroundings)).await }.boxed()
+///         async move { execute(&engine, attempt.task, Arc::new(NoSurroundings)).await }.boxed()
 ///     }
 ///
 ///     fn run_child(&self, _: ChildRequest) -> BoxFuture<'static, Result<serde_json::Value, JobError>> {
@@ -369,7 +369,7 @@ pub(in crate::engine) fn attempt_by(
                 run.persist_value(job, attempt, key, value);
             }
             for (name, value) in outcome.annotations {
-                run.note(job, attempt, name, value);
+                run.annotate(job, attempt, name, value);
             }
             let signal = match outcome.result {
                 AttemptResult::Completed(output) => return run.restore_output(job, output),

@@ -99,7 +99,7 @@ impl Services for ActiveRun {
         true
     }
 
-    fn note(&self, job: u32, attempt: u32, name: String, value: serde_json::Value) {
+    fn annotate(&self, job: u32, attempt: u32, name: String, value: serde_json::Value) {
         let mut state = self.lock();
         if state.scheduler.is_running(job, attempt) {
             state.annotations.entry(job).or_default().insert(name, value);

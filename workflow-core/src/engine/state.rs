@@ -206,17 +206,17 @@ impl RunState {
 
     /// Records a frequent event.
     #[inline]
-    pub(super) fn note(&mut self, event: Frequent) {
+    pub(super) fn record_event(&mut self, event: Frequent) {
         self.log.push(self.read_at, event);
     }
 
     /// Records an event of the run.
-    pub(super) fn note_run(&mut self, kind: EventKind) {
+    pub(super) fn record_run_event(&mut self, kind: EventKind) {
         self.log.push_event(self.read_at, None, kind);
     }
 
     /// Records an event of a job, which gets the job's name.
-    pub(super) fn note_job(&mut self, job: u32, kind: impl FnOnce(String) -> EventKind) {
+    pub(super) fn record_job_event(&mut self, job: u32, kind: impl FnOnce(String) -> EventKind) {
         let name = self.names.get(self.scheduler.graph(), job).into_owned();
         self.log.push_event(self.read_at, Some(job), kind(name));
     }

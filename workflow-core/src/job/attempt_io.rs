@@ -211,7 +211,7 @@ pub(crate) trait Services: Send + Sync {
     /// or has ended.
     fn reserve_grace(&self, job: u32, attempt: u32, grace: Duration) -> bool;
     /// Adds an annotation to an attempt, for the report.
-    fn note(&self, job: u32, attempt: u32, name: String, value: serde_json::Value);
+    fn annotate(&self, job: u32, attempt: u32, name: String, value: serde_json::Value);
     /// Writes output of an attempt to the run's log, if there is one, and sends it to subscribers.
     fn print(&self, job: u32, attempt: u32, stream: OutputStream, text: &str);
     /// Sends output of an attempt, which the log has already if there is one, to subscribers.

@@ -48,7 +48,7 @@ impl<T: Send + Sync + 'static> Call<T> {
             parameters: None,
             takes_context: false,
             container: false,
-            rare: None,
+            uncommon: None,
             options: None,
         };
         Self { raw, kind: PhantomData }

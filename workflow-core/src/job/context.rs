@@ -286,7 +286,7 @@ impl JobContext {
         let name = name.into();
         if let (Some(services), Ok(value)) = (self.services(), to_json(&value)) {
             let line = format!("{name}: {value}\n");
-            services.note(self.io.job, self.io.attempt, name, value);
+            services.annotate(self.io.job, self.io.attempt, name, value);
             services.print(self.io.job, self.io.attempt, OutputStream::Stderr, &line);
         }
     }
@@ -295,7 +295,7 @@ impl JobContext {
     /// annotation.
     pub fn annotate_silently(&self, name: impl Into<String>, value: impl Into<serde_json::Value>) {
         if let Some(services) = self.services() {
-            services.note(self.io.job, self.io.attempt, name.into(), value.into());
+            services.annotate(self.io.job, self.io.attempt, name.into(), value.into());
         }
     }
 

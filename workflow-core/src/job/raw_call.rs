@@ -18,7 +18,7 @@ pub type Parameter = (InputCount, Option<Type>);
 
 /// Parts that most calls do not have. They are apart, so that a call is small while it is moved.
 #[derive(Default)]
-pub(crate) struct RareParts {
+pub(crate) struct UncommonOptions {
     /// What it needs from the engine.
     needs: Vec<Need>,
     /// The call for each element, of a map.
@@ -84,7 +84,7 @@ pub(crate) struct RawCall {
     pub(crate) takes_context: bool,
     /// Whether the body only waits for jobs that it starts, and so does not count as running.
     pub(crate) container: bool,
-    pub(crate) rare: Option<Box<RareParts>>,
+    pub(crate) uncommon: Option<Box<UncommonOptions>>,
     pub(crate) options: Option<Box<JobOptions>>,
 }
 
@@ -211,20 +211,20 @@ impl RawCall {
 
     /// What it needs from the engine.
     pub(crate) fn needs(&self) -> &[Need] {
-        self.rare.as_deref().map(|rare| rare.needs.as_slice()).unwrap_or_default()
+        self.uncommon.as_deref().map(|uncommon| uncommon.needs.as_slice()).unwrap_or_default()
     }
 
     pub(crate) fn add_need(&mut self, need: Need) {
-        self.rare.get_or_insert_default().needs.push(need);
+        self.uncommon.get_or_insert_default().needs.push(need);
     }
 
     pub(crate) fn set_mapped(&mut self, mapped: MappedCall) {
-        self.rare.get_or_insert_default().mapped = Some(mapped);
+        self.uncommon.get_or_insert_default().mapped = Some(mapped);
     }
 
     /// The parameters of its function, or of a map; empty if they are unknown.
     fn all_parameters(&self) -> Vec<Parameter> {
-        if let Some(mapped) = self.rare.as_ref().and_then(|rare| rare.mapped.as_ref()) {
+        if let Some(mapped) = self.uncommon.as_ref().and_then(|uncommon| uncommon.mapped.as_ref()) {
             return mapped.parameters();
         }
         self.parameters.map(|parameters| parameters()).unwrap_or_default()

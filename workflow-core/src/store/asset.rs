@@ -122,13 +122,13 @@ pub struct Materialization {
     pub code_version: String,
     /// The version of the value: equal files have equal versions.
     pub data_version: String,
-    /// The other facts.
-    pub facts: MaterializationFacts,
+    /// The details, which no store searches.
+    pub details: MaterializationDetails,
 }
 
-/// Facts about a materialization, which no store searches.
+/// How a partition was materialized.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct MaterializationFacts {
+pub struct MaterializationDetails {
     /// The file with the value, relative to the folder of assets. `None` for a refused value.
     pub file: Option<String>,
     /// The size of the value, in bytes.

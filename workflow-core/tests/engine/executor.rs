@@ -14,7 +14,7 @@ use workflow_core::engine::{ManualClock, RunRequest, SystemClock};
 use workflow_core::event::EventKind;
 use workflow_core::executor::{
     AttemptOutcome, AttemptRequest, AttemptResult, ChildRequest, Executor, JobTask, RunControl,
-    Surroundings, UNKNOWN_DEFINITION, is_addressable, perform,
+    Surroundings, UNKNOWN_DEFINITION, execute, is_addressable,
 };
 use workflow_core::id::RunId;
 use workflow_core::job::{JobErrorKind, TimeoutKind, closure};
@@ -59,7 +59,7 @@ impl Executor for Elsewhere {
                 true => {
                     let task = serde_json::to_string(&attempt.task).expect("it serializes");
                     let task = serde_json::from_str(&task).expect("it is a task");
-                    perform(&engine, task, around).await
+                    execute(&engine, task, around).await
                 }
                 false => attempt.perform_here(&engine, around).await,
             };
@@ -498,7 +498,7 @@ async fn a_task_of_another_definition_is_refused() {
     for task in [task, lost, closure] {
         let task: JobTask = serde_json::from_value(task).expect("a task");
         let around = Arc::new(workflow_core::executor::NoSurroundings);
-        let outcome = perform(&Engine::default(), task, around).await;
+        let outcome = execute(&Engine::default(), task, around).await;
         let AttemptResult::Failed(failure) = outcome.result else { panic!("{outcome:?}") };
         assert_eq!(failure.error_type, UNKNOWN_DEFINITION, "{failure}");
     }

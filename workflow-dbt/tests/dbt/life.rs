@@ -76,7 +76,7 @@ async fn states(store: &SqliteStore) -> BTreeMap<String, String> {
             Some(reasons) => reasons.iter().map(ToString::to_string).collect(),
         };
         let (history, _) = assets.history(name, None, None, 1).await.expect("records");
-        let checks = history.iter().flat_map(|made| &made.facts.checks);
+        let checks = history.iter().flat_map(|made| &made.details.checks);
         words.extend(checks.filter_map(|check| {
             let kind = if check.is_blocking { "refused" } else { "warning" };
             check.problem.as_ref().map(|problem| format!("{kind}: {problem}"))
@@ -121,7 +121,7 @@ async fn what_a_retry_has_built_is_current(store: &SqliteStore) {
     let (history, _) =
         Shop::assets(store).history("model.shop.regions", None, None, 9).await.expect("records");
     let read: Vec<&str> =
-        history[0].facts.inputs.iter().map(|input| input.asset.as_str()).collect();
+        history[0].details.inputs.iter().map(|input| input.asset.as_str()).collect();
     assert_eq!((history.len(), read), (1, vec!["model.shop.orders"]));
 }
 

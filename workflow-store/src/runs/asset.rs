@@ -2,7 +2,7 @@
 
 use workflow_core::id::RunId;
 use workflow_core::store::{
-    Materialization, MaterializationFacts, PartitionRange, StoreError, StoredMaterialization,
+    Materialization, MaterializationDetails, PartitionRange, StoreError, StoredMaterialization,
 };
 
 use crate::db::sql::{Sql, SqlError, SqlKind};
@@ -13,17 +13,17 @@ use crate::exec::operation::{Answer, Cx};
 /// A record whose parts are encoded by the thread of the caller.
 pub(crate) struct Record {
     made: Materialization,
-    facts: String,
+    details: String,
 }
 
 impl Record {
     /// # Errors
     ///
-    /// Fails when the facts have no form as JSON.
+    /// Fails when the details have no form as JSON.
     pub(crate) fn new(made: &Materialization) -> Result<Self, StoreError> {
-        let facts = serde_json::to_value(&made.facts);
-        let facts = facts.map_err(|error| StoreError::Unusable(Box::new(error)))?;
-        Ok(Self { made: made.clone(), facts: clean_json(&facts) })
+        let details = serde_json::to_value(&made.details);
+        let details = details.map_err(|error| StoreError::Unusable(Box::new(error)))?;
+        Ok(Self { made: made.clone(), details: clean_json(&details) })
     }
 }
 
@@ -45,7 +45,7 @@ pub(crate) fn record(cx: &mut Cx<'_>, record: &Record) -> Answer<()> {
         Value::Bool(made.is_refused),
         Value::Text(&code),
         Value::Text(&data),
-        Value::Text(&record.facts),
+        Value::Text(&record.details),
     ];
     cx.sql.execute(INSERT, &values)?;
     Ok(())
@@ -153,7 +153,7 @@ const COLUMNS: &str = "SELECT id, asset, partition_key, run_id, made_at, is_refu
     code_version, data_version, facts FROM workflows_materialization";
 
 fn read(row: &Row) -> Result<StoredMaterialization, SqlError> {
-    let facts = serde_json::from_value::<MaterializationFacts>(row.json(8)?);
+    let details = serde_json::from_value::<MaterializationDetails>(row.json(8)?);
     let made = Materialization {
         asset: row.text(1)?,
         partition: row.text(2)?,
@@ -162,9 +162,9 @@ fn read(row: &Row) -> Result<StoredMaterialization, SqlError> {
         is_refused: row.bool(5)?,
         code_version: row.text(6)?,
         data_version: row.text(7)?,
-        facts: facts.map_err(|error| {
+        details: details.map_err(|error| {
             let text = format!(
-                "the facts about an asset are invalid: {error}; another program changed the \
+                "the details of a materialization are invalid: {error}; another program changed the \
                  database, restore it from a backup"
             );
             SqlError::new(SqlKind::Unusable, text)

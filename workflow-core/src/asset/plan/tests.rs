@@ -10,7 +10,7 @@ use workflow_cron::{Period, Periods};
 use super::*;
 use crate::asset::{AssetState, Reads};
 use crate::id::RunId;
-use crate::store::{InputVersion, MaterializationFacts};
+use crate::store::{InputVersion, MaterializationDetails};
 
 fn now() -> SystemTime {
     // 2026-01-31T12:00:00Z
@@ -111,7 +111,7 @@ impl World {
                 is_refused: false,
                 code_version: spec.code_version.clone(),
                 data_version: value(spec, &inputs),
-                facts: MaterializationFacts { inputs, ..MaterializationFacts::default() },
+                details: MaterializationDetails { inputs, ..MaterializationDetails::default() },
             };
             self.records.insert(key, Known { made: record, is_missing: false });
             made.push(named(&step.asset, &step.partition));
@@ -238,7 +238,7 @@ fn a_month_is_made_from_its_days() {
     world.carry_out(&plan, distinct);
     let month = &world.records[&("months".to_owned(), "2025-12".to_owned())];
     let days: Vec<&str> =
-        month.made.facts.inputs.iter().map(|input| input.partition.as_str()).collect();
+        month.made.details.inputs.iter().map(|input| input.partition.as_str()).collect();
     assert_eq!(days, ["2025-12-30", "2025-12-31"]);
 }
 

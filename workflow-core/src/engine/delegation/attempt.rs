@@ -121,7 +121,7 @@ impl Invocation {
     }
 
     /// Makes one attempt.
-    pub(crate) async fn perform(
+    pub(crate) async fn execute(
         self,
         engine: &Engine,
         task: JobTask,
@@ -459,7 +459,7 @@ impl Services for AttemptServices {
         true
     }
 
-    fn note(&self, _: u32, _: u32, name: String, value: Json) {
+    fn annotate(&self, _: u32, _: u32, name: String, value: Json) {
         let mut state = self.lock();
         if !state.over {
             state.annotations.insert(name, value);

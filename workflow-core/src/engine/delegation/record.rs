@@ -77,7 +77,7 @@ impl RunRequest {
             .map(|journal| Recorder::resumed(journal, lease, events.len(), false));
         let run = engine.restore(what, id, events, recorder, false);
         let run = run.map_err(refused)?;
-        run.change(|state, _| state.note_run(EventKind::RunResumed { after_crash: false }));
+        run.change(|state, _| state.record_run_event(EventKind::RunResumed { after_crash: false }));
         for (name, payload) in signals {
             run.signal(name, payload, None);
         }

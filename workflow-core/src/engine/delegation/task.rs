@@ -16,7 +16,7 @@ use crate::job::{AttemptIo, Grace, JobError, Services as _, Source, Timeouts};
 use crate::run::ChildName;
 use crate::value::Type;
 
-/// One attempt of a job as data. [`perform`](crate::executor::perform) makes it, in any process
+/// One attempt of a job as data. [`execute`](crate::executor::execute) makes it, in any process
 /// with the same workflow.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]

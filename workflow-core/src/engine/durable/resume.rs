@@ -336,7 +336,7 @@ impl Engine {
         let active = self.restore(what, lease.run, events, Some(recorder), after_crash)?;
         tracing::info!(parent: &active.span, events = count, "run resumed");
         active.change(|state, _| {
-            state.note_run(match has_started {
+            state.record_run_event(match has_started {
                 true => EventKind::RunResumed { after_crash },
                 false => EventKind::RunStarted { retry_of: None },
             });

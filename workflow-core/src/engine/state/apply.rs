@@ -22,7 +22,7 @@ impl RunState {
             Effect::Launch { .. } => {}
             Effect::Skip { job, reason } => {
                 self.release_places(job);
-                self.note(Frequent::JobSkipped { job, reason });
+                self.record_event(Frequent::JobSkipped { job, reason });
             }
             Effect::Retry { job, attempt, delay } => {
                 self.annotations.remove(&job);
@@ -31,7 +31,7 @@ impl RunState {
                     deferred.host_owned.push(HostOwned::Error(error));
                     self.notice(run, job, attempt, &failure, Then::RetryIn(delay), deferred);
                     let (error, retry_in) = (failure, delay);
-                    self.note_job(job, |job| EventKind::AttemptFailed {
+                    self.record_job_event(job, |job| EventKind::AttemptFailed {
                         job,
                         attempt,
                         error,
@@ -82,10 +82,15 @@ impl RunState {
         self.notice(run, job, attempt, &failure, then, deferred);
         if is_cancelled {
             let error = Some(failure);
-            self.note_job(job, |job| EventKind::JobCancelled { job, attempt, error });
+            self.record_job_event(job, |job| EventKind::JobCancelled { job, attempt, error });
         } else {
             let (error, annotations) = (failure, self.lookup().annotations(job));
-            self.note_job(job, |job| EventKind::JobFailed { job, attempt, error, annotations });
+            self.record_job_event(job, |job| EventKind::JobFailed {
+                job,
+                attempt,
+                error,
+                annotations,
+            });
         }
         self.send_result(job, Err(error), deferred);
     }
@@ -193,7 +198,7 @@ impl RunState {
                 EventKind::RunFailed { reason }
             }
         };
-        self.note_run(end);
+        self.record_run_event(end);
         deferred.drop.extend(self.clear_alarms());
         deferred.finished = self.is_recorded();
         deferred.wake.extend(self.driver.take());

@@ -113,7 +113,7 @@ impl RunState {
             return until.duration_since(now).unwrap_or_default().min(duration);
         }
         let until = now.checked_add(duration).unwrap_or(now);
-        self.note_job(job, |job| EventKind::SleepStarted { job, attempt, duration, until });
+        self.record_job_event(job, |job| EventKind::SleepStarted { job, attempt, duration, until });
         duration
     }
 
@@ -174,7 +174,11 @@ impl RunState {
         self.deliver_signals(deferred);
         let waits = |it: &Receiver| (it.job, it.attempt, &it.name) == (job, attempt, &awaited);
         if self.signals().receivers.iter().any(waits) {
-            self.note_job(job, |job| EventKind::SignalAwaited { job, attempt, signal: awaited });
+            self.record_job_event(job, |job| EventKind::SignalAwaited {
+                job,
+                attempt,
+                signal: awaited,
+            });
         }
         received
     }
@@ -201,7 +205,7 @@ impl RunState {
         while let Some((receiver, signal)) = self.signals().take_match() {
             let Receiver { job, attempt, receive, .. } = receiver;
             let Signal { name: signal, payload, message } = signal;
-            self.note_job(job, |job| {
+            self.record_job_event(job, |job| {
                 let payload = payload.clone();
                 EventKind::SignalReceived { job, attempt, signal, payload, message }
             });
@@ -239,7 +243,7 @@ impl RunState {
         let running = self.scheduler.is_running(job, attempt);
         if running {
             self.signals().values.insert(key.clone(), value.clone());
-            self.note_job(job, |job| EventKind::ValuePersisted { job, key, value });
+            self.record_job_event(job, |job| EventKind::ValuePersisted { job, key, value });
         }
         running
     }

@@ -148,7 +148,7 @@ impl RunState {
             return false;
         }
         if self.recorder.is_none() && !flags.intersects(JobFlags::CONDITIONAL) {
-            self.note(Frequent::JobStarted { job, attempt });
+            self.record_event(Frequent::JobStarted { job, attempt });
         }
         true
     }
@@ -171,11 +171,11 @@ impl RunState {
         let recorded_start = !flags.intersects(JobFlags::CONDITIONAL);
         let lease_is_valid = self.may_begin_unrecorded(run);
         if recorded_start && !lease_is_valid {
-            self.note(Frequent::JobStarted { job, attempt });
+            self.record_event(Frequent::JobStarted { job, attempt });
         }
         let held = self.hold(Held::Launch { job, attempt });
         if recorded_start && lease_is_valid {
-            self.note(Frequent::JobStarted { job, attempt });
+            self.record_event(Frequent::JobStarted { job, attempt });
         }
         held.is_some()
     }
@@ -216,7 +216,7 @@ impl RunState {
     pub(in crate::engine) fn began(&mut self, job: u32, attempt: u32) -> bool {
         let runs = self.scheduler.is_running(job, attempt);
         if runs {
-            self.note(Frequent::JobStarted { job, attempt });
+            self.record_event(Frequent::JobStarted { job, attempt });
         }
         runs
     }
@@ -280,7 +280,7 @@ impl RunState {
                 }
                 let recorded_start = self.recorder.is_some();
                 if !recorded_start && !self.scheduler.flags(job).intersects(JobFlags::CONDITIONAL) {
-                    self.note(Frequent::JobStarted { job, attempt });
+                    self.record_event(Frequent::JobStarted { job, attempt });
                 }
                 return Some((job, attempt));
             }
@@ -400,7 +400,7 @@ impl RunState {
         match divergence.map_or(result, Err) {
             Ok(()) => {
                 match output {
-                    None => self.note(Frequent::JobCompleted { job, attempt }),
+                    None => self.record_event(Frequent::JobCompleted { job, attempt }),
                     Some(output) => self.note_output(job, attempt, output),
                 }
                 self.scheduler.ended(job, attempt, End::Completed);
@@ -420,7 +420,12 @@ impl RunState {
     fn note_output(&mut self, job: u32, attempt: u32, output: Arc<Json>) {
         let annotations = self.lookup().annotations(job);
         let output = Some(output);
-        self.note_job(job, |job| EventKind::JobCompleted { job, attempt, output, annotations });
+        self.record_job_event(job, |job| EventKind::JobCompleted {
+            job,
+            attempt,
+            output,
+            annotations,
+        });
     }
 
     /// Removes the state of an attempt that has ended.

@@ -15,7 +15,7 @@ impl RunState {
     /// Cancels the run by request, or for a reason that its report shows.
     pub(in crate::engine) fn cancel(&mut self, reason: Option<&str>) {
         if !self.scheduler.is_finished() && !self.scheduler.is_cancelling() {
-            self.note_run(EventKind::CancelRequested { reason: reason.map(str::to_owned) });
+            self.record_run_event(EventKind::CancelRequested { reason: reason.map(str::to_owned) });
             self.scheduler.cancel(Cause::Cancelled);
         }
     }
@@ -155,7 +155,7 @@ impl RunState {
             recorder.failed = Some(Arc::new(StoreError::Evicted { run: run.id }));
         }
         self.end_at_once(run, "the run was evicted", deferred);
-        self.note_run(EventKind::RunCancelled);
+        self.record_run_event(EventKind::RunCancelled);
     }
 
     /// Fails a run after a panic of the engine, without using the scheduler. Releases the places of
@@ -173,7 +173,7 @@ impl RunState {
             recorder.failed = Some(Arc::new(StoreError::Unavailable(reason.clone().into())));
         }
         self.end_at_once(run, &reason, deferred);
-        self.note_run(EventKind::RunFailed { reason });
+        self.record_run_event(EventKind::RunFailed { reason });
     }
 
     /// Ends a run whose store accepts no more events, without using the scheduler.

@@ -119,7 +119,7 @@ impl Unfinished {
                 task.values.extend(persisted.clone());
                 let of = Arc::clone(&performed);
                 let surroundings = TaskSurroundings { performed: of, folder: run.folder() };
-                let attempt = with.perform(&engine, task, Arc::new(surroundings));
+                let attempt = with.execute(&engine, task, Arc::new(surroundings));
                 match select(pin!(attempt), pin!(performed.report(tasks))).await {
                     Either::Left((outcome, _)) => outcome,
                     Either::Right((never, _)) => match never {},

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use workflow_core::store::{Materialization, MaterializationFacts, NewRun, PartitionRange};
+use workflow_core::store::{Materialization, MaterializationDetails, NewRun, PartitionRange};
 
 use crate::{Catalog, Pruner, Retention};
 
@@ -46,7 +46,7 @@ async fn make(store: &dyn Catalog, partition: &str, hours: u32, is_refused: bool
         is_refused,
         code_version: "c".to_owned(),
         data_version: format!("{hours} hours"),
-        facts: MaterializationFacts::default(),
+        details: MaterializationDetails::default(),
     };
     let records = store.asset_store().expect("a database has records");
     records.record_materialization(&made).await.expect("recorded");

@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use workflow_core::id::RunId;
 use workflow_core::store::{
-    AssetStore, CheckResult, InputVersion, Materialization, MaterializationFacts, PartitionRange,
+    AssetStore, CheckResult, InputVersion, Materialization, MaterializationDetails, PartitionRange,
     SchemaField,
 };
 
@@ -20,7 +20,7 @@ fn made(asset: &str, partition: &str, run: u128) -> Materialization {
         is_refused: false,
         code_version: "c1".to_owned(),
         data_version: format!("d{run}"),
-        facts: MaterializationFacts::default(),
+        details: MaterializationDetails::default(),
     }
 }
 
@@ -56,7 +56,7 @@ pub(crate) async fn a_record_comes_back_as_it_was(stores: Stores) {
     let Some((one, other)) = both(&stores) else { return };
     let field =
         |name: &str, kind: &str| SchemaField { name: name.to_owned(), kind: kind.to_owned() };
-    let facts = MaterializationFacts {
+    let details = MaterializationDetails {
         file: Some("orders/2026-01-01/d1.json".to_owned()),
         bytes: 1 << 40,
         rows: Some(u64::MAX >> 12),
@@ -75,7 +75,7 @@ pub(crate) async fn a_record_comes_back_as_it_was(stores: Stores) {
         reasons: vec!["never made".to_owned()],
         milliseconds: 12,
     };
-    let full = Materialization { facts, ..made("orders", "2026-01-01", 1) };
+    let full = Materialization { details, ..made("orders", "2026-01-01", 1) };
     record(one, std::slice::from_ref(&full)).await;
     let range = PartitionRange::only("2026-01-01");
     let found = other.current_materializations("orders", &range, 10).await.expect("read");

@@ -3,7 +3,7 @@
 use serde_json::json;
 use workflow_core::id::RunId;
 use workflow_core::store::{
-    BeginOutcome, DownstreamStore, Materialization, MaterializationFacts, NewRun, Parent,
+    BeginOutcome, DownstreamStore, Materialization, MaterializationDetails, NewRun, Parent,
     ScheduledWorkflow, Store, StoredLink, Upstream, WorkflowLink,
 };
 
@@ -50,7 +50,7 @@ async fn make(store: &dyn Store, run: RunId, partition: &str, is_refused: bool) 
         is_refused,
         code_version: "c".to_owned(),
         data_version: "d".to_owned(),
-        facts: MaterializationFacts::default(),
+        details: MaterializationDetails::default(),
     };
     let records = store.asset_store().expect("a store of links has records");
     records.record_materialization(&made).await.expect("recorded");
