@@ -68,6 +68,7 @@ fn two_hundred_commands_run_at_once() {
             kept.stdout() == b"here\n".repeat(COUNT)
         });
         (&gate).write_all(&[b'\n'; COUNT]).expect("the gate opens");
+        gate
     });
     let mut command = Command::new("echo here; read -r _ < gate");
     command.cwd = Some(folder.0.clone());
@@ -76,7 +77,8 @@ fn two_hundred_commands_run_at_once() {
     for end in ends {
         end.expect("it succeeds");
     }
-    opens.join().expect("all of them waited at once");
+    // Until here, because a command may open the gate after the others have passed it.
+    drop(opens.join().expect("all of them waited at once"));
 }
 
 const COUNT: usize = 200;
