@@ -10,6 +10,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use async_trait::async_trait;
 use futures::future::{Either, select};
 use jiff::Timestamp;
 use workflow_cron::Admission;
@@ -24,7 +25,7 @@ use crate::registry::{self, RegistryError};
 use crate::run::{Run as _, RunError};
 use crate::store::{ScheduledWorkflow, Store, StoreError, Trigger};
 
-pub use self::watched::{WatchedSchedule, backfill_limit, overlap_limit};
+pub use self::watched::{StartScheduled, WatchedSchedule, backfill_limit, overlap_limit};
 
 /// The longest pause between two checks, because workflows may be added and the clock may be set.
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
@@ -125,8 +126,9 @@ impl Engine {
         };
         let store = self.store().map(Arc::clone);
         let state = store.as_ref().and_then(|store| store.schedule_store());
-        let begin = async |at| self.begin_scheduled(own, entry, at).await;
-        if let Err(error) = checked.and(schedule.check(state, self.time_of_day(), begin).await) {
+        let mut runs = RunsOf { engine: self, own, entry };
+        let now = self.time_of_day();
+        if let Err(error) = checked.and(schedule.check(state, now, &mut runs).await) {
             let error = error.chain();
             tracing::warn!(workflow, error, "cannot check the schedule; will retry");
         }
@@ -144,24 +146,6 @@ impl Engine {
             own.wait_again(entry.name(), at);
         }
         started.map(drop)
-    }
-
-    /// Starts the run for a time, unless it has to wait. Returns why the time has no run.
-    async fn begin_scheduled(
-        &self,
-        own: &mut OwnRuns,
-        entry: &registry::Entry,
-        at: SystemTime,
-    ) -> Result<Option<String>, JobError> {
-        if !self.store().is_some_and(|store| store.enforces_limits()) {
-            let overlap = entry.metadata().schedule_policy().overlap;
-            match own.admit(entry.name(), overlap, at) {
-                Ok(Admission::Start) => {}
-                Ok(_) => return Ok(None),
-                Err(reason) => return Ok(Some(log_skipped(entry.name(), at, reason))),
-            }
-        }
-        self.start_scheduled(own, entry, at).await
     }
 
     /// Starts the run for a time. Returns why the time has no run; fails if it may get one later.
@@ -199,6 +183,32 @@ impl Engine {
                 Ok(Some(format!("the run cannot start: {error}")))
             }
         }
+    }
+}
+
+/// The scheduled runs of a registered workflow.
+struct RunsOf<'a> {
+    engine: &'a Engine,
+    own: &'a mut OwnRuns,
+    entry: &'a registry::Entry,
+}
+
+#[async_trait]
+impl StartScheduled for RunsOf<'_> {
+    type Error = JobError;
+
+    /// A time that has to wait for the end of an earlier run starts later.
+    async fn start(&mut self, at: SystemTime) -> Result<Option<String>, JobError> {
+        let Self { engine, own, entry } = self;
+        if !engine.store().is_some_and(|store| store.enforces_limits()) {
+            let overlap = entry.metadata().schedule_policy().overlap;
+            match own.admit(entry.name(), overlap, at) {
+                Ok(Admission::Start) => {}
+                Ok(_) => return Ok(None),
+                Err(reason) => return Ok(Some(log_skipped(entry.name(), at, reason))),
+            }
+        }
+        engine.start_scheduled(own, entry, at).await
     }
 }
 
@@ -318,6 +328,18 @@ mod tests {
 
     use super::*;
 
+    /// Nothing is due.
+    struct Nothing;
+
+    #[async_trait]
+    impl StartScheduled for Nothing {
+        type Error = StoreError;
+
+        async fn start(&mut self, at: SystemTime) -> Result<Option<String>, StoreError> {
+            panic!("{at:?} is not due")
+        }
+    }
+
     #[test]
     fn a_time_that_stays_overdue_is_checked_again_after_a_moment() {
         let metadata = Metadata::new(json!({ "schedule": "0 * * * *" })).expect("valid");
@@ -325,8 +347,7 @@ mod tests {
         let start = SystemTime::UNIX_EPOCH;
         let schedule = WatchedSchedule::new(workflow, &metadata, start);
         let mut schedule = schedule.expect("a schedule").expect("valid");
-        let check = schedule.check(None, start, async |_| Ok::<_, StoreError>(None));
-        futures::executor::block_on(check).expect("no store");
+        futures::executor::block_on(schedule.check(None, start, &mut Nothing)).expect("no store");
         let next = schedule.next_begin().expect("a next time");
         let mut schedules = Schedules::default();
         let watched = Watched { metadata, schedule: Some(schedule) };

@@ -12,7 +12,9 @@ use workflow_core::engine::{Clock as _, Enqueued, ManualClock};
 use workflow_core::flow_control::OnConflict;
 use workflow_core::id::RunId;
 use workflow_core::prelude::*;
-use workflow_core::schedule::{WatchedSchedule, backfill_limit, overlap_limit, schedule_key};
+use workflow_core::schedule::{
+    StartScheduled, WatchedSchedule, backfill_limit, overlap_limit, schedule_key,
+};
 use workflow_core::store::{
     MemoryStore, ScheduleChange, ScheduleId, ScheduleState, ScheduleStore, ScheduledWorkflow,
     Store as _, StoreError, Trigger,
@@ -278,13 +280,30 @@ async fn check(
     store: Option<&dyn ScheduleStore>,
     now: SystemTime,
 ) -> Vec<SystemTime> {
-    let mut started = Vec::new();
-    let start = async |at| {
-        started.push(at);
-        Ok::<_, StoreError>(None)
-    };
-    schedule.check(store, now, start).await.expect("readable");
-    started
+    let mut runs = Runs::default();
+    schedule.check(store, now, &mut runs).await.expect("readable");
+    runs.started
+}
+
+/// Runs that start, that cannot start yet, and that are skipped.
+#[derive(Default)]
+struct Runs {
+    started: Vec<SystemTime>,
+    unavailable_at: Option<SystemTime>,
+    skipped: Option<&'static str>,
+}
+
+#[async_trait]
+impl StartScheduled for Runs {
+    type Error = StoreError;
+
+    async fn start(&mut self, at: SystemTime) -> Result<Option<String>, StoreError> {
+        if self.unavailable_at == Some(at) {
+            return Err(StoreError::Unavailable("the database is locked".into()));
+        }
+        self.started.push(at);
+        Ok(self.skipped.map(str::to_owned))
+    }
 }
 
 #[tokio::test]
@@ -332,17 +351,10 @@ async fn a_time_whose_run_cannot_start_yet_stays_due() {
     let mut schedule = schedule.expect("a schedule").expect("valid");
     assert_eq!(check(&mut schedule, Some(&store), hour(1)).await, []);
 
-    let mut started = Vec::new();
-    let unavailable_at_three = async |at| match at == hour(3) {
-        true => Err(StoreError::Unavailable("the database is locked".into())),
-        false => {
-            started.push(at);
-            Ok(None)
-        }
-    };
-    let checked = schedule.check(Some(&store), hour(4), unavailable_at_three).await;
+    let mut runs = Runs { unavailable_at: Some(hour(3)), ..Runs::default() };
+    let checked = schedule.check(Some(&store), hour(4), &mut runs).await;
     assert!(matches!(checked, Err(StoreError::Unavailable(_))), "{checked:?}");
-    assert_eq!(started, [hour(2)]);
+    assert_eq!(runs.started, [hour(2)]);
     let state = store.schedule_state(&hourly_of("delayed")).await.expect("readable");
     assert_eq!((state.handled, state.skipped), (Some(hour(1)), None));
 
@@ -388,8 +400,8 @@ async fn a_later_check_records_what_an_earlier_one_could_not() {
     let mut schedule = schedule.expect("a schedule").expect("valid");
     assert_eq!(check(&mut schedule, Some(&store), half).await, []);
 
-    let skip = async |_| Ok::<_, StoreError>(Some("it is a holiday".to_owned()));
-    schedule.check(Some(&store), one, skip).await.expect_err("it cannot be recorded");
+    let mut holidays = Runs { skipped: Some("it is a holiday"), ..Runs::default() };
+    schedule.check(Some(&store), one, &mut holidays).await.expect_err("it cannot be recorded");
     store.is_writable.store(true, Ordering::Relaxed);
     assert_eq!(check(&mut schedule, Some(&store), one + Duration::from_secs(1)).await, []);
     let state = store.schedule_state(&hourly_of("hourly")).await.expect("readable");

@@ -13,11 +13,14 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime};
 
+use async_trait::async_trait;
 use tokio::sync::watch::Sender;
 use workflow_core::event::format_time;
 use workflow_core::flow_control::FlowControl;
 use workflow_core::id::RunId;
-use workflow_core::schedule::{WatchedSchedule, overlap_limit, run_key, skip_reason};
+use workflow_core::schedule::{
+    StartScheduled, WatchedSchedule, overlap_limit, run_key, skip_reason,
+};
 use workflow_core::store::Trigger;
 use workflow_cron::TimesError;
 use workflow_store::StoredWorkflow;
@@ -122,8 +125,8 @@ async fn check(app: &App, scheduled: &mut Scheduled, now: SystemTime) {
     if *place == Place::Elsewhere {
         return;
     }
-    let start = async |at| start(app, workflow, at).await;
-    if let Err(problem) = schedule.check(app.catalog.schedule_store(), now, start).await {
+    let mut runs = RunsOf { app, workflow };
+    if let Err(problem) = schedule.check(app.catalog.schedule_store(), now, &mut runs).await {
         let (workflow, problem) = (&workflow.name, problem.detail());
         tracing::warn!(%workflow, problem, "cannot check the schedule; will retry");
     }
@@ -169,32 +172,38 @@ fn watch(workflow: &StoredWorkflow) -> Option<Result<WatchedSchedule, TimesError
     WatchedSchedule::new(workflow.as_scheduled(), &workflow.metadata, SystemTime::now())
 }
 
-/// Starts the run for this time, unless it exists. Returns why the time has no run; fails if it may
-/// get one later.
-async fn start(
-    app: &App,
-    workflow: &StoredWorkflow,
-    at: SystemTime,
-) -> Result<Option<String>, Problem> {
-    let (name, time) = (&workflow.name, format_time(at));
-    match try_start(app, workflow, at).await {
-        Ok(Started::Run(run)) => {
-            app.schedules.set_blocked(workflow, None);
-            tracing::info!(%run, workflow = %name, at = %time, "started a scheduled run");
-            Ok(None)
-        }
-        Ok(Started::Skipped(reason)) => {
-            app.schedules.set_blocked(workflow, None);
-            tracing::info!(workflow = %name, at = %time, reason, "skipped a time of the schedule");
-            Ok(Some(reason))
-        }
-        Ok(Started::Inactive) => Ok(Some("the workflow is inactive".to_owned())),
-        Err(problem) if problem.is_temporary() => Err(problem),
-        Err(problem) => {
-            let problem = problem.detail();
-            tracing::warn!(workflow = %name, at = %time, problem, "cannot start a scheduled run");
-            app.schedules.set_blocked(workflow, Some(problem.to_owned()));
-            Ok(Some(format!("the run cannot start: {problem}")))
+/// The scheduled runs of a workflow.
+struct RunsOf<'a> {
+    app: &'a App,
+    workflow: &'a StoredWorkflow,
+}
+
+#[async_trait]
+impl StartScheduled for RunsOf<'_> {
+    type Error = Problem;
+
+    async fn start(&mut self, at: SystemTime) -> Result<Option<String>, Problem> {
+        let Self { app, workflow } = *self;
+        let (name, time) = (&workflow.name, format_time(at));
+        match try_start(app, workflow, at).await {
+            Ok(Started::Run(run)) => {
+                app.schedules.set_blocked(workflow, None);
+                tracing::info!(%run, workflow = %name, at = %time, "started a scheduled run");
+                Ok(None)
+            }
+            Ok(Started::Skipped(reason)) => {
+                app.schedules.set_blocked(workflow, None);
+                tracing::info!(workflow = %name, at = %time, reason, "skipped a scheduled time");
+                Ok(Some(reason))
+            }
+            Ok(Started::Inactive) => Ok(Some("the workflow is inactive".to_owned())),
+            Err(problem) if problem.is_temporary() => Err(problem),
+            Err(problem) => {
+                let problem = problem.detail();
+                tracing::warn!(workflow = %name, at = %time, problem, "cannot start a scheduled run");
+                app.schedules.set_blocked(workflow, Some(problem.to_owned()));
+                Ok(Some(format!("the run cannot start: {problem}")))
+            }
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
+use async_trait::async_trait;
 use jiff::Timestamp;
 use workflow_cron::{Check, Overlap, Plan, Planner, SchedulePolicy, Times, TimesError};
 
@@ -41,6 +42,21 @@ struct Due {
     /// The times whose runs start, oldest first.
     start: Vec<Timestamp>,
     handled: Timestamp,
+}
+
+/// What starts the runs of a schedule.
+#[async_trait]
+pub trait StartScheduled: Send {
+    /// Why a run cannot start at present.
+    type Error: From<StoreError>;
+
+    /// Starts the run for a time, unless it exists. Returns why the time has no run: one whose run
+    /// can never start is skipped.
+    ///
+    /// # Errors
+    ///
+    /// Fails only for temporary reasons, such as an unavailable store. The time stays due.
+    async fn start(&mut self, at: SystemTime) -> Result<Option<String>, Self::Error>;
 }
 
 /// The key of the limit that scheduled runs share, if they may not overlap.
@@ -116,25 +132,21 @@ impl WatchedSchedule {
     /// Starts the runs that are due, oldest first, and records their times as handled. Reads the
     /// store at the first check, and when something is due.
     ///
-    /// `start` starts the run for a time, unless it exists, and returns why the time has no run. If
-    /// it fails, the check ends, and the next one continues with that time: it fails only for
-    /// temporary reasons, such as an unavailable store. A time whose run can never start is skipped.
-    ///
     /// # Errors
     ///
-    /// Fails when `start` fails, or when the state of the schedule cannot be read or recorded. The
-    /// next check tries again.
-    pub async fn check<E: From<StoreError>>(
+    /// Fails when a run cannot start at present, or the state of the schedule cannot be read or
+    /// recorded. The next check continues with that time.
+    pub async fn check<S: StartScheduled>(
         &mut self,
         store: Option<&dyn ScheduleStore>,
         now: SystemTime,
-        mut start: impl AsyncFnMut(SystemTime) -> Result<Option<String>, E>,
-    ) -> Result<(), E> {
+        runs: &mut S,
+    ) -> Result<(), S::Error> {
         let now = timestamp(now);
         self.record(store, now).await?;
         let Some(due) = self.due(store, now).await? else { return Ok(()) };
         for at in due.start {
-            let reason = start(at.into()).await?;
+            let reason = runs.start(at.into()).await?;
             self.pass(at, reason);
         }
         self.watched = now;
