@@ -105,6 +105,7 @@ executors! {
     blocking::a_plain_function_may_use_any_executor,
     blocking::a_started_job_may_block_on_an_executor,
     timing::ten_thousand_sleepers,
+    timing::a_job_that_waits_for_a_retry_ends_with_its_last_error,
     timing::a_flaky_job_is_retried,
     timing::start_to_close_ends_an_attempt,
     timing::a_timeout_ends_whatever_a_job_awaits,

@@ -367,6 +367,19 @@ pub(crate) async fn a_run_timeout_ends_the_run() {
     assert_eq!(clock.now(), seconds(60));
 }
 
+pub(crate) async fn a_job_that_waits_for_a_retry_ends_with_its_last_error() {
+    let clock = ManualClock::new();
+    let stops_first = workflow(|flow| {
+        flow.timeout(seconds(90));
+        flow.job(flaky::draw(9))
+    });
+    let error = clock.drive(engine(&clock).run(stops_first).into_future()).await;
+    let report = error.expect_err("the run times out").into_report().expect("it began");
+    let job = report.job("flaky").expect("a job");
+    assert_eq!((job.status, job.attempts), (Status::Failed, 2));
+    assert_eq!(job.error.expect("an error").message, "attempt 2 failed");
+}
+
 pub(crate) async fn sleep_follows_the_clock() {
     let count = Arc::new(AtomicU32::new(0));
     let clock = ManualClock::new();

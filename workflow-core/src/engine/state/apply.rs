@@ -29,6 +29,8 @@ impl RunState {
                 if let Some(error) = self.errors.remove(&job) {
                     let failure = Failure::from(&error);
                     deferred.host_owned.push(HostOwned::Error(error));
+                    // The error of the job, if the run stops before the retry.
+                    self.errors.insert(job, failure.clone().into());
                     self.notice(run, job, attempt, &failure, Then::RetryIn(delay), deferred);
                     let (error, retry_in) = (failure, delay);
                     self.record_job_event(job, |job| EventKind::AttemptFailed {
