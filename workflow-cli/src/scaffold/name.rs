@@ -21,6 +21,8 @@ pub(crate) enum NameError {
     Reserved(String),
     #[error("the new package depends on a crate `{0}`; choose another name")]
     Dependency(String),
+    #[error("the new package has a module or job `{0}`; choose another name")]
+    Item(String),
     #[error("the workflow that materializes assets is named `{0}`; choose another name")]
     Workflow(String),
 }
@@ -92,6 +94,9 @@ const RESERVED: [&str; 58] = [
 /// What the templates depend on.
 const DEPENDENCIES: [&str; 5] = ["arrow_array", "arrow_schema", "serde", "serde_json", "tempfile"];
 
+/// What the tests of the templates import: a package of the same name would be hidden by it.
+const ITEMS: [&str; 6] = ["dashboard", "ingestion", "length", "load", "transform", "workflow"];
+
 impl Name {
     /// The name as it was given: that of the folder.
     pub(crate) fn as_given(&self) -> &str {
@@ -122,6 +127,9 @@ impl FromStr for Name {
         }
         if crate_name == asset::WORKFLOW {
             return Err(NameError::Workflow(text.to_owned()));
+        }
+        if ITEMS.contains(&&*crate_name) {
+            return Err(NameError::Item(text.to_owned()));
         }
         if DEPENDENCIES.contains(&&*crate_name) || crate_name.starts_with("workflow_") {
             return Err(NameError::Dependency(text.to_owned()));

@@ -91,6 +91,22 @@ fn the_example_is_what_the_template_makes() {
     assert_eq!(paths(&folder, ""), made);
 }
 
+/// An imported module or job with the name of the package hides the package from other imports.
+#[test]
+fn no_package_has_the_name_of_something_that_its_tests_import() {
+    for template in Template::value_variants() {
+        for File { path, text } in render(*template, &parameters("sales")).expect("it renders") {
+            let imports = text.lines().filter_map(|line| line.strip_prefix("use sales::"));
+            for name in imports.flat_map(|line| line.split(|c: char| !c.is_alphanumeric())) {
+                let is_name = name.starts_with(|c: char| c.is_ascii_lowercase());
+                if is_name && !["as", "self"].contains(&name) {
+                    assert!(name.parse::<Name>().is_err(), "{}: {name}", path.display());
+                }
+            }
+        }
+    }
+}
+
 #[test]
 fn names_that_cargo_or_rust_refuse_are_refused() {
     let refused = [
