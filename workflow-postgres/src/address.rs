@@ -107,6 +107,9 @@ impl Address {
             let cause = cause.map(|cause| format!(": {cause}")).unwrap_or_default();
             AddressError::Invalid(format!("{error}{cause}"))
         })?;
+        if config.get_hosts().is_empty() && config.get_hostaddrs().is_empty() {
+            return Err(AddressError::Invalid("it has no host".to_owned()));
+        }
         // The key-value form of PostgreSQL, `host=.. sslmode=..`.
         let mode = mode.unwrap_or(match config.get_ssl_mode() {
             SslMode::Disable => Mode::Disable,

@@ -80,11 +80,11 @@ pub use catalog::{
 pub use catalog_error::{CatalogError, CatalogField};
 #[cfg(feature = "sqlite")]
 pub use db::sqlite::{Durability, SqliteOptions};
-pub use open::open;
 #[cfg(feature = "postgres")]
 pub use open::{Postgres, PostgresStore};
 #[cfg(feature = "sqlite")]
 pub use open::{Sqlite, SqliteStore};
+pub use open::{open, sqlite_path};
 pub use page::Page;
 pub use retry_run::{RetryError, RetryRequest, RetrySource, retry_run};
 pub use rows::event::MAX_INLINE;

@@ -1,11 +1,11 @@
 //! The database or host store that a command works on.
 
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use clap::Args;
-use workflow_store::{Catalog, Viewer};
+use workflow_store::{Catalog, Viewer, sqlite_path};
 
 use crate::failure::Failure;
 
@@ -165,16 +165,6 @@ const DEFAULT_ADDRESS: &str = "sqlite://.workflow/workflows.db";
 /// A database in memory.
 const EMPTY_ADDRESS: &str = "sqlite://:memory:";
 
-/// The file of a SQLite address.
-fn sqlite_path(address: &str) -> Option<PathBuf> {
-    let path = match address.split_once("://") {
-        Some(("sqlite" | "file", path)) => path,
-        Some(_) => return None,
-        None => address.strip_prefix("sqlite:").unwrap_or(address),
-    };
-    (path != ":memory:").then(|| PathBuf::from(path))
-}
-
 /// The address without its password.
 fn without_password(address: &str) -> String {
     let Some((scheme, rest)) = address.split_once("://") else { return address.to_owned() };
@@ -192,12 +182,5 @@ mod tests {
         assert_eq!(without_password("postgres://ada:secret@host/db"), "postgres://ada@host/db");
         assert_eq!(without_password("postgres://host/db"), "postgres://host/db");
         assert_eq!(without_password("runs.db"), "runs.db");
-    }
-
-    #[test]
-    fn sqlite_files_are_recognized() {
-        assert_eq!(sqlite_path("sqlite://a/b.db"), Some("a/b.db".into()));
-        assert_eq!(sqlite_path("a/b.db"), Some("a/b.db".into()));
-        assert_eq!(sqlite_path("postgres://host/db"), None);
     }
 }

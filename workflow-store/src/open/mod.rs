@@ -5,6 +5,7 @@ mod postgres;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use workflow_core::store::StoreError;
@@ -21,8 +22,8 @@ pub use sqlite::{Sqlite, SqliteStore};
 ///
 /// # Errors
 ///
-/// Fails when the store cannot be opened, and when this program was built without that kind of
-/// store.
+/// Fails when the store cannot be opened, when this program was built without that kind of store,
+/// and when the address looks like a misspelled one of PostgreSQL, which may have a password.
 ///
 /// ```
 /// # pollster::block_on(async {
@@ -35,6 +36,9 @@ pub use sqlite::{Sqlite, SqliteStore};
 pub async fn open(address: &str) -> Result<Arc<dyn Catalog>, StoreError> {
     match address.split_once("://").map(|(scheme, _)| scheme) {
         Some("postgres" | "postgresql") => open_postgres(address).await,
+        None if is_meant_for_postgres(address) => Err(StoreError::Unusable(
+            "the address looks like one of PostgreSQL; write postgres://user@host/database".into(),
+        )),
         Some("sqlite" | "file") | None => open_sqlite(address).await,
         Some(scheme) => Err(StoreError::Unusable(
             format!(
@@ -43,6 +47,34 @@ pub async fn open(address: &str) -> Result<Arc<dyn Catalog>, StoreError> {
             .into(),
         )),
     }
+}
+
+/// The file of the address of a SQLite store; `None` for a store in memory, and for other addresses.
+///
+/// ```
+/// use workflow_store::sqlite_path;
+///
+/// assert_eq!(sqlite_path("sqlite://a/b.db"), Some("a/b.db".into()));
+/// assert_eq!(sqlite_path("a/b.db"), Some("a/b.db".into()));
+/// assert_eq!(sqlite_path("postgres://host/db"), None);
+/// ```
+pub fn sqlite_path(address: &str) -> Option<PathBuf> {
+    let path = match address.split_once("://") {
+        Some(("sqlite" | "file", path)) => path,
+        Some(_) => return None,
+        None if is_meant_for_postgres(address) => return None,
+        None => address.strip_prefix("sqlite:").unwrap_or(address),
+    };
+    (path != ":memory:").then(|| PathBuf::from(path))
+}
+
+/// Whether an address without `://` was not meant as the path of a file: it may have a password,
+/// which no error and no name of a file must show.
+fn is_meant_for_postgres(address: &str) -> bool {
+    let after = ["postgresql", "postgres"].iter().find_map(|scheme| address.strip_prefix(scheme));
+    let settings = ["host=", "hostaddr=", "dbname=", "user=", "password="];
+    after.is_some_and(|rest| rest.starts_with(':') || rest.starts_with("//"))
+        || address.split_whitespace().any(|part| settings.iter().any(|name| part.starts_with(name)))
 }
 
 #[cfg(feature = "postgres")]
@@ -67,4 +99,29 @@ async fn open_sqlite(_: &str) -> Result<Arc<dyn Catalog>, StoreError> {
     let text = "this program was built without SQLite; build workflow-store with its feature \
         `sqlite`";
     Err(StoreError::Unusable(text.into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn misspelled_addresses_of_postgres_are_refused_without_their_password() {
+        for address in [
+            "postgres:/u:hunter2@host",
+            "postgres//u:hunter2@host/db",
+            "postgresql:u:hunter2@host/db",
+            "host=localhost password=hunter2",
+            "mysql://u:hunter2@host/db",
+        ] {
+            assert_eq!(sqlite_path(address), None, "{address}");
+            let error = pollster::block_on(open(address)).map(drop).expect_err("refused");
+            let text = error.to_string();
+            assert!(text.contains("postgres://user@host/database"), "{text}");
+            assert!(!text.contains("hunter2"), "{text}");
+        }
+        for path in ["postgres/runs.db", "postgres.db", "a@b.db", "sqlite:runs.db"] {
+            assert!(sqlite_path(path).is_some(), "{path}");
+        }
+    }
 }
