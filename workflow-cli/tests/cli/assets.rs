@@ -17,19 +17,9 @@ fn assets(folder: &Path, args: &[&str]) -> Outcome {
     run("assets", folder, &[&["assets"], args].concat())
 }
 
-/// A backfill of 30 days, with further arguments.
+/// A backfill of 30 days of all assets, with further arguments.
 fn backfill<'a>(further: &[&'a str]) -> Vec<&'a str> {
-    let days = [
-        "assets",
-        "backfill",
-        "raw",
-        "orders",
-        "revenue",
-        "--from",
-        "2026-01-01",
-        "--to",
-        "2026-01-30",
-    ];
+    let days = ["assets", "backfill", "--from", "2026-01-01", "--to", "2026-01-30"];
     [&days, further].concat()
 }
 

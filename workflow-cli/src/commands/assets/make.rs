@@ -9,7 +9,7 @@ use comfy_table::Table;
 use serde::Serialize;
 use workflow_core::asset::document::ReasonDocument;
 use workflow_core::asset::plan::{Plan, Step};
-use workflow_core::asset::{self, AssetGraph, Request};
+use workflow_core::asset::{self, AssetGraph, Partitions, Request};
 use workflow_core::registry;
 use workflow_core::store::{Store, Trigger};
 use workflow_store::Viewer;
@@ -32,8 +32,8 @@ pub(super) struct MaterializeArguments {
     /// Assets [default: all]
     #[arg(value_name = "ASSET")]
     assets: Vec<String>,
-    /// Materialize this partition of the assets; may be repeated
-    #[arg(long, value_name = "KEY", requires = "assets")]
+    /// Materialize this partition of the assets, or of all that have partitions; may be repeated
+    #[arg(long, value_name = "KEY")]
     partition: Vec<String>,
     #[command(flatten)]
     pub(super) how: HowArguments,
@@ -49,11 +49,11 @@ pub(super) struct BackfillArguments {
     /// Assets [default: all]
     #[arg(value_name = "ASSET")]
     assets: Vec<String>,
-    /// First partition
-    #[arg(long, value_name = "KEY", requires = "assets")]
+    /// First partition of the assets, or of all that have partitions
+    #[arg(long, value_name = "KEY")]
     from: Option<String>,
-    /// Last partition
-    #[arg(long, value_name = "KEY", requires = "assets")]
+    /// Last partition of the assets, or of all that have partitions
+    #[arg(long, value_name = "KEY")]
     to: Option<String>,
     #[command(flatten)]
     pub(super) how: HowArguments,
@@ -84,7 +84,7 @@ Examples:
   workflow assets materialize revenue --dry-run
   workflow assets materialize orders --partition 2026-01-31 --force
   workflow assets backfill --dry-run -f json | jq -r '.steps[] | .reasons[0].text'
-  workflow assets backfill orders --from 2026-01-01 --to 2026-01-31
+  workflow assets backfill --from 2026-01-01 --to 2026-01-31
 
 Exit codes:
   0 everything is current, 1 an asset failed, 2 invalid usage or input, 130 the run was cancelled";
@@ -94,7 +94,8 @@ pub(super) fn materialize(
     args: &MaterializeArguments,
 ) -> Result<Outcome, Failure> {
     let mut request = Request::new(Arc::clone(&subject.graph), subject.now);
-    for asset in names(subject, &args.assets)? {
+    let of = if args.partition.is_empty() { Of::All } else { Of::Partitioned };
+    for asset in names(subject, &args.assets, of)? {
         if args.partition.is_empty() {
             request.latest(asset)?;
         }
@@ -107,16 +108,30 @@ pub(super) fn materialize(
 
 pub(super) fn backfill(subject: &Subject, args: &BackfillArguments) -> Result<Outcome, Failure> {
     let mut request = Request::new(Arc::clone(&subject.graph), subject.now);
-    for asset in names(subject, &args.assets)? {
+    let of = if args.from.is_some() || args.to.is_some() { Of::Partitioned } else { Of::All };
+    for asset in names(subject, &args.assets, of)? {
         request.range(asset, args.from.as_deref(), args.to.as_deref())?;
     }
     args.how.make(subject, request)
 }
 
-/// The named assets, or all.
-fn names<'a>(subject: &'a Subject, named: &'a [String]) -> Result<Vec<&'a str>, Failure> {
+/// Which assets are meant, if none are named.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Of {
+    All,
+    Partitioned,
+}
+
+/// The named assets, or all of a kind.
+fn names<'a>(subject: &'a Subject, named: &'a [String], of: Of) -> Result<Vec<&'a str>, Failure> {
     if named.is_empty() {
-        return Ok(subject.graph.assets().iter().map(|spec| spec.name.as_str()).collect());
+        let specs = subject.graph.assets().iter();
+        let meant = specs.filter(|spec| of == Of::All || spec.partitions != Partitions::None);
+        let names: Vec<_> = meant.map(|spec| spec.name.as_str()).collect();
+        return match names.is_empty() {
+            true => Err(Failure::Usage("no asset of this program has partitions".to_owned())),
+            false => Ok(names),
+        };
     }
     for name in named {
         subject.graph.check_made_by_function(name)?;
