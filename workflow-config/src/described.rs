@@ -4,9 +4,9 @@
 use std::collections::BTreeMap;
 use std::sync::{PoisonError, RwLock};
 
-use serde_json::{Map, Value as Json};
+use serde_json::{Map, Value as Json, json};
 use workflow_core::definition::{Metadata, MetadataError};
-use workflow_cron::Cron;
+use workflow_cron::{Cron, zone};
 
 use super::origin::Origin;
 use super::{Config, ConfigError};
@@ -42,14 +42,17 @@ pub(super) fn describe(
         Some(cron) => Map::from_iter([("cron".to_owned(), cron.clone())]),
         None => Map::new(),
     };
-    changes.set(&mut schedule, "cron", "workflow.schedule", "schedule")?;
-    for key in SCHEDULE {
+    let mut errors = Vec::new();
+    let cron = ("cron", "workflow.schedule".to_owned(), "schedule".to_owned());
+    let rest = SCHEDULE.iter().map(|key| {
         let path = format!("schedule.{key}");
-        let shown = if key == "cron" { "schedule" } else { &path };
-        if changes.set(&mut schedule, key, &path, shown)? {
-            check(&schedule).map_err(|error| config.error_at(&path, &error.to_string()))?;
-        }
+        let shown = if *key == "cron" { "schedule".to_owned() } else { path.clone() };
+        (*key, path, shown)
+    });
+    for (key, path, shown) in std::iter::once(cron).chain(rest) {
+        errors.extend(changes.set(&mut schedule, key, &path, &shown).err());
     }
+    ConfigError::all_of(config.name(), errors.into_iter())?;
     if changes.origins.is_empty() {
         return Ok(None);
     }
@@ -63,9 +66,22 @@ pub(super) fn describe(
     Ok(Some(Described { metadata, origins: changes.origins }))
 }
 
-/// Checks a schedule by itself, to find the value that is wrong.
-fn check(schedule: &Map<String, Json>) -> Result<Metadata, MetadataError> {
-    Metadata::new(Json::Object(Map::from_iter([("schedule".to_owned(), schedule.clone().into())])))
+/// Checks a value of a schedule by itself.
+fn check(key: &str, text: &str) -> Result<(), String> {
+    match key {
+        "cron" => Cron::parse(text).map(drop).map_err(|error| error.to_string()),
+        "timezone" => zone::problem(text).map_or(Ok(()), Err),
+        _ => {
+            let schedule = json!({ "schedule": { "cron": "0 0 * * *", key: text } });
+            Metadata::new(schedule).map(drop).map_err(|error| match error {
+                MetadataError::Schedule(error) => {
+                    let reason = error.reason();
+                    reason.strip_prefix(&format!("`{key}`: ")).unwrap_or(reason).to_owned()
+                }
+                other => other.to_string(),
+            })
+        }
+    }
 }
 
 /// Values that a configuration sets.
@@ -76,23 +92,23 @@ struct Changes<'c> {
 
 impl Changes<'_> {
     /// Sets a key of an object to the text at a path of the configuration, if there is one. `shown`
-    /// is its name among the origins. Returns whether there is one.
+    /// is its name among the origins.
     fn set(
         &mut self,
         object: &mut Map<String, Json>,
         key: &str,
         path: &str,
         shown: &str,
-    ) -> Result<bool, ConfigError> {
-        let Some(text) = self.config.read_part::<String>(path)? else { return Ok(false) };
-        if key == "cron" {
-            Cron::parse(&text).map_err(|error| self.config.error_at(path, &error.to_string()))?;
+    ) -> Result<(), ConfigError> {
+        let Some(text) = self.config.read_part::<String>(path)? else { return Ok(()) };
+        if SCHEDULE.contains(&key) {
+            check(key, &text).map_err(|reason| self.config.error_at(path, &reason))?;
         }
         object.insert(key.to_owned(), text.into());
         if let Some(origin) = self.config.origin(path) {
             self.origins.insert(shown.to_owned(), origin);
         }
-        Ok(true)
+        Ok(())
     }
 }
 

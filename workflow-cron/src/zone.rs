@@ -20,6 +20,20 @@ pub fn check(name: &str) -> Result<(), String> {
     })
 }
 
+/// Why a name is not that of a time zone, with the cure; `None` if it is.
+///
+/// ```
+/// use workflow_cron::zone;
+///
+/// let problem = zone::problem("Berlin").expect("not a time zone");
+/// assert_eq!(problem, "`Berlin` is not a time zone; did you mean `Europe/Berlin`?");
+/// assert_eq!(zone::problem("Europe/Berlin"), None);
+/// ```
+pub fn problem(name: &str) -> Option<String> {
+    let cure = check(name).err()?;
+    Some(format!("`{name}` is not a time zone; {cure}"))
+}
+
 /// The name that is probably meant: in another case, a city alone, or with a typo.
 fn likely(name: &str) -> Option<&'static str> {
     let plain = name.trim().replace(' ', "_");

@@ -139,6 +139,24 @@ fn configurations_describe_their_workflows() {
     assert_eq!(entry.workflow().plan(None).expect("a plan").graph().len(), 1);
 }
 
+/// Another name than the mistakes below, because a workflow is described once.
+#[register_workflow(name = "config_of_four_mistakes", metadata = { "schedule": "0 3 * * *" })]
+fn of_four_mistakes() {}
+
+#[test]
+fn all_mistakes_of_a_schedule_are_told_at_once() {
+    let text = "schedule:\n  cron: 61 * * * *\n  timezone: Europe/Berln\n  overlap: maybe\n  \
+                catch_up: 1 fortnight\n";
+    let folder = Folder::new("four_mistakes").file("config_of_four_mistakes/config.yaml", text);
+    let error = folder.loader().validate("config_of_four_mistakes").expect_err("mistakes");
+    let text = error.to_string();
+    for (line, path) in (2..).zip(["cron", "timezone", "overlap", "catch_up"]) {
+        assert!(text.contains(&format!("config.yaml:{line}:")), "{text}");
+        assert!(text.contains(&format!("error: `schedule.{path}`: ")), "{text}");
+    }
+    assert!(!text.contains("metadata"), "{text}");
+}
+
 #[register_workflow(name = "config_of_mistaken_metadata", metadata = { "schedule": "0 3 * * *" })]
 fn of_mistaken_metadata() {}
 
@@ -148,6 +166,10 @@ fn a_mistaken_schedule_has_its_line_and_changes_nothing() {
         ("workflow: {schedule: 0 25 * * *}", "config.yaml:1:22"),
         ("schedule:\n  cron: 0 0 * * *\n  overlap: maybe", "config.yaml:3:12"),
         ("schedule: {cron: [1]}", "config.yaml:1:18"),
+        (
+            "schedule: {timezone: Berlin}",
+            "`Berlin` is not a time zone; did you mean `Europe/Berlin`?",
+        ),
     ] {
         let folder =
             Folder::new("described_mistake").file("config_of_mistaken_metadata/config.yaml", text);

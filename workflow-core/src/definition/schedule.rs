@@ -16,6 +16,13 @@ use crate::json;
 #[error("`schedule`: {0}")]
 pub struct ScheduleError(String);
 
+impl ScheduleError {
+    /// The field, what is wrong, and the cure.
+    pub fn reason(&self) -> &str {
+        &self.0
+    }
+}
+
 /// A schedule that is an object. Cron expression and time zone are checked where they are used, as
 /// those of a schedule that is a string.
 #[derive(Debug, Clone, PartialEq)]

@@ -26,10 +26,8 @@ pub(super) fn check(new: &Metadata, old: Option<&Metadata>) -> Result<(), Catalo
     Cron::parse(cron)
         .map_err(|error| CatalogError::Schedule { key: SCHEDULE, reason: error.to_string() })?;
     if let Some(name) = new.timezone() {
-        return zone::check(name).map_err(|cure| {
-            let reason = format!("`{name}` is not a time zone; {cure}");
-            CatalogError::Schedule { key: ZONE, reason }
-        });
+        let error = |reason| CatalogError::Schedule { key: ZONE, reason };
+        return zone::problem(name).map(error).map_or(Ok(()), Err);
     }
     match new.get(ZONE) {
         None | Some(serde_json::Value::Null) => Ok(()),
