@@ -23,7 +23,7 @@ pub use api::{ApiSource, AuthType, Pagination, PagingKind};
 pub use database::DatabaseSource;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub(crate) use database::System;
-pub(crate) use files::{MATCHING, WILDCARDS};
+pub(crate) use files::{MATCHING, WILDCARDS, invalid_pattern};
 pub use incremental::Incremental;
 pub(crate) use one_or_many::OneOrMany;
 pub(crate) use output::cursor_file;
@@ -416,10 +416,9 @@ impl PipelineConfig {
                 violations.add(path, error);
             }
         }
-        if let Some(Err(error)) =
-            section.and_then(|section| section.timezone.as_deref()).map(zone::check)
-        {
-            violations.add("schedule.timezone", error);
+        let zone = section.and_then(|section| section.timezone.as_deref());
+        if let Some(problem) = zone.and_then(zone::problem) {
+            violations.add("schedule.timezone", problem);
         }
     }
 }

@@ -111,6 +111,17 @@ impl ApiSource {
         self.pagination.as_ref().and_then(|paging| paging.max_pages).unwrap_or(10_000)
     }
 
+    /// The address of the first page, or why it is invalid.
+    #[cfg(feature = "api")]
+    pub(crate) fn parsed_url(&self) -> Result<url::Url, String> {
+        let url = url::Url::parse(&self.url)
+            .map_err(|_| "is not a valid URL; write `https://host/path`".to_owned())?;
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err("must not contain a user; use `auth_type: basic`".to_owned());
+        }
+        Ok(url)
+    }
+
     /// Whether requests have secrets.
     #[cfg(feature = "api")]
     pub(crate) fn has_secrets(&self) -> bool {
@@ -125,6 +136,11 @@ impl Rules for ApiSource {
     fn check(&self, violations: &mut Violations) {
         if !["http://", "https://"].iter().any(|scheme| self.url.starts_with(scheme)) {
             violations.add("url", "must begin with `https://` or `http://`");
+        } else {
+            #[cfg(feature = "api")]
+            if let Err(reason) = self.parsed_url() {
+                violations.add("url", reason);
+            }
         }
         self.check_auth(violations);
         for name in self.headers.keys().filter(|name| !is_header_name(name)) {

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{self, Component, Path, PathBuf};
 
-use glob::{MatchOptions, Pattern};
+use glob::{MatchOptions, Pattern, PatternError};
 
 /// A path in one spelling: absolute, without `.` and `..`, and with the links that exist followed.
 pub(super) fn canonical(path: &Path) -> PathBuf {
@@ -40,6 +40,11 @@ pub(crate) const MATCHING: MatchOptions = MatchOptions {
     require_literal_separator: true,
     require_literal_leading_dot: true,
 };
+
+/// Explains why a path is not a valid pattern.
+pub(crate) fn invalid_pattern(path: &str, error: &PatternError) -> String {
+    format!("invalid pattern `{path}`: {}, at character {}", error.msg, error.pos + 1)
+}
 
 /// Whether a path or pattern of files that are read has this file among them.
 pub(super) fn matches(pattern: &str, file: &Path) -> bool {

@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use glob::Pattern;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use workflow_config::{Rules, Secret, Violations};
 
 use super::api::{ApiSource, AuthType, Pagination};
 use super::database::DatabaseSource;
+use super::files::invalid_pattern;
 use super::incremental::Incremental;
 use super::storage;
 use crate::value::ColumnType;
@@ -356,6 +358,11 @@ fn check_kind(kind: &SourceKind, section: &str, violations: &mut Violations) {
                 let message = "the file extension does not determine the format; \
                 add `format: csv`, `jsonl`, `json` or `parquet`";
                 violations.add(path("path"), message);
+            }
+            if let Err(error) = Pattern::new(&file.path)
+                && !file.as_path().is_file()
+            {
+                violations.add(path("path"), invalid_pattern(&file.path, &error));
             }
             storage::check(file, path, violations);
             if let Some(incremental) = &file.incremental {

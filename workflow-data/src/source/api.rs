@@ -54,11 +54,7 @@ impl Api {
     ///
     /// Fails with the reason when the URL is not valid, or the system has no certificates.
     pub(super) fn new(options: ApiSource, reading: Reading) -> Result<Self, String> {
-        let url = Url::parse(&options.url)
-            .map_err(|_| "is not a valid URL; write `https://host/path`".to_owned())?;
-        if !url.username().is_empty() || url.password().is_some() {
-            return Err("must not contain a user; use `auth_type: basic`".to_owned());
-        }
+        let url = options.parsed_url()?;
         let parameters = options.query_parameters.iter();
         let parameters: Vec<_> =
             parameters.map(|(name, value)| (name.clone(), value.expose().clone())).collect();

@@ -7,7 +7,7 @@ use csv::{ByteRecord, ReaderBuilder};
 
 use self::quotes::Quotes;
 use super::input::{Input, ReadSeek};
-use super::table::{Columns, SAMPLE, TextTable};
+use super::table::{self, Columns, SAMPLE, TextTable};
 use crate::row::Reason;
 use crate::text::{LONGEST_RAW, io_reason, raw};
 use crate::value::{ColumnType, Guess};
@@ -44,19 +44,11 @@ impl CsvFile {
     pub(super) fn with_columns(input: &Input, columns: &Columns) -> Result<Self, String> {
         let mut file = Self::open(input)?;
         if let Some(other) = file.header.iter().find(|name| !columns.names.contains(name)) {
-            return Err(format!(
-                "the column `{other}` is not in the first file; all files need the same columns"
-            ));
+            return Err(table::new_column(other));
         }
         for name in &columns.names {
             let place = file.header.iter().position(|known| known == name);
-            let place = place.ok_or_else(|| {
-                format!(
-                    "the column `{name}` of the first file is missing; \
-                     all files need the same columns"
-                )
-            })?;
-            file.order.push(place);
+            file.order.push(place.ok_or_else(|| table::missing_column(name))?);
         }
         Ok(file)
     }

@@ -20,7 +20,7 @@ use super::parquet::ParquetFile;
 use super::table::{Columns, TextTable};
 use super::{Reading, Source, SourceError};
 use crate::batch::{Batch, BatchMetadata};
-use crate::config::{FileFormat, FileSource, MATCHING, ObjectUrl, WILDCARDS};
+use crate::config::{FileFormat, FileSource, MATCHING, ObjectUrl, WILDCARDS, invalid_pattern};
 use crate::cursor::Cursor;
 #[cfg(feature = "parquet")]
 use crate::normalize;
@@ -82,9 +82,8 @@ fn local(options: &FileSource) -> Result<Vec<PathBuf>, String> {
         };
         return Err(format!("the file `{pattern}` {what}"));
     }
-    let matches = glob::glob_with(pattern, MATCHING).map_err(|error| {
-        format!("invalid pattern `{pattern}`: {}, at character {}", error.msg, error.pos + 1)
-    })?;
+    let matches = glob::glob_with(pattern, MATCHING);
+    let matches = matches.map_err(|error| invalid_pattern(pattern, &error))?;
     let mut files = Vec::new();
     for found in matches {
         let found = found.map_err(|error| {
@@ -211,13 +210,11 @@ impl Files {
 
     #[cfg(feature = "parquet")]
     fn parquet(&mut self, input: &Input) -> Result<Content, String> {
-        let file = ParquetFile::open(input, self.reading.batch_size)?;
+        let mut file = ParquetFile::open(input, self.reading.batch_size)?;
         super::table::check_given(file.schema(), &self.options.columns)?;
         let found = normalize::schema(file.schema(), &self.options.columns);
         let schema = self.schema.get_or_insert_with(|| Arc::clone(&found));
-        if schema.fields() != found.fields() {
-            return Err("its columns are not those of the first file".to_owned());
-        }
+        file.project(super::table::order(schema, &found)?);
         Ok(Content::Parquet(file))
     }
 

@@ -2,9 +2,10 @@
 
 use std::fs::File;
 use std::path::Path;
+use std::sync::Arc;
 
-use arrow_array::RecordBatch;
-use arrow_schema::SchemaRef;
+use arrow_array::{RecordBatch, RecordBatchOptions};
+use arrow_schema::{ArrowError, Field, Schema, SchemaRef};
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
 
 use super::input::Input;
@@ -15,9 +16,25 @@ use crate::text::io_reason;
 pub(super) struct ParquetFile {
     reader: ParquetRecordBatchReader,
     schema: SchemaRef,
+    /// What is read.
+    columns: Option<Projection>,
     /// Those that the reader does not have yet.
     #[cfg(feature = "object-store")]
     rest: Option<RowGroups>,
+}
+
+struct Projection {
+    order: Vec<usize>,
+    schema: SchemaRef,
+}
+
+impl Projection {
+    fn of(&self, records: &RecordBatch) -> Result<RecordBatch, ArrowError> {
+        let columns = self.order.iter().map(|place| Arc::clone(records.column(*place)));
+        let options = RecordBatchOptions::new().with_row_count(Some(records.num_rows()));
+        let schema = Arc::clone(&self.schema);
+        RecordBatch::try_new_with_options(schema, columns.collect(), &options)
+    }
 }
 
 /// The number of rows, which the file knows. `None` if it cannot be read.
@@ -34,7 +51,7 @@ impl ParquetFile {
             Input::Object(object) => {
                 let rest = RowGroups::open(object.clone(), batch_size)?;
                 let (reader, schema) = (rest.empty()?, rest.schema());
-                Ok(Self { reader, schema, rest: Some(rest) })
+                Ok(Self { reader, schema, columns: None, rest: Some(rest) })
             }
         }
     }
@@ -49,6 +66,7 @@ impl ParquetFile {
         Ok(Self {
             reader,
             schema,
+            columns: None,
             #[cfg(feature = "object-store")]
             rest: None,
         })
@@ -58,10 +76,24 @@ impl ParquetFile {
         &self.schema
     }
 
+    /// Reads these columns in this order. All may have nulls then, so that files of one pattern make
+    /// one table.
+    pub(super) fn project(&mut self, order: Vec<usize>) {
+        let field = |place: &usize| {
+            let field = self.schema.field(*place);
+            Field::new(field.name(), field.data_type().clone(), true)
+        };
+        let schema = Arc::new(Schema::new(order.iter().map(field).collect::<Vec<_>>()));
+        self.columns = Some(Projection { order, schema });
+    }
+
     pub(super) fn next(&mut self) -> Result<Option<RecordBatch>, String> {
         loop {
-            let next = self.reader.next().transpose();
-            let next = next.map_err(|error| {
+            let next = self.reader.next().map(|next| match &self.columns {
+                Some(columns) => next.and_then(|records| columns.of(&records)),
+                None => next,
+            });
+            let next = next.transpose().map_err(|error| {
                 tracing::debug!(%error, "cannot read a Parquet file");
                 "the Parquet file is damaged; write it again".to_owned()
             })?;

@@ -12,7 +12,7 @@ use crate::batch::{Batch, BatchMetadata};
 use crate::policy::{Failures, Rejects};
 use crate::row::{Position, Reason};
 use crate::text::{listed, suggestion};
-use crate::value::ColumnType;
+use crate::value::{self, ColumnType};
 
 /// How many records types are found from.
 pub(super) const SAMPLE: usize = 1_000;
@@ -114,6 +114,41 @@ pub(super) fn check_given(
 ) -> Result<(), String> {
     let names: Vec<_> = schema.fields().iter().map(|field| field.name().as_str()).collect();
     check_names(&names, given)
+}
+
+/// The error of a file with a column that the first one does not have.
+pub(super) fn new_column(name: &str) -> String {
+    format!("the column `{name}` is not in the first file; all files need the same columns")
+}
+
+/// The error of a file without a column that the first one has.
+pub(super) fn missing_column(name: &str) -> String {
+    format!("the column `{name}` of the first file is missing; all files need the same columns")
+}
+
+/// The places of the first file's columns in another file that knows its types.
+#[cfg(feature = "parquet")]
+pub(super) fn order(first: &Schema, other: &Schema) -> Result<Vec<usize>, String> {
+    if let Some(field) = other.fields().iter().find(|field| first.index_of(field.name()).is_err()) {
+        return Err(new_column(field.name()));
+    }
+    let place = |field: &Arc<Field>| {
+        let (name, expected) = (field.name(), field.data_type());
+        let place = other.index_of(name).map_err(|_| missing_column(name))?;
+        let found = other.field(place).data_type();
+        if found == expected {
+            return Ok(place);
+        }
+        let is_numeric = found.is_numeric() && expected.is_numeric();
+        let common = if is_numeric { ColumnType::Number } else { ColumnType::Text };
+        let [found, expected, common] =
+            [found, expected, &common.data_type()].map(value::type_name);
+        Err(format!(
+            "the type of its column `{name}` is {found}, and in the first file {expected}; \
+             add `{name}: {common}` to `columns` of the source"
+        ))
+    };
+    first.fields().iter().map(place).collect()
 }
 
 fn check_names(names: &[&str], given: &BTreeMap<String, ColumnType>) -> Result<(), String> {

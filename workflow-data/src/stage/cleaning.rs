@@ -118,12 +118,14 @@ impl Stage for Cleaning {
     }
 }
 
+/// Removes blanks around texts. A text without anything else becomes null, as an empty cell is.
 fn trim(batch: Batch) -> Result<Batch, StageError> {
     let records = batch.records();
     let columns = records.columns().iter().map(|column| match column.data_type() {
         DataType::Utf8 => {
             let texts = column.as_string::<i32>().iter();
-            Arc::new(texts.map(|text| text.map(str::trim)).collect::<StringArray>()) as ArrayRef
+            let texts = texts.map(|text| text.map(str::trim).filter(|text| !text.is_empty()));
+            Arc::new(texts.collect::<StringArray>()) as ArrayRef
         }
         _ => Arc::clone(column),
     });

@@ -178,7 +178,13 @@ impl Rule {
             Check::OneOf(values) => match column.data_type() {
                 kind if kind.is_numeric() => {
                     let number = self.numbers(column)?;
-                    let known: Vec<_> = values.iter().filter_map(Value::as_number).collect();
+                    let known = values.iter().map(|value| {
+                        number_of(value).ok_or_else(|| {
+                            let text = text_of(value);
+                            self.unfit(&format!("the column has numbers, and `{text}` is none"))
+                        })
+                    });
+                    let known = known.collect::<Result<Vec<_>, _>>()?;
                     let is_known = move |number| known.iter().any(|known| is_equal(&number, known));
                     Ok(Box::new(move |row| Ok(number(row).is_none_or(&is_known))))
                 }
@@ -247,6 +253,15 @@ impl Check {
             }
             Self::Pattern(pattern) => format!("does not match `{}`", pattern.written),
         }
+    }
+}
+
+/// The number that a value is, or that its text has.
+fn number_of(value: &Value) -> Option<Number> {
+    match value {
+        Value::Number(number) => Some(number.clone()),
+        Value::String(text) => text.trim().parse().ok(),
+        _ => None,
     }
 }
 

@@ -324,6 +324,43 @@ fn a_page_of_broken_records_leaves_the_columns_open() {
 }
 
 #[test]
+fn an_encoding_that_cannot_be_read_is_named() {
+    for (header, expected) in [
+        (
+            "Content-Encoding: deflate",
+            "the response is compressed as `deflate`, which was not asked for; let the server send gzip or plain text",
+        ),
+        (
+            "Content-Type: application/json; charset=iso-8859-1",
+            "the charset of the response is `iso-8859-1`; let the server send UTF-8",
+        ),
+        ("Content-Type: application/json", "the response is not UTF-8"),
+    ] {
+        let mut answer = response("200 OK", header, "");
+        answer.extend(b"[\"\xe9\"]");
+        let server = Server::start(vec![answer]);
+        let text = Folder::new().failure(&yaml(&server, "", ""));
+        assert!(text.ends_with(expected), "{text}");
+    }
+}
+
+#[test]
+fn compressed_pages_are_read() {
+    // `[{"id":1},{"id":2}]`
+    let compressed = [
+        31, 139, 8, 0, 0, 0, 0, 0, 2, 3, 139, 174, 86, 202, 76, 81, 178, 50, 172, 213, 129, 48,
+        140, 106, 99, 1, 234, 209, 71, 250, 19, 0, 0, 0,
+    ];
+    let mut answer =
+        response("200 OK", "Content-Type: application/json\nContent-Encoding: gzip", "");
+    answer.extend(compressed);
+    let server = Server::start(vec![answer]);
+    let folder = Folder::new();
+    assert_eq!(folder.run(&yaml(&server, "", "")).unwrap().read, 2);
+    assert!(server.requests()[0].contains("accept-encoding: gzip"), "{:?}", server.requests());
+}
+
+#[test]
 fn a_run_is_cancelled_between_pages() {
     let server = Server::start(vec![page(&ids(1, 2)), page(&ids(3, 2)), page(&ids(5, 2))]);
     let (folder, mut batches) = (Folder::new(), 0);

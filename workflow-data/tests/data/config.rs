@@ -294,6 +294,21 @@ fn a_query_does_not_select_from_a_table_that_grows() {
 }
 
 #[test]
+fn patterns_and_addresses_are_checked_with_the_configuration() {
+    let folder = Folder::new();
+    for (options, expected) in [
+        ("type: file, file: {path: 'data/[.csv'}", "invalid pattern `data/[.csv`: "),
+        (
+            "type: api, api: {url: 'http://x:99999/a'}",
+            "is not a valid URL; write `https://host/path`",
+        ),
+    ] {
+        let text = folder.refusal(&format!("source: {{{options}}}"));
+        assert!(text.contains(expected) && text.contains("config.yaml:1:"), "{text}");
+    }
+}
+
+#[test]
 fn mistakes_in_stages_have_places_and_cures() {
     let folder = Folder::new();
     let cases = [

@@ -1,5 +1,9 @@
 //! What each source reads.
 
+use std::sync::Arc;
+
+use arrow_array::{ArrayRef, Float64Array, Int64Array, RecordBatch};
+use parquet::arrow::ArrowWriter;
 use workflow_data::Summary;
 
 use crate::folder::Folder;
@@ -51,6 +55,41 @@ fn patterns_read_files_in_order_of_their_names() {
     folder.write("d.csv", "id\n1\n");
     let yaml = "source: {type: file, file: {path: '${DIR}/*.csv'}}";
     let expected = "cannot read `DIR/d.csv`: the column `name` of the first file is missing; all files need the same columns";
+    assert_eq!(folder.failure(yaml), expected);
+}
+
+#[test]
+fn parquet_files_of_a_pattern_are_one_table_by_the_names_of_their_columns() {
+    let column = |name: &str, column: ArrayRef| (name.to_owned(), column, true);
+    let integers = |values: &[i64]| Arc::new(Int64Array::from(values.to_vec())) as ArrayRef;
+    let numbers = |values: &[f64]| Arc::new(Float64Array::from(values.to_vec())) as ArrayRef;
+    let folder = Folder::new();
+    let write = |name: &str, columns: Vec<(String, ArrayRef, bool)>| {
+        let records = RecordBatch::try_from_iter_with_nullable(columns).unwrap();
+        let mut writer = ArrowWriter::try_new(Vec::new(), records.schema(), None).unwrap();
+        writer.write(&records).unwrap();
+        folder.write(name, writer.into_inner().unwrap());
+    };
+    write("a.parquet", vec![column("id", integers(&[1])), column("v", integers(&[10]))]);
+    write(
+        "b.parquet",
+        vec![("v".to_owned(), integers(&[20]), false), column("id", integers(&[2]))],
+    );
+    let (_, lines) = read(&folder, "*.parquet", "");
+    assert_eq!(lines, [r#"{"id":1,"v":10}"#, r#"{"id":2,"v":20}"#]);
+
+    let yaml = "source: {type: file, file: {path: '${DIR}/*.parquet'}}";
+    write("c.parquet", vec![column("id", integers(&[3])), column("v", numbers(&[1.5]))]);
+    let expected = "cannot read `DIR/c.parquet`: the type of its column `v` is number, and in the first file integer; add `v: number` to `columns` of the source";
+    assert_eq!(folder.failure(yaml), expected);
+    let (_, lines) = read(&folder, "*.parquet", ", columns: {v: number}");
+    assert_eq!(lines[2], r#"{"id":3,"v":1.5}"#);
+    let three = [("id", &[3]), ("v", &[30]), ("w", &[0])];
+    write("c.parquet", three.map(|(name, values)| column(name, integers(values))).into());
+    let expected = "cannot read `DIR/c.parquet`: the column `w` is not in the first file; all files need the same columns";
+    assert_eq!(folder.failure(yaml), expected);
+    write("c.parquet", vec![column("id", integers(&[3]))]);
+    let expected = "cannot read `DIR/c.parquet`: the column `v` of the first file is missing; all files need the same columns";
     assert_eq!(folder.failure(yaml), expected);
 }
 

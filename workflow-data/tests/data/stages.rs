@@ -14,6 +14,33 @@ fn cleaning_trims_converts_and_drops() {
 }
 
 #[test]
+fn blank_texts_are_missing_after_they_were_trimmed() {
+    let cleaning = |options| json!([{ "name": "cleaning", "options": options }]);
+    let dropped = cleaning(json!({ "trim": true, "drop_nulls": ["n"] }));
+    assert_eq!(through(dropped, "id,n\n1,\" \"\n2,\"\"\n3,\n4,x\n").unwrap(), "id,n\n4,x\n");
+    let alike = cleaning(json!({ "trim": true, "remove_duplicates": ["n"] }));
+    assert_eq!(through(alike, "id,n\n1,\" \"\n2,\n3,x\n").unwrap(), "id,n\n1,\n3,x\n");
+    let typed = cleaning(json!({ "trim": true, "types": { "n": "integer" } }));
+    assert_eq!(through(typed, "id,n\n1,\" \"\n2, 7 \n").unwrap(), "id,n\n1,\n2,7\n");
+}
+
+#[test]
+fn lists_of_values_fit_columns_of_numbers() {
+    let rule = |values| {
+        let rules = json!([{ "column": "code", "one_of": values }]);
+        json!([{ "name": "validation", "options": { "rules": rules } }])
+    };
+    for values in [json!(["1", "2"]), json!([1, 2.0])] {
+        assert_eq!(through(rule(values), "code\n1\n2\n").unwrap(), "code\n1\n2\n");
+    }
+    assert_eq!(
+        through(rule(json!(["1", "two"])), "code\n1\n2\n").unwrap_err(),
+        "stage `validation`: the column `code` does not fit its rule: the column has numbers, and \
+         `two` is none; convert it with `types` of the stage `cleaning`"
+    );
+}
+
+#[test]
 fn cleaning_removes_duplicates_across_batches() {
     let all = json!([{ "name": "cleaning", "options": { "remove_duplicates": true } }]);
     let csv = "id,name\n1,a\n2,\n1,b\n2,\n1,a\n,\n,\n";

@@ -36,6 +36,7 @@ pub fn load_data<T>(config: &Config<T>) -> Result<Pipeline, PipelineError> {
 workflow_config::check!(NAME, check);
 
 fn check(config: &Config) -> Result<(), ConfigError> {
+    assets::table(config)?;
     stages().check(config)
 }
 

@@ -205,8 +205,7 @@ impl Client {
         let link = link.join(", ");
         let content_type = response.body().mime_type().unwrap_or_default().to_owned();
         let bytes = self.body(&mut response, &url)?;
-        let text =
-            String::from_utf8(bytes).map_err(|_| Failure::terminal("the response is not UTF-8"))?;
+        let text = String::from_utf8(bytes).map_err(|_| Failure::terminal(not_text(&response)))?;
         let text = (response.status() != http::StatusCode::NO_CONTENT).then_some(text);
         Ok(Response { url, link, content_type, text })
     }
@@ -308,4 +307,22 @@ fn redirect(from: &Url, location: &str) -> Result<Url, String> {
 
 fn header(response: &http::Response<Body>, name: &str) -> Option<String> {
     response.headers().get(name)?.to_str().ok().map(str::to_owned)
+}
+
+/// Why a response is not UTF-8, by its headers.
+fn not_text(response: &http::Response<Body>) -> String {
+    let encoding = response.headers().get(http::header::CONTENT_ENCODING);
+    // What the client decodes has no such header any more.
+    let encoding =
+        encoding.and_then(|value| value.to_str().ok()).filter(|name| *name != "identity");
+    match (encoding, response.body().charset()) {
+        (Some(encoding), _) => format!(
+            "the response is compressed as `{encoding}`, which was not asked for; let the server send \
+             gzip or plain text"
+        ),
+        (None, Some(charset)) if !charset.eq_ignore_ascii_case("utf-8") => {
+            format!("the charset of the response is `{charset}`; let the server send UTF-8")
+        }
+        _ => "the response is not UTF-8".to_owned(),
+    }
 }
