@@ -366,7 +366,7 @@ mod tests {
             assert!(error(wrong).starts_with("manifest.json is not a dbt manifest"));
         }
         for nodes in ["null", "[]", "{\"a\": null}", &deep] {
-            assert!(error(&text("v12", nodes)).starts_with("manifest.json is not a manifest"));
+            assert!(error(&text("v12", nodes)).starts_with("manifest.json is not a dbt manifest"));
         }
         let null = r#"{"a": {"resource_type": "model", "name": "a", "depends_on": null,
             "config": {"materialized": null, "meta": {"n": 1e999}}}}"#;

@@ -3,6 +3,7 @@
 use std::error::Error;
 
 use serde::{Deserialize, Serialize};
+use workflow_core::error_text;
 use workflow_core::event::Event;
 
 /// The name of the query for the recorded events, from a sequence number on.

@@ -13,6 +13,7 @@ use std::time::Duration;
 use clap::Args;
 use serde_json::Value as Json;
 use workflow_core::engine::Engine;
+use workflow_core::error_text;
 use workflow_core::worker::Preset;
 use workflow_core::{Workflow, registry};
 #[cfg(feature = "serve")]
