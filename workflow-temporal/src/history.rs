@@ -17,6 +17,7 @@ use workflow_core::event::{Event, EventKind, Failure};
 use workflow_core::executor::{AttemptOutcome, AttemptResult, JobTask};
 use workflow_core::job::JobErrorKind;
 
+use crate::activity_id::attempt_of;
 use crate::continuation::Arguments;
 use crate::payload;
 
@@ -251,15 +252,6 @@ fn outcome_of(failure: &TemporalFailure) -> AttemptOutcome {
         outcome.result = AttemptResult::Failed(Failure::from(&error));
         outcome
     })
-}
-
-/// The job and the attempt of an activity with this ID.
-pub(crate) fn attempt_of(activity_id: &str) -> (String, u32) {
-    let parts = activity_id.rsplit_once('#').and_then(|(job, attempt)| {
-        let attempt = attempt.split('.').next()?.parse().ok()?;
-        Some((job.to_owned(), attempt))
-    });
-    parts.unwrap_or_else(|| (activity_id.to_owned(), 1))
 }
 
 /// Reads the first payload.

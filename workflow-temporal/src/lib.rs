@@ -19,6 +19,7 @@
 //! - What jobs print stays on the machine of the worker, in the `runs_dir` of its engine.
 
 mod activity;
+mod activity_id;
 mod bridge;
 mod client;
 mod connect;

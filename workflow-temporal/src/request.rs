@@ -27,6 +27,7 @@ use workflow_core::store::queue_of;
 use workflow_core::{JobError, registry};
 
 use crate::activity::{self, Activities};
+use crate::activity_id::activity_id;
 use crate::bridge::Request;
 use crate::message::chain;
 use crate::payload;
@@ -224,15 +225,6 @@ fn run_local<W: 'static>(
         Box::new(move || drop(answer.send(outcome))) as Answer
     }
     .boxed_local()
-}
-
-/// The ID of an activity: the job's name, and what makes another activity of the job differ.
-fn activity_id(job: &str, attempt: u32, signals: usize) -> String {
-    match (attempt, signals) {
-        (1, 0) => job.to_owned(),
-        (attempt, 0) => format!("{job}#{attempt}"),
-        (attempt, signals) => format!("{job}#{attempt}.{signals}"),
-    }
 }
 
 fn run_child<W: 'static>(

@@ -17,7 +17,7 @@ use workflow_core::executor::UNKNOWN_DEFINITION;
 
 use super::run::{TemporalRun, described_status};
 use super::{CallError, TemporalClient};
-use crate::history::attempt_of;
+use crate::activity_id::attempt_of;
 
 /// What the server says about a run.
 #[derive(Debug, Clone, PartialEq)]
