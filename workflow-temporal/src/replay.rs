@@ -49,7 +49,8 @@ pub(crate) fn events(engine: &Engine, history: &[HistoryEvent]) -> Result<Vec<Ev
         let plan = Plan { placement, observer: Some(Arc::clone(&observer)), ..plan };
         run(&plan, History { events: history.to_vec() }.into())?;
         let control = observer.lock().unwrap_or_else(PoisonError::into_inner).take();
-        Ok(control.map(|control| control.events(0)).unwrap_or_default())
+        let unstarted = || ReplayError::Diverged("no task has begun the workflow".to_owned());
+        Ok(control.ok_or_else(unstarted)?.events(0))
     };
     // The history does not say where the worker makes attempts.
     replay(Placement::Activities)

@@ -106,6 +106,9 @@ pub enum CallError {
     /// A payload is not what it must be.
     #[error("unexpected payload")]
     Payload(#[source] serde_json::Error),
+    /// This program cannot read the history of the run.
+    #[error("cannot read the history of the run: {0}")]
+    History(String),
     /// The workflow is not one of this project.
     #[error("workflow `{0}` of this Temporal namespace is not one that this project runs")]
     Foreign(String),

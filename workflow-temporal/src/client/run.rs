@@ -124,14 +124,14 @@ impl TemporalRun {
         let history = latest.fetch_history(WorkflowFetchHistoryOptions::builder().build());
         let history = history.into_events().await.map_err(CallError::of_interaction)?;
         let engine = self.client.engine.clone();
-        let replayed = tokio::task::spawn_blocking(move || {
-            let replayed = replay::events(&engine, &history);
-            replayed.unwrap_or_else(|error| {
+        let read = tokio::task::spawn_blocking(move || {
+            replay::events(&engine, &history).or_else(|error| {
                 tracing::debug!(%error, "the history is translated");
                 history::translate(&history)
             })
         });
-        replayed.await.map_err(|error| CallError::Server(error.into()))
+        let read = read.await.map_err(|error| CallError::Server(error.into()))?;
+        read.map_err(CallError::History)
     }
 
     async fn events_of_worker(&self, from: u64) -> Result<Vec<Event>, CallError> {
