@@ -1,6 +1,7 @@
 //! Starts workflows on Temporal, and asks for their results and states.
 
 mod error;
+mod events;
 mod run;
 mod state;
 
@@ -31,6 +32,7 @@ use crate::labels::{self, Origin, seconds};
 use crate::payload;
 
 pub use error::{CallError, StartError};
+pub use events::RunEvents;
 pub use run::TemporalRun;
 pub use state::{AttemptState, RunState};
 

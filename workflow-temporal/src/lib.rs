@@ -37,7 +37,7 @@ mod schedules;
 mod worker;
 
 pub use client::{
-    AttemptState, Attributes, CallError, RunState, RunSummary, StartError, StartRequest,
+    AttemptState, Attributes, CallError, RunEvents, RunState, RunSummary, StartError, StartRequest,
     TemporalClient, TemporalRun,
 };
 pub use connect::{AddressError, ConnectError, TemporalOptions, Tls};

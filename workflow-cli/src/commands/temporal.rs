@@ -1,5 +1,6 @@
 //! Workers and runs on a Temporal cluster, for commands with `--backend temporal://..`.
 
+mod follow;
 #[cfg(feature = "serve")]
 mod mirror;
 mod runs;

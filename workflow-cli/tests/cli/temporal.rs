@@ -3,7 +3,7 @@
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
@@ -117,6 +117,16 @@ impl Own {
         json(&self.run(&["runs", "get", run, "-f", "json"]).out)
     }
 
+    /// Runs the command of Temporal.
+    fn temporal(&self, args: &[&str]) {
+        let place = self.backend.strip_prefix("temporal://").expect("an address");
+        let (address, namespace) = place.split_once('/').expect("a namespace");
+        let mut temporal = Command::new(test_temporal::program().expect("the server has started"));
+        temporal.args(args).args(["--address", address, "--namespace", namespace]);
+        let done = temporal.output().expect("it starts");
+        assert!(done.status.success(), "{args:?}: {}", String::from_utf8_lossy(&done.stderr));
+    }
+
     /// The reasons why a run makes no progress, each with the name of its job.
     fn why(&self, run: &str) -> Vec<(String, String)> {
         let reasons = json(&self.run(&["runs", "why", run, "-f", "json"]).out);
@@ -201,10 +211,10 @@ impl Api {
         server.args(["serve", "--address", "127.0.0.1:0", "--backend", &own.backend]);
         let server = server.current_dir(&own.folder).stderr(Stdio::piped());
         let mut process = server.spawn().expect("it starts");
-        let mut line = String::new();
         let mut messages = BufReader::new(process.stderr.take().expect("a pipe"));
-        messages.read_line(&mut line).expect("a line");
-        let address = line.trim().strip_prefix("serving http://").expect("its address").to_owned();
+        let mut lines = messages.by_ref().lines().map(|line| line.expect("a line"));
+        let address = lines.find_map(|line| Some(line.strip_prefix("serving http://")?.to_owned()));
+        let address = address.expect("its address");
         // What it says later must not block it.
         std::thread::spawn(move || std::io::copy(&mut messages, &mut std::io::sink()));
         Self { process, address }
@@ -309,6 +319,31 @@ fn the_api_shows_and_starts_runs_of_temporal() {
             "{refused}"
         );
     }
+}
+
+#[test]
+fn a_run_that_is_terminated_without_a_worker_leaves_no_job_running() {
+    let own = Own::new("temporal_terminated");
+    let worker = own.worker();
+    own.run(&["trigger", "orders/approve", "--workflow-id", "approve"]);
+    own.until_why("approve", "approve", "signal");
+    let api = Api::start(&own);
+    let path = format!("runs/{}", own.get("approve")["run_id"].as_str().expect("an ID"));
+    api.until(&path, |run| run["jobs"][0]["status"] == "running");
+    drop(worker);
+    own.temporal(&["workflow", "terminate", "--workflow-id", "approve"]);
+    let run = api.until(&path, |run| run["status"] == "failed");
+    assert_eq!(run["jobs"][0]["status"], "cancelled", "{run:#}");
+    let args = ["runs", "watch", "approve", "--backend", &own.backend];
+    for watched in [host_in(&own.folder, &args), workflow_in(&own.folder, &args)] {
+        assert_eq!(watched.code, Some(1), "{}{}", watched.out, watched.err);
+        assert!(watched.out.contains("run failed"), "{}", watched.out);
+    }
+    // Nobody has ever begun this one.
+    own.run(&["trigger", "orders/approve", "--workflow-id", "early", "-q"]);
+    let path = format!("runs/{}", own.get("early")["run_id"].as_str().expect("an ID"));
+    own.temporal(&["workflow", "terminate", "--workflow-id", "early"]);
+    api.until(&path, |run| run["status"] == "failed");
 }
 
 #[test]

@@ -109,6 +109,12 @@ pub enum CallError {
     /// This program cannot read the history of the run.
     #[error("cannot read the history of the run: {0}")]
     History(String),
+    /// The recorded events of the run are needed, and nobody has them.
+    #[error(
+        "no worker answers, and this program cannot replay the run; start a worker that has its \
+         workflow"
+    )]
+    NotRecorded,
     /// The workflow is not one of this project.
     #[error("workflow `{0}` of this Temporal namespace is not one that this project runs")]
     Foreign(String),

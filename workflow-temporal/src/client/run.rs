@@ -20,6 +20,7 @@ use workflow_core::{Report, RunError, Status};
 
 use super::TemporalClient;
 use super::error::CallError;
+use super::events::RunEvents;
 use crate::message::{AWAITING, DELIVER, EVENTS, EventPage, PROGRESS, chain};
 use crate::{history, payload, replay};
 
@@ -89,7 +90,9 @@ impl TemporalRun {
             Ok(_) | Err(CallError::Failed { .. } | CallError::Cancelled { .. }) => {}
             Err(error) => return Err(error),
         }
-        let events = self.events(0).await?;
+        let RunEvents::Recorded(events) = self.events(0).await? else {
+            return Err(CallError::NotRecorded);
+        };
         let input = self.input.clone();
         let report = Engine::default().restore_report(&*self.workflow, self.run, input, events)?;
         match report.status() {
@@ -99,36 +102,38 @@ impl TemporalRun {
         }
     }
 
-    /// Returns the recorded events from this sequence number on. If no worker answers, they come
-    /// from the history: this program replays it if it has the workflow. Otherwise the events
-    /// are those that Temporal sees, attempts that are activities and child workflows, with other
-    /// sequence numbers.
+    /// Returns the events from this sequence number on. If no worker answers, they come from the
+    /// history: this program replays it if it has the workflow. Otherwise it translates the
+    /// history, into [other events](RunEvents::Translated).
     ///
     /// # Errors
     ///
-    /// Fails if the server does not answer.
-    pub async fn events(&self, from: u64) -> Result<Vec<Event>, CallError> {
+    /// Fails if the server does not answer, and if this program cannot read what a worker answers
+    /// or what the history has.
+    pub async fn events(&self, from: u64) -> Result<RunEvents, CallError> {
         match self.events_of_worker(from).await {
             Err(CallError::Server(error)) => {
                 tracing::debug!(workflow_id = self.id, %error, "no worker answers");
-                let mut events = self.events_of_history().await?;
-                events.retain(|event| event.sequence >= from);
-                Ok(events)
+                self.events_of_history(from).await
             }
-            answered => answered,
+            answered => answered.map(RunEvents::Recorded),
         }
     }
 
-    async fn events_of_history(&self) -> Result<Vec<Event>, CallError> {
+    async fn events_of_history(&self, from: u64) -> Result<RunEvents, CallError> {
         let latest = self.latest().await?;
         let history = latest.fetch_history(WorkflowFetchHistoryOptions::builder().build());
         let history = history.into_events().await.map_err(CallError::of_interaction)?;
         let engine = self.client.engine.clone();
-        let read = tokio::task::spawn_blocking(move || {
-            replay::events(&engine, &history).or_else(|error| {
+        let read = tokio::task::spawn_blocking(move || match replay::events(&engine, &history) {
+            Ok(mut events) => {
+                events.retain(|event| event.sequence >= from);
+                Ok(RunEvents::Recorded(events))
+            }
+            Err(error) => {
                 tracing::debug!(%error, "the history is translated");
-                history::translate(&history)
-            })
+                history::translate(&history).map(RunEvents::Translated)
+            }
         });
         let read = read.await.map_err(|error| CallError::Server(error.into()))?;
         read.map_err(CallError::History)
@@ -152,7 +157,7 @@ impl TemporalRun {
     /// Fails if the server does not answer.
     pub async fn progress(&self) -> Result<RunView, CallError> {
         let mut view = RunView::default();
-        self.events(0).await?.iter().for_each(|event| view.apply(event));
+        self.events(0).await?.into_vec().iter().for_each(|event| view.apply(event));
         Ok(view)
     }
 

@@ -114,7 +114,7 @@ pub(crate) async fn unblock<T: Send + 'static>(call: impl FnOnce() -> T + Send +
 pub(crate) async fn until_started(run: &Running, job: &str) {
     let started = format!("{job} started");
     let has_started = |event: &Event| event.kind.to_string() == started;
-    while !run.run.events(0).await.is_ok_and(|events| events.iter().any(has_started)) {
+    while !run.run.events(0).await.is_ok_and(|events| events.into_vec().iter().any(has_started)) {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }

@@ -86,7 +86,7 @@ async fn a_function_of_many_steps_continues_as_new() {
     let steps = std::mem::take(&mut *STEPS.lock().expect("no panic"));
     assert!(steps.into_iter().eq(0..300), "each step is made once");
 
-    let events = run.events(0).await.expect("a worker answers");
+    let events = run.events(0).await.expect("a worker answers").into_vec();
     assert!(continued(&events) >= 5, "{}", continued(&events));
     let received = |event: &&Event| matches!(event.kind, EventKind::SignalReceived { .. });
     assert_eq!(events.iter().filter(received).count(), 101);
@@ -141,7 +141,7 @@ async fn a_map_that_is_never_at_rest_is_held_back() {
     run.deliver("extra", 50_u64).await.expect("a job waits for it");
     assert_eq!(run.result::<u64>().await.expect("it completes"), 5_000);
     assert_eq!(CHECKED.load(Ordering::SeqCst), 100, "each element is checked once");
-    let events = run.events(0).await.expect("a worker answers");
+    let events = run.events(0).await.expect("a worker answers").into_vec();
     assert!(continued(&events) >= 3, "{}", continued(&events));
     let report = run.outcome().await.expect("it completed");
     assert!(report.duration() >= Duration::from_secs(2), "{:?}", report.duration());
@@ -173,14 +173,15 @@ async fn a_worker_with_another_limit_goes_on() {
         let target = seen + 40;
         until(|| async {
             run.events(0).await.is_ok_and(|events| {
+                let events = events.into_vec();
                 events.len() >= target || events.last().is_some_and(|it| it.kind.is_last())
             })
         })
         .await;
-        seen = run.events(0).await.expect("a worker answers").len();
+        seen = run.events(0).await.expect("a worker answers").into_vec().len();
         if limits.len() == 0 {
             assert_eq!(run.result::<u64>().await.expect("it completes"), 1_770);
-            let events = run.events(0).await.expect("a worker answers");
+            let events = run.events(0).await.expect("a worker answers").into_vec();
             assert!(continued(&events) >= 2, "{}", continued(&events));
         }
         worker.stop().await;

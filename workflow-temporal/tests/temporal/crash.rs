@@ -129,7 +129,7 @@ async fn a_stopped_worker_hands_over() {
 
 /// The jobs of the run that have completed. Each has one outcome.
 async fn completed(run: &TemporalRun) -> usize {
-    let events = run.events(0).await.expect("a worker answers");
+    let events = run.events(0).await.expect("a worker answers").into_vec();
     let mut jobs: Vec<_> = events
         .iter()
         .filter_map(|event| match &event.kind {

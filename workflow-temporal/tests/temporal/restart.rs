@@ -5,7 +5,7 @@ use std::time::Duration;
 use workflow_core::event::EventKind;
 use workflow_core::id::RunId;
 use workflow_core::prelude::*;
-use workflow_temporal::{TemporalClient, TemporalOptions, TemporalWorker};
+use workflow_temporal::{RunEvents, TemporalClient, TemporalOptions, TemporalWorker};
 
 use crate::support::until;
 
@@ -47,7 +47,7 @@ async fn workers_survive_a_restart_of_the_server() {
     let completed = |run: &workflow_temporal::TemporalRun| {
         let run = run.clone();
         async move {
-            let events = run.events(0).await.unwrap_or_default();
+            let events = run.events(0).await.map(RunEvents::into_vec).unwrap_or_default();
             let is_end = |kind: &EventKind| matches!(kind, EventKind::JobCompleted { .. });
             events.iter().filter(|event| is_end(&event.kind)).count()
         }

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use workflow_core::engine::Engine;
 use workflow_core::event::EventKind;
-use workflow_temporal::{Attributes, TemporalClient, TemporalOptions, TemporalRun, TemporalWorker};
+use workflow_temporal::{
+    Attributes, RunEvents, TemporalClient, TemporalOptions, TemporalRun, TemporalWorker,
+};
 
 /// State that the worker's engine has.
 pub(crate) struct Rate(pub(crate) u64);
@@ -51,7 +53,8 @@ pub(crate) async fn until_started(run: &TemporalRun, job: &str) {
     let is_start =
         |kind: &EventKind| matches!(kind, EventKind::JobStarted { job: of, .. } if of == job);
     until(|| async {
-        run.events(0).await.is_ok_and(|events| events.iter().any(|event| is_start(&event.kind)))
+        let events = run.events(0).await.map(RunEvents::into_vec).unwrap_or_default();
+        events.iter().any(|event| is_start(&event.kind))
     })
     .await;
 }

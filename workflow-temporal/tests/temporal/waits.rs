@@ -23,7 +23,7 @@ async fn a_function_waits_for_a_signal_and_sleeps() {
     run.signal("approved", "Ada").await.expect("it is running");
     assert_eq!(run.result::<String>().await.expect("a text"), "approved by Ada");
     let slept = |kind: &EventKind| matches!(kind, EventKind::SleepStarted { .. });
-    let events = run.events(0).await.expect("a worker answers");
+    let events = run.events(0).await.expect("a worker answers").into_vec();
     assert!(events.iter().any(|event| slept(&event.kind)));
 }
 

@@ -7,7 +7,6 @@ use std::time::{Duration, SystemTime};
 use async_trait::async_trait;
 use serde_json::{Value as Json, json};
 use tokio::sync::Mutex;
-use workflow_core::event::{Event, EventKind};
 use workflow_core::id::RunId;
 use workflow_core::registry;
 use workflow_core::store::{
@@ -18,6 +17,7 @@ use workflow_server::{Remote, RemoteError, RemoteStart, RemoteStarted};
 use workflow_store::Catalog;
 use workflow_temporal::{CallError, RunSummary, StartError, TemporalClient, TemporalRun};
 
+use super::follow::News;
 use super::text_of;
 
 /// The number of the latest runs that the store has.
@@ -112,31 +112,41 @@ impl Mirror {
         started_at: Option<u64>,
         task_queue: &str,
     ) -> Result<(), String> {
-        let all = match status {
-            Status::Pending => Vec::new(),
-            _ => run.events(0).await.map_err(|error| text_of(&error))?,
-        };
+        let known = self.copies.lock().await.get(&id).map_or(0, |copied| copied.events);
+        let news = News::of(run, status, known).await.map_err(|error| text_of(&error))?;
         let mut copies = self.copies.lock().await;
         let copied = match copies.get(&id) {
             Some(copied) => *copied,
-            None => self.begin(id, run, started_at, task_queue).await?,
+            None => {
+                let begun = self.begin(id, run, started_at, task_queue).await?;
+                copies.insert(id, begun);
+                begun
+            }
         };
-        let known = usize::try_from(copied.events).unwrap_or(usize::MAX);
-        let mut events: Vec<Event> = all.into_iter().skip(known).collect();
-        let has_end = events.last().is_some_and(|event| event.kind.is_last());
-        if status.is_final() && !has_end && !copied.has_ended {
-            // Such as a run that somebody has terminated: the engine has no event for it.
-            let sequence = copied.events + events.len() as u64;
-            events.extend(end(status).map(|kind| Event::new(sequence, SystemTime::now(), kind)));
+        let copied = self.append(copied, news).await.map_err(|error| text_of(&error));
+        copies.insert(id, copied?);
+        Ok(())
+    }
+
+    /// Adds what is new to a run of the store.
+    async fn append(&self, copied: Copied, news: News) -> Result<Copied, StoreError> {
+        if copied.has_ended {
+            return Ok(copied);
+        }
+        let mut events = news.next;
+        // Another request may have copied some of them meanwhile.
+        events.retain(|event| event.sequence >= copied.events);
+        if let Some(closing) = news.closing {
+            let mut seen = self.store.events(copied.lease.run, 0, usize::MAX).await?;
+            seen.extend_from_slice(&events);
+            events.extend(closing.events(&seen));
         }
         if !events.is_empty() {
-            let appended = self.store.append(&copied.lease, &events).await;
-            appended.map_err(|error| text_of(&error))?;
+            self.store.append(&copied.lease, &events).await?;
         }
-        let has_ended = copied.has_ended || events.last().is_some_and(|it| it.kind.is_last());
+        let has_ended = events.last().is_some_and(|event| event.kind.is_last());
         let events = copied.events + events.len() as u64;
-        copies.insert(id, Copied { events, has_ended, ..copied });
-        Ok(())
+        Ok(Copied { events, has_ended, ..copied })
     }
 
     /// Adds a run to the store.
@@ -184,19 +194,6 @@ fn snapshot(workflow: &str) -> WorkflowSnapshot {
             source: None,
             graph: Arc::new(json!({ "nodes": [], "edges": [] })),
         },
-    }
-}
-
-/// The last event of a run with this status.
-fn end(status: Status) -> Option<EventKind> {
-    match status {
-        Status::Completed => Some(EventKind::RunCompleted { output: None }),
-        Status::Cancelled => Some(EventKind::RunCancelled),
-        Status::Failed => {
-            let reason = "Temporal has ended it: it was terminated, or its time was over";
-            Some(EventKind::RunFailed { reason: reason.to_owned() })
-        }
-        _ => None,
     }
 }
 

@@ -10,6 +10,7 @@ use workflow_core::run_log::path_in;
 use workflow_store::{Cause, Reason};
 use workflow_temporal::{RunState, RunSummary, TemporalOptions, TemporalRun};
 
+use super::follow::News;
 use super::{usage, with_client, with_run};
 use crate::args::{ListFormat, RUNS_DIR};
 use crate::commands::runs::{LogsArguments, print_reasons};
@@ -128,17 +129,31 @@ fn print_run(run: &TemporalRun, state: &RunState, view: &RunView) -> Result<(), 
 /// Prints the events of a run until it ends.
 pub(in crate::commands) fn watch(options: &TemporalOptions, run: &str) -> Result<Outcome, Failure> {
     with_run(options, run, async |run| {
-        let mut next = 0;
-        let mut view = RunView::default();
+        let mut seen = Vec::new();
+        let mut is_warned = false;
         loop {
-            let events = run.events(next).await.map_err(|error| usage(&error))?;
+            // Asked before the events, so that those of an ended run are all there.
+            let status = run.status().await.map_err(|error| usage(&error))?;
+            let news = News::of(&run, status, seen.len() as u64).await;
+            let news = news.map_err(|error| usage(&error))?;
+            if news.is_unrecorded && !std::mem::replace(&mut is_warned, true) {
+                output::warning(
+                    "no worker answers, and this program cannot replay the run; its events follow \
+                     when a worker answers, or when it ends",
+                );
+            }
+            let mut events = news.next;
+            if let Some(closing) = news.closing {
+                events.extend(closing.events(&[&seen[..], &events[..]].concat()));
+            }
             for event in &events {
-                view.apply(event);
                 output::print(|out| writeln!(out, "{}", event.kind))?;
             }
-            next += events.len() as u64;
-            if events.last().is_some_and(|last| last.kind.is_last()) {
-                return Ok(view.status().into());
+            seen.extend(events);
+            if let Some(status) = seen.last().and_then(|last| last.kind.run_status())
+                && status.is_final()
+            {
+                return Ok(status.into());
             }
             tokio::time::sleep(POLL_INTERVAL).await;
         }
