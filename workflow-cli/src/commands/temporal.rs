@@ -102,7 +102,7 @@ pub(super) fn serve(
     interrupt::listen();
     with_client(options, async |client| {
         let mirror = mirror::Mirror::new(client, server.store());
-        mirror.round().await.map_err(Failure::Usage)?;
+        mirror.round().await.map_err(|error| usage(&error))?;
         let copying = tokio::spawn(Arc::clone(&mirror).run());
         let served = server.remote(mirror).serve(address, ready, interrupt::signal()).await;
         copying.abort();

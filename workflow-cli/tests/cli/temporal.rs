@@ -322,6 +322,26 @@ fn the_api_shows_and_starts_runs_of_temporal() {
 }
 
 #[test]
+fn a_run_that_cannot_be_copied_hides_no_other() {
+    let own = Own::new("temporal_damaged");
+    let damaged = ["workflow", "start", "--type", "elsewhere", "--task-queue", "elsewhere"];
+    let record = ["--workflow-id", "damaged", "--input", "1", "--input-meta", "workflow-record=x"];
+    own.temporal(&[&damaged[..], &record].concat());
+    own.temporal(&["workflow", "terminate", "--workflow-id", "damaged"]);
+    let args = ["runs", "watch", "damaged", "--backend", &own.backend];
+    let refused = host_in(&own.folder, &args);
+    assert!(
+        refused.err.contains("the record of the run is damaged: its compression is unknown"),
+        "{}",
+        refused.err
+    );
+    let api = Api::start(&own);
+    own.run(&["trigger", "orders/approve", "--workflow-id", "approve", "-q"]);
+    let listed = api.until("runs", |runs| runs["items"].as_array().is_some_and(|it| it.len() == 1));
+    assert_eq!(listed["items"][0]["workflow"], "orders/approve");
+}
+
+#[test]
 fn a_run_that_is_terminated_without_a_worker_leaves_no_job_running() {
     let own = Own::new("temporal_terminated");
     let worker = own.worker();

@@ -106,6 +106,18 @@ pub enum CallError {
     /// A payload is not what it must be.
     #[error("unexpected payload")]
     Payload(#[source] serde_json::Error),
+    /// This program cannot read the answer of a worker.
+    #[error(
+        "cannot read a worker's answer to query `{query}`; if the worker has a newer version, \
+         update this program"
+    )]
+    Answer {
+        /// The name of the query.
+        query: String,
+        /// The cause.
+        #[source]
+        error: serde_json::Error,
+    },
     /// This program cannot read the history of the run.
     #[error("cannot read the history of the run: {0}")]
     History(String),

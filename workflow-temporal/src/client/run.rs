@@ -198,8 +198,8 @@ impl TemporalRun {
                 answer => break answer.map_err(CallError::of_query)?,
             }
         };
-        let answer = payload::read(&answer.payloads).map_err(CallError::Payload)?;
-        serde_json::from_value(answer).map_err(CallError::Payload)
+        let answer = payload::read(&answer.payloads).and_then(serde_json::from_value);
+        answer.map_err(|error| CallError::Answer { query: name.to_owned(), error })
     }
 
     /// Returns the history of the run's latest execution as JSON, for [`replay`](crate::replay).

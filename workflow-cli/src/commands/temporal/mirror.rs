@@ -1,6 +1,6 @@
 //! The runs of a Temporal cluster as runs of a store in memory, for `serve`.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -38,6 +38,8 @@ pub(super) struct Mirror {
     store: Arc<dyn Catalog>,
     owner: Owner,
     copies: Mutex<HashMap<RunId, Copied>>,
+    /// The runs that could not be copied in the latest round.
+    failing: Mutex<HashSet<RunId>>,
 }
 
 /// A run that the store has.
@@ -52,7 +54,7 @@ struct Copied {
 impl Mirror {
     pub(super) fn new(client: TemporalClient, store: Arc<dyn Catalog>) -> Arc<Self> {
         let owner = Owner { id: OwnerId::random(), lifetime: LIFETIME };
-        Arc::new(Self { client, store, owner, copies: Mutex::default() })
+        Arc::new(Self { client, store, owner, copies: Mutex::default(), failing: Mutex::default() })
     }
 
     /// Keeps the store up to date.
@@ -62,7 +64,8 @@ impl Mirror {
             match self.round().await {
                 Ok(()) => is_reported = false,
                 Err(error) if !std::mem::replace(&mut is_reported, true) => {
-                    tracing::warn!(error, "cannot read the runs of Temporal; will retry");
+                    let error = text_of(&error);
+                    tracing::warn!(error, "cannot list the runs of Temporal; will retry");
                 }
                 Err(_) => {}
             }
@@ -70,25 +73,51 @@ impl Mirror {
         }
     }
 
-    /// Copies what is new.
-    pub(super) async fn round(&self) -> Result<(), String> {
-        let listed = self.client.list("", RUNS).await.map_err(|error| text_of(&error))?;
+    /// Copies what is new. A run that cannot be copied does not keep others from it, and is logged
+    /// once.
+    ///
+    /// # Errors
+    ///
+    /// Fails if Temporal does not list the runs.
+    pub(super) async fn round(&self) -> Result<(), CallError> {
+        let wanted = self.wanted().await?;
+        let mut failing = self.failing.lock().await;
+        failing.retain(|id| wanted.iter().any(|(other, _)| other == id));
+        // Oldest first, so that numbers grow with the time.
+        for (id, run) in wanted.into_iter().rev() {
+            match self.copy(id, &run).await {
+                Ok(()) => drop(failing.remove(&id)),
+                Err(error) if failing.insert(id) => {
+                    let (run, workflow) = (&run.workflow_id, &run.workflow);
+                    tracing::warn!(
+                        run,
+                        workflow,
+                        error,
+                        "cannot copy a run of Temporal; will retry"
+                    );
+                }
+                Err(_) => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// The listed runs that may have new events, newest first.
+    async fn wanted(&self) -> Result<Vec<(RunId, RunSummary)>, CallError> {
         let mut active = 0;
         let mut wanted = Vec::new();
+        let listed = self.client.list("", RUNS).await?;
+        let copies = self.copies.lock().await;
         for run in listed {
             let Ok(id) = run.run_id.parse::<RunId>() else { continue };
-            let copied = self.copies.lock().await.get(&id).copied();
             let is_active = !run.status.is_final();
             active += usize::from(is_active);
-            if copied.is_none_or(|copied| !copied.has_ended) && (!is_active || active <= ACTIVE) {
+            let has_ended = copies.get(&id).is_some_and(|copied| copied.has_ended);
+            if !has_ended && (!is_active || active <= ACTIVE) {
                 wanted.push((id, run));
             }
         }
-        // Oldest first, so that numbers grow with the time.
-        for (id, run) in wanted.into_iter().rev() {
-            self.copy(id, &run).await?;
-        }
-        Ok(())
+        Ok(wanted)
     }
 
     /// Copies the new events of a run.
