@@ -89,11 +89,13 @@
 //! ```
 //!
 //! Types of columns are `text`, `integer`, `number`, `boolean`, `date` and `timestamp`. Empty cells
-//! of a CSV file are null. Texts of JSON stay texts; lists and objects become JSON texts. A column
+//! of a CSV file are null, and so are texts that `trim` leaves empty. `cleaning` trims first, then
+//! converts types, drops nulls and removes duplicates. The values of `one_of` may be in quotes for a
+//! column of numbers. Texts of JSON stay texts; lists and objects become JSON texts. A column
 //! of integers and fractions is `number`; if one of the integers has more digits than that keeps,
 //! it is `text`. Columns of JSON that `columns` names may be missing from the first records.
 //!
-//! Of Parquet files, integers of all sizes are `integer`, and one above 2^63 fails its record.
+//! Files of one pattern need the same columns, in any order. Of Parquet files, integers of all sizes are `integer`, and one above 2^63 fails its record.
 //! Decimals keep all digits; rules, expressions and SQLite read them as numbers, and one of more
 //! than 15 digits is a text for expressions, and fails its record for SQLite. Times of day are
 //! texts, and times with a zone are in UTC. Other types pass through.

@@ -57,9 +57,11 @@ pub(crate) fn stats(args: &StatsArguments) -> Result<Outcome, Failure> {
 }
 
 fn workflows(found: &[Statistics]) -> Table {
-    let mut table = titled("WORKFLOW", "STARTED");
+    let mut table = titled("WORKFLOW", "REQUESTED");
     for of in found {
-        table.add_row([of.workflow.clone(), of.begun.to_string()].into_iter().chain(row(&of.runs)));
+        table.add_row(
+            [of.workflow.clone(), of.requested.to_string()].into_iter().chain(row(&of.runs)),
+        );
     }
     table
 }

@@ -503,7 +503,7 @@ fn runs_are_counted_moved_and_pruned() {
     }
     tables().bind(|| {
         assert_snapshot!(says(&folder, &["stats", "--db", "runs.db", "--workflow", "1"]).out, @"
-        WORKFLOW  STARTED  COMPLETED  FAILED  CANCELLED  SUCCESS  P50  P95  MAX
+        WORKFLOW  REQUESTED  COMPLETED  FAILED  CANCELLED  SUCCESS  P50  P95  MAX
         daily etl  3  3  0  0  100.0% <time>  - <time>
 
         JOB  FINISHED  COMPLETED  FAILED  CANCELLED  SUCCESS  P50  P95  MAX
@@ -512,7 +512,7 @@ fn runs_are_counted_moved_and_pruned() {
         ");
     });
     let stats = says(&folder, &["stats", "--db", "runs.db", "-f", "json"]).json();
-    assert_eq!((&stats[0]["begun"], &stats[0]["success_rate"]), (&json!(3), &json!(1.0)));
+    assert_eq!((&stats[0]["requested"], &stats[0]["success_rate"]), (&json!(3), &json!(1.0)));
     says(&folder, &["runs", "export", "--db", "runs.db", "-o", "runs.jsonl"]);
     let import = ["runs", "import", "runs.jsonl", "--db", "other.db"];
     assert_snapshot!(says(&folder, &import).err, @"imported 1 workflow, 3 runs and 18 events; skipped 0 runs that already existed");

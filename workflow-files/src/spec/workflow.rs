@@ -70,7 +70,8 @@ record! {
         slurm_schedulers: Option<Ignored<true>>,
         /// Slurm: accepted, not used.
         slurm_defaults: Option<Ignored<true>>,
-        /// Accepted, not used: peak memory and CPU time of each command are always in the report.
+        /// Accepted, not used: the report always has the CPU time of each command, and the peak memory
+        /// of commands that run long enough to be measured.
         resource_monitor: Option<Ignored<false>>,
         /// Accepted, not used: how another engine executes jobs.
         execution_config: Option<Ignored<false>>,

@@ -30,7 +30,7 @@ struct WorkflowStatistics {
     /// Name of the workflow.
     workflow: String,
     /// Number of requested runs.
-    begun: u64,
+    requested: u64,
     /// Finished runs.
     runs: Figures,
     /// Finished jobs.
@@ -88,7 +88,7 @@ impl From<Statistics> for WorkflowStatistics {
         Self {
             workflow_id: of.workflow_id,
             workflow: of.workflow,
-            begun: of.begun,
+            requested: of.requested,
             runs: of.runs.into(),
             jobs: of.jobs.into_iter().map(job).collect(),
         }
@@ -133,5 +133,5 @@ async fn of_workflow(
     let workflow = catalog.workflow(&which).await?;
     let (workflow_id, workflow) = (workflow.id, workflow.name);
     let runs = Durations::default().into();
-    Ok(Json(WorkflowStatistics { workflow_id, workflow, begun: 0, runs, jobs: Vec::new() }))
+    Ok(Json(WorkflowStatistics { workflow_id, workflow, requested: 0, runs, jobs: Vec::new() }))
 }

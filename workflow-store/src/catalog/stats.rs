@@ -22,8 +22,8 @@ pub struct Statistics {
     pub workflow_id: i64,
     /// Its name.
     pub workflow: String,
-    /// The number of started runs.
-    pub begun: u64,
+    /// The number of requested runs, also of those that wait.
+    pub requested: u64,
     /// The outcomes of its runs, and their durations from the first event to the last.
     #[serde(flatten)]
     pub runs: Durations,
@@ -217,7 +217,7 @@ pub(crate) fn statistics(
         let mut statistics = Statistics {
             workflow_id: id,
             workflow: row.text(1)?,
-            begun: row.count(2)?,
+            requested: row.count(2)?,
             runs: Durations::default(),
             jobs: Vec::new(),
         };
@@ -227,7 +227,7 @@ pub(crate) fn statistics(
                 "" => {
                     statistics.runs = sum.finish();
                     // Other applications may not count inserted runs.
-                    statistics.begun = statistics.begun.max(statistics.runs.ended());
+                    statistics.requested = statistics.requested.max(statistics.runs.ended());
                 }
                 _ => statistics
                     .jobs

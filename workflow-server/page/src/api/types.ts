@@ -333,7 +333,7 @@ export interface Stats {
   items: {
     workflow_id: number;
     workflow: string;
-    begun: number;
+    requested: number;
     runs: Figures;
     jobs: (Figures & { job: string })[];
   }[];

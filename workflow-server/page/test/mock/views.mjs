@@ -136,5 +136,5 @@ export const usage = {
 export function stats(workflow) {
   const figures = (k) => ({ completed: 20 * k, failed: k, cancelled: 0, success_rate: 20 / 21, mean_seconds: 3.4 * k, p50_seconds: 3 * k, p95_seconds: 8 * k, max_seconds: 12.5 * k });
   const jobs = (workflow.dag_spec?.nodes ?? []).slice(0, 30).map(({ id }, i) => ({ job: id, ...figures(1 + (i % 3)) }));
-  return { items: [{ workflow_id: workflow.id, workflow: workflow.name, begun: 42, runs: figures(2), jobs }] };
+  return { items: [{ workflow_id: workflow.id, workflow: workflow.name, requested: 42, runs: figures(2), jobs }] };
 }

@@ -120,7 +120,7 @@ pub(crate) async fn a_user_sees_the_runs_of_theirs_and_their_own(place: Catalogs
         assert!(alice.events(id, 0, 10).await.expect("asked").is_empty());
     }
     let figures = alice.statistics(None).await.expect("asked");
-    let figures: Vec<_> = figures.iter().map(|of| (of.workflow_id, of.begun)).collect();
+    let figures: Vec<_> = figures.iter().map(|of| (of.workflow_id, of.requested)).collect();
     assert_eq!(figures, [(scene.alices.id, 2)]);
     assert!(alice.statistics(Some("code")).await.expect("asked").is_empty());
     let mut lines = Vec::new();
