@@ -96,6 +96,6 @@ pub(crate) async fn durations_are_known_without_events(place: Catalogs) {
         assert_eq!(durations.max, Duration::from_millis(1000));
         assert_eq!(durations.mean, Duration::from_millis(505));
     }
-    assert_eq!((statistics.begun, statistics.jobs[0].job.as_str()), (100, "load"));
+    assert_eq!((statistics.requested, statistics.jobs[0].job.as_str()), (100, "load"));
     assert_eq!(place.other.statistics(None).await.expect("known"), [statistics]);
 }
