@@ -7,6 +7,7 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::{Float64Type, Int64Type};
 use arrow_array::{Array, ArrayRef, RecordBatch};
 use arrow_schema::{ArrowError, DataType};
+use rusqlite::ffi::SQLITE_CONSTRAINT_UNIQUE;
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, params_from_iter};
 
@@ -66,7 +67,10 @@ impl SqliteSink {
         if table.mode == WriteMode::Merge {
             let name = format!("{} by {}", table.name, table.key().join(", "));
             let made = connection.execute_batch(&table.index_sql(&name));
-            made.map_err(|_| table.not_unique())?;
+            made.map_err(|error| match error.sqlite_error() {
+                Some(code) if code.extended_code == SQLITE_CONSTRAINT_UNIQUE => table.not_unique(),
+                _ => table.failure(error),
+            })?;
         }
         Ok(OpenTable { connection, insert: self.insert(records) })
     }

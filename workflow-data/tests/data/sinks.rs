@@ -239,6 +239,17 @@ mod sqlite {
         );
         assert_eq!(rows(&folder).len(), 2);
     }
+
+    /// SQLite makes no index for a view.
+    #[test]
+    fn the_cause_of_a_missing_index_is_reported() {
+        let folder = Folder::with("in.csv", "id,price\n1,1.5\n");
+        let view = r#"CREATE VIEW "the orders" AS SELECT 1 AS id, 1.5 AS price"#;
+        Connection::open(folder.path("shop.db")).unwrap().execute_batch(view).unwrap();
+        let text = folder.failure(&yaml("merge, key: [id]"));
+        assert!(text.contains("views may not be indexed"), "{text}");
+        assert!(!text.contains("unique"), "{text}");
+    }
 }
 
 #[cfg(feature = "postgres")]
