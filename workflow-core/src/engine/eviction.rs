@@ -23,7 +23,7 @@ use crate::store::{Eviction, Lease, MessageKind, StoreError};
 /// one.
 const SHORTEST_WAIT: Duration = Duration::from_millis(100);
 
-/// The pause between two questions to a store that is unreachable.
+/// The pause between two requests to an unreachable store.
 const RETRY_INTERVAL: Duration = Duration::from_millis(200);
 
 impl Engine {
@@ -198,18 +198,18 @@ impl Engine {
         let evicted = match store.evict(&evictions).await {
             Ok(evicted) => evicted.into_iter().collect(),
             Err(StoreError::Unavailable(error)) => {
-                tracing::warn!(%error, "cannot tell whether waiting runs were evicted; asking again");
+                tracing::warn!(%error, "cannot tell whether waiting runs were evicted; reading leases");
                 self.lost(&suspended).await?
             }
             Err(error) => return Err(error),
         };
-        for tree in suspended.into_iter().filter(|tree| evicted.contains(&tree.run())) {
-            for run in tree.leave_memory() {
-                match store.send(run, MessageKind::Cancel).await {
-                    Ok(_) | Err(StoreError::Ended { .. }) => {}
-                    Err(error) => return Err(error),
-                }
-            }
+        let left = suspended.iter().filter(|tree| evicted.contains(&tree.run()));
+        let cancelled: Vec<RunId> = left.flat_map(Suspended::leave_memory).collect();
+        // The other runs go on, also while the store is unreachable.
+        drop(suspended);
+        for run in cancelled {
+            let sent = self.until_reachable(|| store.send(run, MessageKind::Cancel)).await;
+            log_cancellation(run, sent.map(drop));
         }
         Ok(())
     }
@@ -218,14 +218,38 @@ impl Engine {
     async fn lost(&self, suspended: &[Suspended]) -> Result<HashSet<RunId>, StoreError> {
         let Some(lease_renewer) = &self.0.lease_renewer else { return Ok(HashSet::new()) };
         let leases: Vec<Lease> = suspended.iter().flat_map(Suspended::leases).collect();
+        let renew = || lease_renewer.store().renew(lease_renewer.owner(), &leases);
+        let lost = self.until_reachable(renew).await?;
+        Ok(lost.into_iter().map(|lease| lease.run).collect())
+    }
+
+    /// Repeats a request until the store is reachable or the engine stops.
+    pub(super) async fn until_reachable<T, F: Future<Output = Result<T, StoreError>>>(
+        &self,
+        request: impl Fn() -> F,
+    ) -> Result<T, StoreError> {
+        let mut was_reachable = true;
         loop {
-            match lease_renewer.store().renew(lease_renewer.owner(), &leases).await {
-                Ok(lost) => return Ok(lost.into_iter().map(|lease| lease.run).collect()),
-                Err(StoreError::Unavailable(_)) if !self.is_stopping() => {
+            match request().await {
+                Err(StoreError::Unavailable(error)) if !self.is_stopping() => {
+                    if std::mem::replace(&mut was_reachable, false) {
+                        tracing::warn!(%error, "the store is unavailable; retrying");
+                    }
                     super::runtime::sleep(RETRY_INTERVAL).await;
                 }
-                Err(error) => return Err(error),
+                answer => return answer,
             }
         }
     }
 }
+
+/// Logs a cancellation that failed. A run that has ended needs none.
+pub(super) fn log_cancellation(run: RunId, cancelled: Result<(), StoreError>) {
+    match cancelled {
+        Ok(()) | Err(StoreError::Ended { .. }) => {}
+        Err(error) => tracing::warn!(%run, %error, "cannot cancel the run; cancel it again"),
+    }
+}
+
+#[cfg(test)]
+mod tests;

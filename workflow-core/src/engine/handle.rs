@@ -10,6 +10,7 @@ use futures::stream::{self, BoxStream, StreamExt as _};
 use super::Engine;
 use super::active::ActiveRun;
 use super::events::Events;
+use super::eviction::log_cancellation;
 use crate::event::Event;
 use crate::graph::Graph;
 use crate::id::RunId;
@@ -201,10 +202,8 @@ async fn cancel_existing(run: Arc<ActiveRun>) {
     let Some(existing) = run.existing() else { return };
     let (engine, workflow) = (Engine(Arc::clone(&run.engine)), Arc::clone(&run.workflow));
     let this = move |_: &WorkflowSnapshot| Ok(Arc::clone(&workflow));
-    let cancelled = engine.cancel_with(existing, &this).await;
-    if let Err(error) = cancelled {
-        tracing::debug!(run = %existing, %error, "cannot cancel the earlier run");
-    }
+    let cancelled = engine.until_reachable(|| engine.cancel_with(existing, &this)).await;
+    log_cancellation(existing, cancelled.map(drop));
 }
 
 impl fmt::Debug for RunHandle {

@@ -1,14 +1,16 @@
 //! Idempotency keys: requests with the same key share one run, at any time and from any engine.
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use futures::StreamExt as _;
 use tokio::runtime::Builder;
 use workflow_core::engine::{Enqueued, RunHandle, RunRequest};
 use workflow_core::event::EventKind;
+use workflow_core::store::*;
 use workflow_core::{Run as _, Status};
 
 use super::*;
+use crate::over_memory::store_over_memory;
 
 #[register_workflow(name = "keys: waits")]
 async fn waits(ctx: WorkflowContext, add: u32) -> Result<u32, JobError> {
@@ -77,6 +79,52 @@ fn both_handles_can_cancel_the_existing_run() {
     second.cancel();
     assert!(matches!(first.wait(), Err(RunError::Cancelled(_))));
     assert!(matches!(second.wait(), Err(RunError::Cancelled(_))));
+}
+
+/// A store that refuses the first message.
+struct Hesitant {
+    store: Arc<MemoryStore>,
+    has_refused: AtomicBool,
+}
+
+store_over_memory!(Hesitant {
+    async fn begin(&self, run: NewRun, events: Vec<Event>) -> Result<BeginOutcome, StoreError> {
+        self.store.begin(run, events).await
+    }
+
+    async fn append(&self, lease: &Lease, events: &[Event]) -> Result<(), StoreError> {
+        self.store.append(lease, events).await
+    }
+
+    async fn claim(&self, owner: Owner, runs: &[RunId]) -> Result<Vec<Lease>, StoreError> {
+        self.store.claim(owner, runs).await
+    }
+
+    async fn renew(&self, owner: Owner, leases: &[Lease]) -> Result<Vec<Lease>, StoreError> {
+        self.store.renew(owner, leases).await
+    }
+
+    async fn send(&self, run: RunId, message: MessageKind) -> Result<u64, StoreError> {
+        if !self.has_refused.swap(true, Ordering::SeqCst) {
+            return Err(StoreError::Unavailable("the connection is gone".into()));
+        }
+        self.store.send(run, message).await
+    }
+
+    async fn inbox(&self, owner: OwnerId, after: u64) -> Result<Vec<Message>, StoreError> {
+        self.store.inbox(owner, after).await
+    }
+});
+
+#[test]
+fn an_unreachable_store_receives_the_cancellation_later() {
+    let store = Arc::new(MemoryStore::new());
+    let first = under_way(&store);
+    let hesitant = Hesitant { store, has_refused: AtomicBool::new(false) };
+    let engine = Engine::builder().store(hesitant).build();
+    let second = engine.run("keys: waits").input(1).idempotency_key("k").start();
+    second.expect("it starts").cancel();
+    assert!(matches!(first.wait(), Err(RunError::Cancelled(_))));
 }
 
 /// A runtime that can be paused: its clock stands still, and its tasks are not polled any more.

@@ -47,6 +47,10 @@ store_over_memory!(CutOff {
         Ok(Vec::new())
     }
 
+    async fn send(&self, run: RunId, message: MessageKind) -> Result<u64, StoreError> {
+        self.store.send(run, message).await
+    }
+
     async fn inbox(&self, owner: OwnerId, after: u64) -> Result<Vec<Message>, StoreError> {
         self.store.inbox(owner, after).await
     }

@@ -85,6 +85,10 @@ store_over_memory!(Gated {
         lost
     }
 
+    async fn send(&self, run: RunId, message: MessageKind) -> Result<u64, StoreError> {
+        self.store.send(run, message).await
+    }
+
     async fn inbox(&self, owner: OwnerId, after: u64) -> Result<Vec<Message>, StoreError> {
         let messages = self.store.inbox(owner, after).await?;
         self.delivered.fetch_add(messages.len(), Ordering::SeqCst);

@@ -2,7 +2,7 @@
 //! differ from it in some requests.
 
 /// Implements `Store` with these methods, and passes all other requests on. The methods must
-/// contain `begin`, `append`, `claim`, `renew` and `inbox`.
+/// contain `begin`, `append`, `claim`, `renew`, `send` and `inbox`.
 macro_rules! store_over_memory {
     ($store:ty { $($methods:tt)* }) => {
         #[async_trait::async_trait]
@@ -53,10 +53,6 @@ macro_rules! store_over_memory {
 
             async fn children(&self, run: RunId) -> Result<Vec<RunId>, StoreError> {
                 self.store.children(run).await
-            }
-
-            async fn send(&self, run: RunId, message: MessageKind) -> Result<u64, StoreError> {
-                self.store.send(run, message).await
             }
 
             async fn messages(&self, run: RunId) -> Result<Vec<Message>, StoreError> {
