@@ -106,3 +106,9 @@ pub(crate) fn end(status: Option<Status>) -> Bytes {
     };
     Bytes::from(format!("event: end\ndata: {data}\n\n"))
 }
+
+/// The last event of a stream that cannot go on: why. Clients may reconnect after it.
+pub(crate) fn error(problem: &Problem) -> Bytes {
+    let data = serde_json::to_string(problem).expect("a problem document has only texts");
+    Bytes::from(format!("event: error\ndata: {data}\n\n"))
+}

@@ -18,18 +18,24 @@ with_both!(
     a_stream_reports_a_deleted_run,
     logs_are_streamed,
     output_of_rust_jobs_is_streamed,
+    a_damaged_log_is_reported,
 );
 
 /// An event of a stream.
 #[derive(Debug, Clone, PartialEq)]
-struct Piece {
+pub(crate) struct Piece {
     id: Option<u64>,
-    event: String,
+    pub(crate) event: String,
     data: Json,
 }
 
 /// Reads a stream to its end, or up to `most` events.
-async fn listen(client: &Client, path: &str, last: Option<u64>, most: usize) -> Vec<Piece> {
+pub(crate) async fn listen(
+    client: &Client,
+    path: &str,
+    last: Option<u64>,
+    most: usize,
+) -> Vec<Piece> {
     let mut request = client.request(Method::GET, path).header("accept", "text/event-stream");
     if let Some(last) = last {
         request = request.header("last-event-id", last);
@@ -247,4 +253,30 @@ async fn output_of_rust_jobs_is_streamed(kind: Kind) {
     assert_eq!((rest[1].event.as_str(), rest.len()), ("end", 2));
     let job = client.get(&format!("runs/{run}/jobs/asks")).await.is(200);
     assert_eq!(job["attempts"][0]["annotations"], json!({ "answer": true }), "{job}");
+}
+
+async fn a_damaged_log_is_reported(kind: Kind) {
+    let site = Site::open(kind).await;
+    let client = site.nobody();
+    let run = client.start("asking").await;
+    let path = format!("runs/{run}/logs");
+    let one = listen(&client, &path, None, 1).await;
+    let streams = async |open: &str| client.get("metrics").await.text.contains(open);
+    until("no stream is left", async || streams("workflow_http_streams 0").await).await;
+    let damage = async {
+        until("it listens", async || streams("workflow_http_streams 1").await).await;
+        let stored = site.store.run(run.parse().expect("an id")).await.expect("readable");
+        let log = stored.and_then(|run| run.log()).expect("a log");
+        let mut log = std::fs::OpenOptions::new().append(true).open(log).expect("opened");
+        std::io::Write::write_all(&mut log, b"no header\n").expect("written");
+    };
+    let heard = listen(&client, &path, one[0].id, usize::MAX);
+    let (heard, ()) = futures::future::join(heard, damage).await;
+    assert_eq!((heard[0].event.as_str(), heard.len()), ("error", 1), "{heard:?}");
+    assert_eq!(heard[0].data["code"], "internal");
+    for (accept, query) in [("text/event-stream", ""), ("*/*", ""), ("*/*", "?format=text")] {
+        let request = client.request(Method::GET, &format!("{path}{query}"));
+        let answer = request.header("accept", accept).send().await.expect("an answer");
+        assert_eq!(answer.status(), 500, "{accept} {query}");
+    }
 }

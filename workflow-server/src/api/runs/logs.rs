@@ -14,8 +14,10 @@ use futures::stream::{self, Stream, StreamExt as _};
 use serde::{Deserialize, Serialize};
 use tokio::sync::OwnedSemaphorePermit;
 use utoipa::{IntoParams, ToSchema};
+use workflow_core::Status;
 use workflow_core::id::RunId;
 use workflow_core::run_log::{LogError, LogRecord, OutputStream, RunLog};
+use workflow_core::store::StoreError;
 use workflow_store::Catalog;
 
 use super::super::problems::Problems;
@@ -95,7 +97,8 @@ const POLL_INTERVAL: Duration = Duration::from_millis(200);
 /// Returns the log of a run that ran on this machine.
 ///
 /// With `Accept: text/event-stream`, streams the log live, with positions as IDs. The stream ends
-/// with an event `end`, as in event streams.
+/// with an event `end`, as in event streams, or with an event `error`, whose data is a problem
+/// document.
 #[utoipa::path(get, path = "/runs/{run}/logs", tag = "runs",
     params(("run" = String, Path, description = RUN_PARAMETER),
         ("Last-Event-ID" = Option<u64>, Header, description = "Continue from this position"),
@@ -115,16 +118,18 @@ pub(super) async fn logs(
     let from = sse::last_id(&headers)?.or(query.from).unwrap_or(0);
     let limit = query.limit.map_or(1000, |limit| limit.0);
     let log = Log { path: run.log(), query, limit };
-    if log.query.format == LogFormat::Text {
+    let is_text = log.query.format == LogFormat::Text;
+    let page = log.read(from, is_text || run.status.is_final()).await?;
+    if is_text {
         let permit = app.streams.enter()?;
-        return Ok(download(permit, run.id, text(log, from)));
+        return Ok(download(permit, run.id, text(log, page)));
     }
     if !sse::is_wanted(&headers) {
-        let over = run.status.is_final();
-        return Ok(Json(log.read(from, over).await?).into_response());
+        return Ok(Json(page).into_response());
     }
     let permit = app.streams.enter()?;
-    Ok(sse::response(permit, follow(log, catalog, run.id, from)))
+    let live = LiveLog { log, catalog, run: run.id, status: Some(run.status), page };
+    Ok(sse::response(permit, live.frames()))
 }
 
 /// A log with the range and format to read.
@@ -202,45 +207,84 @@ impl From<LogRecord> for LogPiece {
     }
 }
 
-/// Streams a log until the run ends.
-fn follow(
+/// A log that is streamed until the run ends.
+struct LiveLog {
     log: Log,
     catalog: Arc<dyn Catalog>,
     run: RunId,
-    from: u64,
-) -> impl Stream<Item = Bytes> + Send {
-    stream::unfold(Some((log, catalog, from)), move |state| async move {
-        let (log, catalog, mut from) = state?;
-        loop {
-            // Read the status before the log, so that no later output is missed.
-            let status = catalog.run(run).await.ok()?.map(|run| run.status);
-            let over = status.is_none_or(workflow_core::Status::is_final);
-            let page = log.read(from, over).await.ok()?;
-            if page.items.is_empty() && page.ended {
-                return Some((sse::end(status), None));
-            }
-            from = page.next;
-            if !page.items.is_empty() {
-                return Some((frames(&page).ok()?, Some((log, catalog, from))));
-            }
-            tokio::time::sleep(POLL_INTERVAL).await;
-        }
-    })
+    /// The latest status of the run; `None` if it was deleted.
+    status: Option<Status>,
+    /// The latest page, with the items that have not been sent.
+    page: LogPage,
 }
 
-/// Streams a log as text, up to its current end.
-fn text(log: Log, from: u64) -> impl Stream<Item = io::Result<Bytes>> + Send {
-    stream::try_unfold((log, from), |(log, from)| async move {
-        let page = log.read(from, true).await.map_err(|problem| {
-            tracing::warn!(?problem, "cannot read a log to its end");
-            io::Error::other("cannot read the log to its end")
-        })?;
-        if page.items.is_empty() && page.ended {
-            return Ok(None);
+impl LiveLog {
+    fn frames(self) -> impl Stream<Item = Bytes> + Send {
+        stream::unfold(Some(self), |live| async {
+            let mut live = live?;
+            match live.next().await {
+                Ok(Some(frames)) => Some((frames, Some(live))),
+                Ok(None) => Some((sse::end(live.status), None)),
+                Err(problem) => Some((sse::error(&problem), None)),
+            }
+        })
+    }
+
+    /// Waits for output; `None` after the end of the log.
+    async fn next(&mut self) -> Result<Option<Bytes>, Problem> {
+        while self.page.items.is_empty() {
+            if self.page.ended {
+                return Ok(None);
+            }
+            tokio::time::sleep(POLL_INTERVAL).await;
+            self.read().await?;
+        }
+        let items = std::mem::take(&mut self.page.items);
+        frames(&items).map(Some).map_err(Problem::internal)
+    }
+
+    async fn read(&mut self) -> Result<(), Problem> {
+        // Read the status before the log, so that no later output is missed.
+        self.status = self.read_status().await?;
+        let is_over = self.status.is_none_or(Status::is_final);
+        self.page = self.log.read(self.page.next, is_over).await?;
+        Ok(())
+    }
+
+    /// Reads the status of the run. Waits while the store is unavailable.
+    async fn read_status(&self) -> Result<Option<Status>, Problem> {
+        let mut is_available = true;
+        loop {
+            match self.catalog.run(self.run).await {
+                Ok(run) => return Ok(run.map(|run| run.status)),
+                Err(StoreError::Unavailable(error)) => {
+                    if std::mem::replace(&mut is_available, false) {
+                        tracing::warn!(run = %self.run, %error, "cannot follow a log; will retry");
+                    }
+                    tokio::time::sleep(POLL_INTERVAL).await;
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+}
+
+/// Streams a log as text from this page on, up to its current end.
+fn text(log: Log, page: LogPage) -> impl Stream<Item = io::Result<Bytes>> + Send {
+    stream::try_unfold((log, page), |(log, mut page)| async move {
+        if page.items.is_empty() {
+            if page.ended {
+                return Ok(None);
+            }
+            page = log.read(page.next, true).await.map_err(|problem| {
+                tracing::warn!(?problem, "cannot read a log to its end");
+                io::Error::other("cannot read the log to its end")
+            })?;
         }
         let named = log.query.job.is_none();
-        let text: String = page.items.iter().map(|piece| piece.to_text(named)).collect();
-        Ok(Some((Bytes::from(text), (log, page.next))))
+        let items = std::mem::take(&mut page.items);
+        let text: String = items.iter().map(|piece| piece.to_text(named)).collect();
+        Ok(Some((Bytes::from(text), (log, page))))
     })
 }
 
@@ -263,9 +307,9 @@ fn download(
     (headers, axum::body::Body::from_stream(text)).into_response()
 }
 
-fn frames(page: &LogPage) -> io::Result<Bytes> {
+fn frames(items: &[LogPiece]) -> io::Result<Bytes> {
     let mut frames = Vec::new();
-    for piece in &page.items {
+    for piece in items {
         use std::io::Write as _;
         write!(frames, "id: {}\nevent: log\ndata: ", piece.end)?;
         serde_json::to_writer(&mut frames, piece)?;
