@@ -9,6 +9,8 @@ use workflow_core::event::{Event, EventKind, JobOrigin};
 use workflow_core::graph::recorded_dependencies;
 use workflow_core::id::RunId;
 use workflow_core::store::{BeginOutcome, NewRun, StoreError, StoredRun, Trigger};
+use workflow_core::value::{Type, ValueError};
+use workflow_core::workflow::PlanError;
 use workflow_core::{Status, Workflow};
 
 use crate::catalog::Catalog;
@@ -59,6 +61,26 @@ pub enum RetryError {
         /// The run.
         run: RunId,
     },
+    /// The input of the run does not fit the workflow.
+    #[error(
+        "the input of run {run} does not fit `{workflow}`: {error}; start a new run with an input that fits"
+    )]
+    Input {
+        /// The name of the workflow.
+        workflow: String,
+        /// The run.
+        run: RunId,
+        /// What is wrong.
+        error: ValueError,
+    },
+    /// The workflow cannot be planned.
+    #[error("workflow `{workflow}` cannot run: {error}")]
+    Plan {
+        /// The name of the workflow.
+        workflow: String,
+        /// Why.
+        error: PlanError,
+    },
     /// The run has no such job.
     #[error("run {run} has no job `{job}`; its jobs are {}", known.join(", "))]
     NoJob {
@@ -100,9 +122,9 @@ impl From<StoreError> for RetryError {
 ///
 /// # Errors
 ///
-/// Fails when the old run has not ended, when the definition of the workflow has changed or the
-/// workflow is inactive, and when the requested job is not in the run or a dependency of it did not
-/// complete.
+/// Fails when the old run has not ended, when the definition of the workflow has changed, when it
+/// cannot run with the old input or is inactive, and when the requested job is not in the run or a
+/// dependency of it did not complete.
 pub async fn retry_run(
     store: &dyn Catalog,
     old: &StoredRun,
@@ -139,15 +161,16 @@ pub async fn retry_run(
 
 /// Checks that the definition of the workflow has not changed.
 fn check(workflow: &dyn Workflow, old: &StoredRun) -> Result<(), RetryError> {
-    let input =
-        workflow.input().and_then(|kind| kind.read(old.input.clone().unwrap_or_default()).ok());
-    let same = workflow
-        .plan(input.as_deref())
-        .is_ok_and(|plan| *old.workflow.graph == plan.graph().to_json());
-    if same {
-        return Ok(());
+    let (name, run) = (|| old.workflow.name.clone(), old.id);
+    let read = |kind: Type| kind.read(old.input.clone().unwrap_or_default());
+    let input = workflow.input().map(read).transpose();
+    let input = input.map_err(|error| RetryError::Input { workflow: name(), run, error })?;
+    let plan = workflow.plan(input.as_deref());
+    let plan = plan.map_err(|error| RetryError::Plan { workflow: name(), error })?;
+    match *old.workflow.graph == plan.graph().to_json() {
+        true => Ok(()),
+        false => Err(RetryError::Changed { workflow: name(), run }),
     }
-    Err(RetryError::Changed { workflow: old.workflow.name.clone(), run: old.id })
 }
 
 async fn events_of(store: &dyn Catalog, run: RunId) -> Result<Vec<Event>, StoreError> {

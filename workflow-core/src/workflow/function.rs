@@ -198,9 +198,7 @@ impl Workflow for FunctionWorkflow {
             (Drawing::PerInput(draw), Some(input)) => {
                 draw_plan(self.output, |flow| draw(flow, input))
             }
-            (Drawing::PerInput(_), None) => Err(PlanError::Draw(JobError::terminal(
-                "the workflow's graph depends on its input, and there is none",
-            ))),
+            (Drawing::PerInput(_), None) => Err(PlanError::NoInput),
         }
     }
 }

@@ -103,6 +103,9 @@ pub enum PlanError {
     /// The graph is invalid.
     #[error(transparent)]
     Graph(#[from] GraphError),
+    /// The graph depends on the input.
+    #[error("the workflow's graph depends on its input, and there is none")]
+    NoInput,
     /// The function that draws the graph returned an error.
     #[error("the workflow's graph could not be drawn: {}", .0.chain())]
     Draw(JobError),

@@ -1,6 +1,10 @@
 //! Workflow files that are sent to the API.
 
 use serde_json::json;
+use workflow_core::prelude::*;
+use workflow_core::store::{WORKFLOW_FILE, WorkflowSnapshot};
+use workflow_core::workflow::FunctionWorkflow;
+use workflow_store::NewWorkflow;
 
 use crate::support::{Answer, Kind, Site, with_both};
 
@@ -9,6 +13,7 @@ const JOB: &str = "name: quiet\njobs:\n  - { name: count, job: tally, with: { to
 
 with_both!(
     files_run_registered_jobs,
+    a_graph_that_cannot_be_rendered_has_a_reason,
     commands_are_rejected_unless_allowed,
     errors_have_a_position,
     a_file_is_replaced_and_its_versions_stay,
@@ -28,6 +33,32 @@ async fn files_run_registered_jobs(kind: Kind) {
     assert_eq!(client.get(&format!("workflows/{id}/source")).await.text, JOB);
     let mermaid = client.get(&format!("workflows/{id}/graph?format=mermaid")).await;
     assert!(mermaid.text.contains("count"), "{}", mermaid.text);
+}
+
+#[register_workflow(name = "graph per input")]
+fn graph_per_input(_: &mut Flow, _: &u32) {}
+
+async fn a_graph_that_cannot_be_rendered_has_a_reason(kind: Kind) {
+    let site = Site::open(kind).await;
+    let client = site.nobody();
+    let gone = FunctionWorkflow::new("gone", |_: &mut Flow| {}).expect("a name");
+    site.store.sync_registered(&[WorkflowSnapshot::of(&gone)]).await.expect("kept");
+    let graph = json!({ "nodes": [{ "id": "n" }], "edges": [] });
+    client.post("workflows", json!({ "name": "outside", "dag_spec": graph })).await.is(201);
+    let id = client.create(JOB).await;
+    let mut definition = site.store.workflow(&id.to_string()).await.expect("kept").definition;
+    definition.as_mut().expect("a file")[WORKFLOW_FILE]["text"] = json!("name: [");
+    let old = NewWorkflow { name: "old".to_owned(), definition, ..NewWorkflow::default() };
+    site.store.create_workflow(old).await.expect("kept");
+    for (workflow, status, code) in [
+        ("graph per input", 409, "no_graph"),
+        ("outside", 409, "no_graph"),
+        ("gone", 409, "not_registered"),
+        ("old", 422, "invalid"),
+    ] {
+        let graph = client.get(&format!("workflows/{workflow}/graph?format=dot")).await;
+        graph.is_problem(status, code);
+    }
 }
 
 async fn commands_are_rejected_unless_allowed(kind: Kind) {

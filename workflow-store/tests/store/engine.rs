@@ -5,8 +5,10 @@ use test_postgres as cluster;
 use std::sync::Arc;
 
 use workflow_core::engine::Enqueued;
+use workflow_core::id::NameError;
 use workflow_core::prelude::*;
 use workflow_core::store::Store as _;
+use workflow_core::workflow::FunctionWorkflow;
 use workflow_store::{
     Catalog, NewWorkflow, RetryError, RetryRequest, RetrySource, SqliteStore, Viewer, retry_run,
 };
@@ -125,6 +127,21 @@ fn a_retry_belongs_to_the_same_workflow() {
         let error =
             retry_run(&*hers, &old, &*other, RetrySource::Failed, RetryRequest::default()).await;
         assert!(matches!(error, Err(RetryError::Changed { .. })), "{error:?}");
+        let refused = async |other: Result<FunctionWorkflow, NameError>| {
+            let (other, request) = (other.expect("a name"), RetryRequest::default());
+            let retried = retry_run(&*hers, &old, &other, RetrySource::Failed, request).await;
+            retried.expect_err("it is refused").to_string()
+        };
+        let other = FunctionWorkflow::with_input("refused", |_: &mut Flow, _: Handle<u32>| {});
+        let error = refused(other).await;
+        let start = format!("the input of run {run} does not fit `refused`: ");
+        assert!(error.starts_with(&start), "{error}");
+        let draw = |_: &mut Flow| Err::<(), _>(JobError::terminal("no more"));
+        let error = refused(FunctionWorkflow::new("refused", draw)).await;
+        assert_eq!(
+            error,
+            "workflow `refused` cannot run: the workflow's graph could not be drawn: no more"
+        );
         let theirs = store.seen_by(Viewer::User("bob".to_owned()));
         assert!(
             retry_run(&*theirs, &old, &*workflow, RetrySource::Failed, RetryRequest::default())

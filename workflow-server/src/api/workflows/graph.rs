@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::{Value as Json, json};
 use utoipa::IntoParams;
 use workflow_core::graph::Graph;
-use workflow_core::registry;
+use workflow_core::workflow::PlanError;
 use workflow_files::WorkflowFile;
 use workflow_store::{Source, StoredWorkflow};
 
@@ -18,6 +18,7 @@ use super::super::problems::Problems;
 use crate::app::App;
 use crate::http::extract::{Path, Query};
 use crate::http::require::{Read, Require};
+use crate::launch::registered_workflow;
 use crate::problem::Problem;
 
 /// The format of a graph.
@@ -58,28 +59,39 @@ pub(super) async fn graph(
         };
         return Ok(axum::Json(graph).into_response());
     }
-    let text = app.parsing.run(move || render(&workflow, query.format)).await?;
-    let text = text.ok_or_else(|| {
-        let detail = "this graph is only available as `json`: it depends on the input, or this \
-                      server cannot run the workflow";
-        Problem::conflict("no_graph", detail)
-    })?;
+    let text = app.parsing.run(move || render(&workflow, query.format)).await??;
     Ok(([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], text).into_response())
 }
 
-/// Renders the graph as Mermaid or DOT; `None` if this server does not have it.
-fn render(workflow: &StoredWorkflow, format: Format) -> Option<String> {
+/// Renders the graph as Mermaid or DOT.
+///
+/// # Errors
+///
+/// Fails if there is no graph without a run, or if this server cannot run the workflow.
+fn render(workflow: &StoredWorkflow, format: Format) -> Result<String, Problem> {
     let write = |graph: &Graph| match format {
         Format::Dot => graph.dot(),
         _ => graph.mermaid(),
     };
     if let Some(file) = workflow.definition.as_ref().and_then(WorkflowFile::from_source) {
-        return Some(write(file.ok()?.graph()));
+        let file = file.map_err(|wrong| Problem::from(&wrong))?;
+        return Ok(write(file.graph()));
     }
-    let code =
-        registry::get(&workflow.name).ok().filter(|_| workflow.source == Source::Registered)?;
-    let plan = code.workflow().plan(None).ok()?;
-    Some(write(plan.graph()))
+    let only_json = |why| {
+        let detail = format!("the graph is only available as `json`: {why}");
+        Problem::conflict("no_graph", detail)
+    };
+    if workflow.source != Source::Registered {
+        return Err(only_json("an external program runs the workflow"));
+    }
+    match registered_workflow(&workflow.name)?.plan(None) {
+        Ok(plan) => Ok(write(plan.graph())),
+        Err(PlanError::NoInput) => Err(only_json("it depends on the input of the run")),
+        Err(error) => {
+            let detail = format!("workflow `{}` cannot run: {error}", workflow.name);
+            Err(Problem::conflict("cannot_run", detail))
+        }
+    }
 }
 
 /// Returns the file of a workflow as it was written.
