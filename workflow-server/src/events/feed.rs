@@ -138,7 +138,7 @@ impl Feed {
     async fn poll(&self, progress: &mut Progress) -> Result<usize, StoreError> {
         let events = self.catalog.events(self.run, progress.next, PAGE).await?;
         if let Some(last) = events.last() {
-            self.add(&events);
+            self.add(&events)?;
             progress.next = last.sequence + 1;
         }
         let is_last = events.iter().any(|event| event.kind.is_last());
@@ -162,8 +162,8 @@ impl Feed {
         }
     }
 
-    fn add(&self, events: &[Event]) {
-        let chunks = Chunk::all(events);
+    fn add(&self, events: &[Event]) -> Result<(), StoreError> {
+        let chunks = Chunk::all(events)?;
         let mut window = self.window.lock().unwrap_or_else(PoisonError::into_inner);
         for chunk in chunks {
             window.bytes += chunk.text.len();
@@ -173,6 +173,7 @@ impl Feed {
             let Some(chunk) = window.chunks.pop_front() else { break };
             window.bytes -= chunk.text.len();
         }
+        Ok(())
     }
 
     /// Returns events from this one on from the window; `None` if the window starts later.
@@ -192,7 +193,7 @@ impl Feed {
     ///
     /// # Errors
     ///
-    /// Fails if the store cannot be read.
+    /// Fails if the store cannot be read, or if an event does not serialize.
     pub(crate) async fn next(&self, from: u64) -> Result<Option<Frames>, StoreError> {
         let mut updates = self.progress.clone();
         loop {
@@ -212,13 +213,13 @@ impl Feed {
     /// Reads events from this one on from the store.
     async fn read_store(&self, from: u64) -> Result<Option<Frames>, StoreError> {
         let events = self.catalog.events(self.run, from, CATCH_UP).await?;
-        Ok(Chunk::all(&events).first().and_then(|chunk| chunk.from(from)))
+        Ok(Chunk::all(&events)?.first().and_then(|chunk| chunk.from(from)))
     }
 }
 
 impl Chunk {
     /// Serializes events.
-    fn all(events: &[Event]) -> Vec<Self> {
+    fn all(events: &[Event]) -> Result<Vec<Self>, StoreError> {
         let mut chunks = Vec::new();
         let mut rest = events;
         while let Some(first) = rest.first() {
@@ -226,13 +227,13 @@ impl Chunk {
             while text.len() < MAX_CHUNK
                 && let Some((event, others)) = rest.split_first()
             {
-                write(&mut text, event);
+                write(&mut text, event)?;
                 ends.push(text.len());
                 rest = others;
             }
             chunks.push(Self { first: first.sequence, ends, text: text.into() });
         }
-        chunks
+        Ok(chunks)
     }
 
     /// Returns its events from this one on.
@@ -245,14 +246,9 @@ impl Chunk {
 }
 
 /// Appends a server-sent event. Its JSON is a single line.
-fn write(text: &mut String, event: &Event) {
-    let data = serde_json::to_string(event).unwrap_or_default();
-    let kind = kind(&data);
-    text.push_str(&format!("id: {}\nevent: {kind}\ndata: {data}\n\n", event.sequence));
-}
-
-/// Extracts the kind of an event from its JSON.
-fn kind(data: &str) -> &str {
-    let after = data.split_once("\"event\":\"").map_or("", |(_, after)| after);
-    after.split('"').next().unwrap_or_default()
+fn write(text: &mut String, event: &Event) -> Result<(), StoreError> {
+    let data = serde_json::to_string(event).map_err(|error| StoreError::Unusable(error.into()))?;
+    let (id, kind) = (event.sequence, event.kind.code());
+    text.push_str(&format!("id: {id}\nevent: {kind}\ndata: {data}\n\n"));
+    Ok(())
 }
