@@ -217,8 +217,7 @@ struct Taking<'a> {
     ends: FuturesUnordered<Pin<Box<dyn Future<Output = RunHandle> + Send>>>,
     /// Workflows whose runs were refused, and are left to others for a while.
     unknown: HashSet<String>,
-    /// Runs whose refusal was logged.
-    logged: HashSet<RunId>,
+    refused: RefusedRuns,
     /// When stranded runs are next looked for.
     stranded_at: Duration,
     /// When the next heartbeat is due.
@@ -233,7 +232,7 @@ impl<'a> Taking<'a> {
             runs: HashMap::new(),
             ends: FuturesUnordered::new(),
             unknown: HashSet::new(),
-            logged: HashSet::new(),
+            refused: RefusedRuns::default(),
             stranded_at: Duration::ZERO,
             heartbeat_at: Duration::ZERO,
         }
@@ -313,6 +312,7 @@ impl<'a> Taking<'a> {
         if now >= self.stranded_at {
             self.stranded_at = now + STRANDED_INTERVAL;
             self.unknown.clear();
+            self.refused.begin_interval();
             let recovery = worker.engine.recover_stranded(&worker.queues, find).await?;
             for (run, error) in &recovery.refused {
                 self.log_refused(*run, error);
@@ -418,8 +418,46 @@ impl<'a> Taking<'a> {
     }
 
     fn log_refused(&mut self, run: RunId, error: &ResumeError) {
-        if self.logged.insert(run) {
+        if self.refused.add(run) {
             tracing::warn!(%run, %error, "cannot resume the run");
         }
+    }
+}
+
+/// The runs that were refused in this interval between searches, and in the one before. A run that
+/// stays refused is logged once.
+#[derive(Default)]
+struct RefusedRuns {
+    now: HashSet<RunId>,
+    before: HashSet<RunId>,
+}
+
+impl RefusedRuns {
+    fn begin_interval(&mut self) {
+        self.before = std::mem::take(&mut self.now);
+    }
+
+    /// Adds a run. Returns whether its refusal is new.
+    fn add(&mut self, run: RunId) -> bool {
+        self.now.insert(run) && !self.before.contains(&run)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_that_is_refused_again_later_is_new() {
+        let (mut refused, run) = (RefusedRuns::default(), RunId::random());
+        assert!(refused.add(run));
+        assert!(!refused.add(run));
+        for _ in 0..3 {
+            refused.begin_interval();
+            assert!(!refused.add(run));
+        }
+        refused.begin_interval();
+        refused.begin_interval();
+        assert!(refused.add(run));
     }
 }

@@ -1,7 +1,7 @@
 //! Starts runs of workflows for files that have arrived in watched folders.
 
 use std::collections::hash_map::Entry;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::Path;
 use std::pin::pin;
 use std::sync::Arc;
@@ -108,8 +108,8 @@ struct Arrivals {
     settling: HashMap<String, Settling>,
     /// By the ID of the workflow: the versions of the handled files, by name.
     handled: HashMap<i64, HashMap<String, String>>,
-    /// Problems that were logged.
-    logged: HashSet<String>,
+    /// By folder: the problems of the latest scan.
+    problems: HashMap<String, BTreeSet<String>>,
 }
 
 impl Arrivals {
@@ -118,7 +118,7 @@ impl Arrivals {
             changes: Changes::default(),
             settling: HashMap::new(),
             handled: HashMap::new(),
-            logged: HashSet::new(),
+            problems: HashMap::new(),
         }
     }
 
@@ -193,7 +193,7 @@ impl Arrivals {
         Ok(next)
     }
 
-    /// Lists what a folder holds. Logs why it cannot.
+    /// Lists what a folder holds. Logs new problems.
     async fn scan(&mut self, folder: &str, root: &Path, watches: &[&FileWatch]) -> Option<Scan> {
         let levels = watches.iter().map(|one| one.pattern.levels()).max().unwrap_or(1);
         let (path, open) = (root.to_owned(), self.changes.opener(root));
@@ -203,37 +203,37 @@ impl Arrivals {
             Ok((opened, scanned)) => (opened, scanned.map_err(|error| io_reason(&error))),
             Err(error) => (None, Err(error.to_string())),
         };
+        let mut problems = BTreeSet::new();
         match opened {
             None => {}
             Some(Ok(watcher)) => self.changes.add(root, watcher),
             Some(Err(error)) => {
                 let seconds = SCAN_INTERVAL.as_secs();
-                self.log(format!(
-                    "folder `{folder}`: its changes are not reported, so it is scanned every \
-                     {seconds} s: {error}"
+                problems.insert(format!(
+                    "its changes are not reported, so it is scanned every {seconds} s: {error}"
                 ));
             }
         }
-        let problem = match scanned {
-            Ok(scan) => {
-                for problem in &scan.problems {
-                    self.log(format!("folder `{folder}`: {problem}"));
-                }
-                return Some(scan);
+        match &scanned {
+            Ok(scan) => problems.extend(scan.problems.iter().cloned()),
+            Err(problem) => {
+                // One that comes back is watched anew.
+                self.changes.forget(root);
+                problems.insert(format!("`{}`: {problem}", root.display()));
             }
-            Err(problem) => problem,
-        };
-        // One that comes back is watched anew.
-        self.changes.forget(root);
-        self.log(format!("folder `{folder}`, `{}`: {problem}", root.display()));
-        None
+        }
+        for problem in self.set_problems(folder, problems) {
+            tracing::warn!(folder, problem, "cannot watch for files; will retry");
+        }
+        scanned.ok()
     }
 
-    /// Logs a problem, once.
-    fn log(&mut self, problem: String) {
-        if self.logged.insert(problem.clone()) {
-            tracing::warn!(problem, "cannot watch for files; will retry");
-        }
+    /// Replaces the problems of a folder. Returns those that are new.
+    fn set_problems(&mut self, folder: &str, problems: BTreeSet<String>) -> Vec<String> {
+        let known = self.problems.entry(folder.to_owned()).or_default();
+        let new = problems.difference(known).cloned().collect();
+        *known = problems;
+        new
     }
 
     /// Reads which files were handled, the first time.
@@ -303,4 +303,22 @@ fn key(workflow: &StoredWorkflow, file: &HandledFile) -> String {
     let text = [file.name.as_str(), file.version.as_str()].join("\0");
     let digest = Uuid::new_v5(&Uuid::NAMESPACE_OID, text.as_bytes());
     format!("file:{}:{digest}", workflow.id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_problem_that_comes_back_is_new() {
+        let mut arrivals = Arrivals::new();
+        let mut new = |problems: &[&str]| {
+            let problems = problems.iter().map(|&problem| problem.to_owned()).collect();
+            arrivals.set_problems("inbox", problems)
+        };
+        assert_eq!(new(&["gone"]), ["gone"]);
+        assert_eq!(new(&["full", "gone"]), ["full"]);
+        assert!(new(&[]).is_empty());
+        assert_eq!(new(&["gone"]), ["gone"]);
+    }
 }

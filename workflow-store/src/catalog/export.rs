@@ -4,7 +4,7 @@
 //! workflow, events their run.
 
 use std::collections::HashMap;
-use std::io::BufRead;
+use std::io::{self, BufRead, Read as _};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
@@ -150,14 +150,16 @@ impl Import {
     pub(crate) fn read(lines: &mut (dyn BufRead + Send)) -> Result<Self, CatalogError> {
         let mut import = Self::default();
         let mut places = HashMap::new();
-        for (line, text) in (1..).zip(lines.lines()) {
+        let mut buffer = Vec::new();
+        for line in 1.. {
             let wrong = |reason: String| CatalogError::Import { line, reason };
-            let text = text.map_err(|error| wrong(error.to_string()))?;
+            let text = read_line(lines, &mut buffer, MAX_LINE);
+            let Some(text) = text.map_err(|error| wrong(error.to_string()))? else { break };
             if text.trim().is_empty() {
                 continue;
             }
-            check_numbers(&text).map_err(|lost| wrong(lost.to_string()))?;
-            match json::parse(&text).map_err(|error| wrong(error.to_string()))? {
+            check_numbers(text).map_err(|lost| wrong(lost.to_string()))?;
+            match json::parse(text).map_err(|error| wrong(error.to_string()))? {
                 ExportLine::Workflow(workflow) => import.workflows.push(*workflow),
                 ExportLine::Run(run) => {
                     if places.insert(run.id, import.runs.len()).is_some() {
@@ -198,6 +200,28 @@ impl Import {
         }
         Ok(())
     }
+}
+
+/// The most bytes of a line to import.
+const MAX_LINE: usize = 256 * 1024 * 1024;
+
+/// Reads a line; `None` at the end.
+fn read_line<'a>(
+    lines: &mut (dyn BufRead + Send),
+    line: &'a mut Vec<u8>,
+    limit: usize,
+) -> io::Result<Option<&'a str>> {
+    line.clear();
+    // With a line break.
+    let most = limit as u64 + 1;
+    if lines.take(most).read_until(b'\n', line)? == 0 {
+        return Ok(None);
+    }
+    if line.len() > limit && !line.ends_with(b"\n") {
+        return Err(io::Error::other(format!("longer than {} MiB", limit / (1024 * 1024))));
+    }
+    let text = std::str::from_utf8(line).map_err(|_| io::Error::other("not UTF-8"))?;
+    Ok(Some(text))
 }
 
 /// Writes the import.
@@ -262,4 +286,27 @@ fn add(cx: &mut Cx<'_>, workflow: &PortableWorkflow, owner: Option<i64>) -> Answ
     let values = [Value::Bool(*is_active), Value::Int(id)];
     cx.sql.execute("UPDATE workflows_workflow SET is_active = $1 WHERE id = $2", &values)?;
     Ok(id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_is_read_up_to_a_limit() {
+        const LIMIT: usize = 1024 * 1024;
+        let line = "x".repeat(LIMIT);
+        let (mut buffer, mut read) = (Vec::new(), format!("{line}\n\n{line}"));
+        let mut lines = read.as_bytes();
+        for wanted in [Some(LIMIT + 1), Some(1), Some(LIMIT), None] {
+            let found = read_line(&mut lines, &mut buffer, LIMIT).expect("short enough");
+            assert_eq!(found.map(str::len), wanted);
+        }
+        read.push('y');
+        let mut lines = &read.as_bytes()[LIMIT + 2..];
+        let error = read_line(&mut lines, &mut buffer, LIMIT).expect_err("too long");
+        assert_eq!(error.to_string(), "longer than 1 MiB");
+        let error = read_line(&mut &b"\xff\n"[..], &mut buffer, LIMIT).expect_err("no text");
+        assert_eq!(error.to_string(), "not UTF-8");
+    }
 }

@@ -398,10 +398,11 @@ pub trait Catalog: Store + Accounts {
     ) -> Result<(), CatalogError>;
 
     /// Imports lines of [`export`](Self::export). Existing workflows and runs are not changed.
-    /// Everything is read into memory and written in one transaction.
+    /// Everything is read into memory and written in one transaction: move a large store workflow by
+    /// workflow.
     ///
     /// # Errors
     ///
-    /// Fails, and imports nothing, when a line is invalid.
+    /// Fails, and imports nothing, when a line is invalid or longer than 256 MiB.
     async fn import(&self, lines: &mut (dyn BufRead + Send)) -> Result<Imported, CatalogError>;
 }
