@@ -468,6 +468,42 @@ pub trait Store: Send + Sync + 'static {
     async fn messages(&self, run: RunId) -> Result<Vec<Message>, StoreError>;
 }
 
+/// Calls a function with each event of a run, in order.
+///
+/// # Errors
+///
+/// Fails when the store cannot be read.
+pub async fn for_each_event<S: Store + ?Sized>(
+    store: &S,
+    run: RunId,
+    mut handle: impl FnMut(Event),
+) -> Result<(), StoreError> {
+    let mut from = 0;
+    loop {
+        let page = store.events(run, from, PAGE).await?;
+        from += page.len() as u64;
+        let is_last = page.len() < PAGE;
+        page.into_iter().for_each(&mut handle);
+        if is_last {
+            return Ok(());
+        }
+    }
+}
+
+/// Returns all events of a run, in order.
+///
+/// # Errors
+///
+/// Fails when the store cannot be read.
+pub async fn read_events<S: Store + ?Sized>(
+    store: &S,
+    run: RunId,
+) -> Result<Vec<Event>, StoreError> {
+    let mut events = Vec::new();
+    for_each_event(store, run, |event| events.push(event)).await?;
+    Ok(events)
+}
+
 /// Returns all runs that wait in task queues.
 async fn queued<S: Store + ?Sized>(store: &S) -> Result<Vec<StoredRun>, StoreError> {
     let (mut waiting, mut after) = (Vec::new(), None);

@@ -8,7 +8,7 @@ use workflow_core::engine::Enqueued;
 use workflow_core::event::{Event, EventKind, JobOrigin};
 use workflow_core::graph::recorded_dependencies;
 use workflow_core::id::RunId;
-use workflow_core::store::{BeginOutcome, NewRun, StoreError, StoredRun, Trigger};
+use workflow_core::store::{BeginOutcome, NewRun, StoreError, StoredRun, Trigger, read_events};
 use workflow_core::value::{Type, ValueError};
 use workflow_core::workflow::PlanError;
 use workflow_core::{Status, Workflow};
@@ -137,7 +137,7 @@ pub async fn retry_run(
     }
     check(workflow, old)?;
     let workflow_id = store.run_summary(old.id).await?.workflow_id;
-    let events = events_of(store, old.id).await?;
+    let events = read_events(store, old.id).await?;
     let reused = ReusedOutcomes::of(old, &events, again)?;
     let new = NewRun {
         workflow_id: Some(workflow_id),
@@ -172,20 +172,6 @@ fn check(workflow: &dyn Workflow, old: &StoredRun) -> Result<(), RetryError> {
         false => Err(RetryError::Changed { workflow: name(), run }),
     }
 }
-
-async fn events_of(store: &dyn Catalog, run: RunId) -> Result<Vec<Event>, StoreError> {
-    let mut events: Vec<Event> = Vec::new();
-    loop {
-        let page = store.events(run, events.len() as u64, PAGE).await?;
-        let last = page.len() < PAGE;
-        events.extend(page);
-        if last {
-            return Ok(events);
-        }
-    }
-}
-
-const PAGE: usize = 1000;
 
 /// The jobs whose outcomes are reused, and the jobs that those started.
 struct ReusedOutcomes {

@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::{Map, Value as Json};
 use utoipa::ToSchema;
 use workflow_core::event::{AttemptView, Event, EventKind, JobView, RunView};
-use workflow_core::store::{StoreError, StoredRun};
+use workflow_core::store::{StoreError, StoredRun, for_each_event};
 use workflow_store::Catalog;
 
 use super::time::{seconds, text};
@@ -19,9 +19,6 @@ pub(crate) struct Record {
     outputs: HashMap<String, Json>,
     values: HashMap<String, Map<String, Json>>,
 }
-
-/// The number of events per page.
-const PAGE: usize = 1000;
 
 impl Record {
     /// Reads the events of a run, and the outputs and values of some jobs.
@@ -40,16 +37,8 @@ impl Record {
             outputs: HashMap::new(),
             values: HashMap::new(),
         };
-        let mut from = 0;
-        loop {
-            let events = catalog.events(run.id, from, PAGE).await?;
-            from += events.len() as u64;
-            let last = events.len() < PAGE;
-            events.into_iter().for_each(|event| record.add(event));
-            if last {
-                return Ok(record);
-            }
-        }
+        for_each_event(catalog, run.id, |event| record.add(event)).await?;
+        Ok(record)
     }
 
     fn add(&mut self, event: Event) {

@@ -25,7 +25,7 @@ use crate::guard;
 use crate::id::RunId;
 use crate::store::{
     ClaimRequest, ClaimedRun, HeldLeases, Lease, MessageKind, Queues, Store, StoreError, StoredRun,
-    WorkflowSnapshot,
+    WorkflowSnapshot, read_events,
 };
 use crate::value::{Boxed, Type};
 use crate::workflow::{Plan, PlanError, Workflow};
@@ -455,19 +455,6 @@ fn plan(
     let input = workflow.input().map(read).transpose().map_err(ResumeError::Input)?;
     let plan = workflow.plan(input.as_deref()).map_err(ResumeError::Plan)?;
     Ok((input, plan))
-}
-
-/// Reads all events of a run.
-async fn read_events(store: &dyn Store, run: RunId) -> Result<Vec<Event>, StoreError> {
-    let mut events = Vec::new();
-    loop {
-        let page = store.events(run, events.len() as u64, PAGE).await?;
-        let last = page.len() < PAGE;
-        events.extend(page);
-        if last {
-            return Ok(events);
-        }
-    }
 }
 
 /// Whether the cancellation of the run was requested.

@@ -7,11 +7,13 @@ use std::sync::Arc;
 use futures::future::BoxFuture;
 
 use super::Resolve;
-use super::{ResumeError, RunHandle, is_cancel_requested, load_workflow, read_events};
+use super::{ResumeError, RunHandle, is_cancel_requested, load_workflow};
 use crate::engine::{Engine, LookupError};
 use crate::event::{Blocked, Event, EventKind, Status};
 use crate::id::RunId;
-use crate::store::{Lease, MessageKind, Store, StoreError, StoredRun, WorkflowSnapshot};
+use crate::store::{
+    Lease, MessageKind, Store, StoreError, StoredRun, WorkflowSnapshot, read_events,
+};
 use crate::workflow::Workflow;
 
 /// The result of a request to cancel a run.

@@ -7,7 +7,7 @@ use futures::stream::{self, Stream, StreamExt as _};
 use serde_json::Value as Json;
 
 use super::Resolve;
-use super::{PAGE, ResumeError, Resumed, RunHandle, Runnable, load_workflow, plan, read_events};
+use super::{PAGE, ResumeError, Resumed, RunHandle, Runnable, load_workflow, plan};
 use crate::engine::active::ActiveRun;
 use crate::engine::permits::Inherited;
 use crate::engine::runtime::Runtime;
@@ -17,7 +17,7 @@ use crate::guard;
 use crate::id::RunId;
 use crate::job::known_wait;
 use crate::run::{Report, RunError};
-use crate::store::{OwnerId, Store, StoreError, StoredRun};
+use crate::store::{OwnerId, Store, StoreError, StoredRun, read_events};
 use crate::workflow::PlanError;
 
 /// The pause between two checks of a run that another process drives.
