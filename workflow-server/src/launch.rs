@@ -89,15 +89,8 @@ pub(crate) async fn launch(
 pub(crate) struct Launchable<'a> {
     app: &'a App,
     workflow: &'a StoredWorkflow,
-    by: LaunchedBy<'a>,
-}
-
-/// Who runs a workflow.
-enum LaunchedBy<'a> {
-    Engine(Arc<dyn Workflow>),
-    Remote(&'a dyn Remote),
-    /// A program that is not connected: its runs are recorded.
-    External,
+    /// `None` if an external program runs the workflow: its runs are recorded.
+    found: Option<Arc<dyn Workflow>>,
 }
 
 impl<'a> Launchable<'a> {
@@ -105,23 +98,20 @@ impl<'a> Launchable<'a> {
     ///
     /// # Errors
     ///
-    /// Fails if the workflow is inactive, or if this server cannot run it.
+    /// Fails if this server cannot run the workflow.
     pub(crate) async fn new(app: &'a App, workflow: &'a StoredWorkflow) -> Result<Self, Problem> {
-        // The store checks this as well. Checked here first, it takes precedence over other errors.
-        if !workflow.is_active {
-            let (workflow, id) = (workflow.name.clone(), workflow.id);
-            return Err(StoreError::NotActive { workflow, id }.into());
-        }
-        let by = if let Some(remote) = app.remote() {
-            LaunchedBy::Remote(remote)
-        } else if workflow.source == Source::Registered {
-            LaunchedBy::Engine(registered_workflow(&workflow.name)?)
-        } else if let Some(file) = file_workflow(app, workflow.definition.clone()).await? {
-            LaunchedBy::Engine(file)
+        let found = if workflow.source == Source::Registered {
+            Some(registered_workflow(&workflow.name)?)
         } else {
-            LaunchedBy::External
+            app.check_local("runs only registered workflows")?;
+            file_workflow(app, workflow.definition.clone()).await?
         };
-        Ok(Self { app, workflow, by })
+        Ok(Self { app, workflow, found })
+    }
+
+    /// Whether runs take an input, as far as this server knows the workflow.
+    pub(crate) fn takes_input(&self) -> bool {
+        self.found.as_ref().is_none_or(|found| found.input().is_some())
     }
 
     /// Starts a run, and waits until it is persisted.
@@ -131,15 +121,19 @@ impl<'a> Launchable<'a> {
     /// See [`launch`].
     pub(crate) async fn launch(&self, request: LaunchRequest) -> Result<Launched, Problem> {
         let (app, workflow) = (self.app, self.workflow);
-        match &self.by {
-            LaunchedBy::Remote(remote) => launch_remotely(app, *remote, workflow, request).await,
-            LaunchedBy::Engine(found) => {
-                check_limits(found.metadata().flow_control(), &request.flow_control)?;
-                let run = app.engine().run(Arc::clone(found)).workflow_id(workflow.id);
-                start_persisted(app, run, request).await
-            }
-            LaunchedBy::External => record(app, workflow, request).await,
+        // The store checks this as well. Checked here first, it takes precedence over errors of the
+        // request.
+        if !workflow.is_active {
+            let (workflow, id) = (workflow.name.clone(), workflow.id);
+            return Err(StoreError::NotActive { workflow, id }.into());
         }
+        if let Some(remote) = app.remote() {
+            return launch_remotely(app, remote, workflow, request).await;
+        }
+        let Some(found) = &self.found else { return record(app, workflow, request).await };
+        check_limits(found.metadata().flow_control(), &request.flow_control)?;
+        let run = app.engine().run(Arc::clone(found)).workflow_id(workflow.id);
+        start_persisted(app, run, request).await
     }
 }
 
@@ -169,9 +163,6 @@ async fn launch_remotely(
     workflow: &StoredWorkflow,
     request: LaunchRequest,
 ) -> Result<Launched, Problem> {
-    if workflow.source != Source::Registered {
-        app.check_local("runs only registered workflows")?;
-    }
     if !request.flow_control.is_empty() {
         app.check_local("has no limits of runs")?;
     }
@@ -199,24 +190,8 @@ async fn launch_remotely(
 ///
 /// Fails with the reason if it cannot.
 pub(crate) async fn check(app: &App, workflow: &StoredWorkflow) -> Result<(), Problem> {
-    if workflow.source == Source::Registered {
-        return registered_workflow(&workflow.name).map(drop);
-    }
-    app.check_local("runs only registered workflows")?;
-    // Without a file, the run is recorded for an external program.
-    file_workflow(app, workflow.definition.clone()).await.map(drop)
-}
-
-/// Whether runs of a workflow take an input, as far as this server knows it.
-///
-/// # Errors
-///
-/// Fails if it is a registered workflow that this program does not have.
-pub(crate) fn takes_input(workflow: &StoredWorkflow) -> Result<bool, Problem> {
-    match workflow.source {
-        Source::Registered => Ok(registered_workflow(&workflow.name)?.input().is_some()),
-        _ => Ok(true),
-    }
+    Launchable::new(app, workflow).await?;
+    Ok(())
 }
 
 /// Returns a workflow that is registered in this program.

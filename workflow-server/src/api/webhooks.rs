@@ -19,7 +19,7 @@ use super::WORKFLOW_PARAMETER;
 use super::problems::Problems;
 use crate::app::App;
 use crate::http::extract::{Path, body, read};
-use crate::launch;
+use crate::launch::{LaunchRequest, Launchable};
 use crate::problem::Problem;
 use crate::webhook::{Delivery, Secret};
 
@@ -72,14 +72,15 @@ async fn deliver(
     };
     let delivery = verify(&app, &workflow, &webhook, delivery)?;
     let input: Value = body(&bytes)?;
-    let request = launch::LaunchRequest {
+    let launchable = Launchable::new(&app, &workflow).await?;
+    let request = LaunchRequest {
         user: workflow.user.clone(),
         trigger: Trigger::Event,
         idempotency_key: Some(format!("webhook:{}:{name}:{delivery}", workflow.id)),
-        input: launch::takes_input(&workflow)?.then_some(input),
-        ..launch::LaunchRequest::default()
+        input: launchable.takes_input().then_some(input),
+        ..LaunchRequest::default()
     };
-    let launched = launch::launch(&app, &workflow, request).await?;
+    let launched = launchable.launch(request).await?;
     let run = launched.run;
     tracing::info!(%run, workflow = %workflow.name, webhook = name, existing = launched.existing, "webhook delivered");
     Ok((StatusCode::ACCEPTED, Json(Delivered { run_id: run.to_string() })))

@@ -5,7 +5,7 @@ use workflow_core::store::Trigger;
 use workflow_store::StoredWorkflow;
 
 use crate::app::App;
-use crate::launch;
+use crate::launch::{LaunchRequest, Launchable};
 use crate::problem::Problem;
 
 /// An event that starts a run.
@@ -34,23 +34,23 @@ pub(super) async fn start(
 ) -> Result<Outcome, Problem> {
     // It may have been changed or deactivated since the triggers were loaded.
     let workflow = app.catalog.workflow(&workflow.id.to_string()).await?;
-    match launch::check(app, &workflow).await {
-        Ok(()) => {}
+    let launchable = match Launchable::new(app, &workflow).await {
+        Ok(launchable) => launchable,
         Err(problem) if problem.is_temporary() => return Err(problem),
         Err(problem) => {
             let (workflow, problem) = (&workflow.name, problem.detail());
             tracing::debug!(%workflow, cause, problem, "left the run for an event to other programs");
             return Ok(Outcome::Left);
         }
-    }
-    let request = launch::LaunchRequest {
+    };
+    let request = LaunchRequest {
         user: workflow.user.clone(),
         trigger: Trigger::Event,
         idempotency_key: Some(key),
-        input: launch::takes_input(&workflow)?.then_some(input),
-        ..launch::LaunchRequest::default()
+        input: launchable.takes_input().then_some(input),
+        ..LaunchRequest::default()
     };
-    let launched = launch::launch(app, &workflow, request).await?;
+    let launched = launchable.launch(request).await?;
     let (workflow, run) = (&workflow.name, launched.run);
     tracing::info!(%run, %workflow, cause, existing = launched.existing, "started a run for an event");
     Ok(Outcome::Handled)
