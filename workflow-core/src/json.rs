@@ -136,6 +136,18 @@ pub fn from_value<T: DeserializeOwned>(value: Json) -> Result<T, ShapeError> {
     })
 }
 
+/// Describes the type of a value, such as "a string".
+pub fn kind(value: &Json) -> &'static str {
+    match value {
+        Json::Null => "null",
+        Json::Bool(_) => "a boolean",
+        Json::Number(_) => "a number",
+        Json::String(_) => "a string",
+        Json::Array(_) => "a list",
+        Json::Object(_) => "an object",
+    }
+}
+
 /// The path of a value; empty for the whole value. For a key, the path of its object.
 fn path_text(path: &serde_path_to_error::Path) -> String {
     let text = path.to_string();

@@ -118,13 +118,13 @@ impl Metadata {
         let object = match json {
             Json::Object(object) => object,
             Json::String(text) => return text.parse(),
-            other => return Err(MetadataError::NotAnObject(kind(&other))),
+            other => return Err(MetadataError::NotAnObject(json::kind(&other))),
         };
         for key in TEXTS {
             match object.get(key) {
                 None | Some(Json::String(_)) => {}
                 Some(other) => {
-                    let found = kind(other);
+                    let found = json::kind(other);
                     return Err(MetadataError::WrongType { key, found, wanted: "a string" });
                 }
             }
@@ -138,7 +138,11 @@ impl Metadata {
                 return Err(MetadataError::WrongType { key: "tags", found, wanted });
             }
             Some(other) => {
-                return Err(MetadataError::WrongType { key: "tags", found: kind(other), wanted });
+                return Err(MetadataError::WrongType {
+                    key: "tags",
+                    found: json::kind(other),
+                    wanted,
+                });
             }
         }
         let schedule = schedule(&object)?.map(Arc::new);
@@ -259,7 +263,7 @@ fn schedule(metadata: &Map<String, Json>) -> Result<Option<ScheduleObject>, Meta
         }
         Some(other) => Err(MetadataError::WrongType {
             key: "schedule",
-            found: kind(other),
+            found: json::kind(other),
             wanted: "a cron expression, or an object such as { \"cron\": \"0 3 * * *\" }",
         }),
     }
@@ -275,20 +279,9 @@ fn triggers(metadata: &Map<String, Json>) -> Result<Option<Arc<[EventTrigger]>>,
         }
         Some(other) => Err(MetadataError::WrongType {
             key: "triggers",
-            found: kind(other),
+            found: json::kind(other),
             wanted: "a list such as [{ \"after\": { \"workflow\": \"ingest\" } }]",
         }),
-    }
-}
-
-fn kind(json: &Json) -> &'static str {
-    match json {
-        Json::Null => "null",
-        Json::Bool(_) => "a boolean",
-        Json::Number(_) => "a number",
-        Json::String(_) => "a string",
-        Json::Array(_) => "a list",
-        Json::Object(_) => "an object",
     }
 }
 

@@ -160,11 +160,6 @@ impl JobError {
         self.0.source.downcast_ref()
     }
 
-    /// The error as a `std::error::Error`.
-    pub fn as_error(&self) -> &(dyn Error + Send + Sync + 'static) {
-        &*self.0.source
-    }
-
     /// Converts into the underlying `std::error::Error`.
     pub fn into_error(self) -> Box<dyn Error + Send + Sync> {
         self.0.source

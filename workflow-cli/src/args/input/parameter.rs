@@ -173,7 +173,7 @@ impl Parameter {
         let mut object = object;
         for (depth, key) in above.iter().enumerate() {
             let inner = object.entry(key.clone()).or_insert_with(|| Json::Object(Map::new()));
-            let kind = kind(inner);
+            let kind = json::kind(inner);
             object = inner.as_object_mut().ok_or_else(|| {
                 format!(
                     "--param sets `{}`, but `{}` is {kind}, not an object; {ESCAPE}",
@@ -184,16 +184,5 @@ impl Parameter {
         }
         object.insert(last.clone(), self.value.clone());
         Ok(())
-    }
-}
-
-fn kind(json: &Json) -> &'static str {
-    match json {
-        Json::Null => "null",
-        Json::Bool(_) => "a boolean",
-        Json::Number(_) => "a number",
-        Json::String(_) => "a string",
-        Json::Array(_) => "a list",
-        Json::Object(_) => "an object",
     }
 }

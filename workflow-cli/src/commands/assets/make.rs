@@ -243,9 +243,10 @@ fn print_summary(graph: &AssetGraph, plan: &Plan) {
     output::message(summary(plan));
     let mut by_workflow: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for step in &plan.made_otherwise {
-        let spec = graph.number(&step.asset).map(|number| &graph.assets()[number]);
-        let workflow = spec.ok().and_then(|spec| spec.maker.workflows().first().copied());
-        by_workflow.entry(workflow.unwrap_or_default()).or_default().push(&step.asset);
+        let number = graph.number(&step.asset).expect("a planned asset is in the graph");
+        let workflows = graph.assets()[number].maker.workflows();
+        let workflow = workflows.first().copied().expect("workflows make each planned asset");
+        by_workflow.entry(workflow).or_default().push(&step.asset);
     }
     for (workflow, assets) in by_workflow {
         let (count, first) = (output::count(assets.len(), "asset"), assets[0]);
