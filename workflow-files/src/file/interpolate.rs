@@ -128,7 +128,7 @@ impl Script {
             Interpreter::Posix => Dialect::Posix,
             Interpreter::Other(program) => {
                 let reason = format!("is in a script for `{program}`, which is not a known shell");
-                return Proof::none(self.values.len(), &reason);
+                return Proof::none(self.values.len(), self.held.len(), &reason);
             }
         };
         let held: Vec<&str> = self.held.iter().map(|held| &*held.name).collect();

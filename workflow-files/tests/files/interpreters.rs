@@ -30,6 +30,39 @@ fn the_first_line_names_the_interpreter() {
 }
 
 #[test]
+fn other_interpreters_read_values_from_their_environment_and_stdin() {
+    let folder = Folder::new("interpreter_env");
+    let path = folder.0.join("kettle");
+    fs::write(
+        &path,
+        "#!/bin/sh\ncat >> told; echo \"$CUSTOMER $TEA\" >> told; grep -q mended $1\n",
+    )
+    .expect("a file");
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("an executable file");
+    let kettle = path.display();
+    let file = folder.file(&format!(
+        "name: tea
+env: {{ TEA: '${{{{ input.tea }}}}' }}
+failure_handlers: [{{ name: mend, rules: [{{ match_all_exit_codes: true, max_retries: 1, recovery_script: \"#!{kettle}\\nmended()\" }}] }}]
+jobs:
+  - name: boil
+    command: \"#!{kettle}\\nboil()\"
+    env: {{ CUSTOMER: '${{{{ input.customer }}}}' }}
+    stdin: '${{{{ input.tea }}}} '
+    failure_handler: mend
+"
+    ));
+    let input = serde_json::json!({ "customer": "Ada $(touch broken)", "tea": "green" });
+    let failed = Engine::default().run(file).input(input).wait().expect_err("it boils twice");
+    drop(failed);
+    let once = "Ada $(touch broken) green";
+    assert_eq!(
+        folder.lines("told"),
+        [format!("green {once}"), once.to_owned(), format!("green {once}")]
+    );
+}
+
+#[test]
 fn shells_take_values_and_their_options() {
     let folder = Folder::new("interpreter_shell");
     run(folder.jobs(

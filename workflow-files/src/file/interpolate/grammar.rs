@@ -57,10 +57,10 @@ pub(super) struct Proof {
 }
 
 impl Proof {
-    /// No proof for any of this number of values.
-    pub(super) fn none(values: usize, reason: &str) -> Self {
+    /// No proof for any of this number of values, and nothing known about the held ones.
+    pub(super) fn none(values: usize, held: usize, reason: &str) -> Self {
         let refusals = vec![Some(Cow::Owned(reason.to_owned())); values];
-        Self { places: vec![None; values], refusals, held: Vec::new() }
+        Self { places: vec![None; values], refusals, held: vec![None; held] }
     }
 
     pub(super) fn is_proven(&self, value: usize) -> bool {
@@ -77,7 +77,7 @@ impl Proof {
 pub(super) fn prove(items: &[Item], values: usize, held: &[&str], dialect: Dialect) -> Proof {
     let unread = |line: usize, what: &str| {
         let reason = format!("is in a script that is not understood: {what} in its line {line}");
-        Proof { held: vec![None; held.len()], ..Proof::none(values, &reason) }
+        Proof::none(values, held.len(), &reason)
     };
     if items.len() > MAX_LENGTH {
         return unread(1, "it is too long");
