@@ -66,7 +66,8 @@ use invocation::Invocation;
 /// plain quotes. Everywhere else it must be an integer, or the job fails before the command runs:
 /// in arithmetic, subscripts, numeric tests, `eval`, `bash -c`, programs of `sed` and `awk`,
 /// scripts for other interpreters, and in everything that the grammar does not know. The same holds
-/// for values in variables of the script and in `env` that the script evaluates.
+/// for values in variables of the script, in `env` and in `stdin` that the script evaluates, and for
+/// values of variables that change what programs do, such as `PATH`.
 ///
 /// # What is not guaranteed
 ///

@@ -164,7 +164,8 @@ impl<'s> Running<'s> {
 
     async fn run_command(&self, text: &Text) -> Result<Outcome, JobError> {
         let shell = self.invocation.shell(&self.context)?;
-        let command = self.command(text, shell)?;
+        let stdin = self.rest().and_then(|rest| rest.stdin.as_ref());
+        let command = self.command(text, stdin, shell)?;
         let finished = match shell.run(&command, &self.context).await {
             Ok(finished) => finished,
             Err(error) => {

@@ -59,9 +59,8 @@ async fn recover(
     script: &Text,
     code: i32,
 ) -> Result<(), JobError> {
-    let mut command = running.command(script, shell)?;
+    let mut command = running.command(script, None, shell)?;
     command.cwd.clone_from(&failed.cwd);
-    command.stdin = None;
     command.env.push(("WORKFLOW_EXIT_CODE".to_owned(), code.to_string()));
     command.env.push(("TORC_RETURN_CODE".to_owned(), code.to_string()));
     shell.run(&command, &running.context).await.map(drop)

@@ -17,20 +17,16 @@ mod variables;
 use std::fmt::Write;
 
 use grammar::{Dialect, Item, Place, Proof, Reason};
+use variables::STDIN;
 
 /// A script with values that are not interpolated yet.
 #[derive(Default)]
 pub(super) struct Script {
     items: Vec<Item>,
     values: Vec<String>,
-    /// Environment variables of the command that contain values.
-    held: Vec<Held>,
-}
-
-/// An environment variable that contains a value.
-struct Held {
-    name: String,
-    value: String,
+    /// The environment variables of the command, and its stdin, that contain a value which is not
+    /// an integer.
+    held: Vec<String>,
 }
 
 /// The text for the shell, and the variables with its values.
@@ -53,8 +49,15 @@ pub(super) struct Refused {
 pub(super) enum Refusal {
     /// A pushed value, by its number from 0.
     Value(usize),
-    /// A value of an environment variable, by its number from 0.
+    /// A value of an environment variable or of the stdin, by its number from 0.
     Held(usize),
+}
+
+impl Refused {
+    /// Whether the script could read the value from an environment variable instead.
+    pub(super) fn may_be_in_env(&self) -> bool {
+        matches!(self.what, Refusal::Value(_)) && !self.reason.ends_with(commands::TRUSTED)
+    }
 }
 
 /// The program that reads a script.
@@ -97,10 +100,15 @@ impl Script {
         self.values.push(value);
     }
 
-    /// Declares that an environment variable contains a value, which the script must not evaluate
-    /// either.
-    pub(super) fn hold(&mut self, name: &str, value: &str) {
-        self.held.push(Held { name: name.to_owned(), value: value.to_owned() });
+    /// Declares that an environment variable contains a value that is not an integer, which the
+    /// script must not evaluate either.
+    pub(super) fn hold(&mut self, name: &str) {
+        self.held.push(name.to_owned());
+    }
+
+    /// Declares that the stdin of the script contains a value that is not an integer.
+    pub(super) fn hold_stdin(&mut self) {
+        self.hold(STDIN);
     }
 
     /// Interpolates the values.
@@ -110,7 +118,7 @@ impl Script {
     /// Fails for the first value that is not an integer and is at a position where a shell may run
     /// it.
     pub(super) fn finish(&self, interpreter: &Interpreter) -> Result<Interpolated, Refused> {
-        if self.values.is_empty() && self.held.iter().all(|held| is_integer(&held.value)) {
+        if self.values.is_empty() && self.held.is_empty() {
             return Ok(Interpolated { text: self.text(&[]), variables: Vec::new() });
         }
         let proof = self.prove(interpreter);
@@ -131,7 +139,7 @@ impl Script {
                 return Proof::none(self.values.len(), self.held.len(), &reason);
             }
         };
-        let held: Vec<&str> = self.held.iter().map(|held| &*held.name).collect();
+        let held: Vec<&str> = self.held.iter().map(|held| &**held).collect();
         grammar::prove(&self.items, self.values.len(), &held, dialect)
     }
 
@@ -142,8 +150,10 @@ impl Script {
                 return Err(refused(Refusal::Value(number), reason));
             }
         }
-        for (number, held) in self.held.iter().enumerate() {
-            if let Some(reason) = proof.held[number].as_ref().filter(|_| !is_integer(&held.value)) {
+        for (number, (name, reason)) in self.held.iter().zip(&proof.held).enumerate() {
+            let own =
+                commands::is_trusted_variable(name).then(|| commands::assigned_to(name).into());
+            if let Some(reason) = own.as_ref().or(reason.as_ref()) {
                 return Err(refused(Refusal::Held(number), reason));
             }
         }

@@ -9,7 +9,7 @@ use serde_json::{Map, Value as Json, json};
 
 use super::Shared;
 use super::body::{Outcome, Running};
-use super::interpolate::{Interpreter, Refusal, Refused, Script};
+use super::interpolate::{Interpreter, Refusal, Refused, Script, is_integer};
 use crate::command::{Command, Shell};
 use crate::document::{Scalar, SourceText, Span, Spanned, Table};
 use crate::spec::{Expression, NamedKind, Part, Template, Text, scripts_that_read, texts_of};
@@ -28,8 +28,13 @@ impl Running<'_> {
         json!({ "input": self.invocation.input, "jobs": jobs.collect::<Map<_, _>>() })
     }
 
-    /// Builds the command with its texts interpolated.
-    pub(super) fn command(&self, text: &Text, shell: &Shell) -> Result<Command, JobError> {
+    /// Builds a command of the job, which reads this stdin.
+    pub(super) fn command(
+        &self,
+        text: &Text,
+        stdin: Option<&Text>,
+        shell: &Shell,
+    ) -> Result<Command, JobError> {
         let known = self.known();
         let mut script = Interpolation::new(self.shared);
         if let Some(setup) = self.rest().and_then(|rest| rest.invocation_script.as_ref()) {
@@ -39,20 +44,21 @@ impl Running<'_> {
         self.interpolate(&mut script, text, &known)?;
         let mut env = self.context_variables()?;
         let own = self.rest().map(|rest| &rest.env);
+        let substituted = |text: &str| self.shared.substituted(self.job, text);
         for table in [&self.shared.spec.env].into_iter().chain(own) {
-            let substituted = |text: &str| self.shared.substituted(self.job, text);
             script.hold_table(table, &substituted, &known, &mut env)?;
         }
-        let written = self.shared.substituted(self.job, &text.value);
+        let stdin =
+            stdin.map(|stdin| script.hold_stdin(stdin, &substituted, &known)).transpose()?;
+        let written = substituted(&text.value);
         let interpreter = Interpreter::of(&written, shell.is_bash());
         let (text, values) = script.finish(&interpreter)?;
         let mut command = Command::new(text);
         command.env = env;
         command.env.extend(values);
         command.cwd = Some(self.folder(&known)?);
+        command.stdin = stdin;
         if let Some(rest) = self.rest() {
-            let stdin = rest.stdin.as_ref().map(|stdin| self.text(&stdin.value, &known));
-            command.stdin = stdin.transpose()?;
             if rest.supports_termination == Some(false) {
                 command.grace = Duration::ZERO;
             } else if let Some(grace) = &rest.grace {
@@ -159,16 +165,43 @@ impl<'s> Interpolation<'s> {
         variables: &mut Vec<(String, String)>,
     ) -> Result<(), JobError> {
         for (name, written) in &table.0 {
-            let template = template(&substituted(&written.value.0))?;
-            let value = self.shared.interpolate(&template, known)?;
-            if let Some(expression) = template.expressions().next() {
-                self.script.hold(&name.value, &value);
-                let source = expression.source().to_owned();
-                self.held.push(WrittenExpression { source, within: written.span, nth: 0 });
-            }
+            let hold = |script: &mut Script| script.hold(&name.value);
+            let value = self.held(&substituted(&written.value.0), written.span, known, hold)?;
             variables.push((name.value.to_string(), value));
         }
         Ok(())
+    }
+
+    /// Interpolates the stdin of the script, and records whether it contains values.
+    fn hold_stdin(
+        &mut self,
+        written: &Text,
+        substituted: &dyn Fn(&str) -> String,
+        known: &Json,
+    ) -> Result<String, JobError> {
+        self.held(&substituted(&written.value), written.span, known, Script::hold_stdin)
+    }
+
+    /// Interpolates a text that the script does not contain but may read; `hold` declares it to the
+    /// script if one of its values is not an integer.
+    fn held(
+        &mut self,
+        text: &str,
+        within: Span,
+        known: &Json,
+        hold: impl FnOnce(&mut Script),
+    ) -> Result<String, JobError> {
+        let mut not_integer = None;
+        let text = self.shared.interpolate(&template(text)?, known, |nth, expression, value| {
+            if !is_integer(value) {
+                not_integer.get_or_insert((nth, expression.source().to_owned()));
+            }
+        })?;
+        if let Some((nth, source)) = not_integer {
+            hold(&mut self.script);
+            self.held.push(WrittenExpression { source, within, nth });
+        }
+        Ok(text)
     }
 
     /// Returns the script and the variables with its values.
@@ -187,11 +220,13 @@ impl<'s> Interpolation<'s> {
     }
 
     fn refusal(&self, refused: &Refused) -> JobError {
-        let (written, cure) = match refused.what {
-            Refusal::Value(number) => {
-                (&self.values[number], "use `| int`, or pass it by `env:` and quote the variable")
-            }
-            Refusal::Held(number) => (&self.held[number], "use `| int`"),
+        let written = match refused.what {
+            Refusal::Value(number) => &self.values[number],
+            Refusal::Held(number) => &self.held[number],
+        };
+        let cure = match refused.may_be_in_env() {
+            true => "use `| int`, or pass it by `env:` and quote the variable",
+            false => "use `| int`",
         };
         let place = written.place(&self.shared.source);
         JobError::terminal(format!(
@@ -242,18 +277,28 @@ impl Shared {
 
     /// Interpolates the names and expressions of a text whose parameters are substituted.
     pub(super) fn text(&self, written: &str, known: &Json) -> Result<String, JobError> {
-        self.interpolate(&template(written)?, known)
+        self.interpolate(&template(written)?, known, |_, _, _| {})
     }
 
-    fn interpolate(&self, template: &Template, known: &Json) -> Result<String, JobError> {
+    /// Interpolates a template; `see` gets each expression with its number and the text of its
+    /// value.
+    fn interpolate(
+        &self,
+        template: &Template,
+        known: &Json,
+        mut see: impl FnMut(usize, &Expression, &str),
+    ) -> Result<String, JobError> {
         let mut text = String::new();
-        for part in &template.parts {
+        for (nth, part) in template.numbered() {
             match part {
                 Part::Text(part) => text.push_str(part),
                 Part::Named { kind, name, .. } => text.push_str(&self.named(*kind, name)),
-                Part::Expression(expression) => text.push_str(&value_text(
-                    &expression.evaluate(known).map_err(JobError::terminal)?,
-                )),
+                Part::Expression(expression) => {
+                    let value = expression.evaluate(known).map_err(JobError::terminal)?;
+                    let value = value_text(&value);
+                    see(nth, expression, &value);
+                    text.push_str(&value);
+                }
             }
         }
         Ok(text)

@@ -112,15 +112,52 @@ fn a_value_that_the_shell_would_evaluate_is_an_integer_or_nothing_runs() {
         "    command: '[[ $N -gt 5 ]]; true'\n    env: { N: '${{ input.n }}' }\n",
         "    command: '(( N )); true'\n    invocation_script: 'N=${{ input.n }};'\n",
         "    command: |\n      #!/bin/zsh\n      echo '${{ input.n }}'\n",
+        "    command: bash\n    stdin: 'echo ${{ input.n }}'\n",
+        "    command: 'read -r rows; if (( rows > 5 )); then echo many; fi'\n    stdin: '${{ input.n }}'\n",
+        "    command: git --version\n    env: { GIT_SSH_COMMAND: 'ssh -i ${{ input.n }}' }\n",
+        "    command: bash -c 'true'\n    env: { BASH_ENV: '${{ input.n }}' }\n",
+        "    command: 'BASH_ENV=${{ input.n }} bash -c true'\n",
+        "    command: |\n      on_host() { bash; }\n      on_host <<END\n      echo ${{ input.n }}\n      END\n",
+        "    command: |\n      exec 3<<END\n      echo ${{ input.n }}\n      END\n      bash <&3\n",
     ] {
         let told = told(&folder, job, json!({ "n": "a[$(touch broken)]" })).expect(job);
         assert!(told.contains("`${{ input.n }}`") && told.contains("`| int`"), "{told}");
         assert!(told.contains("tea.yaml:"), "{told}");
         assert!(!folder.0.join("broken").exists(), "{job}");
     }
+    for job in [
+        "    command: bash\n    stdin: 'echo ${{ input.n }} > seven'\n",
+        "    command: 'true'\n    env: { GIT_SSH_COMMAND: 'ssh -p ${{ input.n }}' }\n",
+    ] {
+        assert_eq!(told(&folder, job, json!({ "n": 7 })), None, "{job}");
+    }
+    assert_eq!(folder.read("seven"), "7\n");
     let numeric = "    command: '[[ ${{ input.n }} -gt 5 ]] && echo many > many'\n";
     assert_eq!(told(&folder, numeric, json!({ "n": 7 })), None);
     assert_eq!(folder.read("many"), "many\n");
+}
+
+#[test]
+fn the_environment_is_no_cure_for_variables_that_change_programs() {
+    let folder = Folder::new("trusted");
+    let place = folder.0.join("tea.yaml").display().to_string();
+    let input = json!({ "key": "$(touch broken)" });
+    for (job, at, cause) in [
+        ("    command: 'GIT_SSH=${{ input.key }} git --version'\n", "5:23", ""),
+        ("    command: 'true'\n    env: { GIT_SSH: '${{ 1 }} ${{ input.key }}' }\n", "6:31", ""),
+        (
+            "    command: 'k=${{ input.key }}; GIT_SSH=$k git --version'\n",
+            "5:17",
+            "is in `k`, which ",
+        ),
+    ] {
+        let told = told(&folder, job, input.clone()).expect("it changes programs");
+        let expected = format!(
+            "{place}:{at}: `${{{{ input.key }}}}` {cause}is assigned to `GIT_SSH`, which changes \
+             what programs do, and is not an integer; use `| int`"
+        );
+        assert_eq!(told, expected, "{job}");
+    }
 }
 
 #[test]

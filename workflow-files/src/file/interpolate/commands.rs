@@ -11,8 +11,8 @@ mod wrappers;
 
 use std::ops::Range;
 
+pub(super) use builtins::{TRUSTED, assigned_to, is_declaration, is_trusted_variable};
 use builtins::{declaration, printf, read, set, shopt, unset};
-pub(super) use builtins::{is_declaration, is_trusted_variable};
 pub(super) use comparisons::{
     NUMERIC_TEST, evaluation_of, is_comparison, is_numeric, is_word_test,
 };
@@ -28,7 +28,7 @@ pub(super) fn judge(reader: &mut Reader<'_>, words: &[Word]) -> Parsed<()> {
     if first.literal.is_none() {
         reader.evaluated(first.range.clone(), "names the command");
     }
-    let Some(name) = command_name(first) else {
+    let Some(name) = command_name(first).filter(|name| !first.is_pattern || name == "[") else {
         interpreter(reader, Family::Unknown, "a variable", arguments);
         return Ok(());
     };
@@ -66,6 +66,21 @@ pub(super) fn judge(reader: &mut Reader<'_>, words: &[Word]) -> Parsed<()> {
 const DATA: &str = "\
     echo cat tee grep egrep fgrep head tail wc sort uniq cut tr ls cp mv rm mkdir rmdir touch ln \
     which type test [ printf read mapfile readarray getopts unset";
+
+/// Whether a command is an `exec` that has nothing to run, and so only opens files:
+/// `exec 3<file`, `exec {fd}<file`.
+pub(super) fn only_redirects(words: &[Word]) -> bool {
+    let mut names = words.iter().map(|word| word.literal.as_deref().unwrap_or_default());
+    let first = names.find(|name| !["command", "builtin"].contains(name));
+    let is_descriptor = |name: &str| name.starts_with('{') && name.ends_with('}') || name == "--";
+    first == Some("exec") && names.all(is_descriptor)
+}
+
+/// Whether a word may name an open file, such as the stdin: `-`, `/dev/stdin`, `/proc/self/fd/3`.
+pub(super) fn is_input(word: &Word) -> bool {
+    let begins = |folder: &&str| word.prefix.starts_with(*folder);
+    word.prefix.is_empty() || word.prefix == "-" || ["/dev/", "/proc/"].iter().any(begins)
+}
 
 /// The program that a word names: the text after the last `/`.
 fn command_name(word: &Word) -> Option<String> {

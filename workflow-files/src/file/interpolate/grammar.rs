@@ -8,10 +8,14 @@
 mod compound;
 mod document;
 mod expansion;
+mod readers;
 mod simple;
 
 use std::borrow::Cow;
 use std::ops::Range;
+use std::rc::Rc;
+
+use readers::{CodeReaders, KnownReaders};
 
 use super::variables::Variables;
 
@@ -52,7 +56,7 @@ pub(super) struct Proof {
     /// The position of each value; `None` if nothing is proven.
     pub(super) places: Vec<Option<Place>>,
     refusals: Vec<Option<Reason>>,
-    /// For each environment variable with a value, why it must be an integer.
+    /// For each held value, why it must be an integer.
     pub(super) held: Vec<Option<Reason>>,
 }
 
@@ -73,7 +77,10 @@ impl Proof {
     }
 }
 
-/// Proves which values of a script, and which environment variables with values, are harmless.
+/// Proves which values of a script, and which held values, are harmless.
+///
+/// Reads a script again if some of it runs its stdin: which functions do so is known only when all
+/// of them have been read.
 pub(super) fn prove(items: &[Item], values: usize, held: &[&str], dialect: Dialect) -> Proof {
     let unread = |line: usize, what: &str| {
         let reason = format!("is in a script that is not understood: {what} in its line {line}");
@@ -82,11 +89,19 @@ pub(super) fn prove(items: &[Item], values: usize, held: &[&str], dialect: Diale
     if items.len() > MAX_LENGTH {
         return unread(1, "it is too long");
     }
-    let mut reader = Reader::new(items, values, dialect);
-    if let Err(Unread(what)) = reader.script() {
+    let mut reader = Reader::new(items, values, dialect, Rc::default());
+    let mut read = reader.script();
+    if read.is_ok() && reader.readers.count > 0 {
+        reader = Reader::new(items, values, dialect, Rc::new(reader.readers.found()));
+        read = reader.script();
+    }
+    if let Err(Unread(what)) = read {
         let read = &items[..reader.pos.min(items.len())];
         let line = 1 + read.iter().filter(|item| **item == Item::Char('\n')).count();
         return unread(line, what);
+    }
+    if reader.readers.read_stdin {
+        reader.variables.evaluate_stdin(&Cow::Borrowed("is read by a program that runs it"));
     }
     let Reader { places, mut refusals, variables, .. } = reader;
     let leaks = variables.leaks(values, held);
@@ -131,6 +146,8 @@ pub(super) struct Word {
     pub(super) suffix: String,
     /// It contains no quotes, expansions or values.
     pub(super) is_bare: bool,
+    /// It contains a character that is not quoted and may stand for others: `*`, `?`, `[`, `{`.
+    pub(super) is_pattern: bool,
 }
 
 /// A here-document whose text is still to come.
@@ -142,12 +159,14 @@ struct Document {
     code: Option<Reason>,
 }
 
-/// The source of a command's input.
-pub(super) enum Input {
-    /// A word: a file, or the text itself.
-    Word(Range<usize>),
-    /// A here-document.
-    Document,
+/// The inputs of a command.
+#[derive(Default)]
+pub(super) struct Inputs {
+    /// Files, or the texts themselves.
+    words: Vec<Range<usize>>,
+    has_document: bool,
+    /// The command does not read the stdin of the script.
+    replace_stdin: bool,
 }
 
 pub(super) struct Reader<'a> {
@@ -160,14 +179,13 @@ pub(super) struct Reader<'a> {
     places: Vec<Option<Place>>,
     refusals: Vec<Option<Reason>>,
     documents: Vec<Document>,
-    /// The number of commands so far that run their stdin.
-    code_readers: usize,
+    pub(super) readers: CodeReaders,
     pub(super) variables: Variables,
 }
 
 // Letters and values.
 impl<'a> Reader<'a> {
-    fn new(items: &'a [Item], values: usize, dialect: Dialect) -> Self {
+    fn new(items: &'a [Item], values: usize, dialect: Dialect, known: Rc<KnownReaders>) -> Self {
         Self {
             items,
             dialect,
@@ -177,7 +195,7 @@ impl<'a> Reader<'a> {
             places: vec![None; values],
             refusals: vec![None; values],
             documents: Vec::new(),
-            code_readers: 0,
+            readers: CodeReaders::new(known),
             variables: Variables::default(),
         }
     }
@@ -266,20 +284,23 @@ impl<'a> Reader<'a> {
     /// Records that a text is shell code, whose variables may be evaluated.
     pub(super) fn code(&mut self, text: &str, reason: impl Fn() -> Reason) {
         let items: Vec<Item> = text.chars().map(Item::Char).collect();
-        let mut reader = Reader::new(&items, 0, self.dialect);
+        let mut reader = Reader::new(&items, 0, self.dialect, self.readers.known());
         reader.depth = self.depth + 1;
         let is_read = reader.depth < MAX_DEPTH && reader.script().is_ok();
-        let variables = std::mem::take(&mut reader.variables);
+        let Reader { variables, readers, .. } = reader;
         if is_read {
             self.variables.include(variables);
+            self.readers.include(readers);
         } else {
             self.variables.evaluate(&items, &reason());
+            self.readers.add();
         }
     }
 
     /// Records a command, which may be a function.
     pub(super) fn call(&mut self, name: &str, arguments: Range<usize>) {
         self.variables.call(name, &self.items[arguments]);
+        self.readers.call(name);
     }
 
     pub(super) fn set_arguments(&mut self, words: Range<usize>) {
@@ -289,11 +310,6 @@ impl<'a> Reader<'a> {
     /// Whether there are values in this range.
     pub(super) fn has_values(&self, range: Range<usize>) -> bool {
         self.items[range].iter().any(|item| matches!(item, Item::Value(_)))
-    }
-
-    /// Counts a command that runs its stdin.
-    pub(super) fn reads_code(&mut self) {
-        self.code_readers += 1;
     }
 
     pub(super) fn is_bash(&self) -> bool {
@@ -370,9 +386,9 @@ impl Reader<'_> {
         }
         let (mut begin, mut first) = (self.pos, self.documents.len());
         loop {
-            let (stage, announced, readers) = (self.pos, self.documents.len(), self.code_readers);
+            let (stage, announced, readers) = (self.pos, self.documents.len(), self.readers.count);
             self.nested(Self::command)?;
-            if self.code_readers > readers && stage > begin {
+            if self.readers.count > readers && stage > begin {
                 let reason = "is piped into a program that runs its input";
                 self.evaluated(begin..stage, reason);
                 for document in self.documents.get_mut(first..announced).into_iter().flatten() {
@@ -457,8 +473,14 @@ impl Reader<'_> {
 impl Word {
     /// A word that begins here.
     fn new(at: usize) -> Self {
-        let (prefix, suffix) = (String::new(), String::new());
-        Self { range: at..at, literal: Some(String::new()), prefix, suffix, is_bare: true }
+        Self {
+            range: at..at,
+            literal: Some(String::new()),
+            prefix: String::new(),
+            suffix: String::new(),
+            is_bare: true,
+            is_pattern: false,
+        }
     }
 
     fn push(&mut self, letter: char) {

@@ -136,6 +136,10 @@ fn values_in_proven_places_arrive_unchanged() {
         "x=¤; trap 'printf \"<%s>\" \"$x\"' EXIT",
         "python3 -c 'import sys; sys.stdout.write(\"<%s>\" % sys.argv[1])' ¤",
         "true &\nwait; printf '<%s>' ¤",
+        "f() { cat; }; printf '<%s>' ¤ | f; echo 'exit 0' | sh",
+        "f() { sh; }; echo 'exit 0' | f; printf '<%s>' ¤",
+        "exec 3<<END\n¤\nEND\nprintf '<%s>' ¤",
+        "[ x = y ] && ls *.none || printf '<%s>' ¤",
     ]
     .into_iter()
     .enumerate()
@@ -200,7 +204,7 @@ fn bash_syntax_is_proven_only_for_bash() {
 }
 
 /// Places in which only integers may stand.
-const REFUSED: [&str; 99] = [
+const REFUSED: &[&str] = &[
     "echo $(( 1 + (¤) ))",
     "echo \"$(( ¤ ))\"",
     "echo $(( $(echo ¤) + 1 ))",
@@ -300,6 +304,27 @@ const REFUSED: [&str; 99] = [
     "PS4=¤; set -x; :",
     "SECONDS=¤",
     "echo \\¤",
+    "on_host() { bash; }; on_host <<END\n¤\nEND",
+    "on_host() { bash; }\nwith() { on_host; }\necho ¤ | with",
+    "with() { on_host; }; on_host() { sh; }; with <<< ¤",
+    "f() { sh; }; echo ¤ | f",
+    "f() { bash; }; f <<< ¤",
+    "eval 'f() { bash; }'; f <<< ¤",
+    "eval sh <<< ¤",
+    "echo ¤ | bash -c 'cat | sh'",
+    "exec 3<<END\n¤\nEND\nbash <&3",
+    "exec 4<<END\n¤\nEND\nsource /dev/fd/4",
+    "exec <<< ¤; bash",
+    "command exec <<< ¤; bash",
+    "exec {fd}<<< ¤; bash <&$fd",
+    "exec {fd}<<< ¤; bash /dev/fd/$fd",
+    "bash /proc/self/fd/0 <<< ¤",
+    "source /dev/stdin <<< ¤",
+    "/bin/ba?h -c \"echo ¤\"",
+    "/bin/ba[s]h -c ¤",
+    "{bash,-c,'echo x'} ¤",
+    ": ¤; (( $_ > 1 ))",
+    "echo ¤; eval \"$_\"",
 ];
 
 #[test]
@@ -408,16 +433,81 @@ fn values_are_followed_through_the_environment() {
     let judged = |text: &str, value: &str| {
         let mut script = Script::default();
         script.push(text);
-        script.hold("N", value);
+        if !is_integer(value) {
+            script.hold("N");
+        }
         script.finish(&Interpreter::Bash)
     };
-    for text in ["[[ $N -gt 5 ]]", "echo $((N))", "m=$N; (( m ))", "eval \"$N\"", "$N x"] {
+    for text in [
+        "[[ $N -gt 5 ]]",
+        "echo $((N))",
+        "m=$N; (( m ))",
+        "eval \"$N\"",
+        "$N x",
+        "exec 3<<< \"echo $N\"; bash <&3",
+        "on_host() { sh; }; on_host <<< \"$N\"",
+        "echo \"$N\"; (( $_ ))",
+    ] {
         let refused = judged(text, "a[$(touch PWNED)]").expect_err(text);
         assert_eq!(refused.what, Refusal::Held(0), "{text}");
         assert!(judged(text, "7").is_ok(), "{text}");
     }
+    for (name, reason) in [
+        ("GIT_SSH_COMMAND", "is assigned to `GIT_SSH_COMMAND`, which changes what programs do"),
+        ("BASH_ENV", "is assigned to `BASH_ENV`, which changes what programs do"),
+        ("MY_EDITOR", "is assigned to `MY_EDITOR`, which changes what programs do"),
+    ] {
+        for first in ["", "#!/usr/bin/env python3\n", "not understood )"] {
+            let mut script = Script::default();
+            script.push(first);
+            script.hold(name);
+            let refused = script.finish(&Interpreter::of(first, true)).expect_err(name);
+            assert_eq!(refused, Refused { what: Refusal::Held(0), reason: reason.to_owned() });
+        }
+    }
     for text in ["echo \"$N\"", "[ \"$N\" = x ]", "python3 a.py \"$N\"", "not understood )"] {
         assert!(judged(text, "a[$(touch PWNED)]").is_ok(), "{text}");
+    }
+}
+
+#[test]
+fn values_are_followed_from_the_stdin() {
+    let judged = |text: &str| {
+        let mut script = Script::default();
+        script.push(text);
+        script.hold_stdin();
+        script.finish(&Interpreter::of(text, true))
+    };
+    for text in [
+        "bash",
+        "cat | sh",
+        "f() { bash; }; f",
+        "bash < /dev/stdin",
+        "exec 3<&0; bash <&3",
+        "bash 3< file",
+        "eval 'sh -s'",
+        "source /dev/stdin",
+        "read -r rows; (( rows > 5 ))",
+        "mapfile -t rows; [[ ${rows[0]} -gt 5 ]]",
+        "x=$(cat); read -r n <<< \"$x\"; echo $((n))",
+        "while read -r line; do eval \"$line\"; done",
+        "x=$(cat); (( x ))",
+        "x=`head -n 1`; eval \"$x\"",
+    ] {
+        let refused = judged(text).expect_err(text);
+        assert_eq!(refused.what, Refusal::Held(0), "{text}");
+        assert!(refused.reason.starts_with("is in `stdin`, which "), "{}", refused.reason);
+    }
+    for text in [
+        "cat > told",
+        "read -r name; echo \"$name\"",
+        "source ./env.sh; cat",
+        "cat > data; python3 - <<'END'\nprint()\nEND",
+        "bash build.sh",
+        "bash < build.sh",
+        "#!/usr/bin/env python3\nprint()",
+    ] {
+        assert_eq!(judged(text).map(|it| it.variables), Ok(Vec::new()), "{text}");
     }
 }
 

@@ -36,6 +36,10 @@ pub(super) struct Leaks {
 const ARGUMENTS: &str = "@";
 /// The name for all input of commands.
 const INPUT: &str = "<";
+/// The name for the stdin of the script.
+pub(super) const STDIN: &str = "<0";
+/// Variables that the shell sets to arguments of commands.
+const LAST_ARGUMENTS: [&str; 3] = ["_", "BASH_ARGV", "BASH_COMMAND"];
 
 impl Variables {
     pub(super) fn assign(&mut self, name: &str, value: &[Item]) {
@@ -78,6 +82,11 @@ impl Variables {
         self.evaluated.extend(names.map(|name| (name, reason.clone())));
     }
 
+    /// Records that the stdin of the script is evaluated.
+    pub(super) fn evaluate_stdin(&mut self, reason: &Reason) {
+        self.evaluated.push((STDIN.to_owned(), reason.clone()));
+    }
+
     /// Adds another script that shares the variables and has no values.
     pub(super) fn include(&mut self, other: Self) {
         self.assigned.extend(other.assigned);
@@ -89,7 +98,8 @@ impl Variables {
     /// The values that are evaluated through variables, out of a number of values.
     pub(super) fn leaks(mut self, values: usize, held: &[&str]) -> Leaks {
         let mut origins: HashMap<&str, Vec<&Origin>> = HashMap::new();
-        let input = Origin {
+        // A command may print, read or receive any of the values.
+        let any = Origin {
             names: held.iter().map(|held| (*held).to_owned()).collect(),
             values: (0..values as u32).collect(),
         };
@@ -100,7 +110,9 @@ impl Variables {
         for (_, origin) in self.calls.iter().filter(|(name, _)| self.functions.contains(name)) {
             origins.entry(ARGUMENTS).or_default().push(origin);
         }
-        origins.insert(INPUT, vec![&input]);
+        for name in LAST_ARGUMENTS.into_iter().chain([INPUT]) {
+            origins.insert(name, vec![&any]);
+        }
         let mut known: HashSet<String> = HashSet::new();
         let mut leaks = Leaks::default();
         left.reverse();
@@ -112,6 +124,10 @@ impl Variables {
                 match name {
                     ARGUMENTS => format!("is an argument, which {reason}").into(),
                     INPUT => format!("may be read by a command and {reason}").into(),
+                    STDIN => format!("is in `stdin`, which {reason}").into(),
+                    _ if LAST_ARGUMENTS.contains(&name) => {
+                        format!("may be in `${name}`, which {reason}").into()
+                    }
                     _ => format!("is in `{name}`, which {reason}").into(),
                 }
             };
@@ -132,7 +148,7 @@ impl Origin {
     fn of(items: &[Item]) -> Self {
         let mut origin = Self::default();
         let mut word = String::new();
-        let mut before = ' ';
+        let (mut before, mut opened) = (' ', false);
         for item in items.iter().copied().chain([Item::Char(' ')]) {
             let letter = match item {
                 Item::Char(letter) => letter,
@@ -146,6 +162,11 @@ impl Origin {
             if is_argument {
                 origin.names.push(ARGUMENTS.to_owned());
             }
+            // A substituted command may print what it reads; `$((` is arithmetic.
+            if opened && letter != '(' || letter == '`' {
+                origin.names.push(STDIN.to_owned());
+            }
+            opened = before == '$' && letter == '(';
             if letter.is_ascii_alphanumeric() || letter == '_' {
                 word.push(letter);
             } else if !word.is_empty() {

@@ -4,16 +4,33 @@ use super::super::grammar::{Parsed, Reader, Unread, Word};
 use super::{all, runs};
 use crate::words::{is_name, is_one_of};
 
+/// Why a value may not be in a variable for which [`is_trusted_variable`] holds.
+pub(in super::super) const TRUSTED: &str = "which changes what programs do";
+
+/// "is assigned to `PATH`, which ..".
+pub(in super::super) fn assigned_to(name: &str) -> String {
+    format!("is assigned to `{name}`, {TRUSTED}")
+}
+
 /// Variables that change what programs do, or that bash treats as integers.
 pub(in super::super) fn is_trusted_variable(name: &str) -> bool {
     const NAMES: &str = "\
         PATH IFS ENV BASH_ENV PS4 PROMPT_COMMAND SHELLOPTS BASHOPTS CDPATH SHELL EDITOR VISUAL \
         PAGER MANPAGER LESSOPEN LESSCLOSE BROWSER MAKEFLAGS GNUMAKEFLAGS JAVA_TOOL_OPTIONS \
         _JAVA_OPTIONS CLASSPATH SECONDS RANDOM SRANDOM LINENO HISTCMD OPTIND BASH_SUBSHELL EUID \
-        UID PPID BASHPID BASH_COMPAT";
+        UID PPID BASHPID BASH_COMPAT BASH_LOADABLES_PATH ZDOTDIR FCEDIT LESS VIMINIT EXINIT \
+        TAR_OPTIONS RSYNC_CONNECT_PROG RSYNC_RSH CVS_RSH SVN_SSH RUSTC_WRAPPER JDK_JAVA_OPTIONS GCONV_PATH PSQLRC";
+    // Their beginnings are dangerous, but these are only data.
+    const DATA: &str = "\
+        NODE_ENV NODE_VERSION PYTHON_VERSION PERL_VERSION RUBY_VERSION GIT_AUTHOR_NAME \
+        GIT_AUTHOR_EMAIL GIT_AUTHOR_DATE GIT_COMMITTER_NAME GIT_COMMITTER_EMAIL \
+        GIT_COMMITTER_DATE GIT_BRANCH GIT_COMMIT GIT_SHA GIT_REF GIT_TAG GIT_URL";
+    const ENDINGS: [&str; 3] = ["EDITOR", "PAGER", "ASKPASS"];
     const BEGINNINGS: [&str; 9] =
         ["LD_", "DYLD_", "PYTHON", "PERL", "RUBY", "NODE_", "GIT_", "BASH_FUNC_", "AWK"];
-    is_one_of(name, NAMES) || BEGINNINGS.iter().any(|beginning| name.starts_with(beginning))
+    is_one_of(name, NAMES)
+        || ENDINGS.iter().any(|ending| name.ends_with(ending))
+        || BEGINNINGS.iter().any(|beginning| name.starts_with(beginning)) && !is_one_of(name, DATA)
 }
 
 /// Whether the words of a command may be assignments.

@@ -1,7 +1,7 @@
 //! Programs that run their words: shells, interpreters, and commands that take a program as a word.
 
 use super::super::grammar::{Reader, Word};
-use super::{all, may_run, runs, runs_shell};
+use super::{all, is_input, may_run, runs, runs_shell};
 use crate::words::is_one_of;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,7 +25,7 @@ pub(super) const RUNS_ALL: &str = "\
 
 /// As above, but only as the command itself: elsewhere they are probably plain words.
 pub(super) const RUNS_ALL_AS_COMMAND: &str = "\
-    source . trap let watch at batch script make gmake vi wait bind complete compgen compopt fc";
+    trap let watch at batch script make gmake vi wait bind complete compgen compopt fc";
 
 pub(super) fn family(name: &str) -> Option<Family> {
     let plain = name.trim_end_matches(|letter: char| letter.is_ascii_digit() || letter == '.');
@@ -45,13 +45,18 @@ pub(super) fn evaluator(reader: &mut Reader<'_>, name: &str, words: &[Word]) {
         run_program(reader, name, program, words);
     } else if ["eval", "trap"].contains(&name) {
         runs_shell(reader, name, words);
+    } else if ["source", "."].contains(&name) {
+        runs(reader, name, words);
+        if words.first().is_none_or(is_input) {
+            reader.readers.add();
+        }
     } else if ["let", "wait"].contains(&name) {
         for word in words {
             reader.evaluated(word.range.clone(), may_run(name));
         }
     } else if is_one_of(name, RUNS_ALL) || is_one_of(name, RUNS_ALL_AS_COMMAND) {
         runs(reader, name, words);
-        reader.reads_code();
+        reader.readers.add();
     }
 }
 
@@ -106,17 +111,17 @@ pub(super) fn interpreter(reader: &mut Reader<'_>, family: Family, name: &str, w
             Switch::Code => return run_code(reader, family, name, &words[at..]),
             _ => {
                 runs(reader, name, words);
-                reader.reads_code();
+                reader.readers.add();
                 return;
             }
         }
     }
     let Some(script) = words.get(at) else {
-        reader.reads_code();
+        reader.readers.add();
         return;
     };
-    if script.literal.as_deref().is_some_and(|path| path == "-" || path.starts_with("/dev/")) {
-        reader.reads_code();
+    if !script.prefix.is_empty() && is_input(script) {
+        reader.readers.add();
     }
     let is_named = !script.prefix.is_empty() || !script.suffix.is_empty();
     if is_named {
@@ -138,7 +143,7 @@ pub(super) fn run_code(reader: &mut Reader<'_>, family: Family, name: &str, word
         }
         _ => {
             runs(reader, name, words);
-            reader.reads_code();
+            reader.readers.add();
         }
     }
 }

@@ -55,7 +55,7 @@ pub(super) fn run_wrapped(
             }
             _ if word.prefix.starts_with('-') => {
                 runs(reader, name, words);
-                reader.reads_code();
+                reader.readers.add();
                 return Ok(());
             }
             _ if assigns => {

@@ -1,13 +1,13 @@
 //! Compound commands: loops, branches, groups, functions, `[[ .. ]]`.
 
 use super::super::commands;
-use super::{Input, Item, Parsed, Reader, Unread, Word, ends_word};
+use super::{Inputs, Item, Parsed, Reader, Unread, Word, ends_word};
 
 impl Reader<'_> {
     /// Reads a command of any kind.
     pub(super) fn command(&mut self) -> Parsed<()> {
         self.blanks();
-        let (announced, readers) = (self.documents.len(), self.code_readers);
+        let (announced, readers) = (self.documents.len(), self.readers.count);
         if self.letter() == Some('(') {
             self.pos += 1;
             if self.letter() == Some('(') {
@@ -58,14 +58,14 @@ impl Reader<'_> {
 
     /// Reads the redirections after a compound command.
     fn redirections(&mut self, announced: usize, readers: usize) -> Parsed<()> {
-        let mut inputs: Vec<Input> = Vec::new();
+        let mut inputs = Inputs::default();
         loop {
             self.blanks();
             if !self.redirection(&mut inputs)? {
                 break;
             }
         }
-        if self.code_readers > readers {
+        if self.readers.count > readers {
             self.run_inputs(inputs, announced);
         }
         Ok(())
@@ -180,7 +180,9 @@ impl Reader<'_> {
         if !is_compound {
             return Err(Unread("a function has no body"));
         }
+        let readers = self.readers.begin();
         self.nested(Self::command)?;
+        self.readers.define(&name, readers);
         self.variables.define(&name, &self.items[begin..self.pos]);
         Ok(())
     }

@@ -3,14 +3,14 @@
 use std::ops::Range;
 
 use super::super::commands;
-use super::{Document, Input, Item, Parsed, Place, Reader, Reason, Unread, Word, ends_word};
+use super::{Document, Inputs, Item, Parsed, Place, Reader, Reason, Unread, Word, ends_word};
 use crate::words::is_one_of;
 
 impl Reader<'_> {
     pub(super) fn simple(&mut self) -> Parsed<()> {
         let begin = self.pos;
         let mut words: Vec<Word> = Vec::new();
-        let mut inputs = Vec::new();
+        let mut inputs = Inputs::default();
         let announced = self.documents.len();
         while !self.ends_command() {
             if self.redirection(&mut inputs)? || self.assignment_beside(&mut words)? {
@@ -34,9 +34,13 @@ impl Reader<'_> {
         if self.pos == begin {
             return Err(Unread("a command is missing"));
         }
-        let readers = self.code_readers;
+        let readers = self.readers.count;
         commands::judge(self, &words)?;
-        if self.code_readers > readers {
+        if self.readers.count > readers {
+            self.readers.read_stdin |= !inputs.replace_stdin;
+            self.run_inputs(inputs, announced);
+        } else if self.readers.known().exist && commands::only_redirects(&words) {
+            // The commands that follow have these inputs.
             self.run_inputs(inputs, announced);
         }
         Ok(())
@@ -81,16 +85,14 @@ impl Reader<'_> {
     }
 
     /// The inputs of a command that runs its stdin.
-    pub(super) fn run_inputs(&mut self, inputs: Vec<Input>, announced: usize) {
+    pub(super) fn run_inputs(&mut self, inputs: Inputs, announced: usize) {
         let reason = "is the input of a program that runs it";
-        for input in inputs {
-            match input {
-                Input::Word(range) => self.evaluated(range, reason),
-                Input::Document => {
-                    for document in self.documents.get_mut(announced..).into_iter().flatten() {
-                        document.code.get_or_insert(Reason::Borrowed(reason));
-                    }
-                }
+        for word in inputs.words {
+            self.evaluated(word, reason);
+        }
+        if inputs.has_document {
+            for document in self.documents.get_mut(announced..).into_iter().flatten() {
+                document.code.get_or_insert(Reason::Borrowed(reason));
             }
         }
     }
@@ -134,10 +136,7 @@ impl Reader<'_> {
     /// Records that this range is assigned to a variable.
     pub(in super::super) fn assign(&mut self, name: &str, value: Range<usize>) {
         if commands::is_trusted_variable(name) {
-            self.evaluated(
-                value,
-                format!("is assigned to `{name}`, which changes what programs do"),
-            );
+            self.evaluated(value, commands::assigned_to(name));
         } else {
             self.variables.assign(name, &self.items[value]);
         }
@@ -233,6 +232,7 @@ impl Reader<'_> {
                 }
                 '$' => self.dollar(false, &mut word)?,
                 _ => {
+                    word.is_pattern |= matches!(letter, '*' | '?' | '[' | '{');
                     word.push(letter);
                     self.pos += 1;
                 }
@@ -251,7 +251,7 @@ impl Reader<'_> {
     }
 
     /// Reads a redirection; false when there is none.
-    pub(super) fn redirection(&mut self, inputs: &mut Vec<Input>) -> Parsed<bool> {
+    pub(super) fn redirection(&mut self, inputs: &mut Inputs) -> Parsed<bool> {
         self.peek();
         let mut digits = 0;
         while matches!(self.raw(digits), Some(Item::Char(letter)) if letter.is_ascii_digit()) {
@@ -268,6 +268,7 @@ impl Reader<'_> {
         if digits == 0 && (self.is_next("<(") || self.is_next(">(")) {
             return Ok(false);
         }
+        let is_stdin = digits == 0 || digits == 1 && self.is_next("0");
         self.pos += digits;
         let operators: &[&str] = match operator {
             '<' => &["<<<", "<<-", "<<", "<&", "<>", "<"],
@@ -280,7 +281,8 @@ impl Reader<'_> {
         match found {
             "<<" | "<<-" => {
                 self.announce(found == "<<-")?;
-                inputs.push(Input::Document);
+                inputs.has_document = true;
+                inputs.replace_stdin |= is_stdin;
             }
             _ => {
                 if found == "<<<" {
@@ -291,7 +293,9 @@ impl Reader<'_> {
                     self.refuse(word.range.clone(), "is in place of a file descriptor");
                 }
                 if operator == '<' {
-                    inputs.push(Input::Word(word.range));
+                    let is_other = found == "<<<" || found != "<&" && !commands::is_input(&word);
+                    inputs.replace_stdin |= is_stdin && is_other;
+                    inputs.words.push(word.range);
                 }
             }
         }
