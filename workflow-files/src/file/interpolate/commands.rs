@@ -6,7 +6,9 @@
 
 mod builtins;
 mod comparisons;
+mod options;
 mod programs;
+mod sed;
 mod wrappers;
 
 use std::ops::Range;
@@ -16,8 +18,9 @@ use builtins::{declaration, printf, read, set, shopt, unset};
 pub(super) use comparisons::{
     NUMERIC_TEST, evaluation_of, is_comparison, is_numeric, is_word_test,
 };
+use options::{git, run_known_options, run_options};
 use programs::{Family, evaluator, interpreter, is_evaluator};
-use wrappers::{find, run_options, run_within, run_wrapped, wrapper};
+use wrappers::{find, run_within, run_wrapped, wrapper};
 
 use super::grammar::{Parsed, Reader, Unread, Word};
 use crate::words::is_one_of;
@@ -48,6 +51,7 @@ pub(super) fn judge(reader: &mut Reader<'_>, words: &[Word]) -> Parsed<()> {
         }
         _ if is_declaration(&name) => declaration(reader, &name, words),
         "find" => return find(reader, arguments),
+        "git" => git(reader, arguments),
         _ => match wrapper(&name) {
             Some(wrapper) => {
                 return reader.nested(|reader| run_wrapped(reader, &name, &wrapper, arguments));
@@ -55,6 +59,7 @@ pub(super) fn judge(reader: &mut Reader<'_>, words: &[Word]) -> Parsed<()> {
             None => evaluator(reader, &name, arguments),
         },
     }
+    run_known_options(reader, &name, arguments);
     if !is_one_of(&name, DATA) && !is_declaration(&name) && !is_evaluator(&name) {
         run_within(reader, arguments);
         run_options(reader, &name, arguments);

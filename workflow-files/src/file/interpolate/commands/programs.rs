@@ -1,7 +1,7 @@
 //! Programs that run their words: shells, interpreters, and commands that take a program as a word.
 
 use super::super::grammar::{Reader, Word};
-use super::{all, is_input, may_run, runs, runs_shell};
+use super::{all, is_input, may_run, runs, runs_shell, sed};
 use crate::words::is_one_of;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,7 +25,8 @@ pub(super) const RUNS_ALL: &str = "\
 
 /// As above, but only as the command itself: elsewhere they are probably plain words.
 pub(super) const RUNS_ALL_AS_COMMAND: &str = "\
-    trap let watch at batch script make gmake vi wait bind complete compgen compopt fc";
+    trap let watch at batch script make gmake vi wait bind complete compgen compopt fc \
+    tmux screen sg bsub hyperfine pdsh lftp sftp gnuplot history";
 
 pub(super) fn family(name: &str) -> Option<Family> {
     let plain = name.trim_end_matches(|letter: char| letter.is_ascii_digit() || letter == '.');
@@ -169,8 +170,10 @@ pub(super) enum ProgramSwitch {
     Flag,
     /// This many words follow that are data.
     Data(usize),
-    /// The program follows, or the name of its file.
+    /// The program follows.
     Program,
+    /// The name of the program's file follows.
+    File,
     Unknown,
 }
 
@@ -181,9 +184,11 @@ impl Program {
         match (self, option) {
             (Self::Awk, "-F" | "-v") => ProgramSwitch::Data(1),
             (Self::Awk, _) if letters.starts_with('F') => ProgramSwitch::Flag,
-            (Self::Awk | Self::Jq, "-f") | (Self::Sed, "-e" | "-f") => ProgramSwitch::Program,
-            (Self::Sed, "-i") => ProgramSwitch::Flag,
+            (_, "-f") | (Self::Sed, "--file") => ProgramSwitch::File,
+            (Self::Sed, "--expression") => ProgramSwitch::Program,
+            (Self::Sed, "-i" | "--quiet" | "--silent" | "--regexp-extended") => ProgramSwitch::Flag,
             (Self::Sed, _) if all_of("nErsuz") => ProgramSwitch::Flag,
+            (Self::Sed, _) if letters.ends_with('e') && all_of("nErsuze") => ProgramSwitch::Program,
             (Self::Jq, "--arg" | "--argjson" | "--slurpfile" | "--rawfile") => {
                 ProgramSwitch::Data(2)
             }
@@ -192,6 +197,18 @@ impl Program {
             (Self::Jq, _) if all_of("rcensSjaCM") => ProgramSwitch::Flag,
             _ => ProgramSwitch::Unknown,
         }
+    }
+}
+
+/// A program in the language of the command.
+fn run_own(reader: &mut Reader<'_>, name: &str, program: Program, code: &Word) {
+    runs(reader, name, std::slice::from_ref(code));
+    let runs_lines = match &code.literal {
+        Some(written) => sed::runs_lines(sed::program_in(written).unwrap_or(written)),
+        None => sed::may_end_in_e(&code.suffix),
+    };
+    if program == Program::Sed && runs_lines {
+        reader.readers.add();
     }
 }
 
@@ -205,6 +222,10 @@ pub(super) fn run_program(reader: &mut Reader<'_>, name: &str, program: Program,
             let option = word.literal.as_deref().unwrap_or_default();
             match program.switch(option) {
                 _ if option == "--" => has_ended = true,
+                _ if program == Program::Sed && sed::program_in(option).is_some() => {
+                    has_program = true;
+                    run_own(reader, name, program, word);
+                }
                 ProgramSwitch::Flag if option.len() > 1 => {}
                 ProgramSwitch::Data(count) => {
                     let data = words.get(at..at + count).unwrap_or_default();
@@ -220,7 +241,14 @@ pub(super) fn run_program(reader: &mut Reader<'_>, name: &str, program: Program,
                 ProgramSwitch::Program => {
                     has_program = true;
                     if let Some(code) = words.get(at) {
-                        runs(reader, name, std::slice::from_ref(code));
+                        run_own(reader, name, program, code);
+                    }
+                    at += 1;
+                }
+                ProgramSwitch::File => {
+                    has_program = true;
+                    if let Some(file) = words.get(at) {
+                        runs(reader, name, std::slice::from_ref(file));
                     }
                     at += 1;
                 }
@@ -230,7 +258,7 @@ pub(super) fn run_program(reader: &mut Reader<'_>, name: &str, program: Program,
             has_program = true;
             // Only now the options have ended for certain.
             has_ended |= program == Program::Awk;
-            runs(reader, name, std::slice::from_ref(word));
+            run_own(reader, name, program, word);
         } else if program == Program::Sed && !has_ended && word.prefix.is_empty() {
             let reason = "may be an option of `sed`, unless `--` comes before it";
             reader.refuse(word.range.clone(), reason);

@@ -1,5 +1,4 @@
-//! Commands that run other commands: `sudo`, `timeout`, `xargs`, and programs with a command among
-//! their options.
+//! Commands that run other commands: `sudo`, `timeout`, `xargs`.
 
 use super::super::grammar::{Parsed, Reader, Word};
 use super::programs::{evaluator, is_evaluator};
@@ -101,21 +100,6 @@ pub(super) fn run_within(reader: &mut Reader<'_>, words: &[Word]) {
             return;
         }
         evaluator(reader, name, &words[at + 1..]);
-    }
-}
-
-/// Looks for options that are followed by a command: `tar --to-command=..`.
-pub(super) fn run_options(reader: &mut Reader<'_>, name: &str, words: &[Word]) {
-    const PARTS: [&str; 6] = ["command", "exec", "eval", "action", "rsh", "shell"];
-    let is_about =
-        |option: &str| option.starts_with("--") && PARTS.iter().any(|part| option.contains(part));
-    for (at, word) in words.iter().enumerate() {
-        let option = word.prefix.split('=').next().unwrap_or_default();
-        if is_about(option) {
-            let follows = usize::from(!word.prefix.contains('='));
-            let end = (at + 1 + follows).min(words.len());
-            runs(reader, name, &words[at..end]);
-        }
     }
 }
 
