@@ -29,14 +29,14 @@ use crate::document::{Read, Spanned};
 
 pub(crate) use actions::{ActionKind, ActionSpec, ActionTrigger};
 pub(crate) use check::{check, metadata};
-pub(crate) use expand::{Expanded, expand};
+pub(crate) use expand::{Expanded, Placed, expand};
 pub use expression::{CompiledExpression, Expression, ExpressionError};
 pub(crate) use expression::{JobRead, holds};
 pub(crate) use failure::{HandlerSpec, RetrySpec, RuleSpec};
 pub(crate) use files::{FileSpec, UserDataSpec};
 pub(crate) use flow_control::{ConcurrencySpec, DebounceSpec, FairnessSpec, RateLimitSpec};
 pub(crate) use job::{JobEntry, JobSpec, Jobs};
-pub(crate) use order::{FileUses, Order, no_pattern, order, scripts_that_read, texts_of};
+pub(crate) use order::{FileUses, Order, no_pattern, order};
 pub(crate) use parameters::ParameterMode;
 pub(crate) use quantity::{Memory, Time};
 pub(crate) use resources::ResourceSpec;
@@ -46,6 +46,7 @@ pub(crate) use template::{NamedKind, Part, Template};
 pub(crate) use unsupported::{DynamicJobs, ParametersFile};
 pub(crate) use workflow::WorkflowSpec;
 
+use order::{scripts_that_read, texts_of};
 use parameters::{ParameterGrid, near_misses, substitute};
 
 /// A name or another text, and its place.

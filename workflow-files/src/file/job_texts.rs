@@ -12,7 +12,7 @@ use super::body::{Outcome, Running};
 use super::interpolate::{Interpreter, Refusal, Refused, Script, is_integer};
 use crate::command::{Command, Shell};
 use crate::document::{Scalar, SourceText, Span, Spanned, Table};
-use crate::spec::{Expression, NamedKind, Part, Template, Text, scripts_that_read, texts_of};
+use crate::spec::{Expression, NamedKind, Part, Template, Text};
 use workflow_core::job::JobError;
 
 impl Running<'_> {
@@ -306,9 +306,9 @@ impl Shared {
 
     /// The jobs that the texts of a job read, with the names in the texts.
     pub(super) fn read_jobs(&self, job: u32) -> Vec<(String, u32)> {
-        let entry = &self.spec.jobs.0[self.expanded.jobs[job as usize].entry as usize];
-        let scripts = self.handler(job).into_iter().flat_map(scripts_that_read);
-        let texts = texts_of(entry).chain(scripts).filter(|(text, _)| text.contains("${{"));
+        let scripts = self.expanded.scripts_of(&self.spec, job);
+        let texts = self.expanded.texts_of(job).iter().chain(scripts);
+        let texts = texts.filter(|(text, _)| text.contains("${{"));
         let templates =
             texts.filter_map(|(text, _)| Template::parse(&self.substituted(job, text)).ok());
         let templates: Vec<_> = templates.collect();

@@ -5,7 +5,7 @@ use serde_json::{Map, Value as Json, json};
 use super::Shared;
 use super::body::{Outcome, Running};
 use crate::document::{Findings, Span};
-use crate::spec::{Expanded, Expression, JobRead, JobSpec, Part, Template, WorkflowSpec, texts_of};
+use crate::spec::{Expanded, Expression, JobRead, JobSpec, Part, Template, WorkflowSpec};
 use crate::words::did_you_mean;
 use workflow_core::engine::{needs_of, run_nested};
 use workflow_core::job::{AttemptIo, Body, JobError, JobOptions, Need};
@@ -47,14 +47,15 @@ fn check_reads(spec: &WorkflowSpec, expanded: &Expanded, findings: &mut Findings
         let condition = when.and_then(|when| {
             Some((vec![Expression::condition(&substituted(&when.value)).ok()?], when.span))
         });
-        let texts = texts_of(entry).filter(|(text, _)| text.contains("jobs"));
+        let texts = expanded.texts_of(number as u32).iter();
+        let texts = texts.filter(|(text, _)| text.contains("jobs"));
         let texts = texts.filter_map(|(text, span)| {
             let parts = Template::parse(&substituted(text)).ok()?.parts;
             let expressions = parts.into_iter().filter_map(|part| match part {
                 Part::Expression(expression) => Some(expression),
                 _ => None,
             });
-            Some((expressions.collect(), span))
+            Some((expressions.collect(), *span))
         });
         for (expressions, within) in texts.chain(condition).collect::<Vec<_>>() {
             for expression in expressions {

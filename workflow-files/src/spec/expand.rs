@@ -7,7 +7,8 @@ use serde_json::Value as Json;
 
 use super::parameters::{EntryParameters, names_in_braces};
 use super::{
-    HandlerSpec, JobEntry, ParameterGrid, ResourceSpec, Text, WorkflowSpec, near_misses, substitute,
+    HandlerSpec, JobEntry, ParameterGrid, ResourceSpec, Text, WorkflowSpec, near_misses,
+    scripts_that_read, substitute, texts_of,
 };
 use crate::document::{Findings, Span};
 use workflow_core::id::JobName;
@@ -32,11 +33,23 @@ pub(crate) struct Expanded {
     pub(crate) shared: HashMap<Box<str>, Vec<u32>>,
     pub(crate) files: Named<Box<str>>,
     pub(crate) data: Named<DataPlace>,
+    /// The texts of each entry of `jobs` that contain placeholders. They are found once, not for
+    /// each of up to a million copies.
+    texts: Vec<Arc<[Placed]>>,
+    /// The scripts of each entry of `failure_handlers` that may read jobs.
+    scripts: Vec<Arc<[Placed]>>,
     /// The entries of `failure_handlers` by name; of two with one name, the first.
     handler_of: HashMap<Box<str>, u32>,
     /// The entries of `resource_requirements` by name; of two with one name, the first.
     resources_of: HashMap<Box<str>, u32>,
     pub(crate) constants: ParameterGrid,
+}
+
+/// A text and its place.
+pub(crate) type Placed = (Box<str>, Span);
+
+fn placed<'t>(texts: impl Iterator<Item = (&'t str, Span)>) -> Arc<[Placed]> {
+    texts.map(|(text, span)| (Box::from(text), span)).collect()
 }
 
 /// An entry of `user_data` and the number of a copy of it.
@@ -79,6 +92,7 @@ pub(crate) fn expand(spec: &WorkflowSpec, findings: &mut Findings) -> Expanded {
     let mut expanded = Expanded {
         handler_of: numbered(spec.failure_handlers.iter().map(|handler| &handler.name)),
         resources_of: numbered(spec.resource_requirements.iter().map(|needs| &needs.name)),
+        scripts: spec.failure_handlers.iter().map(|it| placed(scripts_that_read(it))).collect(),
         constants: constants.clone(),
         ..Expanded::default()
     };
@@ -89,6 +103,8 @@ pub(crate) fn expand(spec: &WorkflowSpec, findings: &mut Findings) -> Expanded {
         let named = spec.jobs.0.as_slice();
         expanded.add_copies(entry as u32, named, &grid, &constants, findings);
         expanded.grids.push(grid);
+        let texts = texts_of(job).filter(|(text, _)| text.contains("${"));
+        expanded.texts.push(placed(texts));
     }
     for file in &spec.files {
         let written = EntryParameters::of_file(file, spec);
@@ -168,6 +184,22 @@ impl Expanded {
     pub(crate) fn substituted(&self, job: u32, written: &str) -> String {
         let job = &self.jobs[job as usize];
         text(written, &self.grids[job.entry as usize], job.copy as usize, &self.constants)
+    }
+
+    /// The texts of a job that contain placeholders, as its entry has them.
+    pub(crate) fn texts_of(&self, job: u32) -> &[Placed] {
+        &self.texts[self.jobs[job as usize].entry as usize]
+    }
+
+    /// The scripts of a job's failure handler that may read jobs, as the handler has them.
+    pub(crate) fn scripts_of(&self, spec: &WorkflowSpec, job: u32) -> &[Placed] {
+        let entry = self.jobs[job as usize].entry as usize;
+        let rest = spec.jobs.0[entry].rest.as_deref();
+        let Some(name) = rest.and_then(|rest| rest.failure_handler.as_ref()) else { return &[] };
+        match self.handler_of.get(&*self.substituted(job, &name.value)) {
+            Some(number) => &self.scripts[*number as usize],
+            None => &[],
+        }
     }
 
     /// A text that belongs to no job, with constants substituted.

@@ -11,7 +11,7 @@ use std::collections::HashMap;
 
 use regex::Regex;
 
-use super::{Expanded, HandlerSpec, WorkflowSpec};
+use super::{Expanded, HandlerSpec, Placed, WorkflowSpec};
 use crate::bounds::Patterns;
 use crate::bounds::file::DEPENDENCIES;
 use crate::document::{Findings, Span};
@@ -111,10 +111,8 @@ impl<'a> Finder<'a> {
     }
 
     /// The texts of a job that contain placeholders.
-    fn texts(&self, job: u32) -> Vec<(&'a str, Span)> {
-        let spec: &'a WorkflowSpec = self.spec;
-        let entry = &spec.jobs.0[self.expanded.jobs[job as usize].entry as usize];
-        texts_of(entry).filter(|(text, _)| text.contains("${")).collect()
+    fn texts(&self, job: u32) -> &'a [Placed] {
+        self.expanded.texts_of(job)
     }
 
     /// The failure handler of a job.

@@ -3,7 +3,7 @@
 
 use super::order::{scripts_that_read, texts_of};
 use super::parameters::{EntryParameters, EntrySize, LONGEST_WIDTH, ParameterGrid};
-use super::{JobEntry, Text, WorkflowSpec};
+use super::{JobEntry, JobSpec, Text, WorkflowSpec};
 use crate::bounds::file::{COPIES, SUBSTITUTED_BYTES};
 use crate::document::{Findings, Span};
 
@@ -122,7 +122,10 @@ fn substituted_bytes(job: &JobEntry, size: &EntrySize<'_>) -> usize {
     });
     let named = job.depends_on.iter().chain(lists.flatten());
     let named = named.chain(rest.and_then(|rest| rest.when.as_ref())).chain([&job.name]);
-    let named = named.chain(rest.and_then(|rest| rest.task_queue.as_ref()));
+    let fields: [fn(&JobSpec) -> &Option<Text>; 3] =
+        [|rest| &rest.task_queue, |rest| &rest.failure_handler, |rest| &rest.resource_requirements];
+    let fields = rest.into_iter().flat_map(|rest| fields.map(|field| field(rest).as_ref()));
+    let named = named.chain(fields.flatten());
     let texts = named.map(|text: &Text| &*text.value).chain(with_places);
     texts.fold(0, |sum, text| sum.saturating_add(substituted_len(text, &size.longest)))
 }

@@ -220,6 +220,20 @@ fn copies_are_counted_before_they_are_made() {
     }
 }
 
+/// Texts that are the same for all copies are looked at once: 600 MB of them would take minutes.
+#[test]
+fn texts_are_not_read_anew_for_each_copy() {
+    let long = "{i}".repeat(2_000);
+    let text = format!(
+        "name: w\n\
+         failure_handlers: [{{name: mend, rules: [{{exit_codes: [1], recovery_script: '{long}'}}]}}]\n\
+         jobs: [{{name: 'a{{i}}', command: '{long}', env: {{A: '${{{{ 1 }}}}'}}, failure_handler: mend, parameters: {{i: '1:100000'}}}}]\n"
+    );
+    assert_eq!(crate::sound("w.yaml", &text).graph().len(), 100_000);
+    let named = text.replace("failure_handler: mend", &format!("failure_handler: '{long}'"));
+    assert!(crate::wrong(&named).to_string().contains("the texts of jobs grow to more than"));
+}
+
 #[test]
 fn dependencies_are_counted_before_they_are_listed() {
     let text = "name: w\njobs:\n  - {name: a, command: 'true', parameters: {i: '1:50000'}}\n  \

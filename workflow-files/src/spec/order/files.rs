@@ -121,6 +121,7 @@ impl Finder<'_> {
     fn used_in_texts(&mut self, job: u32, wanted: Use) -> Vec<(Kind, u32)> {
         let mut used = Vec::new();
         for (written, within) in self.texts(job) {
+            let within = *within;
             let substituted = self.substituted(job, written);
             match Template::parse(&substituted) {
                 Ok(template) => {

@@ -53,15 +53,14 @@ impl<'a> Finder<'a> {
             reads.extend(condition.reads().iter().map(|read| (read.clone(), span)));
         }
         for (written, within) in self.texts(job) {
-            reads.extend(self.reads_in(job, written, within));
+            reads.extend(self.reads_in(job, written, *within));
         }
         reads
     }
 
     fn script_reads(&self, job: u32) -> Vec<(JobRead, Span)> {
-        let scripts = self.handler(job).into_iter().flat_map(texts::scripts_that_read);
-        let scripts = scripts.take(texts::MAX_SCRIPTS);
-        let reads = scripts.flat_map(|(written, within)| self.reads_in(job, written, within));
+        let scripts = self.expanded.scripts_of(self.spec, job).iter().take(texts::MAX_SCRIPTS);
+        let reads = scripts.flat_map(|(written, within)| self.reads_in(job, written, *within));
         reads.collect()
     }
 
