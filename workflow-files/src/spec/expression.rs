@@ -12,7 +12,8 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::LazyLock;
 
-use minijinja::Environment;
+use minijinja::value::ValueKind;
+use minijinja::{Environment, Value};
 use serde_json::Value as Json;
 
 use crate::bounds;
@@ -168,8 +169,9 @@ impl CompiledExpression<'_> {
     ///
     /// # Errors
     ///
-    /// Fails when there is no value: for an unknown name, or an operation that does not fit its
-    /// values; and when the value is larger than 16 MiB or took more than 10,000 steps.
+    /// Fails when there is no value: for an unknown name, an operation that does not fit its values,
+    /// or a number that is infinite; and when the value is larger than 16 MiB or took more than
+    /// 10,000 steps.
     pub fn evaluate(&self, known: &Json) -> Result<Json, ExpressionError> {
         let failed = |reason: &str| {
             ExpressionError(format!("`{}` has no value: {reason}", beginning(self.source)))
@@ -180,9 +182,26 @@ impl CompiledExpression<'_> {
             return Err(failed("nothing has that name"));
         }
         bounds::serialized(&value)
+            .and_then(|()| if is_finite(&value) { Ok(()) } else { Err(INFINITE.to_owned()) })
             .and_then(|()| serde_json::to_value(&value).map_err(|error| error.to_string()))
             .and_then(|json| bounds::value(&json).map(|()| json).map_err(|error| error.to_string()))
             .map_err(|reason| failed(&reason))
+    }
+}
+
+const INFINITE: &str = "a number is infinite or the result of an impossible operation";
+
+/// Whether all numbers in a value are finite: others have no JSON, and would become null.
+fn is_finite(value: &Value) -> bool {
+    match value.kind() {
+        ValueKind::Number => f64::try_from(value.clone()).is_ok_and(f64::is_finite),
+        ValueKind::Seq | ValueKind::Iterable => {
+            value.try_iter().is_ok_and(|mut items| items.all(|item| is_finite(&item)))
+        }
+        ValueKind::Map => value.try_iter().is_ok_and(|mut keys| {
+            keys.all(|key| value.get_item(&key).is_ok_and(|item| is_finite(&item)))
+        }),
+        _ => true,
     }
 }
 
@@ -367,6 +386,22 @@ mod tests {
             value("jobs.count-rows.outputs.rows | int > 10 and input.n in [3, 4]"),
             Ok(json!(true))
         );
+    }
+
+    #[test]
+    fn numbers_without_json_are_errors() {
+        for source in [
+            "1e308 * 10",
+            "-1e308 * input.n * 4",
+            "[1e308 * 10]",
+            "{'a': [1e308 * 10]}",
+            "{1: 1e308 * 10}",
+            "'nan' | float",
+        ] {
+            let told = value(source).expect_err(source);
+            assert!(told.contains("a number is infinite"), "{source}: {told}");
+        }
+        assert_eq!(value("[none, 1e308, {'a': none}]"), Ok(json!([null, 1e308, { "a": null }])));
     }
 
     #[test]

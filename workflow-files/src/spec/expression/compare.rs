@@ -1,8 +1,9 @@
-//! Comparisons in expressions: comparing text with a number or a boolean is an error.
+//! Comparisons in expressions: comparing text with a number or a boolean is an error, and so is
+//! ordering values of different kinds.
 //!
-//! Jinja sorts all text above all numbers, so that `rows > 0` holds for the text "0". No setting
-//! of minijinja changes that. Each comparison is therefore written as a call of [`compare`], which
-//! refuses such pairs with a cure.
+//! Jinja sorts all text above all numbers, so that `rows > 0` holds for the text "0", and null
+//! below all of them. No setting of minijinja changes that. Each comparison is therefore written
+//! as a call of [`compare`], which refuses such pairs with a cure.
 
 use std::cmp::Ordering;
 use std::fmt::Write;
@@ -84,6 +85,9 @@ impl<'v> Shown<'v> {
     /// "`jobs.count.outputs.rows` is the text "0"".
     fn told(&self) -> String {
         let (kind, value) = kind_and_text(self.value);
+        if self.value.is_none() {
+            return format!("`{}` is null", self.name());
+        }
         if self.text.is_empty() || self.is_literal() || self.text == value {
             format!("{value} is a {kind}")
         } else {
@@ -129,10 +133,17 @@ fn compare(
             false => unlike(&Shown::of(&one), &Shown::of(&other)),
         });
     }
+    match operator {
+        "==" => return Ok(left == right),
+        "!=" => return Ok(left != right),
+        _ if !have_order(left, right, NESTING) => {
+            let [left, right] = shown;
+            return Err(unordered(&left, &right));
+        }
+        _ => {}
+    }
     let order = left.cmp(right);
     Ok(match operator {
-        "==" => left == right,
-        "!=" => left != right,
         "<" => order == Ordering::Less,
         "<=" => order != Ordering::Greater,
         ">" => order == Ordering::Greater,
@@ -160,6 +171,25 @@ fn is_in(state: &State<'_, '_>, wanted: Shown<'_>, held: &Value) -> Result<bool,
         Some((_, item)) if differ(wanted.value, &item) => Err(unlike(&wanted, &Shown::of(&item))),
         Some((inner, item)) => Err(unlike(&Shown::of(&inner), &Shown::of(&item))),
     }
+}
+
+/// Whether one of two values is before the other or both are equal: numbers, texts, booleans, and
+/// lists of these.
+fn have_order(left: &Value, right: &Value, levels: usize) -> bool {
+    use ValueKind::{Bool, Number, Seq, String};
+    match (left.kind(), right.kind()) {
+        (Number, Number) => !is_nan(left) && !is_nan(right),
+        (String, String) | (Bool, Bool) => true,
+        (Seq, Seq) if levels > 0 => {
+            let (Ok(left), Ok(right)) = (left.try_iter(), right.try_iter()) else { return false };
+            left.zip(right).all(|(left, right)| have_order(&left, &right, levels - 1))
+        }
+        _ => false,
+    }
+}
+
+fn is_nan(number: &Value) -> bool {
+    f64::try_from(number.clone()).is_ok_and(f64::is_nan)
 }
 
 /// The first text in two values and the number or boolean that it would be compared with.
@@ -195,6 +225,8 @@ fn kind_and_text(value: &Value) -> (&'static str, String) {
     match value.kind() {
         ValueKind::String => ("text", format!("{:?}", beginning(&value.to_string()))),
         ValueKind::Bool => ("boolean", value.to_string()),
+        ValueKind::Seq | ValueKind::Iterable => ("list", beginning(&value.to_string())),
+        ValueKind::Map => ("map", beginning(&value.to_string())),
         _ => ("number", value.to_string()),
     }
 }
@@ -218,6 +250,15 @@ fn unlike(left: &Shown<'_>, right: &Shown<'_>) -> Error {
         _ => format!("write `{} | float`, or compare texts with texts", text.name()),
     };
     let message = format!("{}, and {}; {cure}", left.told(), right.told());
+    Error::new(ErrorKind::InvalidOperation, message)
+}
+
+fn unordered(left: &Shown<'_>, right: &Shown<'_>) -> Error {
+    let cure = match [left, right].into_iter().find(|shown| shown.value.is_none()) {
+        Some(null) => format!("test `{} is not none` first", null.name()),
+        None => "compare numbers with numbers, and texts with texts".to_owned(),
+    };
+    let message = format!("{}, and {}, which have no order; {cure}", left.told(), right.told());
     Error::new(ErrorKind::InvalidOperation, message)
 }
 
@@ -451,6 +492,55 @@ mod tests {
             let told = value(source).expect_err(source);
             assert!(told.contains("is the text") || told.contains("is a text"), "{source}: {told}");
         }
+    }
+
+    #[test]
+    fn values_of_different_kinds_have_no_order() {
+        for source in [
+            "input.none < 5",
+            "none < 0",
+            "5 >= none",
+            "none <= none",
+            "input.list > 100",
+            "{} > 5",
+            "input < input",
+            "'a' > none",
+            "'a' > input.list",
+            "input.yes < 2",
+            "[1, none] < [1, 2]",
+            "[[1]] < [1]",
+            "1 < 2 < none",
+            "('nan' | float) > 5",
+            "[1] < [('nan' | float)]",
+            "range(2) <= [0, 1]",
+            "input.none is lt 5",
+            "[none] | select('lt', 5) | list",
+        ] {
+            let told = value(source).expect_err(source);
+            assert!(told.contains("which have no order; "), "{source}: {told}");
+        }
+        for (source, expected) in [
+            ("input.none == none or input.none > 5", true),
+            ("input.none != 5", true),
+            ("input.list == none", false),
+            ("[1, 'b'] < [1, 'c']", true),
+            ("[1] < [1, 2] < [2]", true),
+            ("false < true", true),
+            ("('inf' | float) > 5", true),
+            ("('nan' | float) == 5", false),
+        ] {
+            assert_eq!(value(source), Ok(json!(expected)), "{source}");
+        }
+        assert_eq!(
+            value("input.none < 5").expect_err("null"),
+            "`input.none < 5` has no value: `input.none` is null, and 5 is a number, which have no \
+             order; test `input.none is not none` first"
+        );
+        assert_eq!(
+            value("input.list > 100").expect_err("a list"),
+            "`input.list > 100` has no value: `input.list` is the list ['1', 2], and 100 is a \
+             number, which have no order; compare numbers with numbers, and texts with texts"
+        );
     }
 
     #[test]
