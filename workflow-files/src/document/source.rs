@@ -1,7 +1,7 @@
 //! Source texts: their names, their lines, and the positions in them.
 
 use std::fmt;
-use std::io;
+use std::io::{self, Read};
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
@@ -37,15 +37,24 @@ impl SourceText {
         Arc::new(Self { name: name.into(), text: String::new(), is_file: false, lines: vec![0] })
     }
 
-    /// Reads a whole file.
+    /// Reads a whole file, or what another program writes into `/dev/stdin` or `/dev/fd/3`.
     pub fn load(path: &Path) -> Result<Arc<Self>, Diagnostics> {
         let name = path.display().to_string();
         let read = || -> Result<String, String> {
-            let length = std::fs::metadata(path).map_err(unreadable)?.len();
-            if length > file::BYTES as u64 {
-                return Err(too_long(length));
+            let metadata = std::fs::metadata(path).map_err(unreadable)?;
+            if metadata.len() > file::BYTES as u64 {
+                return Err(too_long(metadata.len()));
             }
-            let bytes = std::fs::read(path).map_err(unreadable)?;
+            // Devices have no end, and nobody may write into a pipe.
+            if !metadata.is_file() && !metadata.is_dir() && !is_open(path) {
+                return Err("it is a device or a pipe; name a file, or `/dev/stdin`".to_owned());
+            }
+            let mut bytes = Vec::new();
+            let opened = std::fs::File::open(path).map_err(unreadable)?;
+            opened.take(file::BYTES as u64 + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+            if bytes.len() > file::BYTES {
+                return Err(format!("it has more than {} bytes, the limit", file::BYTES));
+            }
             String::from_utf8(bytes).map_err(|error| {
                 format!("it is not UTF-8 text, from byte {} on", error.utf8_error().valid_up_to())
             })
@@ -148,6 +157,12 @@ impl SourceText {
             Format::Json => json::parse(self, findings),
         }
     }
+}
+
+/// Whether a path names a file that the process has open: its stdin, or a pipe of the shell.
+fn is_open(path: &Path) -> bool {
+    let folders = ["/dev/fd", "/proc/self/fd"];
+    path == Path::new("/dev/stdin") || folders.iter().any(|folder| path.starts_with(folder))
 }
 
 fn unreadable(error: io::Error) -> String {

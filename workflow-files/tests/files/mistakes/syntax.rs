@@ -1,5 +1,8 @@
 //! Texts that are no YAML or no JSON, that are too much, or that cannot be read.
 
+use std::io::Write;
+use std::os::fd::AsRawFd;
+
 use insta::assert_snapshot;
 use workflow_files::WorkflowFile;
 
@@ -184,6 +187,16 @@ fn files_that_cannot_be_read() {
     let told = |path: &str| WorkflowFile::load(path).expect_err("it cannot be read").to_string();
     assert_snapshot!(told("nowhere/tea.yaml"), @"error: cannot read `nowhere/tea.yaml`: no such file or folder; check the path");
     assert_snapshot!(told("tests"), @"error: cannot read `tests`: it is a folder");
+    assert_snapshot!(told("/dev/zero"), @"error: cannot read `/dev/zero`: it is a device or a pipe; name a file, or `/dev/stdin`");
+    let pipe = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("pipe.yaml");
+    let _ = std::fs::remove_file(&pipe);
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().expect("mkfifo").success());
+    assert!(told(&pipe.display().to_string()).contains("it is a device or a pipe"));
+    let (read, mut write) = std::io::pipe().expect("a pipe");
+    write.write_all(b"name: tea\njobs: [{ name: boil, command: kettle }]\n").expect("it is open");
+    drop(write);
+    let opened = WorkflowFile::load(format!("/dev/fd/{}", read.as_raw_fd()));
+    assert_eq!(opened.expect("what the shell writes").graph().len(), 1);
     let path = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("latin.yaml");
     std::fs::write(&path, b"name: th\xe9\n").expect("a file");
     let told = told(&path.display().to_string());
