@@ -363,7 +363,7 @@ fn the_timeout_of_a_run_holds_outside_of_memory() {
     assert_eq!(world.status(run), Status::Failed);
     assert!(world.resumes(run) >= 1);
     let reason = world.report(run).reason().unwrap_or_default();
-    assert!(reason.contains("took longer than 10s"), "{reason}");
+    assert!(reason.contains("timed out after 10s"), "{reason}");
 }
 
 #[test]
