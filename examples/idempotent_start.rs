@@ -54,7 +54,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     // `enqueue` leaves the run to any serving engine, and tells whether it is new.
     let request = || engine.run("payment").input(5_u32).idempotency_key("delivery 18");
     let (one, two) = (request().enqueue_once().await?, request().enqueue_once().await?);
-    assert!(matches!((one, two), (Enqueued::New(one), Enqueued::Existing(two)) if one == two));
+    assert!(matches!((one, two), (Enqueued::New(one), Enqueued::Existing(two, _)) if one == two));
     println!("enqueued twice, there once");
     Ok(())
 }

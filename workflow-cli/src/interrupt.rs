@@ -82,12 +82,19 @@ pub(crate) fn on_signal(stop: impl FnOnce(i32) + Send + 'static) {
 /// engine down instead.
 pub(crate) fn cancel_on_signal(saved_by: Option<Engine>, cancel: impl FnOnce() + Send + 'static) {
     on_signal(move |signal| match saved_by {
-        // Not on this thread, which must handle the next signal.
-        Some(engine) if signal == SIGTERM => {
-            drop(thread::spawn(move || pollster::block_on(engine.shutdown(GRACE))));
-        }
+        Some(engine) if signal == SIGTERM => leave(engine),
         _ => cancel(),
     });
+}
+
+/// Shuts the engine down at the next signal, which leaves its runs to other processes.
+pub(crate) fn leave_on_signal(engine: Engine) {
+    on_signal(move |_| leave(engine));
+}
+
+fn leave(engine: Engine) {
+    // Not on this thread, which must handle the next signal.
+    drop(thread::spawn(move || pollster::block_on(engine.shutdown(GRACE))));
 }
 
 /// A shutdown that takes longer than this prints a message.

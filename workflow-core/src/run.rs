@@ -299,11 +299,10 @@ impl RunError {
 
     /// The run to follow instead: one that stands for the request, or the run itself if it waits
     /// for its limits.
-    pub(crate) fn existing(&self) -> Option<RunId> {
+    pub(crate) fn continues_as(&self) -> Option<RunId> {
         match self {
-            Self::Store { run, error } => match **error {
-                StoreError::Exists { run: existing } if existing != *run => Some(existing),
-                StoreError::Waits { run } => Some(run),
+            Self::Store { error, .. } => match **error {
+                StoreError::Shared { run, .. } | StoreError::Waits { run } => Some(run),
                 _ => None,
             },
             _ => None,

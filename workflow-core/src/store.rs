@@ -41,8 +41,8 @@ pub use limit::LimitWait;
 pub use memory::MemoryStore;
 pub use queue::{ClaimRequest, ClaimedRun, DEFAULT_PREFIX, QueueTier, Queues, queue_of};
 pub use record::{
-    BeginOutcome, Message, MessageKind, NewRun, Parent, StoredRun, Trigger, WORKFLOW_FILE,
-    WorkflowSnapshot,
+    BeginOutcome, Message, MessageKind, NewRun, Parent, SharedBy, StoredRun, Trigger,
+    WORKFLOW_FILE, WorkflowSnapshot,
 };
 pub use schedule::{
     ScheduleChange, ScheduleId, ScheduleState, ScheduleStore, ScheduledWorkflow, SkippedTime,

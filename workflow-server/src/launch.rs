@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 use workflow_core::engine::{Enqueued, RunHandle, RunRequest};
 use workflow_core::flow_control::FlowControl;
 use workflow_core::id::RunId;
-use workflow_core::store::{BeginOutcome, NewRun, StoreError, Trigger, WorkflowSnapshot};
-use workflow_core::{Run as _, Workflow, registry};
+use workflow_core::store::{BeginOutcome, NewRun, SharedBy, StoreError, Trigger, WorkflowSnapshot};
+use workflow_core::{Workflow, registry};
 use workflow_files::WorkflowFile;
 use workflow_store::{Source, StoredWorkflow};
 
@@ -45,7 +45,7 @@ pub(crate) enum TaskQueue {
 /// A run that is persisted.
 pub(crate) struct Launched {
     pub(crate) run: RunId,
-    /// Whether the run existed before, with the same idempotency key.
+    /// Whether the run existed before.
     pub(crate) existing: bool,
     pub(crate) message: &'static str,
     /// Why the run will not start soon.
@@ -56,8 +56,18 @@ pub(crate) struct Launched {
 
 impl Launched {
     /// A run that existed before.
-    pub(crate) fn existing(run: RunId) -> Self {
-        Self { run, existing: true, message: EXISTING, warning: None, handle: None }
+    pub(crate) fn existing(run: RunId, by: SharedBy) -> Self {
+        let message = match by {
+            SharedBy::Key => "Run exists already: same idempotency key",
+            SharedBy::Debounce => "Run exists already: it waits for further requests of its key",
+            SharedBy::Slot => "Run exists already: it holds the slot of its key",
+        };
+        Self { run, existing: true, message, warning: None, handle: None }
+    }
+
+    /// A run that its limit has cancelled.
+    pub(crate) fn cancelled(run: RunId) -> Self {
+        Self { message: CANCELLED, ..Self::new(run, None) }
     }
 
     /// A new run.
@@ -68,7 +78,7 @@ impl Launched {
 
 const QUEUED: &str = "Run queued";
 const STARTED: &str = "Run started";
-const EXISTING: &str = "Run exists already: same idempotency key";
+const CANCELLED: &str = "Run cancelled: other runs hold all slots of its key";
 const RECORDED: &str = "Run recorded; an external program runs it";
 
 /// Starts a run of a workflow, and waits until it is persisted.
@@ -179,7 +189,7 @@ async fn launch_remotely(
         })
         .await?;
     Ok(match started.existing {
-        true => Launched::existing(started.run),
+        true => Launched::existing(started.run, SharedBy::Key),
         false => Launched { warning: started.warning, ..Launched::new(started.run, None) },
     })
 }
@@ -265,22 +275,23 @@ pub(crate) async fn start_persisted(
             TaskQueue::Named(queue) => (run.task_queue(&queue), Some(queue)),
             TaskQueue::OfWorkflow => (run, None),
         };
-        return Ok(match run.enqueue_once().await? {
-            Enqueued::Existing(run) => Launched::existing(run),
-            Enqueued::New(run) => Launched {
-                message: QUEUED,
-                warning: match queue {
-                    Some(queue) => unserved(app, &queue).await?,
-                    None => None,
-                },
-                ..Launched::new(run, None)
-            },
-        });
+        let run = match run.enqueue_once().await? {
+            Enqueued::Existing(run, by) => return Ok(Launched::existing(run, by)),
+            Enqueued::Cancelled(run) => return Ok(Launched::cancelled(run)),
+            Enqueued::New(run) => run,
+        };
+        let warning = match queue {
+            Some(queue) => unserved(app, &queue).await?,
+            None => None,
+        };
+        return Ok(Launched { message: QUEUED, warning, ..Launched::new(run, None) });
     }
     let handle = run.start()?;
-    let new = handle.id();
     let run = handle.persisted().await?;
-    Ok(if run == new { Launched::new(run, Some(handle)) } else { Launched::existing(run) })
+    Ok(match handle.existing() {
+        Some((run, by)) => Launched::existing(run, by),
+        None => Launched::new(run, Some(handle)),
+    })
 }
 
 /// A warning if no live worker serves the task queue.
@@ -322,6 +333,6 @@ async fn record(
         BeginOutcome::New(_) | BeginOutcome::Cancelled => {
             Launched { message: RECORDED, ..Launched::new(id, None) }
         }
-        BeginOutcome::Existing(run) => Launched::existing(run.id),
+        BeginOutcome::Existing(run, by) => Launched::existing(run.id, by),
     })
 }

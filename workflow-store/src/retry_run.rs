@@ -154,8 +154,9 @@ pub async fn retry_run(
     };
     let id = new.id;
     match store.begin(new, reused.record(old.id, events)).await? {
-        BeginOutcome::New(_) | BeginOutcome::Cancelled => Ok(Enqueued::New(id)),
-        BeginOutcome::Existing(run) => Ok(Enqueued::Existing(run.id)),
+        BeginOutcome::New(_) => Ok(Enqueued::New(id)),
+        BeginOutcome::Cancelled => Ok(Enqueued::Cancelled(id)),
+        BeginOutcome::Existing(run, by) => Ok(Enqueued::Existing(run.id, by)),
     }
 }
 

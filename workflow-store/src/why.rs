@@ -7,7 +7,7 @@ use std::time::SystemTime;
 use serde::{Serialize, Serializer};
 use serde_json::Value as Json;
 use workflow_core::Status;
-use workflow_core::event::{Stall, Waiting, format_time};
+use workflow_core::event::{Stall, Waiting, decisive_line, format_time};
 use workflow_core::graph::recorded_dependencies;
 use workflow_core::id::RunId;
 use workflow_core::store::{Asleep, LimitWait, StoreError, StoredRun, StoredTask, StoredWorker};
@@ -28,8 +28,8 @@ pub struct Reason {
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Cause {
-    /// The run has ended.
-    Ended(Status),
+    /// The run has ended; with the reason, unless it completed or somebody cancelled it.
+    Ended(Status, Option<String>),
     /// Engines cannot resume the run.
     Stalled(Stall),
     /// The job waits for a signal or for a time.
@@ -103,7 +103,7 @@ impl Cause {
     /// The cause as a string, such as `no_worker`.
     pub fn as_str(&self) -> &'static str {
         match self {
-            Self::Ended(_) => "ended",
+            Self::Ended(..) => "ended",
             Self::Stalled(stall) => stall.reason(),
             Self::Waiting(Waiting::Signal { .. }) => "signal",
             Self::Waiting(_) => "time",
@@ -130,7 +130,7 @@ impl Cause {
     /// What a person can do about it.
     pub fn cure(&self) -> String {
         match self {
-            Self::Ended(Status::Failed | Status::Cancelled) => {
+            Self::Ended(Status::Failed | Status::Cancelled, _) => {
                 "retry its failed and unfinished jobs".to_owned()
             }
             Self::Stalled(stall) => stall.cure(),
@@ -165,7 +165,7 @@ impl Cause {
             Self::OuterRun(run) => format!("see why run {run} makes no progress"),
             Self::External => "look at the program that runs it".to_owned(),
             Self::Limit(_)
-            | Self::Ended(_)
+            | Self::Ended(..)
             | Self::Retry { .. }
             | Self::Starting
             | Self::Cancelling
@@ -192,9 +192,12 @@ impl fmt::Display for Reason {
             None => "the run".to_owned(),
         };
         match &self.cause {
-            Cause::Ended(Status::Cancelled) => write!(f, "{subject} was cancelled"),
-            // Completed or failed.
-            Cause::Ended(status) => write!(f, "{subject} {status}"),
+            Cause::Ended(status, reason) => {
+                let verb = if *status == Status::Cancelled { "was " } else { "" };
+                let reason = reason.as_deref().map(decisive_line);
+                let reason = reason.map(|reason| format!(": {reason}")).unwrap_or_default();
+                write!(f, "{subject} {verb}{status}{reason}")
+            }
             Cause::Stalled(stall) => write!(f, "{stall}"),
             Cause::Waiting(waiting) => write!(f, "{waiting}"),
             Cause::Retry { at } => {
@@ -300,7 +303,7 @@ pub async fn why(
     let stored = catalog.run(run).await?.ok_or(StoreError::NoRun { run })?;
     let whole = |cause| Ok(vec![Reason { job: None, cause }]);
     if details.run.status.is_final() {
-        return whole(Cause::Ended(details.run.status));
+        return whole(Cause::Ended(details.run.status, details.run.error));
     }
     if stored.workflow.is_external() {
         return whole(Cause::External);

@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use clap::{ArgMatches, Args};
 use serde_json::json;
-use workflow_core::Workflow;
 use workflow_core::engine::{Enqueued, RunRequest};
 use workflow_core::graph::Graph;
 use workflow_core::registry::{self, Entry};
 use workflow_core::store::{Store, StoredRun};
+use workflow_core::{Status, Workflow};
 use workflow_store::{Catalog, Viewer};
 
 use crate::args::{
@@ -18,7 +18,7 @@ use crate::args::{
 };
 use crate::failure::{Failure, Outcome};
 use crate::output;
-use crate::session::{self, print_existing, stored_run};
+use crate::session::{self, print_existing, print_refused, stored_run};
 
 /// Queue a run of a workflow for the workers
 ///
@@ -73,7 +73,7 @@ Examples:
 
 Exit codes:
   0 the run is queued or, with --wait, completed; 1 it failed, or did not end in time;
-  2 invalid usage or input; 130 it was cancelled";
+  2 invalid usage or input; 130 it was cancelled, also by its limit";
 
 pub(crate) fn trigger(args: &TriggerArguments) -> Result<Outcome, Failure> {
     #[cfg(feature = "temporal")]
@@ -97,28 +97,7 @@ pub(crate) fn trigger(args: &TriggerArguments) -> Result<Outcome, Failure> {
     let key = args.workflow_id.as_deref();
     let request = session::request(&engine, workflow, workflow_id, input.as_ref(), key);
     let queued = pollster::block_on(args.queued(request).enqueue_once())?;
-    let run = match queued {
-        Enqueued::New(run) | Enqueued::Existing(run) => run,
-    };
-    let stored = stored_run(&*store, run)?;
-    if let Enqueued::Existing(_) = queued {
-        print_existing(&stored);
-    }
-    if args.wait {
-        return args.wait(&store, &stored, graph);
-    }
-    match args.show.format {
-        Format::Text => output::print(|out| writeln!(out, "{run}"))?,
-        _ => output::print_json(&json!({ "run": run, "task_queue": stored.task_queue }))?,
-    }
-    if !args.show.quiet {
-        output::message(format_args!(
-            "queued in {}; use `runs watch {run}` to watch it",
-            stored.task_queue
-        ));
-        warn(&*store, &stored, graph)?;
-    }
-    Ok(Outcome::Success)
+    args.answer(&store, queued, graph)
 }
 
 /// Warns about task queues of the run and of its jobs that no live worker serves.
@@ -161,20 +140,57 @@ impl TriggerArguments {
         request.priority(self.priority)
     }
 
-    fn wait(
+    /// Says what became of the request and, with `--wait`, shows the run until its end.
+    fn answer(
         &self,
         store: &Arc<dyn Catalog>,
-        run: &StoredRun,
+        queued: Enqueued,
         graph: Option<&Graph>,
     ) -> Result<Outcome, Failure> {
-        if !self.show.quiet {
-            output::message(format_args!("run {} is queued in {}", run.id, run.task_queue));
-            warn(&**store, run, graph)?;
+        let run = stored_run(&**store, queued.run())?;
+        if let Enqueued::Existing(_, by) = queued {
+            print_existing(&**store, &run, by)?;
         }
-        match self.timeout {
-            None => session::follow(store, run, &self.show, None),
-            Some(timeout) => session::follow_for(store, run, &self.show, timeout),
+        if !self.wait {
+            self.print(queued, &run)?;
         }
+        // A worker may have started a new one by now.
+        let is_queued = matches!(queued, Enqueued::New(_)) || run.status == Status::Pending;
+        if is_queued && !self.show.quiet {
+            self.print_queued(&run);
+            warn(&**store, &run, graph)?;
+        }
+        match (queued, self.wait, self.timeout) {
+            (_, true, None) => session::follow(store, &run, &self.show, None),
+            (_, true, Some(timeout)) => session::follow_for(store, &run, &self.show, timeout),
+            (Enqueued::Cancelled(run), false, _) => {
+                print_refused(&**store, run)?;
+                Ok(Outcome::Cancelled)
+            }
+            _ => Ok(Outcome::Success),
+        }
+    }
+
+    fn print_queued(&self, StoredRun { id, task_queue, .. }: &StoredRun) {
+        match self.wait {
+            true => output::message(format_args!("run {id} is queued in {task_queue}")),
+            false => output::message(format_args!(
+                "queued in {task_queue}; use `runs watch {id}` to watch it"
+            )),
+        }
+    }
+
+    /// Prints the ID of the run, or more of it as JSON.
+    fn print(&self, queued: Enqueued, run: &StoredRun) -> Result<(), Failure> {
+        if self.show.format == Format::Text {
+            return output::print(|out| writeln!(out, "{}", run.id));
+        }
+        output::print_json(&json!({
+            "run": run.id,
+            "task_queue": run.task_queue,
+            "status": run.status,
+            "existing": matches!(queued, Enqueued::Existing(..)),
+        }))
     }
 }
 

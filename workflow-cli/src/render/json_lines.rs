@@ -8,7 +8,7 @@ use workflow_core::event::{Event, EventKind};
 use workflow_store::RunDetails;
 
 use super::display::Display;
-use super::lines::CANCELLING;
+use super::lines::cancelling;
 use crate::output::message;
 
 /// Writes each event as a line of JSON as it happens, and the report at the end.
@@ -50,8 +50,10 @@ impl<W: Write> JsonLines<W> {
 
 impl<W: Write> Display for JsonLines<W> {
     fn event(&mut self, event: &Event) -> io::Result<()> {
-        if !self.quiet && matches!(event.kind, EventKind::CancelRequested { .. }) {
-            message(CANCELLING);
+        if let EventKind::CancelRequested { reason } = &event.kind
+            && !self.quiet
+        {
+            message(cancelling(reason.as_deref()));
         }
         serde_json::to_writer(&mut self.out, event)?;
         writeln!(self.out)

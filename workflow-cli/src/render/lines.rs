@@ -85,7 +85,10 @@ pub(super) fn event_line(
             let skipped = format!("skipped {bytes} bytes of output that arrived too fast");
             format!("  {}", styled(WARNING, skipped))
         }
-        EventKind::CancelRequested { .. } => CANCELLING.to_owned(),
+        EventKind::CancelRequested { reason: None } if progress.counts().running == 0 => {
+            "cancelling".to_owned()
+        }
+        EventKind::CancelRequested { reason } => cancelling(reason.as_deref()),
         EventKind::RunCompleted { .. } => format!("{workflow} {}", styled(SUCCESS, "completed")),
         // The line of the failed job and the report show the reason.
         EventKind::RunFailed { .. } if progress.counts().failed > 0 => {
@@ -109,8 +112,10 @@ fn error_line(error: &Failure) -> String {
 }
 
 /// The message while a run is being cancelled.
-pub(super) const CANCELLING: &str =
-    "cancelling: waiting for jobs to stop; interrupt again to end them at once";
+pub(super) fn cancelling(reason: Option<&str>) -> String {
+    let reason = reason.unwrap_or("waiting for jobs to stop; interrupt again to end them at once");
+    format!("cancelling: {reason}")
+}
 
 fn importance(kind: &EventKind) -> Importance {
     match kind {

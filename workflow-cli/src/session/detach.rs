@@ -11,7 +11,9 @@ use serde_json::json;
 use workflow_core::RunError;
 use workflow_core::error_text::io_reason;
 use workflow_core::id::RunId;
+use workflow_store::Catalog;
 
+use super::answer::print_refused;
 use super::engine::engine;
 use crate::args::{Format, PersistenceArguments};
 use crate::failure::{Failure, Outcome};
@@ -35,6 +37,17 @@ pub(crate) fn start(run: RunId, format: Format) -> Result<Outcome, Failure> {
     })?;
     print_started(run, Some(&detached), format)?;
     Ok(Outcome::Success)
+}
+
+/// Prints the ID of a run that its limit has cancelled, and why.
+///
+/// # Errors
+///
+/// Fails when the store cannot be read, or writing fails.
+pub(crate) fn refused(store: &dyn Catalog, run: RunId, format: Format) -> Result<Outcome, Failure> {
+    print_refused(store, run)?;
+    print_started(run, None, format)?;
+    Ok(Outcome::Cancelled)
 }
 
 /// Prints the ID of the run, and the commands to watch and cancel it.

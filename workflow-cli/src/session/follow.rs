@@ -10,9 +10,8 @@ use workflow_core::event::Event;
 use workflow_core::id::RunId;
 use workflow_core::store::StoredRun;
 use workflow_core::{Engine, RunError};
-use workflow_store::{Catalog, CatalogError, RunDetails};
+use workflow_store::{Catalog, CatalogError, Cause, Reason, RunDetails, why};
 
-use super::engine::is_abandoned;
 use crate::args::{Format, ShowArguments};
 use crate::failure::{Failure, Outcome};
 use crate::output::{self, ignore_broken_pipe};
@@ -213,7 +212,7 @@ impl Tail<'_> {
             }
             if idle == POLLS_BEFORE_OWNER_CHECK
                 && hint == AbandonedHint::Print
-                && is_abandoned(self.store, self.run).await?
+                && self.is_unserved().await?
             {
                 output::message(
                     "no process is running this run; `worker`, `serve` or `recover` runs it",
@@ -242,6 +241,14 @@ impl Tail<'_> {
 
     fn close(&mut self) {
         self.visible = self.visible && self.display.close().is_ok();
+    }
+
+    /// Whether no process runs the run, and no live worker would.
+    async fn is_unserved(&self) -> Result<bool, Failure> {
+        let reasons = why(self.store, self.store, self.run).await?;
+        let is_whole = |reason: &&Reason| reason.job.is_none();
+        let whole = reasons.iter().find(is_whole).map(|reason| &reason.cause);
+        Ok(matches!(whole, Some(Cause::NoWorker { .. })))
     }
 
     /// Whether the run has ended and all its events were shown.

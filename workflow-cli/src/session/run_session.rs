@@ -6,10 +6,12 @@ use std::sync::Arc;
 
 use serde_json::Value as Json;
 use workflow_core::engine::{Enqueued, RunHandle, RunRequest};
-use workflow_core::store::{StoredRun, Trigger};
+use workflow_core::id::RunId;
+use workflow_core::store::{SharedBy, StoredRun, Trigger};
 use workflow_core::{Engine, Report, Run as _, RunError, Workflow};
 use workflow_store::Catalog;
 
+use super::answer::print_existing;
 use super::engine::{is_abandoned, stored_run};
 use super::{detach, follow, unserved};
 use crate::args::{Format, PersistenceArguments, ShowArguments, current_user};
@@ -46,10 +48,13 @@ impl RunSession<'_> {
         };
         let run = match pollster::block_on(self.request().enqueue_once())? {
             Enqueued::New(run) => return detach::start(run, self.show.format),
-            Enqueued::Existing(run) => run,
+            Enqueued::Cancelled(run) => return detach::refused(&*store, run, self.show.format),
+            Enqueued::Existing(run, by) => {
+                print_existing(&*store, &stored_run(&*store, run)?, by)?;
+                run
+            }
         };
         let existing = stored_run(&*store, run)?;
-        print_existing(&existing);
         if pollster::block_on(is_abandoned(&*store, run))? {
             return detach::start(run, self.show.format);
         }
@@ -75,29 +80,64 @@ impl RunSession<'_> {
             interrupt::listen();
             interrupt::clear_on_exit(&screen);
             let run = self.request().start()?;
-            if let Some(store) = &self.store {
-                let id = pollster::block_on(run.persisted())?;
-                // Not by comparing IDs: `id` may already be the ID of the existing run.
-                if run.existing().is_some() {
-                    let existing = stored_run(&**store, id)?;
-                    print_existing(&existing);
-                    return follow::follow(store, &existing, self.show, Some(&self.engine));
+            let id = self.store.as_ref().map(|store| self.announce(store, &run)).transpose()?;
+            self.stop_on_signal(&run);
+            let outcome = match (&self.store, id) {
+                (Some(store), Some(id)) if run.existing().is_some() || run.waits_for_limits() => {
+                    self.follow(store, id)
                 }
-                if !self.show.quiet {
-                    output::message(format_args!("{DIM}run: {id}{DIM:#}"));
-                    unserved::warn_of_jobs(&**store, run.graph())?;
+                _ => {
+                    let outcome = show(&run, self.show, &screen);
+                    if let Some(log) = run.log().filter(|_| !self.show.quiet) {
+                        print_log_path(&log);
+                    }
+                    outcome
                 }
-            }
-            let cancelled = run.clone();
-            let saved_by = self.store.is_some().then(|| self.engine.clone());
-            interrupt::cancel_on_signal(saved_by, move || cancelled.cancel());
-            let outcome = show(&run, self.show, &screen);
+            };
             interrupt::disarm();
-            if let Some(log) = run.log().filter(|_| !self.show.quiet) {
-                print_log_path(&log);
-            }
             outcome
         })
+    }
+
+    /// Prints which run it is and, if it may not begin yet, why. Returns its ID.
+    fn announce(&self, store: &Arc<dyn Catalog>, run: &RunHandle) -> Result<RunId, Failure> {
+        let id = pollster::block_on(run.persisted())?;
+        if let Some((_, by)) = run.existing() {
+            print_existing(&**store, &stored_run(&**store, id)?, by)?;
+        } else if !self.show.quiet {
+            output::message(format_args!("{DIM}run: {id}{DIM:#}"));
+            if let Some(wait) = pollster::block_on(store.waits_for(id))? {
+                output::message(format_args!("it waits for its {wait}"));
+            }
+            unserved::warn_of_jobs(&**store, run.graph())?;
+        }
+        Ok(id)
+    }
+
+    /// Makes the next signal cancel the run. If the run was there before, and the request was only
+    /// refused a slot, the run goes on without this process.
+    fn stop_on_signal(&self, run: &RunHandle) {
+        if let Some((_, SharedBy::Slot)) = run.existing() {
+            return interrupt::leave_on_signal(self.engine.clone());
+        }
+        let cancelled = run.clone();
+        let saved_by = self.store.is_some().then(|| self.engine.clone());
+        interrupt::cancel_on_signal(saved_by, move || cancelled.cancel());
+    }
+
+    /// Shows a run that is not this process's alone: others may run it, or it waits for its limits.
+    fn follow(&self, store: &Arc<dyn Catalog>, id: RunId) -> Result<Outcome, Failure> {
+        let run = stored_run(&**store, id)?;
+        match follow::follow(store, &run, self.show, Some(&self.engine)) {
+            Err(Failure::Run(RunError::ShutDown { .. })) => {
+                output::message(format_args!(
+                    "run {id} is left to other processes; use `runs watch {id}` to watch it, \
+                     `runs cancel {id}` to cancel it"
+                ));
+                Ok(Outcome::Cancelled)
+            }
+            outcome => outcome,
+        }
     }
 }
 
@@ -123,12 +163,6 @@ pub(crate) fn request(
         Some(input) => request.input(input),
         None => request,
     }
-}
-
-/// Prints that the idempotency key belongs to an existing run.
-pub(crate) fn print_existing(stored: &StoredRun) {
-    let StoredRun { id, status, .. } = stored;
-    output::message(format_args!("run {id} already exists for this idempotency key: {status}"));
 }
 
 /// Prints the path of the log with the output of jobs.

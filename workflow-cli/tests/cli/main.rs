@@ -12,6 +12,8 @@ mod files;
 mod help;
 mod host_store;
 mod job_queues;
+#[cfg(unix)]
+mod limits;
 #[cfg(target_os = "linux")]
 mod live;
 mod new;

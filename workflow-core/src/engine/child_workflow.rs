@@ -121,7 +121,7 @@ async fn run_inside(
             wait.await
         }
     };
-    if let Some(run) = ended.as_ref().err().and_then(RunError::existing) {
+    if let Some(run) = ended.as_ref().err().and_then(RunError::continues_as) {
         awaited.set(run);
         return follow_inside(&context, engine, run, workflow).await;
     }

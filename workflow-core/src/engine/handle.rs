@@ -16,7 +16,7 @@ use crate::graph::Graph;
 use crate::id::RunId;
 use crate::run::{OutputError, Report, Run, RunError, Status};
 use crate::run_log::path_in;
-use crate::store::{Message, MessageKind, StoreError, WorkflowSnapshot};
+use crate::store::{Message, MessageKind, SharedBy, StoreError, WorkflowSnapshot};
 
 /// A handle on a run that was started in this process.
 ///
@@ -40,8 +40,8 @@ impl RunHandle {
         super::worker::driver::wait(&self.0)
     }
 
-    /// Waits until the store has the run, and returns its id, or that of an earlier run with the
-    /// same idempotency key. Returns at once if the engine has no store.
+    /// Waits until the store has the run, and returns its id, or that of the run that stands for
+    /// it. Returns at once if the engine has no store.
     ///
     /// # Errors
     ///
@@ -50,14 +50,22 @@ impl RunHandle {
         self.0.until_stored().await;
         match self.0.persisted() {
             Ok(()) => Ok(self.0.id),
-            Err(error) => error.existing().ok_or(error),
+            Err(error) => error.continues_as().ok_or(error),
         }
     }
 
-    /// Returns the earlier run with the same idempotency key. Known once
+    /// Returns the run that stands for this one, and why: it has the same idempotency key, or the
+    /// limits of the workflow have the requests share it. Known once
     /// [`persisted`](Self::persisted) has returned.
-    pub fn existing(&self) -> Option<RunId> {
+    pub fn existing(&self) -> Option<(RunId, SharedBy)> {
         self.0.existing()
+    }
+
+    /// Whether limits decide when the run begins: it is on record, and continues here or in another
+    /// process once they allow that, unless they have cancelled it. Known once
+    /// [`persisted`](Self::persisted) has returned.
+    pub fn waits_for_limits(&self) -> bool {
+        self.0.waits_for_limits()
     }
 
     /// Sends a signal to the run, for a job that waits for this name now or later:
@@ -127,7 +135,7 @@ impl RunHandle {
     /// The report of the run, if it has ended. For an earlier run, only once somebody has waited
     /// for it.
     fn report(&self) -> Option<&Report> {
-        match self.0.existing() {
+        match self.0.continues_as() {
             Some(_) => self.0.followed().get(),
             None => self.0.report(),
         }
@@ -136,10 +144,10 @@ impl RunHandle {
 
 #[async_trait]
 impl Run for RunHandle {
-    /// Returns the run's id. If the idempotency key belongs to an earlier run, returns that run's
-    /// id once the store has answered: see [`RunHandle::persisted`].
+    /// Returns the run's id. If another run stands for this one, returns that run's id once the
+    /// store has answered: see [`RunHandle::persisted`].
     fn id(&self) -> RunId {
-        self.0.existing().unwrap_or(self.0.id)
+        self.0.continues_as().unwrap_or(self.0.id)
     }
 
     fn workflow(&self) -> &str {
@@ -152,7 +160,7 @@ impl Run for RunHandle {
 
     fn cancel(&self) {
         if self.0.is_persisted() {
-            self.0.spawn_restartable(|run| Box::pin(cancel_existing(run)));
+            self.0.spawn_restartable(|run| Box::pin(cancel_followed(run)));
         }
         self.0.cancel();
     }
@@ -164,9 +172,9 @@ impl Run for RunHandle {
         let run = Arc::clone(&self.0);
         let events = async move {
             run.until_stored().await;
-            match run.existing() {
+            match run.continues_as() {
                 None => Events::new(&run).left_stream(),
-                Some(existing) => Engine(Arc::clone(&run.engine)).events(existing).right_stream(),
+                Some(other) => Engine(Arc::clone(&run.engine)).events(other).right_stream(),
             }
         };
         Box::pin(stream::once(events).flatten())
@@ -188,22 +196,22 @@ pub(super) fn cancel_waiting(run: &Arc<ActiveRun>) {
         run.spawn_restartable(|run| {
             Box::pin(async move {
                 run.until_stored().await;
-                if run.existing() == Some(run.id) {
-                    cancel_existing(run).await;
+                if run.waits_for_limits() {
+                    cancel_followed(run).await;
                 }
             })
         });
     }
 }
 
-/// Cancels the run that stands for this one, if there is one.
-async fn cancel_existing(run: Arc<ActiveRun>) {
+/// Cancels the run to follow instead of this one, if there is one.
+async fn cancel_followed(run: Arc<ActiveRun>) {
     run.until_stored().await;
-    let Some(existing) = run.existing() else { return };
+    let Some(other) = run.continues_as() else { return };
     let (engine, workflow) = (Engine(Arc::clone(&run.engine)), Arc::clone(&run.workflow));
     let this = move |_: &WorkflowSnapshot| Ok(Arc::clone(&workflow));
-    let cancelled = engine.until_reachable(|| engine.cancel_with(existing, &this)).await;
-    log_cancellation(existing, cancelled.map(drop));
+    let cancelled = engine.until_reachable(|| engine.cancel_with(other, &this)).await;
+    log_cancellation(other, cancelled.map(drop));
 }
 
 impl fmt::Debug for RunHandle {

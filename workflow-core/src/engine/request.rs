@@ -30,7 +30,7 @@ use crate::guard;
 use crate::id::{RunId, check_name};
 use crate::job::{JobContext, StateCheck, Unmet, UnmetReason};
 use crate::run::{InputError, Report, RunError};
-use crate::store::{BeginOutcome, KeyError, NewRun, Parent, StoredRun, Trigger};
+use crate::store::{BeginOutcome, KeyError, NewRun, Parent, SharedBy, StoredRun, Trigger};
 use crate::value::{Boxed, ValueError, to_json};
 use crate::workflow::{Plan, PlanError, Workflow};
 
@@ -84,7 +84,19 @@ pub enum Enqueued {
     New(RunId),
     /// This run stands for the request: it has the same idempotency key, or the limits of the run
     /// have the request share it.
-    Existing(RunId),
+    Existing(RunId, SharedBy),
+    /// The run is new, and on record as cancelled, because of its
+    /// [limit](crate::flow_control::OnConflict::CancelNew).
+    Cancelled(RunId),
+}
+
+impl Enqueued {
+    /// The run that is new, or stands for the request.
+    pub fn run(self) -> RunId {
+        match self {
+            Self::New(run) | Self::Existing(run, _) | Self::Cancelled(run) => run,
+        }
+    }
 }
 
 /// Options that only concern the store.
@@ -296,20 +308,18 @@ impl RunRequest {
     }
 
     /// Queues the run for any engine that [serves](Engine::serve) the same store, and returns its
-    /// id once the store has it. If the idempotency key was used before, returns the id of the
-    /// existing run: see [`enqueue_once`](Self::enqueue_once).
+    /// id once the store has it. If another run stands for the request, returns that run's id:
+    /// see [`enqueue_once`](Self::enqueue_once).
     ///
     /// # Errors
     ///
     /// Fails if the engine has no store, if the run cannot start, or if the store rejects it.
     pub async fn enqueue(self) -> Result<RunId, RunError> {
-        Ok(match self.enqueue_once().await? {
-            Enqueued::New(run) | Enqueued::Existing(run) => run,
-        })
+        self.enqueue_once().await.map(Enqueued::run)
     }
 
-    /// Queues the run like [`enqueue`](Self::enqueue), and tells whether it is new or existed
-    /// before with the same idempotency key.
+    /// Queues the run like [`enqueue`](Self::enqueue), and tells whether it is new, or
+    /// which run stands for it, and why.
     ///
     /// # Errors
     ///
@@ -330,8 +340,9 @@ impl RunRequest {
         let started = Event::new(0, new.created_at, EventKind::RunStarted { retry_of });
         let events = new.first_events(&[started]);
         match store.begin(new, events).await {
-            Ok(BeginOutcome::New(_) | BeginOutcome::Cancelled) => Ok(Enqueued::New(run)),
-            Ok(BeginOutcome::Existing(existing)) => Ok(Enqueued::Existing(existing.id)),
+            Ok(BeginOutcome::New(_)) => Ok(Enqueued::New(run)),
+            Ok(BeginOutcome::Cancelled) => Ok(Enqueued::Cancelled(run)),
+            Ok(BeginOutcome::Existing(found, by)) => Ok(Enqueued::Existing(found.id, by)),
             Err(error) => Err(RunError::of_store(&name, run, Arc::new(error))),
         }
     }

@@ -2,7 +2,7 @@
 
 use crate::event::{Status, TransitionError};
 use crate::id::RunId;
-use crate::store::KeyError;
+use crate::store::{KeyError, SharedBy};
 use crate::value::ValueError;
 
 /// The error of a store operation.
@@ -65,6 +65,14 @@ pub enum StoreError {
     Exists {
         /// The run's ID.
         run: RunId,
+    },
+    /// Another run stands for the request.
+    #[error("run {run} stands for the request")]
+    Shared {
+        /// The run that stands for it.
+        run: RunId,
+        /// Why it does.
+        by: SharedBy,
     },
     /// The run is on record and has limits: it continues where it is claimed once they allow that.
     #[error("run {run} waits for its limits")]

@@ -21,9 +21,9 @@ use self::tasks::Tasks;
 use super::{
     Asleep, AssetStore, Backlog, BeginOutcome, ClaimRequest, ClaimedRun, DownstreamStore, Eviction,
     FileStore, HeldLeases, KeyScope, Lease, LimitWait, Message, MessageKind, NewRun, Owner,
-    OwnerId, QueueChanges, ScheduleId, ScheduleState, ScheduleStore, ScheduledWorkflow, Store,
-    StoreError, StoredMaterialization, StoredRun, StoredWorker, TaskStore, WorkerId, WorkerReport,
-    WorkflowLink, workers,
+    OwnerId, QueueChanges, ScheduleId, ScheduleState, ScheduleStore, ScheduledWorkflow, SharedBy,
+    Store, StoreError, StoredMaterialization, StoredRun, StoredWorker, TaskStore, WorkerId,
+    WorkerReport, WorkflowLink, workers,
 };
 use crate::event::{Blocked, Event, Status};
 use crate::id::RunId;
@@ -223,7 +223,7 @@ impl Store for MemoryStore {
         let mut state = self.lock();
         let id = run.id;
         if let Some(existing) = state.repeated(&run, &events)? {
-            return Ok(BeginOutcome::Existing(Box::new(existing.clone())));
+            return Ok(BeginOutcome::Existing(Box::new(existing.clone()), SharedBy::Key));
         }
         if state.runs.contains_key(&id) {
             return Err(StoreError::Exists { run: id });
@@ -233,9 +233,9 @@ impl Store for MemoryStore {
         let refused = match state.settle_conflict(&run, !events.is_empty()) {
             Conflict::None => Vec::new(),
             Conflict::Refused(holders) => run.refused_events(&events, &holders),
-            Conflict::Shares(existing) => {
+            Conflict::Shares(existing, by) => {
                 let row = state.runs.get(&existing).ok_or(StoreError::NoRun { run: existing })?;
-                return Ok(BeginOutcome::Existing(Box::new(row.run.clone())));
+                return Ok(BeginOutcome::Existing(Box::new(row.run.clone()), by));
             }
         };
         // A run with limits waits until a claim admits it.

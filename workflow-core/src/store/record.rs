@@ -268,13 +268,24 @@ pub struct Parent {
 pub enum BeginOutcome {
     /// The run began; with a lease if an owner was given.
     New(Option<Lease>),
-    /// A run stands for the request: one with the same idempotency key, the one that
-    /// [debounce](crate::flow_control::Debounce) delays, or one that holds the slot of a
-    /// [skipped](crate::flow_control::OnConflict::Skip) request.
-    Existing(Box<StoredRun>),
+    /// This run stands for the request.
+    Existing(Box<StoredRun>, SharedBy),
     /// The run is on record, as cancelled: see
     /// [`OnConflict::CancelNew`](crate::flow_control::OnConflict::CancelNew).
     Cancelled,
+}
+
+/// Why a run stands for another request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SharedBy {
+    /// Both have the same idempotency key.
+    Key,
+    /// [Debounce](crate::flow_control::Debounce) delays the run, which has the input of the last
+    /// request.
+    Debounce,
+    /// It holds a slot of the request's concurrency limit, which
+    /// [skips](crate::flow_control::OnConflict::Skip) requests beyond it.
+    Slot,
 }
 
 /// A run in a store.

@@ -7,7 +7,7 @@ use futures::future::{join_all, poll_fn};
 use serde_json::{Value as Json, json};
 use workflow_core::engine::Enqueued;
 use workflow_core::flow_control::{Concurrency, Debounce, OnConflict, RateLimit};
-use workflow_core::store::LimitWait;
+use workflow_core::store::{LimitWait, SharedBy};
 use workflow_core::worker::Worker;
 
 use super::gated::Gated;
@@ -142,9 +142,13 @@ fn a_skipped_request_gets_the_run_that_is_there() {
     };
     let first = start(1).start().expect("it starts");
     let id = block_on(first.persisted()).expect("on record");
-    assert_eq!(block_on(start(2).enqueue_once()).expect("answered"), Enqueued::Existing(id));
+    let again = block_on(start(2).enqueue_once()).expect("answered");
+    assert_eq!(again, Enqueued::Existing(id, SharedBy::Slot));
     let second = start(3).start().expect("it starts");
     assert_eq!(block_on(second.persisted()).expect("answered"), id);
+    assert_eq!(second.existing(), Some((id, SharedBy::Slot)));
+    // The first one has a run of its own, which only had to be admitted.
+    assert_eq!((first.existing(), first.waits_for_limits()), (None, true));
     block_on(second.signal("go", ())).expect("sent");
     for run in [&first, &second] {
         let output: Json = run.wait().expect("it completes").output().expect("its input");
@@ -164,6 +168,7 @@ fn a_refused_run_is_recorded_as_cancelled() {
     };
     let first = start().start().expect("it starts");
     let holder = block_on(first.persisted()).expect("on record");
+    assert!(matches!(block_on(start().enqueue_once()), Ok(Enqueued::Cancelled(_))));
     let Err(RunError::Cancelled(report)) = start().wait() else { panic!("not cancelled") };
     let reason = events(&store, report.id())
         .into_iter()
@@ -205,7 +210,8 @@ fn debounced_requests_share_a_run_with_the_last_input() {
     };
     let first = block_on(request(1).enqueue()).expect("queued");
     store.advance(Duration::from_secs(4));
-    assert_eq!(block_on(request(2).enqueue_once()).expect("queued"), Enqueued::Existing(first));
+    let second = block_on(request(2).enqueue_once()).expect("queued");
+    assert_eq!(second, Enqueued::Existing(first, SharedBy::Debounce));
     store.advance(Duration::from_secs(3));
     let wait = block_on(store.waits_for(first)).expect("readable");
     assert!(matches!(wait, Some(LimitWait::Debounce { .. })), "{wait:?}");

@@ -44,7 +44,7 @@ fn the_same_key_waits_for_the_run_of_another_engine() {
     let first = under_way(&store);
     let second = ask(&store).start().expect("it starts");
     assert_eq!(block_on(second.persisted()).expect("it is there"), first.id());
-    assert_eq!((first.existing(), second.existing()), (None, Some(first.id())));
+    assert_eq!((first.existing(), second.existing()), (None, Some((first.id(), SharedBy::Key))));
     assert_eq!((second.id(), second.status()), (first.id(), Status::Running));
     let waited = std::thread::spawn({
         let store = store.clone();
@@ -224,7 +224,7 @@ fn enqueue_once_says_whether_the_run_existed() {
         block_on(request.idempotency_key("k").enqueue_once()).expect("it is kept")
     };
     let Enqueued::New(run) = ask("ada") else { panic!("nothing was there") };
-    assert_eq!(ask("ada"), Enqueued::Existing(run));
+    assert_eq!(ask("ada"), Enqueued::Existing(run, SharedBy::Key));
     assert!(matches!(ask("bob"), Enqueued::New(other) if other != run));
 }
 

@@ -269,7 +269,7 @@ pub(crate) fn import(cx: &mut Cx<'_>, import: &Import) -> Answer<Imported> {
                 imported.runs += 1;
                 imported.events += events.len() as u64;
             }
-            BeginOutcome::Existing(_) => imported.skipped += 1,
+            BeginOutcome::Existing(..) => imported.skipped += 1,
         }
     }
     Ok(imported)

@@ -38,10 +38,14 @@ pub(crate) fn check(
     status: Status,
     new: &[EncodedEvent],
 ) -> Result<Outcome, StoreError> {
+    let mut cancel_reason = None;
     let mut outcome =
         Outcome { status, begun_at: None, completed_at: None, error: None, result: None };
     for (wanted, event) in (events..).zip(new) {
         let EncodedEvent { event: Event { sequence, kind, .. }, at, result, .. } = event;
+        if let EventKind::CancelRequested { reason } = kind {
+            cancel_reason.clone_from(reason);
+        }
         if *sequence != wanted {
             return Err(StoreError::Gap { run, wanted, found: *sequence });
         }
@@ -55,7 +59,13 @@ pub(crate) fn check(
         if next.is_final() {
             outcome.completed_at = Some(*at);
         }
-        if let EventKind::RunFailed { reason } = kind {
+        let reason = match kind {
+            EventKind::RunFailed { reason } => Some(reason),
+            // A limit that refuses a run does so with both events at once.
+            EventKind::RunCancelled => cancel_reason.as_ref(),
+            _ => None,
+        };
+        if let Some(reason) = reason {
             outcome.error = Some(clean(reason).into_owned());
         }
         if result.is_some() {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use workflow_core::Status;
-use workflow_core::store::{BeginOutcome, Lease, Owner, StoreError, StoredRun, Trigger};
+use workflow_core::store::{BeginOutcome, Lease, Owner, SharedBy, StoreError, StoredRun, Trigger};
 
 use super::append::{block, follow, follow_reused};
 use super::definition::definition;
@@ -53,7 +53,7 @@ pub(crate) fn begin(
     let refused = match settle(cx, new, open, ids)? {
         Settled::Begins => None,
         Settled::Refused(refused) => Some(refused),
-        Settled::Shares(run) => return Ok(BeginOutcome::Existing(run)),
+        Settled::Shares(run, by) => return Ok(BeginOutcome::Existing(run, by)),
     };
     let (new, outcome) = match &refused {
         None => (new, outcome),
@@ -104,7 +104,7 @@ enum Settled {
     /// It is recorded as cancelled, with these events.
     Refused(Arc<Beginning>),
     /// It shares this run.
-    Shares(Box<StoredRun>),
+    Shares(Box<StoredRun>, SharedBy),
 }
 
 /// Settles a conflict with the runs of the same keys, if there are keys.
@@ -123,9 +123,9 @@ fn settle(
             let refused = new.with(&new.run.refused_events(&first, &holders))?;
             Ok(Settled::Refused(Arc::new(refused)))
         }
-        Conflict::Shares(run) => {
+        Conflict::Shares(run, by) => {
             let run = read::run(cx.sql, Visibility::All, run)?.ok_or(StoreError::NoRun { run })?;
-            Ok(Settled::Shares(Box::new(run)))
+            Ok(Settled::Shares(Box::new(run), by))
         }
     }
 }

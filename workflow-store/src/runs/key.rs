@@ -1,6 +1,8 @@
 //! Idempotency keys: of all requests with one key, one begins a run.
 
-use workflow_core::store::{BeginOutcome, KeyScope, Lease, NewRun, Owner, StoreError, Trigger};
+use workflow_core::store::{
+    BeginOutcome, KeyScope, Lease, NewRun, Owner, SharedBy, StoreError, Trigger,
+};
 
 use super::definition::find;
 use super::read;
@@ -63,7 +65,7 @@ pub(super) fn repeated(
     };
     new.check_repeats(first, &found, theirs.first())?;
     if !matches!(new.key_scope(), KeyScope::User(_)) {
-        return Ok(Some(BeginOutcome::Existing(Box::new(found))));
+        return Ok(Some(BeginOutcome::Existing(Box::new(found), SharedBy::Key)));
     }
     let wanted = match new.workflow_id {
         Some(id) => Some(id),
@@ -73,7 +75,7 @@ pub(super) fn repeated(
         let difference = format!("of workflow {workflow} of the same name");
         return Err(StoreError::KeyConflict { key: key.clone(), run: found.id, difference }.into());
     }
-    Ok(Some(BeginOutcome::Existing(Box::new(found))))
+    Ok(Some(BeginOutcome::Existing(Box::new(found), SharedBy::Key)))
 }
 
 /// The run itself has already begun, if the response to the first request was lost.

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use workflow_core::flow_control::{OnConflict, RateVerdict};
 use workflow_core::id::RunId;
-use workflow_core::store::{LimitWait, MessageKind, NewRun, StoredRun};
+use workflow_core::store::{LimitWait, MessageKind, NewRun, SharedBy, StoredRun};
 
 use super::{eviction, message, read};
 use crate::db::sql::{Sql, SqlError};
@@ -50,7 +50,7 @@ pub(super) enum Conflict {
     /// Not at all.
     None,
     /// This run stands for it.
-    Shares(RunId),
+    Shares(RunId, SharedBy),
     /// It is recorded as cancelled, because of these runs.
     Refused(Vec<RunId>),
 }
@@ -75,7 +75,7 @@ pub(super) fn settle_conflict(
     .collect();
     lock(cx.sql, &locked, if cx.totals.waits { Patience::None } else { Patience::Full })?;
     if debounces && let Some(waiting) = replace_debounced(cx, new, keys, definition)? {
-        return Ok(Conflict::Shares(waiting));
+        return Ok(Conflict::Shares(waiting, SharedBy::Debounce));
     }
     let (Some(limit), Some(key)) = (asks, &keys.concurrency) else { return Ok(Conflict::None) };
     let most = limit.limit as usize;
@@ -90,7 +90,7 @@ pub(super) fn settle_conflict(
         return Ok(Conflict::None);
     }
     match (limit.on_conflict, open.first()) {
-        (OnConflict::Skip, Some(first)) => return Ok(Conflict::Shares(*first)),
+        (OnConflict::Skip, Some(first)) => return Ok(Conflict::Shares(*first, SharedBy::Slot)),
         (OnConflict::CancelNew, _) => return Ok(Conflict::Refused(open)),
         (OnConflict::CancelRunning, _) => {
             for run in &open[..=open.len() - most] {

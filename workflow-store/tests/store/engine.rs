@@ -7,7 +7,7 @@ use std::sync::Arc;
 use workflow_core::engine::Enqueued;
 use workflow_core::id::NameError;
 use workflow_core::prelude::*;
-use workflow_core::store::Store as _;
+use workflow_core::store::{SharedBy, Store as _};
 use workflow_core::workflow::FunctionWorkflow;
 use workflow_store::{
     Catalog, NewWorkflow, RetryError, RetryRequest, RetrySource, SqliteStore, Viewer, retry_run,
@@ -90,7 +90,7 @@ fn a_retry_belongs_to_the_same_workflow() {
         let Enqueued::New(again) = again else { panic!("it was there: {again:?}") };
         assert_eq!(
             retry_run(&*hers, &old, &*workflow, RetrySource::Failed, key()).await.ok(),
-            Some(Enqueued::Existing(again))
+            Some(Enqueued::Existing(again, SharedBy::Key))
         );
         let details = hers.run_details(again).await.expect("hers");
         let first = hers.run_summary(run).await.expect("hers");

@@ -246,7 +246,7 @@ fn jobs_wait_for_signals_and_for_other_jobs() {
         run.signal("go", 2).await.expect("sent");
     });
     run.wait().expect("it completes");
-    assert_eq!(cause(&store, run.id()), Cause::Ended(Status::Completed));
+    assert_eq!(cause(&store, run.id()), Cause::Ended(Status::Completed, None));
 }
 
 #[test]
@@ -313,7 +313,7 @@ fn an_external_run_and_a_cancelled_one_say_so() {
     texts(&store, run.id(), &["signal", "signal", "dependencies"]);
     pollster::block_on(store.send(run.id(), MessageKind::Cancel)).expect("sent");
     assert!(run.wait().is_err());
-    assert_eq!(cause(&store, run.id()), Cause::Ended(Status::Cancelled));
+    assert_eq!(cause(&store, run.id()), Cause::Ended(Status::Cancelled, None));
 }
 
 #[test]

@@ -114,14 +114,15 @@ fn retry_with_outcomes(
     let request =
         RetryRequest { user: current_user(), idempotency_key: persistence.idempotency_key.clone() };
     let enqueued = pollster::block_on(retry_run(&**store, old, workflow, source, request));
-    let new = match enqueued.map_err(retry_failure)? {
-        Enqueued::New(run) => run,
-        Enqueued::Existing(run) => {
-            print_existing(&stored_run(&**store, run)?);
-            run
-        }
-    };
+    let enqueued = enqueued.map_err(retry_failure)?;
+    let new = enqueued.run();
+    if let Enqueued::Existing(_, by) = enqueued {
+        print_existing(&**store, &stored_run(&**store, new)?, by)?;
+    }
     if persistence.detach {
+        if let Enqueued::Cancelled(run) = enqueued {
+            return detach::refused(&**store, run, show.format);
+        }
         return detach::start(new, show.format);
     }
     if !show.quiet {

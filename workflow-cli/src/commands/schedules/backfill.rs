@@ -87,11 +87,8 @@ fn start(runnable: &Runnable, workflow: &StoredWorkflow, at: Timestamp) -> Resul
         request = request.concurrency(limit);
     }
     let queued = pollster::block_on(request.idempotency_key(key).enqueue_once())?;
-    let (run, existing) = match queued {
-        Enqueued::New(run) => (run, false),
-        Enqueued::Existing(run) => (run, true),
-    };
-    Ok(Row { at: at.to_string(), run: Some(run), existing })
+    let existing = matches!(queued, Enqueued::Existing(..));
+    Ok(Row { at: at.to_string(), run: Some(queued.run()), existing })
 }
 
 impl BackfillArguments {

@@ -205,7 +205,7 @@ pub(in crate::commands) fn why(
 fn reasons(state: &RunState, view: &RunView) -> Vec<Reason> {
     let whole = |cause| vec![Reason { job: None, cause }];
     if state.status.is_final() {
-        return whole(Cause::Ended(state.status));
+        return whole(Cause::Ended(state.status, None));
     }
     if let Some(blocked) = &state.blocked {
         return whole(Cause::Stalled(Stall::Blocked(blocked.clone())));

@@ -10,7 +10,7 @@ use crate::engine::state::wake_all;
 use crate::guard;
 use crate::id::RunId;
 use crate::run::{Record, Report, RunError, Status};
-use crate::store::{StoreError, WorkflowSnapshot};
+use crate::store::{SharedBy, StoreError, WorkflowSnapshot};
 
 impl ActiveRun {
     /// Creates the report of a run that has ended, and wakes everyone who waits for it.
@@ -63,8 +63,10 @@ impl ActiveRun {
             Some(StoreError::ShutDown { .. } | StoreError::Abandoned { .. }) => {
                 tracing::info!(parent: &self.span, "the run is left to other engines");
             }
-            Some(StoreError::Exists { run }) if *run != self.id => {
-                tracing::info!(parent: &self.span, existing = %run, "idempotency key used before");
+            Some(StoreError::Shared { run, by }) => {
+                tracing::info!(
+                    parent: &self.span, existing = %run, ?by, "a run stands for the request"
+                );
             }
             Some(StoreError::Waits { .. }) => {
                 tracing::info!(parent: &self.span, "the run waits for its limits");
@@ -114,13 +116,13 @@ impl ActiveRun {
         })
     }
 
-    /// The result, unless there is something to wait for: an earlier run with the same idempotency
-    /// key, or the release of the run's lease.
+    /// The result, unless there is something to wait for: the run to follow instead, or the release
+    /// of the run's lease.
     pub(in crate::engine) fn settled(&self) -> Option<Result<Report, RunError>> {
         let result = self.result()?;
         let goes_on = result.as_ref().is_err_and(|error| {
             matches!(error, RunError::ShutDown { .. } | RunError::Abandoned { .. })
-                || error.existing().is_some()
+                || error.continues_as().is_some()
         });
         (!goes_on).then_some(result)
     }
@@ -141,30 +143,43 @@ impl ActiveRun {
         self.lock().recorder.as_ref().and_then(|recorder| recorder.failed.clone())
     }
 
-    /// The earlier run with the same idempotency key.
-    pub(in crate::engine) fn existing(&self) -> Option<RunId> {
-        self.persisted().err().and_then(|error| error.existing())
+    /// The run that stands for this one, and why.
+    pub(in crate::engine) fn existing(&self) -> Option<(RunId, SharedBy)> {
+        match *self.store_failure()? {
+            StoreError::Shared { run, by } => Some((run, by)),
+            _ => None,
+        }
     }
 
-    /// The report of that earlier run, once somebody has waited for it.
+    /// Whether the store has the run, and its limits decide when it begins.
+    pub(in crate::engine) fn waits_for_limits(&self) -> bool {
+        self.store_failure().is_some_and(|error| matches!(*error, StoreError::Waits { .. }))
+    }
+
+    /// The run to follow instead: one that stands for this one, or the run itself if it waits for
+    /// its limits.
+    pub(in crate::engine) fn continues_as(&self) -> Option<RunId> {
+        self.persisted().err().and_then(|error| error.continues_as())
+    }
+
+    /// The report of the run to follow instead, once somebody has waited for it.
     pub(in crate::engine) fn followed(&self) -> &OnceLock<Report> {
         &self.followed
     }
 
-    /// Waits for the report: that of the earlier run with the same idempotency key, if there is
-    /// one.
+    /// Waits for the report: that of the run to follow instead, if there is one.
     pub(in crate::engine) async fn outcome(self: &Arc<Self>) -> Result<Report, RunError> {
         if let Some(settled) = self.settled() {
             return settled;
         }
         let ended = self.until_end().await;
-        let Some(existing) = ended.as_ref().err().and_then(RunError::existing) else {
+        let Some(other) = ended.as_ref().err().and_then(RunError::continues_as) else {
             return ended;
         };
         let workflow = Arc::clone(&self.workflow);
         let engine = Engine(Arc::clone(&self.engine));
         let this = |_: &WorkflowSnapshot| Ok(Arc::clone(&workflow));
-        let followed = engine.follow_with(existing, &this).await;
+        let followed = engine.follow_with(other, &this).await;
         if let Some(report) = followed.as_ref().map_or_else(RunError::report, Some) {
             let _only_once = self.followed.set(report.clone());
         }

@@ -314,7 +314,7 @@ impl Batch {
             BeginOutcome::New(None) if has_limits => Err(StoreError::Waits { run: new.id }),
             BeginOutcome::Cancelled => Err(StoreError::Waits { run: new.id }),
             BeginOutcome::New(None) => Err(StoreError::LeaseLost { run: new.id }),
-            BeginOutcome::Existing(run) => Err(StoreError::Exists { run: run.id }),
+            BeginOutcome::Existing(run, by) => Err(StoreError::Shared { run: run.id, by }),
         }
     }
 }

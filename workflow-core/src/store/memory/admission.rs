@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use super::{Row, Runs};
 use crate::flow_control::{OnConflict, RateVerdict};
 use crate::id::RunId;
-use crate::store::{LimitWait, Message, MessageKind, NewRun, StoredRun};
+use crate::store::{LimitWait, Message, MessageKind, NewRun, SharedBy, StoredRun};
 
 /// What the store knows about limits, besides the runs.
 #[derive(Debug, Default)]
@@ -45,7 +45,7 @@ pub(super) enum Conflict {
     /// Not at all.
     None,
     /// This run stands for it.
-    Shares(RunId),
+    Shares(RunId, SharedBy),
     /// It is recorded as cancelled, because of these runs.
     Refused(Vec<RunId>),
 }
@@ -75,7 +75,7 @@ impl Runs {
     pub(super) fn settle_conflict(&mut self, new: &NewRun, has_events: bool) -> Conflict {
         if let Some(waiting) = self.debounced(new).filter(|_| !has_events) {
             self.replace(waiting, new);
-            return Conflict::Shares(waiting);
+            return Conflict::Shares(waiting, SharedBy::Debounce);
         }
         let Some(concurrency) = &new.flow_control.concurrency else { return Conflict::None };
         let limit = concurrency.limit as usize;
@@ -92,7 +92,10 @@ impl Runs {
         }
         match concurrency.on_conflict {
             OnConflict::Queue => Conflict::None,
-            OnConflict::Skip => open.first().map_or(Conflict::None, |run| Conflict::Shares(*run)),
+            OnConflict::Skip => match open.first() {
+                Some(first) => Conflict::Shares(*first, SharedBy::Slot),
+                None => Conflict::None,
+            },
             OnConflict::CancelNew => Conflict::Refused(open),
             OnConflict::CancelRunning => {
                 for run in &open[..=open.len() - limit] {

@@ -219,7 +219,8 @@ pub(super) async fn retry(
                     execute(engine.clone(), run);
                     Launched::new(run, None)
                 }
-                Enqueued::Existing(run) => Launched::existing(run),
+                Enqueued::Existing(run, by) => Launched::existing(run, by),
+                Enqueued::Cancelled(run) => Launched::cancelled(run),
             }
         }
     };

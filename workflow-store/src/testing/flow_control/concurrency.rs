@@ -9,8 +9,8 @@ use workflow_core::event::EventKind;
 use workflow_core::flow_control::{Concurrency, OnConflict};
 use workflow_core::id::RunId;
 use workflow_core::store::{
-    BeginOutcome, EvictedRun, Eviction, LimitWait, MessageKind, NewRun, Owner, Parent, Store,
-    StoredRun,
+    BeginOutcome, EvictedRun, Eviction, LimitWait, MessageKind, NewRun, Owner, Parent, SharedBy,
+    Store, StoredRun,
 };
 
 use super::fixtures::*;
@@ -172,7 +172,8 @@ pub(crate) async fn skipped_requests_get_the_oldest_run(stores: Stores) {
         let skipped = limited(control.clone());
         let id = skipped.id;
         let begun = stores.other.begin(skipped, Vec::new()).await.expect("answered");
-        assert!(matches!(begun, BeginOutcome::Existing(run) if run.id == runs[0]));
+        let BeginOutcome::Existing(held, SharedBy::Slot) = begun else { panic!("{begun:?}") };
+        assert_eq!(held.id, runs[0]);
         assert_eq!(stores.one.run(id).await.expect("readable"), None);
     }
     let claimed = claim(&*stores.one, 10).await;

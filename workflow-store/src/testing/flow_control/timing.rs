@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use workflow_core::flow_control::{Concurrency, Debounce, RateLimit};
-use workflow_core::store::{BeginOutcome, LimitWait, NewRun};
+use workflow_core::store::{BeginOutcome, LimitWait, NewRun, SharedBy};
 
 use super::fixtures::*;
 
@@ -81,7 +81,7 @@ pub(crate) async fn debounced_requests_replace_the_input(stores: Stores) {
     at(&stores, 40);
     let second = NewRun { input: Some(json!(2)), ..limited(control.clone()) };
     let begun = stores.other.begin(second, Vec::new()).await.expect("answered");
-    let BeginOutcome::Existing(existing) = begun else { panic!("{begun:?}") };
+    let BeginOutcome::Existing(existing, SharedBy::Debounce) = begun else { panic!("{begun:?}") };
     assert_eq!((existing.id, existing.input), (id, Some(json!(2))));
     // Another user and another key have runs of their own.
     let user = Some("ada".to_owned());
@@ -110,7 +110,7 @@ pub(crate) async fn debounce_ends_after_the_longest_delay(stores: Stores) {
         // The limits of the last request are those of the run.
         control.concurrency = Some(Concurrency::new(1).key(seconds.to_string()));
         let begun = stores.other.begin(limited(control.clone()), Vec::new()).await;
-        let Ok(BeginOutcome::Existing(existing)) = begun else { panic!("{begun:?}") };
+        let Ok(BeginOutcome::Existing(existing, _)) = begun else { panic!("{begun:?}") };
         assert_eq!(existing.id, id);
     }
     at(&stores, 92);

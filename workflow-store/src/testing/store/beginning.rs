@@ -7,7 +7,9 @@ use serde_json::json;
 use workflow_core::Status;
 use workflow_core::event::{Event, EventKind};
 use workflow_core::id::RunId;
-use workflow_core::store::{BeginOutcome, NewRun, Parent, StoreError, StoredRun, Trigger};
+use workflow_core::store::{
+    BeginOutcome, NewRun, Parent, SharedBy, StoreError, StoredRun, Trigger,
+};
 
 use super::fixtures::*;
 
@@ -44,7 +46,7 @@ pub(crate) async fn an_idempotency_key_has_one_run(stores: Stores) {
     assert_eq!(begun, BeginOutcome::New(None));
     let again = stores.other.begin(second.clone(), vec![started(0)]).await.expect("it is found");
     let expected = StoredRun::begun(first.clone(), Status::Pending, 0);
-    assert_eq!(again, BeginOutcome::Existing(Box::new(expected)));
+    assert_eq!(again, BeginOutcome::Existing(Box::new(expected), SharedBy::Key));
     assert_eq!(stores.one.run(second.id).await.expect("readable"), None);
 }
 
@@ -107,12 +109,15 @@ pub(crate) async fn a_key_is_looked_up_within_its_scope(stores: Stores) {
     for run in &runs {
         let again = NewRun { id: RunId::random(), ..run.clone() };
         let begun = stores.other.begin(again, Vec::new()).await.expect("it is found");
-        assert!(matches!(&begun, BeginOutcome::Existing(found) if found.id == run.id), "{begun:?}");
+        assert!(
+            matches!(&begun, BeginOutcome::Existing(found, _) if found.id == run.id),
+            "{begun:?}"
+        );
     }
     // A schedule and an engine begin a run once, for whomever.
     for run in [by(None, Trigger::Schedule, None), by(Some("bob"), Trigger::Workflow, parent())] {
         let begun = stores.other.begin(run, Vec::new()).await.expect("it is found");
-        assert!(matches!(begun, BeginOutcome::Existing(_)), "{begun:?}");
+        assert!(matches!(begun, BeginOutcome::Existing(..)), "{begun:?}");
     }
     // A retry is no first request.
     let retry = by(Some("alice"), Trigger::Retry, None);
@@ -136,7 +141,7 @@ pub(crate) async fn a_key_of_a_retry_is_for_the_run_that_it_repeats(stores: Stor
     stores.one.begin(first.clone(), events).await.expect("it begins");
     let (same, events) = retry(old);
     let found = stores.other.begin(same, events).await.expect("it is found");
-    assert!(matches!(&found, BeginOutcome::Existing(run) if run.id == first.id), "{found:?}");
+    assert!(matches!(&found, BeginOutcome::Existing(run, _) if run.id == first.id), "{found:?}");
     let (another, events) = retry(other);
     let refused = stores.other.begin(another, events).await;
     assert!(
@@ -163,7 +168,7 @@ pub(crate) async fn a_repeated_input_may_be_spelled_otherwise(stores: Stores) {
     stores.one.begin(first.clone(), Vec::new()).await.expect("it begins");
     let again = NewRun { id: RunId::random(), ..first.clone() };
     let begun = stores.other.begin(again, Vec::new()).await.expect("it is found");
-    assert!(matches!(begun, BeginOutcome::Existing(run) if run.id == first.id));
+    assert!(matches!(begun, BeginOutcome::Existing(run, _) if run.id == first.id));
 }
 
 pub(crate) async fn an_id_is_taken_once(stores: Stores) {
@@ -217,7 +222,7 @@ pub(crate) async fn one_request_of_many_has_the_key(stores: Stores) {
         for (run, answer) in &answers {
             match answer {
                 Ok(BeginOutcome::New(_)) => {}
-                Ok(BeginOutcome::Existing(existing)) => {
+                Ok(BeginOutcome::Existing(existing, _)) => {
                     assert_eq!(asked(run), asked(first));
                     assert_eq!(existing.id, first.id);
                 }

@@ -39,7 +39,7 @@ pub(crate) async fn what_is_not_active_begins_no_run(place: Place) {
         // What began before is told of nevertheless.
         let again = key(file_run(Some("ada"), "etl", "a"));
         let again = store.begin(again, Vec::new()).await.expect("it is there");
-        assert!(matches!(again, BeginOutcome::Existing(run) if run.id == first.id));
+        assert!(matches!(again, BeginOutcome::Existing(run, _) if run.id == first.id));
     }
     // Many at once, as a busy server begins them.
     let many = (0..20).map(|_| place.store.begin(new_run("code"), Vec::new()));

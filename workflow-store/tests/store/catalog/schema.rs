@@ -162,7 +162,7 @@ pub(crate) async fn older_workflows_and_keys_get_owners_and_scopes(place: Place)
     let mut run = new_run("code");
     run.idempotency_key = Some("k".to_owned());
     let begun = store.begin(run, Vec::new()).await.expect("it is found");
-    assert!(matches!(begun, BeginOutcome::Existing(_)), "{begun:?}");
+    assert!(matches!(begun, BeginOutcome::Existing(..)), "{begun:?}");
 }
 
 fn new_run_like(run: &NewRun) -> NewRun {
