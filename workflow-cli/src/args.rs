@@ -11,11 +11,11 @@ mod values;
 
 #[cfg(feature = "temporal")]
 pub(crate) use backend::BackendArguments;
-pub(crate) use input::InputArguments;
+pub(crate) use input::{InputArguments, Keys};
 pub(crate) use persistence::PersistenceArguments;
 pub(crate) use show::{Format, ShowArguments};
 pub(crate) use store::{HostStore, StoreArguments, current_user};
 pub(crate) use target::{
-    RUNS_DIR, Target, absolute, current_folder, load, load_absolute, print_cwd_hint,
+    RUNS_DIR, Target, absolute, current_folder, is_file, load, load_absolute, print_cwd_hint,
 };
 pub(crate) use values::{ListFormat, PageArguments, RunSelector, parse_run_status, parse_timeout};

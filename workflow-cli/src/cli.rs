@@ -167,7 +167,10 @@ impl Command {
 /// Fails when the arguments are invalid, and for help and the version.
 pub(crate) fn parse(program: &str, arguments: &[OsString]) -> Result<Arguments, clap::Error> {
     let command = trigger::with_inputs(command(program), arguments);
-    let matches = command.try_get_matches_from(arguments)?;
+    let matches = command
+        .clone()
+        .try_get_matches_from(arguments)
+        .map_err(|error| trigger::explain_option(error, &command, arguments))?;
     let mut parsed = Arguments::from_arg_matches(&matches)?;
     if let (Command::Trigger(args), Some((_, matches))) =
         (&mut parsed.command, matches.subcommand())

@@ -18,6 +18,7 @@ use workflow_files::read_yaml;
 use crate::failure::Failure;
 use crate::output;
 
+use field::Field;
 pub(crate) use field::fields;
 use parameter::Parameter;
 
@@ -29,9 +30,18 @@ pub(crate) struct InputArguments {
     input: Option<String>,
     /// Set a key of the input object. `a.b` sets the key `b` of the object `a`; write `a\.b` for a
     /// key that contains a dot. A value that is not valid JSON is a string. So is a number that
-    /// JSON would normalize, such as 3.10 or 007, unless the workflow expects a number
+    /// JSON would change, such as 3.10, 007 or 1e3, unless the workflow expects a number
     #[arg(short, long, value_name = "KEY=VALUE")]
     param: Vec<Parameter>,
+}
+
+/// How the keys of an input are given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Keys {
+    /// With `--param KEY=VALUE`.
+    Parameters,
+    /// With an option for each key of the schema.
+    Options,
 }
 
 impl InputArguments {
@@ -40,9 +50,9 @@ impl InputArguments {
     /// # Errors
     ///
     /// Fails when a value is a number that would lose digits.
-    pub(crate) fn take_fields(&mut self, matches: &clap::ArgMatches) -> Result<(), clap::Error> {
-        let invalid = |text| clap::Error::raw(clap::error::ErrorKind::InvalidValue, text);
-        self.param.extend(field::parameters(matches).map_err(invalid)?);
+    pub(crate) fn take_fields(&mut self, matches: &clap::ArgMatches) -> Result<(), String> {
+        // First, so that `--param a.b` may change a key of `--a`.
+        self.param.splice(0..0, field::parameters(matches)?);
         Ok(())
     }
 
@@ -144,16 +154,23 @@ fn standard_input() -> Result<String, Failure> {
 /// # Errors
 ///
 /// Fails when a required input is missing, or the workflow takes none.
-pub(crate) fn check(workflow: &dyn Workflow, input: Option<&Json>) -> Result<(), Failure> {
+pub(crate) fn check(
+    workflow: &dyn Workflow,
+    input: Option<&Json>,
+    keys: Keys,
+) -> Result<(), Failure> {
     let name = workflow.name();
     match (workflow.input(), input) {
         (None, Some(_)) => Err(Failure::Usage(format!(
             "workflow `{name}` takes no input; remove --input and --param"
         ))),
-        (Some(kind), None) if kind.read(Json::Null).is_err() => Err(Failure::Usage(format!(
-            "workflow `{name}` requires an input of type `{kind}`; pass it with --input JSON, or \
-             key by key with --param KEY=VALUE"
-        ))),
+        (Some(kind), None) if kind.read(Json::Null).is_err() => {
+            let needed = needed(&kind.schema().unwrap_or_default(), keys);
+            Err(Failure::Usage(format!(
+                "workflow `{name}` requires an input of type `{kind}`; pass it with --input JSON, \
+                 or key by key with {needed}"
+            )))
+        }
         (Some(kind), Some(input)) => {
             let schema = kind.schema().unwrap_or_default();
             for (key, near) in unknown::keys(&schema, input) {
@@ -165,6 +182,18 @@ pub(crate) fn check(workflow: &dyn Workflow, input: Option<&Json>) -> Result<(),
         }
         _ => Ok(()),
     }
+}
+
+/// The options for the required keys of an input.
+fn needed(schema: &Json, keys: Keys) -> String {
+    let required = fields(schema).into_iter().filter(Field::is_required);
+    let options: Vec<String> = required
+        .map(|field| match keys {
+            Keys::Options => format!("--{}", field.flag()),
+            Keys::Parameters => format!("--param {}=VALUE", field.key()),
+        })
+        .collect();
+    if options.is_empty() { "--param KEY=VALUE".to_owned() } else { options.join(" ") }
 }
 
 #[cfg(test)]
@@ -207,6 +236,36 @@ mod tests {
         let arguments = InputArguments { input: None, param: param.to_vec() };
         let input = arguments.json(Some(kind)).map_err(|failure| failure.to_string());
         assert_eq!(input, Ok(Some(json!({ "rate": 1.5, "version": "3.10" }))));
+    }
+
+    #[test]
+    fn a_number_in_another_form_is_one_where_the_workflow_expects_it() {
+        #[derive(serde::Deserialize)]
+        #[expect(dead_code, reason = "only read")]
+        struct Wanted {
+            id: u64,
+            #[serde(default)]
+            note: String,
+        }
+        let read = |params: &[&str]| {
+            let param = params.iter().map(|text| text.parse().expect("a parameter")).collect();
+            let kind = Type::opaque::<Wanted>().with_deserialize::<Wanted>();
+            let arguments = InputArguments { input: None, param };
+            arguments.json(Some(kind)).map_err(|failure| failure.to_string())
+        };
+        for (text, number) in [("007", 7), ("+3", 3), ("1e3", 1000), ("0", 0)] {
+            assert_eq!(read(&[&format!("id={text}")]), Ok(Some(json!({ "id": number }))));
+        }
+        let both = read(&["id=007", "note=007"]);
+        assert_eq!(both, Ok(Some(json!({ "id": 7, "note": "007" }))));
+        // The run says what is wrong with these.
+        assert_eq!(read(&["id=1.50"]), Ok(Some(json!({ "id": 1.5 }))));
+        assert_eq!(read(&["id=1-2"]), Ok(Some(json!({ "id": "1-2" }))));
+        let long = "99999999999999999999999";
+        let error = read(&[&format!("id={long}"), &format!("note={long}")]);
+        let expected =
+            format!("--param id: the number {long} is out of range: it has more than 64 bits");
+        assert_eq!(error, Err(expected));
     }
 
     #[test]

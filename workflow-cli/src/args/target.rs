@@ -169,7 +169,7 @@ pub(crate) fn load(path: &str) -> Result<WorkflowFile, Failure> {
 }
 
 /// Whether the argument names a file, existing or not.
-fn is_file(name: &str) -> bool {
+pub(crate) fn is_file(name: &str) -> bool {
     let path = Path::new(name);
     let extension = path.extension().and_then(|extension| extension.to_str());
     name == "-"

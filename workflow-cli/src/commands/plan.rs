@@ -10,7 +10,7 @@ use workflow_core::run::InputError;
 use workflow_core::workflow::Plan;
 use workflow_core::{RunError, Workflow};
 
-use crate::args::{InputArguments, Target, input};
+use crate::args::{InputArguments, Keys, Target, input};
 use crate::failure::{Failure, Outcome};
 use crate::output::{self, DIM, HEADING, count, styled};
 
@@ -103,13 +103,13 @@ fn plan_for(workflow: &dyn Workflow, input: Option<Json>) -> Result<Arc<Plan>, F
         })?),
         (_, None) => None,
         (None, Some(json)) => {
-            input::check(workflow, Some(&json))?;
+            input::check(workflow, Some(&json), Keys::Parameters)?;
             None
         }
     };
     workflow.plan(value.as_deref()).map_err(|error| {
         // If a required input is missing, that is the likelier cause.
-        match (&value, input::check(workflow, None)) {
+        match (&value, input::check(workflow, None, Keys::Parameters)) {
             (None, Err(missing)) => missing,
             _ => RunError::Plan { workflow: name(), error }.into(),
         }

@@ -11,7 +11,7 @@ use workflow_files::WorkflowFile;
 use workflow_store::{Catalog, Viewer};
 
 use crate::args::{
-    InputArguments, PersistenceArguments, RUNS_DIR, ShowArguments, Target, absolute, input,
+    InputArguments, Keys, PersistenceArguments, RUNS_DIR, ShowArguments, Target, absolute, input,
     print_cwd_hint,
 };
 use crate::failure::{Failure, Outcome};
@@ -94,7 +94,7 @@ pub(crate) fn run(args: &RunArguments) -> Result<Outcome, Failure> {
     let PreparedRun { workflow, engine, workflow_id } =
         PreparedRun::new(target, args, store.as_ref())?;
     let input = args.input.json(workflow.input())?;
-    input::check(&*workflow, input.as_ref())?;
+    input::check(&*workflow, input.as_ref(), Keys::Parameters)?;
     let (persistence, show, trigger) = (&args.persistence, &args.show, Trigger::Manual);
     let retry_of = None;
     RunSession { engine, workflow, workflow_id, input, trigger, retry_of, persistence, store, show }

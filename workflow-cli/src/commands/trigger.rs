@@ -1,20 +1,23 @@
 //! `trigger`: queues a run for the workers.
 
+use std::ffi::OsString;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{ArgMatches, Args};
 use serde_json::json;
 use workflow_core::engine::{Enqueued, RunRequest};
 use workflow_core::graph::Graph;
-use workflow_core::registry::{self, Entry};
+use workflow_core::registry::{self, RegistryError};
 use workflow_core::store::{Store, StoredRun};
 use workflow_core::{Status, Workflow};
 use workflow_store::{Catalog, Viewer};
 
 use crate::args::{
-    Format, InputArguments, RUNS_DIR, ShowArguments, StoreArguments, Target, input, parse_timeout,
+    Format, InputArguments, Keys, RUNS_DIR, ShowArguments, StoreArguments, Target, input, is_file,
+    parse_timeout,
 };
 use crate::failure::{Failure, Outcome};
 use crate::output;
@@ -88,7 +91,7 @@ pub(crate) fn trigger(args: &TriggerArguments) -> Result<Outcome, Failure> {
         Target::Stored(file, id) => (Arc::new(*file), Some(id)),
     };
     let input = args.input.json(workflow.input())?;
-    input::check(&*workflow, input.as_ref())?;
+    input::check(&*workflow, input.as_ref(), Keys::Options)?;
     let engine = session::engine_builder(Path::new(RUNS_DIR));
     let engine = session::with_store(engine, store.seen_by(Viewer::All) as Arc<dyn Store>).build();
     // That of a workflow with a graph for each input is not known here.
@@ -115,7 +118,7 @@ impl TriggerArguments {
     ) -> Result<Outcome, Failure> {
         let workflow = registry::get(&self.workflow)?.workflow();
         let input = self.input.json(workflow.input())?;
-        input::check(&*workflow, input.as_ref())?;
+        input::check(&*workflow, input.as_ref(), Keys::Options)?;
         let request = super::temporal::Trigger {
             workflow,
             input,
@@ -196,15 +199,14 @@ impl TriggerArguments {
 
 /// Adds an option to `trigger` for each named input of the registered workflow that the arguments
 /// name.
-pub(crate) fn with_inputs(
-    command: clap::Command,
-    arguments: &[std::ffi::OsString],
-) -> clap::Command {
+pub(crate) fn with_inputs(command: clap::Command, arguments: &[OsString]) -> clap::Command {
     // Other commands need no second look at the arguments.
     if !arguments.iter().any(|argument| NAMES.iter().any(|name| argument == name)) {
         return command;
     }
-    let Some(entry) = named_workflow(&command, arguments) else { return command };
+    let Some(Ok(entry)) = name(&command, arguments).map(|name| registry::get(&name)) else {
+        return command;
+    };
     let fields = input::fields(&entry.input_schema().unwrap_or_default());
     command.mut_subcommand(NAMES[0], |trigger| {
         let taken: Vec<String> =
@@ -217,13 +219,40 @@ pub(crate) fn with_inputs(
 /// The name of the command, and its alias.
 const NAMES: [&str; 2] = ["trigger", "trigger_workflow"];
 
-/// The registered workflow that is triggered.
-fn named_workflow(command: &clap::Command, arguments: &[std::ffi::OsString]) -> Option<Entry> {
+/// The name of the workflow that is triggered.
+fn name(command: &clap::Command, arguments: &[OsString]) -> Option<String> {
     // With the help of the options to add.
     let arguments = arguments.iter().filter(|argument| *argument != "--help" && *argument != "-h");
     let found = command.clone().ignore_errors(true).try_get_matches_from(arguments).ok()?;
     let (_, trigger) = found.subcommand().filter(|(name, _)| *name == NAMES[0])?;
-    registry::get(trigger.get_one::<String>("workflow")?).ok()
+    trigger.get_one::<String>("workflow").cloned()
+}
+
+/// Explains an unknown option of `trigger`: only registered workflows have options for their inputs.
+pub(crate) fn explain_option(
+    error: clap::Error,
+    command: &clap::Command,
+    arguments: &[OsString],
+) -> clap::Error {
+    let (ErrorKind::UnknownArgument, Some(ContextValue::String(option))) =
+        (error.kind(), error.get(ContextKind::InvalidArg))
+    else {
+        return error;
+    };
+    let Some(name) = name(command, arguments).filter(|name| !is_file(name)) else { return error };
+    let Err(RegistryError::Unknown { nearest, known: 1.., .. }) = registry::get(&name) else {
+        return error;
+    };
+    let cure = match nearest {
+        Some(nearest) => format!("did you mean `{nearest}`?"),
+        None => "`list` shows the registered workflows; others take --param KEY=VALUE".to_owned(),
+    };
+    invalid(format!("no workflow `{name}` is registered, so it has no option `{option}`; {cure}"))
+}
+
+/// An error in the arguments.
+fn invalid(text: String) -> clap::Error {
+    clap::Error::raw(ErrorKind::InvalidValue, text + "\n")
 }
 
 /// The title of these options in the help.
@@ -232,6 +261,6 @@ const INPUTS: &str = "Inputs of the workflow";
 impl TriggerArguments {
     /// Takes the options that [`with_inputs`] added as parameters of the input.
     pub(crate) fn take_inputs(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
-        self.input.take_fields(matches)
+        self.input.take_fields(matches).map_err(invalid)
     }
 }

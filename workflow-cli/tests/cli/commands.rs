@@ -305,7 +305,7 @@ fn input_that_does_not_fit_is_wrong_usage() {
         assert_eq!((code, &*out), (Some(2), ""), "{err}");
         err
     };
-    assert_snapshot!(wrong(&["orders/report"]), @"error: workflow `orders/report` requires an input of type `Wanted`; pass it with --input JSON, or key by key with --param KEY=VALUE");
+    assert_snapshot!(wrong(&["orders/report"]), @"error: workflow `orders/report` requires an input of type `Wanted`; pass it with --input JSON, or key by key with --param day=VALUE");
     assert_snapshot!(wrong(&["orders/print", "-p", "day=1"]), @"error: workflow `orders/print` takes no input; remove --input and --param");
     assert_snapshot!(wrong(&["orders/report", "-i", r#"{"day": "x", "orders": "many"}"#]), @r#"error: workflow `orders/report`: invalid input: `Wanted` cannot be read from this JSON at `orders`: expected a non-negative integer, found the string "many""#);
     assert_snapshot!(wrong(&["orders/report", "-i", "{"]), @"error: invalid JSON in --input: the text ends inside an object (line 1, column 2)");

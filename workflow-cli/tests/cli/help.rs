@@ -92,7 +92,7 @@ fn help_of_everything() {
       -p, --param <KEY=VALUE>
               Set a key of the input object. `a.b` sets the key `b` of the object `a`; write `a\.b` for
               a key that contains a dot. A value that is not valid JSON is a string. So is a number that
-              JSON would normalize, such as 3.10 or 007, unless the workflow expects a number
+              JSON would change, such as 3.10, 007 or 1e3, unless the workflow expects a number
 
           --max-parallel <N>
               Maximum number of jobs that run at once [default: the limit of the workflow]
@@ -181,7 +181,7 @@ fn help_of_everything() {
       -p, --param <KEY=VALUE>
               Set a key of the input object. `a.b` sets the key `b` of the object `a`; write `a\.b` for
               a key that contains a dot. A value that is not valid JSON is a string. So is a number that
-              JSON would normalize, such as 3.10 or 007, unless the workflow expects a number
+              JSON would change, such as 3.10, 007 or 1e3, unless the workflow expects a number
 
           --graph <KIND>
               Print the graph instead of the waves

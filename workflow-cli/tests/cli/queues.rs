@@ -90,6 +90,40 @@ fn inputs_are_options_of_trigger() {
 }
 
 #[test]
+fn mistakes_in_options_for_inputs_name_the_option() {
+    let folder = folder("queues_mistakes", &[]);
+    let help = host_in(&folder, &["trigger", "orders/report", "--help"]).out;
+    assert!(help.contains("How many orders to look at. [default: 3]"), "{help}");
+    let wrong = |args: &[&str]| {
+        let said = host_in(&folder, &[&["trigger"], args].concat());
+        assert_eq!((said.code, &*said.out), (Some(2), ""), "{}", said.err);
+        said.err
+    };
+    assert_eq!(
+        wrong(&["orders/reprt", "--day", "12"]),
+        "error: no workflow `orders/reprt` is registered, so it has no option `--day`; did you mean \
+         `orders/report`?\n"
+    );
+    assert_eq!(
+        wrong(&["orders/report"]),
+        "error: workflow `orders/report` requires an input of type `Wanted`; pass it with --input \
+         JSON, or key by key with --day\n"
+    );
+    assert_eq!(
+        wrong(&["orders/report", "--day", "12", "--orders", "1", "-p", "orders=3"]),
+        "error: --orders and --param orders set the same key of the input; remove one\n"
+    );
+    let long = "99999999999999999999999";
+    assert_eq!(
+        wrong(&["orders/report", "--day", long, "--orders", long]),
+        format!("error: --orders: the number {long} is out of range: it has more than 64 bits\n")
+    );
+    let run = trigger(&folder, &["orders/report", "--day", "007", "--orders", "007"]);
+    let found = host_in(&folder, &["runs", "get", &run, "-f", "json"]).json();
+    assert_eq!(found["input"], json!({ "day": "007", "orders": 7 }), "{found}");
+}
+
+#[test]
 fn options_override_the_preset_and_the_preset_overrides_the_defaults() {
     let presets = "
 defaults: { max_concurrent_workflows: 10, max_concurrent_activities: 20, max_cached_workflows: 9 }

@@ -3,7 +3,7 @@
 use clap::{Arg, ArgMatches};
 use serde_json::Value as Json;
 
-use super::parameter::Parameter;
+use super::parameter::{Parameter, flag};
 
 /// A named input.
 pub(crate) struct Field {
@@ -11,6 +11,9 @@ pub(crate) struct Field {
     kind: Kind,
     description: Option<String>,
     is_required: bool,
+    default: Option<String>,
+    /// The values that the schema allows, if it names them.
+    choices: Vec<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,6 +42,8 @@ pub(crate) fn fields(schema: &Json) -> Vec<Field> {
             kind: kind(schema, property),
             description: property["description"].as_str().map(str::to_owned),
             is_required: required.contains(&key.as_str()),
+            default: property.get("default").filter(|value| !value.is_null()).map(text),
+            choices: choices(schema, property),
         })
         .collect()
 }
@@ -56,6 +61,35 @@ fn resolved<'a>(schema: &'a Json, part: &'a Json) -> &'a Json {
     referenced.and_then(|place| schema.pointer(place)).unwrap_or(part)
 }
 
+/// A value as it is written on the command line.
+fn text(value: &Json) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+/// The values that a property may have, if the schema names them. Of an object, those of its keys.
+fn choices(schema: &Json, property: &Json) -> Vec<String> {
+    let property = resolved(schema, property);
+    let listed = property["enum"].as_array().into_iter().flatten();
+    let described = property["oneOf"].as_array().into_iter().flatten();
+    let described = described.map(|variant| variant.get("const")).collect::<Option<Vec<_>>>();
+    let named = listed.chain(described.into_iter().flatten()).filter(|value| !value.is_null());
+    let keys = property["properties"].as_object().into_iter().flatten();
+    let of_keys = keys.filter_map(|(key, property)| {
+        let choices = choices_of_key(schema, property);
+        (!choices.is_empty()).then(|| format!("{key}: {}", choices.join("|")))
+    });
+    named.map(text).chain(of_keys).collect()
+}
+
+/// The values of a key of an object, which may refer to itself.
+fn choices_of_key(schema: &Json, property: &Json) -> Vec<String> {
+    let property = resolved(schema, property);
+    match property.get("properties") {
+        Some(_) => Vec::new(),
+        None => choices(schema, property),
+    }
+}
+
 /// The kind of a property.
 fn kind(schema: &Json, property: &Json) -> Kind {
     let property = resolved(schema, property);
@@ -65,8 +99,11 @@ fn kind(schema: &Json, property: &Json) -> Kind {
         Json::String(one) => vec![one.as_str()],
         _ => Vec::new(),
     };
+    let is_text =
+        |variants: &Vec<Json>| variants.iter().all(|variant| variant["const"].is_string());
     match types.into_iter().find(|name| *name != "null") {
         Some("string") => Kind::Text,
+        None if property["oneOf"].as_array().is_some_and(is_text) => Kind::Text,
         Some("integer") => Kind::Integer,
         Some("number") => Kind::Number,
         Some("boolean") => Kind::Boolean,
@@ -77,7 +114,33 @@ fn kind(schema: &Json, property: &Json) -> Kind {
 impl Field {
     /// The name of the option.
     pub(crate) fn flag(&self) -> String {
-        self.key.replace('_', "-")
+        flag(&self.key)
+    }
+
+    /// The key of the input.
+    pub(crate) fn key(&self) -> &str {
+        &self.key
+    }
+
+    /// Whether the input needs it.
+    pub(crate) fn is_required(&self) -> bool {
+        self.is_required
+    }
+
+    /// What the help says about it.
+    fn about(&self) -> String {
+        let mut about =
+            self.description.clone().unwrap_or_else(|| format!("The input `{}`", self.key));
+        if self.is_required {
+            about += " (required)";
+        }
+        if let Some(default) = &self.default {
+            about += &format!(" [default: {default}]");
+        }
+        if !self.choices.is_empty() {
+            about += &format!(" [possible values: {}]", self.choices.join(", "));
+        }
+        about
     }
 
     /// The option.
@@ -90,12 +153,10 @@ impl Field {
             Kind::Boolean => "BOOL",
             Kind::Json => "JSON",
         };
-        let about = self.description.clone().unwrap_or_else(|| format!("The input `{}`", self.key));
-        let about = if self.is_required { format!("{about} (required)") } else { about };
         let argument = Arg::new(format!("{prefix}{}", self.key))
             .long(self.flag())
             .value_name(value)
-            .help(about)
+            .help(self.about())
             .help_heading(heading)
             .allow_negative_numbers(true);
         match self.kind {
@@ -119,8 +180,8 @@ pub(super) fn parameters(matches: &ArgMatches) -> Result<Vec<Parameter>, String>
         };
         let text = matches.try_get_one::<String>(id.as_str()).ok().flatten()?;
         Some(match is_text {
-            true => Ok(Parameter::text(key, text)),
-            false => Parameter::of_key(key, text),
+            true => Ok(Parameter::text_of_field(key, text)),
+            false => Parameter::of_field(key, text),
         })
     };
     matches.ids().filter_map(given).collect()
@@ -138,18 +199,30 @@ mod tests {
             "properties": {
                 "booking_id": { "type": "integer", "description": "The booking" },
                 "note": { "type": ["string", "null"] },
-                "dry": { "type": "boolean" },
+                "dry": { "type": "boolean", "default": false },
+                "quality": { "$ref": "#/$defs/Quality", "default": "SD" },
+                "config": { "$ref": "#/$defs/Config", "default": { "quality": "SD" } },
                 "place": { "$ref": "#/$defs/Place" },
                 "rest": { "type": "array" },
             },
             "required": ["booking_id"],
-            "$defs": { "Place": { "type": "string" } },
+            "$defs": {
+                "Place": { "type": "string" },
+                "Quality": { "oneOf": [{ "type": "string", "const": "SD" }, { "const": "HD" }] },
+                "Config": { "properties": { "quality": { "$ref": "#/$defs/Quality" } } },
+            },
         });
         let command = clap::Command::new("trigger")
             .args(fields(&schema).into_iter().map(|field| field.argument("Inputs")));
         let help = command.clone().render_help().to_string();
         assert!(help.contains("--booking-id <INTEGER>  The booking (required)"), "{help}");
         assert!(help.contains("--dry [<BOOL>]"), "{help}");
+        assert!(help.contains("The input `dry` [default: false]"), "{help}");
+        let quality = "The input `quality` [default: SD] [possible values: SD, HD]";
+        assert!(help.contains("--quality <TEXT>"), "{help}");
+        assert!(help.contains(quality), "{help}");
+        assert!(help.contains(r#"[default: {"quality":"SD"}]"#), "{help}");
+        assert!(help.contains("quality: SD|HD]"), "{help}");
         let given = ["trigger", "--booking-id", "-7", "--note", "12", "--dry", "--place", "x"];
         let matches = command.try_get_matches_from(given).expect("they parse");
         let input = super::super::parameter::set_to_fit(

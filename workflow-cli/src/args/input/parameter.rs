@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use serde_json::{Map, Value as Json};
+use serde_json::{Map, Number, Value as Json};
 use workflow_core::bounds::NESTING;
 use workflow_core::json::{self, JsonError};
 
@@ -11,11 +11,13 @@ use workflow_core::json::{self, JsonError};
 pub(super) struct Parameter {
     /// The path as the user typed it.
     written: String,
+    /// The option that sets the value: `--param day`, or `--day`.
+    option: String,
     path: Vec<String>,
     value: Json,
-    /// The value as a number, if `value` is a string because JSON would normalize the number:
-    /// `3.10`. Used when the workflow expects a number.
-    number: Option<Json>,
+    /// The value as a number, if `value` is a string because JSON would change the number, such as
+    /// `3.10`; or why it is out of range. Used when the workflow expects a number.
+    number: Option<Result<Json, &'static str>>,
 }
 
 impl FromStr for Parameter {
@@ -36,39 +38,66 @@ impl FromStr for Parameter {
             return Err(format!("a path has at most {NESTING} keys; {ESCAPE}"));
         }
         let (value, number) = read(value)?;
-        Ok(Self { written: written.to_owned(), path, value, number })
+        let option = format!("--param {written}");
+        Ok(Self { written: written.to_owned(), option, path, value, number })
     }
 }
 
 impl Parameter {
-    /// A key of the input, with its value as text or JSON.
+    /// A key of the input that has an option of its own, with its value as text or JSON.
     ///
     /// # Errors
     ///
     /// Fails when a number in the JSON would lose digits.
-    pub(super) fn of_key(key: &str, value: &str) -> Result<Self, String> {
+    pub(super) fn of_field(key: &str, value: &str) -> Result<Self, String> {
         let (value, number) = read(value)?;
-        Ok(Self { written: key.to_owned(), path: vec![key.to_owned()], value, number })
+        Ok(Self { value, number, ..Self::text_of_field(key, "") })
     }
 
-    /// A key of the input, whose value is a text.
-    pub(super) fn text(key: &str, value: &str) -> Self {
-        let value = Json::from(value);
-        Self { written: key.to_owned(), path: vec![key.to_owned()], value, number: None }
+    /// A key of the input that has an option of its own, whose value is a text.
+    pub(super) fn text_of_field(key: &str, value: &str) -> Self {
+        let (written, path) = (key.to_owned(), vec![key.to_owned()]);
+        let option = format!("--{}", flag(key));
+        Self { written, option, path, value: Json::from(value), number: None }
     }
 }
 
+/// The name of the option for a key of the input.
+pub(super) fn flag(key: &str) -> String {
+    key.replace('_', "-")
+}
+
 /// Reads a value: as JSON, or else as a string. The second value is the number that JSON would
-/// normalize.
-fn read(value: &str) -> Result<(Json, Option<Json>), String> {
+/// change.
+fn read(value: &str) -> Result<(Json, Option<Result<Json, &'static str>>), String> {
     Ok(match json::read(value) {
         Ok(Json::Number(number)) if number.to_string() != value => {
-            (Json::from(value), Some(Json::Number(number)))
+            (Json::from(value), number_in(value))
         }
         Ok(value) => (value, None),
         Err(JsonError::Number(lost)) if !lost.path.is_empty() => return Err(lost.to_string()),
-        Err(_) => (Json::from(value), None),
+        Err(_) => (Json::from(value), number_in(value)),
     })
+}
+
+/// The number that a text stands for, also in a form that JSON does not have: `007`, `+3`. A whole
+/// number is an integer: `1e3`.
+fn number_in(text: &str) -> Option<Result<Json, &'static str>> {
+    let is_part = |letter: char| letter.is_ascii_digit() || "+-.eE".contains(letter);
+    if !text.chars().all(is_part) || !text.contains(|letter: char| letter.is_ascii_digit()) {
+        return None;
+    }
+    match json::number(text) {
+        Ok(number) => Some(Ok(integer(&number).unwrap_or(Json::Number(number)))),
+        Err(_) if text.parse::<f64>().is_err() => None,
+        Err(reason) => Some(Err(reason)),
+    }
+}
+
+/// A whole number that a float holds exactly, as an integer.
+fn integer(number: &Number) -> Option<Json> {
+    let float = number.as_f64().filter(|float| number.is_f64() && float.fract() == 0.0)?;
+    format!("{float:.0}").parse::<i64>().ok().map(Json::from)
 }
 
 const ESCAPE: &str = "write a dot inside a key as `\\.`";
@@ -104,7 +133,8 @@ const MAX_TRIED: usize = 6;
 ///
 /// # Errors
 ///
-/// The errors of [`set_all`].
+/// The errors of [`set_all`]. Fails also when the workflow expects a number, and the value is one
+/// that is out of range.
 pub(super) fn set_to_fit(
     parameters: &[Parameter],
     object: &Map<String, Json>,
@@ -123,19 +153,32 @@ pub(super) fn set_to_fit(
     // All combinations of a few values; with more, only all as numbers.
     let all = 1_usize << ambiguous.len().min(MAX_TRIED);
     let first = if ambiguous.len() > MAX_TRIED { all - 1 } else { 1 };
-    for combination in first..all {
+    let chosen = |combination: usize| {
+        let is_chosen = move |bit: usize| combination >> bit.min(MAX_TRIED - 1) & 1 == 1;
+        let chosen = ambiguous.iter().enumerate().filter(move |(bit, _)| is_chosen(*bit));
+        chosen.map(|(_, at)| *at)
+    };
+    let with = |combination: usize, value: &dyn Fn(&Parameter) -> Json| {
         let mut tried = parameters.to_vec();
-        for (bit, at) in ambiguous.iter().enumerate() {
-            if combination >> bit.min(MAX_TRIED - 1) & 1 == 1
-                && let Some(number) = tried[*at].number.take()
-            {
-                tried[*at].value = number;
-            }
-        }
-        let tried = set(&tried)?;
+        chosen(combination).for_each(|at| tried[at].value = value(&parameters[at]));
+        set(&tried)
+    };
+    for combination in first..all {
+        let tried = with(combination, &Parameter::as_number)?;
         if fits(&tried) {
             return Ok(tried);
         }
+    }
+    // A number is expected where 0 fits.
+    for combination in first..all {
+        if !fits(&with(combination, &|_| Json::from(0))?) {
+            continue;
+        }
+        let mut numbers = chosen(combination).map(|at| &parameters[at]);
+        return match numbers.find_map(Parameter::out_of_range) {
+            Some(error) => Err(error),
+            None => with(combination, &Parameter::as_number),
+        };
     }
     Ok(as_text)
 }
@@ -152,8 +195,14 @@ fn set_all(parameters: &[Parameter], object: &mut Map<String, Json>) -> Result<(
         let overwritten =
             parameters[..at].iter().find(|other| other.path.starts_with(&parameter.path));
         match overwritten {
-            Some(other) if other.path == parameter.path => {
+            Some(other) if other.option == parameter.option => {
                 return Err(format!("--param sets `{written}` twice; remove one"));
+            }
+            Some(other) if other.path == parameter.path => {
+                return Err(format!(
+                    "{} and {} set the same key of the input; remove one",
+                    other.option, parameter.option
+                ));
             }
             Some(other) => {
                 return Err(format!(
@@ -168,6 +217,22 @@ fn set_all(parameters: &[Parameter], object: &mut Map<String, Json>) -> Result<(
 }
 
 impl Parameter {
+    /// The value as a number, if it is in range.
+    fn as_number(&self) -> Json {
+        match &self.number {
+            Some(Ok(number)) => number.clone(),
+            _ => self.value.clone(),
+        }
+    }
+
+    /// The error of a number that is out of range.
+    fn out_of_range(&self) -> Option<String> {
+        let Some(Err(reason)) = self.number else { return None };
+        let number = self.value.as_str().unwrap_or_default();
+        let start: String = number.chars().take(40).collect();
+        Some(format!("{}: the number {start} is out of range: it {reason}", self.option))
+    }
+
     fn set(&self, object: &mut Map<String, Json>) -> Result<(), String> {
         let Some((last, above)) = self.path.split_last() else { return Ok(()) };
         let mut object = object;
