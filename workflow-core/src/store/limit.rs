@@ -87,10 +87,19 @@ impl Concurrency {
 
 impl NewRun {
     /// The events of a run that is recorded as cancelled, because other runs have the slots of its
-    /// [`Concurrency`] limit. They follow the first events of the run.
-    pub fn refused_events(&self, first: &[Event], holders: &[RunId]) -> Vec<Event> {
+    /// [`Concurrency`] limit. They follow the first events of the run, and do not name runs of other
+    /// users. `holders` are the runs with their users.
+    pub fn refused_events(
+        &self,
+        first: &[Event],
+        holders: impl IntoIterator<Item = (RunId, Option<String>)>,
+    ) -> Vec<Event> {
         let Some(of) = self.flow_control.concurrency.clone() else { return Vec::new() };
-        let wait = LimitWait::Concurrency { of, holders: holders.to_vec(), hidden: 0 };
+        let is_seen = |user: &Option<String>| self.user.is_none() || *user == self.user;
+        let (seen, hidden): (Vec<_>, Vec<_>) =
+            holders.into_iter().partition(|(_, user)| is_seen(user));
+        let holders = seen.into_iter().map(|(run, _)| run).collect();
+        let wait = LimitWait::Concurrency { of, holders, hidden: hidden.len() };
         let ended: HashSet<&str> = first
             .iter()
             .filter(|event| event.kind.ends_job())

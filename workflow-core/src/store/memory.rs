@@ -232,7 +232,10 @@ impl Store for MemoryStore {
         check.append(&events)?;
         let refused = match state.settle_conflict(&run, !events.is_empty()) {
             Conflict::None => Vec::new(),
-            Conflict::Refused(holders) => run.refused_events(&events, &holders),
+            Conflict::Refused(holders) => {
+                let user = |run: &RunId| state.runs.get(run).and_then(|row| row.run.user.clone());
+                run.refused_events(&events, holders.iter().map(|run| (*run, user(run))))
+            }
             Conflict::Shares(existing, by) => {
                 let row = state.runs.get(&existing).ok_or(StoreError::NoRun { run: existing })?;
                 return Ok(BeginOutcome::Existing(Box::new(row.run.clone()), by));

@@ -130,7 +130,8 @@ struct AccountPatch {
 
 /// Changes an account.
 ///
-/// Staff can change everything, users their own password.
+/// Staff can change everything. Users can change their own password while they are signed in: with a
+/// token, a short one would be worth as much as the account.
 #[utoipa::path(patch, path = "/users/{username}", tag = "accounts",
     params(("username" = String, Path, description = "User name")), request_body = AccountPatch,
     responses((status = 200, body = Account), Problems))]
@@ -143,9 +144,17 @@ async fn change_user(
     let AccountPatch { password, is_staff, is_active } = patch;
     let is_own = caller.user.as_deref() == Some(&username);
     let is_password_alone = is_staff.is_none() && is_active.is_none();
-    if caller.scope < TokenScope::Admin || !(caller.is_staff || (is_own && is_password_alone)) {
+    if caller.scope < TokenScope::Admin {
+        let detail = "this requires a token with the scope `admin`";
+        return Err(Problem::forbidden("scope", detail));
+    }
+    if !(caller.is_staff || (is_own && is_password_alone)) {
         let detail = "only staff can change accounts; you can change your own password";
         return Err(Problem::forbidden("staff_only", detail));
+    }
+    if is_own && matches!(caller.credential, Credential::Token { .. }) {
+        let detail = "a token cannot change the account that it belongs to; sign in";
+        return Err(Problem::forbidden("sign_in", detail));
     }
     if is_own && (is_staff == Some(false) || is_active == Some(false)) {
         let detail = "you cannot remove your own access; ask another admin";

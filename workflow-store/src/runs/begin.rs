@@ -120,7 +120,12 @@ fn settle(
         Conflict::None => Ok(Settled::Begins),
         Conflict::Refused(holders) => {
             let first: Vec<_> = new.events.iter().map(|event| event.event.clone()).collect();
-            let refused = new.with(&new.run.refused_events(&first, &holders))?;
+            let mut users = Vec::with_capacity(holders.len());
+            for run in holders {
+                let holder = read::run(cx.sql, Visibility::All, run)?;
+                users.push((run, holder.and_then(|holder| holder.user)));
+            }
+            let refused = new.with(&new.run.refused_events(&first, users))?;
             Ok(Settled::Refused(Arc::new(refused)))
         }
         Conflict::Shares(run, by) => {

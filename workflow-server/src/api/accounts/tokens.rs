@@ -143,6 +143,9 @@ pub(super) async fn add_token(
 /// Fails if the requested lifetime exceeds the one of the caller's token.
 fn expiry(caller: &Caller, expires_in: Option<&str>) -> Result<SystemTime, Problem> {
     let time = span("expires_in", expires_in.unwrap_or("90d"))?;
+    if time.is_zero() {
+        return Err(Problem::invalid("expires_in", "must be longer than zero"));
+    }
     let at = SystemTime::now().checked_add(time);
     let at = at.ok_or_else(|| Problem::invalid("expires_in", "must be at most 999d"))?;
     match caller.expires_at().filter(|end| *end < at) {

@@ -119,7 +119,8 @@ pub(super) async fn logs(
     let limit = query.limit.map_or(1000, |limit| limit.0);
     let log = Log { path: run.log(), query, limit };
     let is_text = log.query.format == LogFormat::Text;
-    let page = log.read(from, is_text || run.status.is_final()).await?;
+    let page = log.read(from, is_text || run.status.is_final()).await;
+    let page = page.map_err(|problem| misplaced(from, problem))?;
     if is_text {
         let permit = app.streams.enter()?;
         return Ok(download(permit, run.id, text(log, page)));
@@ -130,6 +131,16 @@ pub(super) async fn logs(
     let permit = app.streams.enter()?;
     let live = LiveLog { log, catalog, run: run.id, status: Some(run.status), page };
     Ok(sse::response(permit, live.frames()))
+}
+
+/// The problem of the first page, which the client's position may have caused.
+fn misplaced(from: u64, problem: Problem) -> Problem {
+    if from == 0 || problem.is_temporary() {
+        return problem;
+    }
+    let message = "no record of the log begins there; send `next` of the previous page, or the last \
+                   `id` of the stream";
+    Problem::invalid("from", message)
 }
 
 /// A log with the range and format to read.

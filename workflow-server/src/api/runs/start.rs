@@ -35,7 +35,7 @@ pub(super) struct RunDraft {
     input: Option<Value>,
     /// Task queue in which the run waits for a worker. Default: none; this server executes the run.
     /// With a warning in the response, no live worker serves the queue.
-    #[schema(min_length = 1, max_length = 255, example = "estuary-payment")]
+    #[schema(min_length = 1, max_length = 200, example = "estuary-payment")]
     task_queue: Option<String>,
     /// Priority among the runs of its task queue; higher ones start first. Default: 0.
     priority: i32,
@@ -86,6 +86,18 @@ impl RunDraft {
     }
 }
 
+/// Makes the limits of a request those of its user: others could hold up and cancel the user's runs.
+fn limits_of(user: Option<&str>, mut control: FlowControl) -> FlowControl {
+    let Some(user) = user else { return control };
+    let concurrency = control.concurrency.as_mut().map(|limit| &mut limit.key);
+    let rate = control.rate_limit.as_mut().map(|limit| &mut limit.key);
+    for key in concurrency.into_iter().chain(rate) {
+        let separator = if key.is_empty() { "" } else { " of " };
+        *key = format!("{key}{separator}user {user}");
+    }
+    control
+}
+
 /// The time to wait for the end.
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[serde(default, deny_unknown_fields)]
@@ -126,7 +138,7 @@ pub(super) async fn start(
 ) -> Result<Response, Problem> {
     let wait = wait(&app, query.wait.as_deref().or(draft.wait.as_deref()))?;
     check_key(draft.idempotency_key.as_deref())?;
-    let flow_control = draft.take_flow_control()?;
+    let flow_control = limits_of(caller.user.as_deref(), draft.take_flow_control()?);
     let workflow = caller.catalog(&app).workflow(&which).await?;
     let request = launch::LaunchRequest {
         user: caller.user.clone(),
@@ -139,6 +151,11 @@ pub(super) async fn start(
         scheduled_for: None,
     };
     let launched = launch::launch(&app, &workflow, request).await?;
+    if launched.existing && caller.catalog(&app).run(launched.run).await?.is_none() {
+        let detail = "a run of another user holds the limit of the workflow; start the run again \
+                      when that one has ended";
+        return Err(Problem::conflict("limit_held", detail));
+    }
     let started = StartedRun::new(&workflow, &launched);
     answer(&app, &caller, launched, started, wait).await
 }
