@@ -10,6 +10,7 @@ use workflow_core::error_text::{self, io_reason};
 use workflow_core::registry::RegistryError;
 use workflow_core::run_log::LogError;
 use workflow_core::store::StoreError;
+use workflow_core::worker::PresetError;
 use workflow_core::{RunError, Status};
 use workflow_files::Diagnostics;
 use workflow_store::CatalogError;
@@ -142,6 +143,12 @@ impl From<minijinja::Error> for Failure {
 
 impl From<AssetError> for Failure {
     fn from(error: AssetError) -> Self {
+        Self::Usage(error.to_string())
+    }
+}
+
+impl From<PresetError> for Failure {
+    fn from(error: PresetError) -> Self {
         Self::Usage(error.to_string())
     }
 }

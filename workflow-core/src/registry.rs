@@ -122,7 +122,8 @@ pub fn jobs() -> Jobs {
 ///
 /// # Errors
 ///
-/// Fails when the name is taken; the error names both places.
+/// Fails when the name is taken; the error names both places. Also fails when the domain is not a
+/// valid name.
 #[track_caller]
 pub fn register(workflow: impl Workflow) -> Result<Entry, RegistryError> {
     index::add(Arc::new(workflow), Location::caller())
@@ -149,7 +150,7 @@ pub fn register(workflow: impl Workflow) -> Result<Entry, RegistryError> {
 ///
 /// # Errors
 ///
-/// Fails when no workflow has this name.
+/// Fails when no workflow has this name, and when the domain is not a valid name.
 pub fn describe(name: &str, metadata: Metadata) -> Result<Entry, RegistryError> {
     index::describe(name, metadata)
 }

@@ -39,7 +39,9 @@ pub use key::{KeyError, KeyScope};
 pub use lease::{HeldLeases, Lease, Owner, OwnerId};
 pub use limit::LimitWait;
 pub use memory::MemoryStore;
-pub use queue::{ClaimRequest, ClaimedRun, DEFAULT_PREFIX, QueueTier, Queues, queue_of};
+pub use queue::{
+    ClaimRequest, ClaimedRun, DEFAULT_PREFIX, QueueTier, Queues, checked_queue_of, queue_of,
+};
 pub use record::{
     BeginOutcome, Message, MessageKind, NewRun, Parent, SharedBy, StoredRun, Trigger,
     WORKFLOW_FILE, WorkflowSnapshot,

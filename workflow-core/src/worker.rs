@@ -18,7 +18,7 @@ use crate::id::RunId;
 use crate::run::Run as _;
 use crate::store::{ClaimRequest, Queues, Store, StoreError, WorkerId, WorkerReport};
 
-pub use preset::Preset;
+pub use preset::{Preset, PresetError};
 
 /// Takes runs from task queues and drives them: those that were
 /// [enqueued](crate::engine::RunRequest::enqueue), and those whose engine has died. It also makes
@@ -71,21 +71,26 @@ impl Worker {
     }
 
     /// Creates a worker with a new engine, both configured by a preset.
-    pub fn preset(engine: EngineBuilder, preset: &Preset) -> Self {
+    ///
+    /// # Errors
+    ///
+    /// Fails as [`Preset::check`].
+    pub fn preset(engine: EngineBuilder, preset: &Preset) -> Result<Self, PresetError> {
         let engine = match preset.max_concurrent_activities {
             Some(jobs) => engine.max_parallel(jobs).build(),
             None => engine.build(),
         };
-        let queues = preset.queues(engine.queue_prefix());
+        preset.check(engine.queue_prefix())?;
+        let queues = preset.queues(engine.queue_prefix())?;
         let worker = Self::new(engine).queues(queues);
         let worker = match preset.max_concurrent_workflows {
             Some(runs) => worker.max_concurrent_workflows(runs),
             None => worker,
         };
-        match preset.max_cached_workflows {
+        Ok(match preset.max_cached_workflows {
             Some(runs) => worker.max_cached_workflows(runs),
             None => worker,
-        }
+        })
     }
 
     /// The engine that drives the runs.

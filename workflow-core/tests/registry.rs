@@ -204,6 +204,28 @@ fn late(name: &str) -> FunctionWorkflow {
 }
 
 #[test]
+fn a_domain_without_a_valid_task_queue_is_refused() -> Result<(), Failed> {
+    let domain = |domain: &str| -> workflow_core::definition::Metadata {
+        serde_json::from_value(serde_json::json!({ "domain": domain })).expect("an object")
+    };
+    let empty = registry::register(late("late/nowhere").with_metadata(domain("")));
+    let empty = empty.expect_err("no name").to_string();
+    assert!(empty.contains("workflow `late/nowhere` at "), "{empty}");
+    assert!(empty.contains(": invalid domain: a name is empty; give it"), "{empty}");
+    let described = registry::describe("sales/load", domain("a\nb")).expect_err("no name");
+    assert!(matches!(described, RegistryError::Domain { .. }), "{described}");
+    // The engine's prefix counts, too.
+    registry::register(late("late/far").with_metadata(domain(&"d".repeat(150))))?;
+    let engine = Engine::builder()
+        .store(workflow_core::store::MemoryStore::new())
+        .queue_prefix("p".repeat(50))
+        .build();
+    let refused = engine.run("late/far").wait();
+    assert!(matches!(refused, Err(workflow_core::RunError::InvalidQueue { .. })), "{refused:?}");
+    Ok(())
+}
+
+#[test]
 fn workflows_are_added_at_run_time() -> Result<(), Failed> {
     assert!(matches!(registry::get("late/one"), Err(RegistryError::Unknown { .. })));
     let (entry, line) = (registry::register(late("late/one"))?, line!());

@@ -13,8 +13,8 @@ use tokio::sync::oneshot;
 use tokio::task::LocalSet;
 use workflow_core::engine::Engine;
 use workflow_core::registry::{self, Entry, RegistryError};
-use workflow_core::store::queue_of;
-use workflow_core::worker::Preset;
+use workflow_core::store::{QueueTier, queue_of};
+use workflow_core::worker::{Preset, PresetError};
 
 use crate::activity::{Activities, SharedActivities};
 use crate::client::TemporalClient;
@@ -46,8 +46,9 @@ use crate::request::{HISTORY_LIMIT, LEASE, Placement, Plan};
 pub struct TemporalWorker {
     client: TemporalClient,
     engine: Engine,
-    /// All queues of the registered workflows, if there are none.
     queues: BTreeSet<String>,
+    /// Whether it serves the queues of the registered workflows, too.
+    serves_registered: bool,
     max_concurrent_activities: usize,
     max_concurrent_workflows: usize,
     max_cached_workflows: usize,
@@ -76,6 +77,7 @@ impl TemporalWorker {
             client,
             engine,
             queues: BTreeSet::new(),
+            serves_registered: true,
             max_concurrent_activities: SLOTS,
             max_concurrent_workflows: SLOTS,
             max_cached_workflows: CACHED,
@@ -88,10 +90,24 @@ impl TemporalWorker {
     }
 
     /// Creates a worker that is configured by a preset. Priorities of its queues have no effect:
-    /// each queue has its own slots.
-    pub fn preset(client: TemporalClient, engine: Engine, preset: &Preset) -> Self {
-        let queues = preset.task_queues.iter().cloned();
-        let mut worker = Self::new(client, engine).domains(&preset.domains).task_queues(queues);
+    /// each queue has its own slots. A preset for all queues serves those of the registered
+    /// workflows, and those that have a priority.
+    ///
+    /// # Errors
+    ///
+    /// Fails as [`Preset::check`].
+    pub fn preset(
+        client: TemporalClient,
+        engine: Engine,
+        preset: &Preset,
+    ) -> Result<Self, PresetError> {
+        preset.check(engine.queue_prefix())?;
+        let queues = preset.queues(engine.queue_prefix())?;
+        let named = queues.tiers().into_iter().flat_map(|tier| match tier {
+            QueueTier::Named(names) | QueueTier::AllBut(names) => names,
+        });
+        let mut worker = Self::new(client, engine).task_queues(named);
+        worker.serves_registered = queues.is_all();
         if let Some(activities) = preset.max_concurrent_activities {
             worker = worker.max_concurrent_activities(activities);
         }
@@ -101,19 +117,19 @@ impl TemporalWorker {
         if let Some(workflows) = preset.max_cached_workflows {
             worker = worker.max_cached_workflows(workflows);
         }
-        worker
+        Ok(worker)
     }
 
     /// Adds the task queues of these domains.
-    pub fn domains<D: AsRef<str>>(mut self, domains: impl IntoIterator<Item = D>) -> Self {
-        let queue = |domain: D| queue_of(self.engine.queue_prefix(), Some(domain.as_ref()));
-        self.queues.extend(domains.into_iter().map(queue));
-        self
+    pub fn domains<D: AsRef<str>>(self, domains: impl IntoIterator<Item = D>) -> Self {
+        let prefix = self.engine.queue_prefix().to_owned();
+        self.task_queues(domains.into_iter().map(|domain| queue_of(&prefix, Some(domain.as_ref()))))
     }
 
     /// Adds task queues.
     pub fn task_queues<N: Into<String>>(mut self, names: impl IntoIterator<Item = N>) -> Self {
         self.queues.extend(names.into_iter().map(Into::into));
+        self.serves_registered = self.queues.is_empty();
         self
     }
 
@@ -181,14 +197,15 @@ impl TemporalWorker {
     ///
     /// Fails if the registry is invalid.
     pub fn served_queues(&self) -> Result<Vec<String>, RegistryError> {
-        if !self.queues.is_empty() {
-            return Ok(self.queues.iter().cloned().collect());
+        let named = self.queues.iter().cloned();
+        if !self.serves_registered {
+            return Ok(named.collect());
         }
         let prefix = self.engine.queue_prefix();
         let of = |entry: Entry| queue_of(prefix, entry.domain());
         let of_jobs = registry::jobs().filter_map(|job| (job.options)().task_queue);
         let queues = registry::list()?.into_iter().map(of).chain([queue_of(prefix, None)]);
-        let queues: BTreeSet<String> = queues.chain(of_jobs).collect();
+        let queues: BTreeSet<String> = queues.chain(of_jobs).chain(named).collect();
         Ok(queues.into_iter().collect())
     }
 

@@ -155,10 +155,7 @@ impl ListArguments {
         let domains = domains()?;
         let unknown = self.domain.as_ref().filter(|domain| !domains.contains(*domain));
         if let Some(domain) = unknown {
-            let known = domains.into_iter().collect::<Vec<_>>().join(", ");
-            let known =
-                if known.is_empty() { "there are none".to_owned() } else { format!("use {known}") };
-            return Ok(format!("no registered workflow or job has the domain `{domain}`; {known}"));
+            return Ok(unknown_domain(domain, &domains));
         }
         let known = match self.jobs_only {
             true => output::count(jobs, "registered job"),
@@ -168,8 +165,15 @@ impl ListArguments {
     }
 }
 
+/// The message for a domain that is not one of the known.
+pub(super) fn unknown_domain(domain: &str, known: &BTreeSet<String>) -> String {
+    let known = known.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+    let cure = if known.is_empty() { "there are none".to_owned() } else { format!("use {known}") };
+    format!("no registered workflow or job has the domain `{domain}`; {cure}")
+}
+
 /// The domains of the registered workflows and jobs.
-fn domains() -> Result<BTreeSet<String>, Failure> {
+pub(super) fn domains() -> Result<BTreeSet<String>, Failure> {
     let listing = registry::list()?;
     let of_workflows = listing.iter().filter_map(|entry| entry.domain().map(str::to_owned));
     let of_jobs = registry::jobs().filter_map(|job| job.domain.map(str::to_owned));

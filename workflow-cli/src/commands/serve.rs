@@ -11,7 +11,9 @@ use clap::Args;
 use futures::channel::oneshot;
 use futures::future::{Either, join, select};
 use workflow_core::error_text::io_reason;
+use workflow_core::registry;
 use workflow_core::store::{Queues, Store};
+use workflow_core::worker::Preset;
 use workflow_server::Server;
 use workflow_store::Viewer;
 use workflow_store::time::parse_duration;
@@ -99,7 +101,7 @@ pub(crate) fn serve(args: &ServeArguments) -> Result<Outcome, Failure> {
     let server = Server::new(engine, store);
     let engine = server.engine().clone();
     let server =
-        server.allow_commands(args.allow_commands).folder(folder).task_queues(args.queues());
+        server.allow_commands(args.allow_commands).folder(folder).task_queues(args.queues()?);
     let server = args.allow_origin.iter().fold(server, Server::allow_origin);
     let server = args
         .watched()?
@@ -144,12 +146,12 @@ impl ServeArguments {
     }
 
     /// The task queues that the server serves.
-    fn queues(&self) -> Option<Queues> {
-        match self.task_queue.as_slice() {
-            _ if self.no_worker => None,
-            [] => Some(Queues::all()),
-            queues => Some(Queues::named(queues)),
+    fn queues(&self) -> Result<Option<Queues>, Failure> {
+        if self.no_worker {
+            return Ok(None);
         }
+        let preset = Preset { task_queues: self.task_queue.clone(), ..Preset::default() };
+        Ok(Some(preset.queues(registry::engine().queue_prefix())?))
     }
 }
 

@@ -80,7 +80,7 @@ pub(super) fn worker(
 ) -> Result<Outcome, Failure> {
     interrupt::listen();
     with_client(options, async |client| {
-        let mut worker = TemporalWorker::preset(client, engine, preset).shutdown_grace(grace);
+        let mut worker = TemporalWorker::preset(client, engine, preset)?.shutdown_grace(grace);
         if let Some(events) = history_limit {
             worker = worker.history_limit(events);
         }

@@ -101,7 +101,7 @@ Exit codes:
 /// The file of presets that is read if it exists.
 const PRESETS: &str = "workers.yaml";
 
-/// The preset that serves all task queues, unless the file has one of this name.
+/// The preset that serves all task queues, unless a file has one of this name that names some.
 const ALL: &str = "all";
 
 /// The file of presets.
@@ -115,10 +115,11 @@ struct PresetFile {
 
 pub(crate) fn worker(args: &WorkerArguments) -> Result<Outcome, Failure> {
     super::config::validate_declared()?;
-    let preset = args.preset()?;
+    let prefix = registry::engine().queue_prefix();
+    let preset = args.preset(prefix)?;
+    warn_of_domains(&preset)?;
     let builder = session::engine_builder(Path::new(RUNS_DIR));
     if args.dry_run {
-        let prefix = registry::engine().queue_prefix();
         output::print_json(&Served::new(&preset, prefix)?)?;
         return Ok(Outcome::Success);
     }
@@ -129,10 +130,9 @@ pub(crate) fn worker(args: &WorkerArguments) -> Result<Outcome, Failure> {
                         --prune-keep-for and --prune-keep-last";
             return Err(Failure::Usage(text.to_owned()));
         }
-        let engine = builder.build();
-        output::message(describe(&preset, engine.queue_prefix()));
+        output::message(describe(&preset, prefix)?);
         let served = (&preset, args.max_history_events);
-        return super::temporal::worker(options, engine, served, args.grace);
+        return super::temporal::worker(options, builder.build(), served, args.grace);
     }
     #[cfg(feature = "temporal")]
     if args.max_history_events.is_some() {
@@ -144,10 +144,10 @@ pub(crate) fn worker(args: &WorkerArguments) -> Result<Outcome, Failure> {
     }
     let store = args.store.open_or_create()?.seen_by(Viewer::All);
     let _pruner = args.pruning.start(&store)?;
-    let worker = Worker::preset(session::with_store(builder, store as Arc<dyn Store>), &preset);
+    let worker = Worker::preset(session::with_store(builder, store as Arc<dyn Store>), &preset)?;
     let engine = worker.engine().clone();
     interrupt::listen();
-    output::message(describe(&preset, engine.queue_prefix()));
+    output::message(describe(&preset, prefix)?);
     runtime::inside(|| {
         pollster::block_on(async {
             let working = pin!(worker.run(std::future::pending()));
@@ -166,13 +166,8 @@ pub(crate) fn worker(args: &WorkerArguments) -> Result<Outcome, Failure> {
 
 impl WorkerArguments {
     /// The configuration: options over the preset over the defaults of the file.
-    fn preset(&self) -> Result<Preset, Failure> {
-        let file = self.read_presets()?;
-        let named = match &self.preset {
-            None => Preset::default(),
-            Some(name) => file.find(name)?,
-        };
-        let is_all = self.preset.as_deref() == Some(ALL) && !file.presets.contains_key(ALL);
+    fn preset(&self, prefix: &str) -> Result<Preset, Failure> {
+        let preset = self.read_presets(prefix)?.merged(self.preset.as_deref(), prefix)?;
         let count = |given: Option<u32>| given.map(|count| count as usize);
         let options = Preset {
             domains: self.domain.iter().chain(&self.domains).cloned().collect(),
@@ -182,16 +177,13 @@ impl WorkerArguments {
             max_cached_workflows: count(self.max_cached_workflows),
             ..Preset::default()
         };
-        let mut defaults = file.defaults;
-        if is_all {
-            // Not those that the defaults name.
-            (defaults.domains, defaults.task_queues) = (Vec::new(), Vec::new());
-        }
-        Ok(defaults.overridden_by(named).overridden_by(options))
+        let merged = preset.overridden_by(options, prefix);
+        merged.check(prefix)?;
+        Ok(merged)
     }
 
     /// The presets of the file over those of the host.
-    fn read_presets(&self) -> Result<PresetFile, Failure> {
+    fn read_presets(&self, prefix: &str) -> Result<PresetFile, Failure> {
         let own = match &self.host_presets {
             Some(text) => PresetFile::parse("the program", text)?,
             None => PresetFile::default(),
@@ -210,7 +202,7 @@ impl WorkerArguments {
             Failure::Usage(format!("cannot read the presets `{path}`: {reason}{cure}"))
         })?;
         let file = PresetFile::parse(&format!("`{}`", path.display()), &text)?;
-        Ok(own.overridden_by(file))
+        Ok(own.overridden_by(file, prefix))
     }
 }
 
@@ -224,9 +216,25 @@ impl PresetFile {
     }
 
     /// Returns these presets with those of another file in place of the ones of the same name.
-    fn overridden_by(mut self, other: Self) -> Self {
+    fn overridden_by(mut self, other: Self, prefix: &str) -> Self {
         self.presets.extend(other.presets);
-        Self { defaults: self.defaults.overridden_by(other.defaults), presets: self.presets }
+        Self { defaults: self.defaults.overridden_by(other.defaults, prefix), ..self }
+    }
+
+    /// Returns the preset of this name over the defaults, or else the defaults.
+    fn merged(self, name: Option<&str>, prefix: &str) -> Result<Preset, Failure> {
+        let named = name.map(|name| self.find(name)).transpose()?.unwrap_or_default();
+        let mut defaults = self.defaults;
+        if name == Some(ALL) {
+            // The preset serves all, unless it names some itself.
+            (defaults.domains, defaults.task_queues) = (Vec::new(), Vec::new());
+        }
+        let merged = defaults.overridden_by(named, prefix);
+        if let Some(name) = name {
+            let invalid = |error| Failure::Usage(format!("invalid preset `{name}`: {error}"));
+            merged.check(prefix).map_err(invalid)?;
+        }
+        Ok(merged)
     }
 
     fn find(&self, name: &str) -> Result<Preset, Failure> {
@@ -258,7 +266,7 @@ struct Served {
 
 impl Served {
     fn new(preset: &Preset, prefix: &str) -> Result<Self, Failure> {
-        let queues: Queues = preset.queues(prefix);
+        let queues: Queues = preset.queues(prefix)?;
         let listing = registry::list()?;
         let served =
             listing.iter().filter(|entry| queues.contains(&queue_of(prefix, entry.domain())));
@@ -275,9 +283,22 @@ impl Served {
     }
 }
 
+/// Warns about served domains that no registered workflow or job has. A program without any domain
+/// runs workflow files, which may have every domain.
+fn warn_of_domains(preset: &Preset) -> Result<(), Failure> {
+    let known = super::list::domains()?;
+    if known.is_empty() {
+        return Ok(());
+    }
+    for domain in preset.domains.iter().filter(|domain| !known.contains(*domain)) {
+        output::warning(super::list::unknown_domain(domain, &known));
+    }
+    Ok(())
+}
+
 /// One line for people.
-fn describe(preset: &Preset, prefix: &str) -> String {
-    let queues = format!("task queues: {}", preset.queues(prefix));
+fn describe(preset: &Preset, prefix: &str) -> Result<String, Failure> {
+    let queues = format!("task queues: {}", preset.queues(prefix)?);
     let limit = |limit: Option<usize>, what: &str| {
         limit.map(|limit| format!("at most {} at once", count(limit, what)))
     };
@@ -290,5 +311,5 @@ fn describe(preset: &Preset, prefix: &str) -> String {
         cached,
     ];
     let parts: Vec<_> = [Some(queues)].into_iter().chain(limits).flatten().collect();
-    format!("serving {}", parts.join("; "))
+    Ok(format!("serving {}", parts.join("; ")))
 }

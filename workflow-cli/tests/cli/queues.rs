@@ -165,6 +165,49 @@ presets:
 }
 
 #[test]
+fn presets_that_mean_something_else_are_refused() {
+    let presets = "
+defaults: { domains: [orders], priorities: { default-stock: 5 } }
+presets:
+  all: { description: All }
+  idle: { domains: [stock], max_concurrent_activities: 0 }
+  none: { domains: [stock], max_concurrent_workflows: 0 }
+  misnamed: { domains: [stock], priorities: { stock: 10 } }
+";
+    let folder = folder("queues_mistakes", &[("workers.yaml", presets)]);
+    let dry = |args: &[&str]| host_in(&folder, &[&["worker", "--dry-run"], args].concat());
+    let all = dry(&["--preset", "all"]).json();
+    assert_eq!((&all["queues"], &all["priorities"]), (&json!(null), &json!({"default-stock": 5})));
+    let stock = dry(&["--domain", "stock"]).json();
+    assert_eq!(stock["priorities"], json!({ "default-stock": 5 }));
+    let refused = |args: &[&str], error: &str| {
+        let found = dry(args);
+        assert_eq!(found.code, Some(2), "{}", found.err);
+        assert!(found.err.contains(error), "{}", found.err);
+    };
+    let zero = "invalid preset `idle`: `max_concurrent_activities` is 0; write 1 or more";
+    refused(&["--preset", "idle"], zero);
+    refused(&["--preset", "none"], "`max_concurrent_workflows` is 0");
+    refused(
+        &["--preset", "misnamed"],
+        "`stock`, which is not served (did you mean `default-stock`?)",
+    );
+    refused(&["--preset", "all", "--task-queue="], "invalid task queue: a name is empty");
+    refused(&["--preset", "all", "--task-queue=a\n\u{1b}[31m"], r#""a\n\u{1b}[31m" contains a"#);
+    refused(&["--preset", "all", "--domain="], "invalid domain: a name is empty");
+}
+
+#[test]
+fn a_served_domain_without_workflows_is_a_warning() {
+    let folder = folder("queues_no_domain", &[]);
+    let served = host_in(&folder, &["worker", "--dry-run", "--domains", "Orders", "stock"]);
+    assert_eq!(served.code, Some(0), "{}", served.err);
+    let warning =
+        "warning: no registered workflow or job has the domain `Orders`; use orders, stock\n";
+    assert_eq!(served.err, warning);
+}
+
+#[test]
 fn workers_and_queues_are_listed() {
     let folder = folder("queues_listed", &[]);
     let queued = host_in(&folder, &["trigger", "stock/count", "--task-queue", "special"]);

@@ -12,6 +12,7 @@ use super::entry::Provided;
 use super::{Draw, JobEntry, Location, WorkflowEntry};
 use crate::definition::{Metadata, MetadataError};
 use crate::id::{NameError, WorkflowName, hint, nearest, normalize_name};
+use crate::store::{DEFAULT_PREFIX, checked_queue_of};
 use crate::workflow::{FunctionWorkflow, Workflow};
 
 /// A registered workflow, described without running anything. Cheap to clone.
@@ -142,12 +143,20 @@ fn declared(entry: &WorkflowEntry) -> Result<FunctionWorkflow, RegistryError> {
         location,
         error,
     })?;
+    check_domain(entry.name, &metadata, location)?;
     let (input, output) = (entry.input.map(|kind| kind()), entry.output.map(|kind| kind()));
     let workflow = match entry.draw {
         Draw::Once(draw) => FunctionWorkflow::drawn_once(name, Box::new(draw)),
         Draw::PerInput(draw) => FunctionWorkflow::drawn_per_input(name, Box::new(draw)),
     };
     Ok(workflow.with_metadata(metadata).with_types(input, output))
+}
+
+/// Checks that runs of a workflow can wait in the task queue of its domain. An engine with a longer
+/// prefix checks it again when a run begins.
+fn check_domain(name: &str, metadata: &Metadata, location: Location) -> Result<(), RegistryError> {
+    let invalid = |error| RegistryError::Domain { name: name.to_owned(), location, error };
+    checked_queue_of(DEFAULT_PREFIX, metadata.domain()).map(drop).map_err(invalid)
 }
 
 /// The workflows registered or described at run time. One that is described takes the place of the
@@ -186,6 +195,7 @@ pub(super) fn all() -> Result<Vec<Entry>, RegistryError> {
 
 pub(super) fn add(workflow: Arc<dyn Workflow>, location: Location) -> Result<Entry, RegistryError> {
     let name = workflow.name().to_string();
+    check_domain(&name, workflow.metadata(), location)?;
     let mut added = ADDED.write().unwrap_or_else(PoisonError::into_inner);
     if let Some(other) = linked()?.get(name.as_str()).or_else(|| added.get(&name)) {
         return Err(duplicate("workflow", &name, other.location(), location));
@@ -198,6 +208,7 @@ pub(super) fn add(workflow: Arc<dyn Workflow>, location: Location) -> Result<Ent
 
 pub(super) fn describe(name: &str, metadata: Metadata) -> Result<Entry, RegistryError> {
     let entry = get(name)?;
+    check_domain(name, &metadata, entry.location())?;
     let workflow = Arc::new(Described { workflow: entry.workflow(), metadata });
     let entry = Entry(Arc::new(Registered { workflow, location: entry.location() }));
     let mut added = ADDED.write().unwrap_or_else(PoisonError::into_inner);
@@ -287,6 +298,16 @@ pub enum RegistryError {
         location: Location,
         /// The reason.
         error: MetadataError,
+    },
+    /// The domain, or the task queue that follows from it, has no valid name.
+    #[error("workflow `{name}` at {location}: invalid domain: {error}")]
+    Domain {
+        /// The workflow's name.
+        name: String,
+        /// The place.
+        location: Location,
+        /// The reason.
+        error: NameError,
     },
 }
 

@@ -7,6 +7,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::{Lease, StoredRun};
+use crate::id::{NameError, check_name};
 
 /// The prefix of task queues where nothing else is configured.
 pub const DEFAULT_PREFIX: &str = "default";
@@ -22,6 +23,26 @@ pub const DEFAULT_PREFIX: &str = "default";
 /// ```
 pub fn queue_of(prefix: &str, domain: Option<&str>) -> String {
     format!("{prefix}-{}", domain.unwrap_or("workflows"))
+}
+
+/// Returns the task queue as [`queue_of`], if the domain and the queue have valid names: 1 to 200
+/// printable characters, without white space at either end.
+///
+/// ```
+/// use workflow_core::store::checked_queue_of;
+///
+/// assert!(checked_queue_of("estuary", Some("booking")).is_ok());
+/// assert!(checked_queue_of("estuary", Some("")).is_err());
+/// ```
+///
+/// # Errors
+///
+/// Fails when one of the names is invalid.
+pub fn checked_queue_of(prefix: &str, domain: Option<&str>) -> Result<String, NameError> {
+    domain.map_or(Ok(()), check_name)?;
+    let queue = queue_of(prefix, domain);
+    check_name(&queue)?;
+    Ok(queue)
 }
 
 /// The task queues that a worker serves. Each has a priority: all runs in a queue of a higher
@@ -156,6 +177,17 @@ pub struct ClaimedRun {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_domain_and_its_queue_have_valid_names() {
+        let queue = |domain: &str| checked_queue_of("x", Some(domain));
+        assert_eq!(queue("booking"), Ok("x-booking".to_owned()));
+        assert_eq!(queue(""), Err(NameError::Empty));
+        assert_eq!(queue("a\nb"), Err(NameError::Control("a\nb".to_owned())));
+        assert!(queue(&"d".repeat(198)).is_ok());
+        assert!(matches!(queue(&"d".repeat(199)), Err(NameError::TooLong { length: 201, .. })));
+        assert!(checked_queue_of("a\nb", None).is_err());
+    }
 
     #[test]
     fn tiers_are_ordered_by_priority() {

@@ -11,6 +11,7 @@ use crate::command::Interpreter;
 use crate::document::{Findings, Span, Spanned};
 use workflow_core::definition::Metadata;
 use workflow_core::id::WorkflowName;
+use workflow_core::store::{DEFAULT_PREFIX, checked_queue_of};
 
 /// Returns the metadata of the workflow, merged with the fields beside it.
 pub(crate) fn metadata(spec: &WorkflowSpec, findings: &mut Findings) -> Metadata {
@@ -45,7 +46,10 @@ pub(crate) fn metadata(spec: &WorkflowSpec, findings: &mut Findings) -> Metadata
     }
     flow_control::add_to(&mut object, spec, findings);
     match Metadata::new(Json::Object(object)) {
-        Ok(metadata) => metadata,
+        Ok(metadata) => {
+            check_domain(spec, &metadata, findings);
+            metadata
+        }
         Err(error) => {
             // Other invalid values have been reported.
             if !findings.has_errors() {
@@ -65,6 +69,14 @@ fn read_metadata(written: &Spanned<Json>, findings: &mut Findings) -> Metadata {
             .help("write a map, or a string with a JSON object");
         Metadata::default()
     })
+}
+
+/// Checks that runs can wait in the task queue of the domain.
+fn check_domain(spec: &WorkflowSpec, metadata: &Metadata, findings: &mut Findings) {
+    let Err(error) = checked_queue_of(DEFAULT_PREFIX, metadata.domain()) else { return };
+    let field = spec.domain.as_ref().map(|domain| domain.span);
+    let span = field.or(spec.metadata.as_ref().map(|written| written.span));
+    findings.error(span.unwrap_or_default(), format!("invalid domain: {error}"));
 }
 
 fn check_schedule(spec: &WorkflowSpec, metadata: &Metadata, findings: &mut Findings) {

@@ -77,9 +77,11 @@ const PAYMENT: &[&str] = &["PaymentProcessingWorkflow", "--payment-id", "5"];
 const BOOKING: &[&str] = &["BookingCreatedWorkflow", "--booking-id", "5"];
 const STREAM: &[&str] = &["StreamCleanupWorkflow", "--stream-id", "5"];
 
+const ALL: &str = "estuary-critical, all others, estuary-background";
+
 const SERVED: [Served; 11] = [
-    Served { worker: &[], run: ROOM, queues: "all", left: None },
-    Served { worker: &["--preset", "all"], run: STREAM, queues: "all", left: None },
+    Served { worker: &[], run: ROOM, queues: ALL, left: None },
+    Served { worker: &["--preset", "all"], run: STREAM, queues: ALL, left: None },
     Served {
         worker: &["--preset", "critical"],
         run: &[
@@ -190,6 +192,10 @@ fn a_file_replaces_presets_of_the_program() {
         program.run(&arguments).json()
     };
     assert_eq!(dry("all")["queues"], Json::Null);
+    let priorities = json!({ "estuary-critical": 10, "estuary-background": -10 });
+    assert_eq!(dry("all")["priorities"], priorities);
+    assert_eq!(dry("critical")["priorities"], json!({ "estuary-critical": 10 }));
+    assert_eq!(dry("payment")["priorities"], json!({}));
     assert_eq!(dry("payment")["max_concurrent_workflows"], 30);
     assert_eq!(dry("payment")["max_cached_workflows"], 1000);
     let file = "

@@ -13,7 +13,7 @@ use crate::guard;
 use crate::id::RunId;
 use crate::job::ValueLayout;
 use crate::run::RunError;
-use crate::store::{NewRun, WorkflowSnapshot, queue_of};
+use crate::store::{NewRun, WorkflowSnapshot, checked_queue_of};
 use crate::value::Type;
 use crate::workflow::{Plan, Workflow};
 
@@ -63,7 +63,7 @@ fn snapshot(workflow: &dyn Workflow, plan: &Plan) -> WorkflowSnapshot {
 /// # Errors
 ///
 /// Fails if an input or output of the run does not serialize to JSON, because a crash would lose
-/// it.
+/// it, and if the workflow's domain has no valid task queue.
 pub(in crate::engine) fn new_run(
     engine: &Shared,
     what: &Runnable,
@@ -99,9 +99,12 @@ pub(in crate::engine) fn new_run(
         },
         scheduled_for: options.scheduled_for,
         created_at,
-        task_queue: options
-            .task_queue
-            .unwrap_or_else(|| queue_of(&engine.queue_prefix, workflow.metadata().domain())),
+        task_queue: match options.task_queue {
+            Some(queue) => queue,
+            None => checked_queue_of(&engine.queue_prefix, workflow.metadata().domain()).map_err(
+                |error| RunError::InvalidQueue { workflow: workflow.name().to_string(), error },
+            )?,
+        },
         priority: options.priority,
         flow_control,
         owner: engine.lease_renewer.as_ref().map(|lease_renewer| lease_renewer.owner()),

@@ -236,4 +236,16 @@ fn names() {
       |
       = help: write `tea-time`
     ");
+    let domain = |domain: &str| {
+        wrong(&format!("name: tea\ndomain: {domain}\njobs:\n  - name: boil\n    command: kettle\n"))
+    };
+    assert_snapshot!(domain("''"), @"
+    error: invalid domain: a name is empty; give it 1 to 200 characters
+     --> tea.yaml:2:9
+      |
+    2 | domain: ''
+      |         ^^
+    ");
+    assert!(domain(r#""a\tb""#).to_string().contains("contains a control character"));
+    assert!(domain(&"d".repeat(193)).to_string().contains("has 201 characters; the limit is 200"));
 }
