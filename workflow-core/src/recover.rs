@@ -7,7 +7,7 @@ use crate::engine::{Cancellation, Engine, LookupError, Recovery, Resolve};
 use crate::id::RunId;
 use crate::registry::{self, SourceFormat};
 use crate::run::{Report, RunError};
-use crate::store::{StoreError, WorkflowSnapshot};
+use crate::store::{ProgramWorkflows, StoreError, WorkflowSnapshot};
 use crate::workflow::Workflow;
 
 impl Engine {
@@ -67,6 +67,21 @@ impl Engine {
 impl Engine {
     pub(crate) fn known_workflows(&self) -> &dyn Resolve {
         self.resolver().unwrap_or(&WorkflowSnapshot::workflow)
+    }
+
+    /// The workflows that [`WorkflowSnapshot::workflow`] finds; `None` if a resolver of the engine
+    /// decides.
+    pub(crate) fn program_workflows(&self) -> Option<ProgramWorkflows> {
+        if self.resolver().is_some() {
+            return None;
+        }
+        let registered = registry::list().ok()?;
+        Some(ProgramWorkflows {
+            registered: registered.iter().map(|entry| entry.name().to_owned()).collect(),
+            formats: inventory::iter::<SourceFormat>()
+                .map(|format| format.key.to_owned())
+                .collect(),
+        })
     }
 }
 

@@ -53,7 +53,7 @@ pub use task::{
     ClaimedTask, HeldTask, NewTask, StoredTask, TaskAnswer, TaskEnd, TaskError, TaskKey, TaskLease,
     TaskProgress, TaskStore,
 };
-pub use workers::{Backlog, StoredWorker, WorkerId, WorkerReport};
+pub use workers::{Backlog, ProgramWorkflows, StoredWorker, WorkerId, WorkerReport};
 
 /// The number of runs or events that the default methods read at once.
 const PAGE: usize = 1000;

@@ -413,6 +413,7 @@ impl<'a> Taking<'a> {
                 + engine.performed_tasks(),
             waiting: self.runs.len() - workflows,
             lifetime: LIFETIME,
+            program: engine.program_workflows(),
         }
     }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use futures::future::BoxFuture;
 use serde_json::{Value, json};
 use workflow_core::engine::{Enqueued, RunHandle, RunRequest};
 use workflow_core::flow_control::FlowControl;
@@ -10,7 +11,7 @@ use workflow_core::id::RunId;
 use workflow_core::store::{BeginOutcome, NewRun, SharedBy, StoreError, Trigger, WorkflowSnapshot};
 use workflow_core::{Workflow, registry};
 use workflow_files::WorkflowFile;
-use workflow_store::{Source, StoredWorkflow};
+use workflow_store::{Cause, Source, StoredWorkflow, serving};
 
 use crate::app::App;
 use crate::problem::Problem;
@@ -271,19 +272,16 @@ pub(crate) async fn start_persisted(
         run = run.input(input);
     }
     if let Some(queue) = request.task_queue {
-        let (run, queue) = match queue {
-            TaskQueue::Named(queue) => (run.task_queue(&queue), Some(queue)),
-            TaskQueue::OfWorkflow => (run, None),
+        let (run, needs_worker) = match queue {
+            TaskQueue::Named(queue) => (run.task_queue(&queue), true),
+            TaskQueue::OfWorkflow => (run, false),
         };
         let run = match run.enqueue_once().await? {
             Enqueued::Existing(run, by) => return Ok(Launched::existing(run, by)),
             Enqueued::Cancelled(run) => return Ok(Launched::cancelled(run)),
             Enqueued::New(run) => run,
         };
-        let warning = match queue {
-            Some(queue) => unserved(app, &queue).await?,
-            None => None,
-        };
+        let warning = if needs_worker { unserved(app, run).await? } else { None };
         return Ok(Launched { message: QUEUED, warning, ..Launched::new(run, None) });
     }
     let handle = run.start()?;
@@ -294,12 +292,23 @@ pub(crate) async fn start_persisted(
     })
 }
 
-/// A warning if no live worker serves the task queue.
-async fn unserved(app: &App, queue: &str) -> Result<Option<String>, Problem> {
-    let Some(workers) = app.catalog.workers().await? else { return Ok(None) };
-    let is_served = workers.iter().any(|worker| worker.serves(queue));
-    let text = || format!("no live worker serves task queue `{queue}`; the run waits for one");
-    Ok((!is_served).then(text))
+/// A warning if no live worker of its task queue runs a run.
+///
+/// Boxed, because the compiler cannot prove otherwise that callers that spawn tasks are `Send`.
+fn unserved(app: &App, run: RunId) -> BoxFuture<'_, Result<Option<String>, Problem>> {
+    Box::pin(async move {
+        let Some(workers) = app.catalog.workers().await? else { return Ok(None) };
+        let Some(run) = app.catalog.run(run).await? else { return Ok(None) };
+        let queue = &run.task_queue;
+        let lack = match serving(&workers, queue, &run.workflow) {
+            Ok(_) => return Ok(None),
+            Err(Cause::UnknownWorkflow { workflow, .. }) => {
+                format!("no live worker of task queue `{queue}` has workflow `{workflow}`")
+            }
+            Err(_) => format!("no live worker serves task queue `{queue}`"),
+        };
+        Ok(Some(format!("{lack}; the run waits for one")))
+    })
 }
 
 /// Records a run for an external program.

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use serde::{Serialize, Serializer};
 use serde_json::Value as Json;
@@ -10,7 +10,9 @@ use workflow_core::Status;
 use workflow_core::event::{Stall, Waiting, decisive_line, format_time};
 use workflow_core::graph::recorded_dependencies;
 use workflow_core::id::RunId;
-use workflow_core::store::{Asleep, LimitWait, StoreError, StoredRun, StoredTask, StoredWorker};
+use workflow_core::store::{
+    Asleep, LimitWait, OwnerId, StoreError, StoredRun, StoredTask, StoredWorker, WorkflowSnapshot,
+};
 
 use crate::catalog::{Catalog, JobSummary, RunDetails};
 use crate::catalog_error::CatalogError;
@@ -67,6 +69,16 @@ pub enum Cause {
         /// The task queue.
         queue: String,
     },
+    /// The programs of the live workers that serve the task queue of the run, or of the job, do not
+    /// have the workflow.
+    UnknownWorkflow {
+        /// The task queue.
+        queue: String,
+        /// The workflow.
+        workflow: String,
+        /// The names of the workers.
+        workers: Vec<String>,
+    },
     /// The run waits for a limit of its key.
     Limit(LimitWait),
     /// All workers that serve the run's task queue are full.
@@ -82,6 +94,14 @@ pub enum Cause {
         queue: String,
         /// The names of the workers.
         workers: Vec<String>,
+    },
+    /// The worker that drives the run, or executes the job, has missed heartbeats, and its lease has
+    /// not expired.
+    OwnerSilent {
+        /// The name of the worker.
+        worker: String,
+        /// The time since its last heartbeat.
+        silent_for: Duration,
     },
     /// The engine that drove the run, or executed the job, has died or is late to renew its lease.
     OwnerDied {
@@ -116,10 +136,12 @@ impl Cause {
             Self::Cancelling => "cancelling",
             Self::Queued { .. } => "queued",
             Self::NoWorker { .. } => "no_worker",
+            Self::UnknownWorkflow { .. } => "unknown_workflow",
             Self::Limit(LimitWait::Concurrency { .. }) => "concurrency",
             Self::Limit(LimitWait::Rate { .. }) => "rate",
             Self::Limit(_) => "debounce",
             Self::WorkersFull { .. } | Self::JobSlotsFull { .. } => "workers_full",
+            Self::OwnerSilent { .. } => "owner_silent",
             Self::OwnerDied { .. } => "owner_died",
             Self::Evicted { .. } => "evicted",
             Self::OuterRun(_) => "outer_run",
@@ -144,7 +166,7 @@ impl Cause {
                 "wait, or cancel the run; a timeout of the job would end an attempt that hangs"
                     .to_owned()
             }
-            Self::NoWorker { queue } => {
+            Self::NoWorker { queue } | Self::UnknownWorkflow { queue, .. } => {
                 format!(
                     "start a worker that has the workflow: `worker --task-queue={}`",
                     shell_word(queue)
@@ -158,6 +180,9 @@ impl Cause {
                 .to_owned(),
             Self::JobSlotsFull { .. } => "wait, start another worker, or raise \
                 --max-concurrent-activities of a worker"
+                .to_owned(),
+            Self::OwnerSilent { .. } => "wait: if this worker has died, another one of the task \
+                queue takes over when the lease has expired"
                 .to_owned(),
             Self::OwnerDied { .. } => {
                 "nothing to do: a worker takes it over when the lease has expired".to_owned()
@@ -220,6 +245,12 @@ impl fmt::Display for Reason {
             Cause::NoWorker { queue } => {
                 write!(f, "{subject} waits in task queue `{queue}`, which no live worker serves")
             }
+            Cause::UnknownWorkflow { queue, workflow, workers } => write!(
+                f,
+                "{subject} waits in task queue `{queue}`, whose live workers do not have workflow \
+                 `{workflow}`: {}",
+                quoted(workers)
+            ),
             Cause::Limit(wait) => write!(f, "{subject} waits for its {wait}"),
             Cause::WorkersFull { queue, workers } => write!(
                 f,
@@ -230,6 +261,11 @@ impl fmt::Display for Reason {
                 f,
                 "{subject} waits in task queue `{queue}`, whose workers have no free slot for jobs: {}",
                 quoted(workers)
+            ),
+            Cause::OwnerSilent { worker, silent_for } => write!(
+                f,
+                "worker `{worker}` drives {subject}, and has not reported for {} s",
+                silent_for.as_secs()
             ),
             Cause::OwnerDied { queue } => write!(
                 f,
@@ -311,20 +347,24 @@ pub async fn why(
     if let Some(blocked @ Stall::Blocked(_)) = details.run.stall {
         return whole(Cause::Stalled(blocked));
     }
+    let workers = catalog.workers().await?;
+    let workers = workers.as_deref();
     let mut evicted = None;
     if is_abandoned(catalog, run).await? {
         if let Some(asleep) = catalog.asleep(run).await? {
-            evicted = Some(why_evicted(catalog, &stored, asleep).await?);
+            evicted = Some(why_evicted(workers, &stored, asleep));
         } else {
-            let mut cause = why_abandoned(catalog, stored).await?;
+            let mut cause = why_abandoned(catalog, workers, stored).await?;
             if let Cause::Limit(LimitWait::Concurrency { holders, hidden, .. }) = &mut cause {
                 *hidden = hide_unseen(viewer, holders).await?;
             }
             return whole(cause);
         }
+    } else if let Some(silent) = silent(workers, stored.owner) {
+        return whole(silent);
     }
     let children = children(catalog, run).await?;
-    let queued = why_queued(catalog, run).await?;
+    let queued = why_queued(catalog, workers, &stored).await?;
     let mut reasons = why_jobs(&details, &stored.workflow.graph, &children, queued);
     if let Some(cause) = evicted {
         reasons.insert(0, Reason { job: None, cause });
@@ -356,32 +396,33 @@ async fn is_abandoned(catalog: &dyn Catalog, run: RunId) -> Result<bool, StoreEr
 }
 
 /// Why no engine drives a run that waits.
-async fn why_evicted(
-    catalog: &dyn Catalog,
-    run: &StoredRun,
-    asleep: Asleep,
-) -> Result<Cause, StoreError> {
+fn why_evicted(workers: Option<&[StoredWorker]>, run: &StoredRun, asleep: Asleep) -> Cause {
     if asleep.resumes_with != run.id {
-        return Ok(Cause::OuterRun(asleep.resumes_with));
+        return Cause::OuterRun(asleep.resumes_with);
     }
-    let queue = run.task_queue.clone();
-    let workers = catalog.workers().await?;
-    let is_served = workers.is_none_or(|workers| workers.iter().any(|it| it.serves(&queue)));
-    Ok(if is_served { Cause::Evicted { queue } } else { Cause::NoWorker { queue } })
+    let serving = workers.map(|workers| serving(workers, &run.task_queue, &run.workflow));
+    match serving {
+        Some(Err(cause)) => cause,
+        _ => Cause::Evicted { queue: run.task_queue.clone() },
+    }
 }
 
 /// Why no engine drives the run.
-async fn why_abandoned(catalog: &dyn Catalog, run: StoredRun) -> Result<Cause, StoreError> {
+async fn why_abandoned(
+    catalog: &dyn Catalog,
+    workers: Option<&[StoredWorker]>,
+    run: StoredRun,
+) -> Result<Cause, StoreError> {
     if let Some(parent) = &run.parent {
         return Ok(Cause::OuterRun(parent.run));
     }
     let queue = run.task_queue;
     // A store that does not know the workers cannot say more.
-    let Some(workers) = catalog.workers().await? else { return Ok(Cause::Queued { queue }) };
-    let serving = serving(&workers, &queue);
-    if serving.is_empty() {
-        return Ok(Cause::NoWorker { queue });
-    }
+    let Some(workers) = workers else { return Ok(Cause::Queued { queue }) };
+    let serving = match serving(workers, &queue, &run.workflow) {
+        Ok(serving) => serving,
+        Err(cause) => return Ok(cause),
+    };
     if let Some(wait) = catalog.waits_for(run.id).await? {
         return Ok(Cause::Limit(wait));
     }
@@ -395,9 +436,38 @@ async fn why_abandoned(catalog: &dyn Catalog, run: StoredRun) -> Result<Cause, S
     })
 }
 
-/// The workers that serve a task queue.
-fn serving<'w>(workers: &'w [StoredWorker], queue: &str) -> Vec<&'w StoredWorker> {
-    workers.iter().filter(|worker| worker.serves(queue)).collect()
+/// Returns the live workers that run a workflow, or jobs of it, from a task queue.
+///
+/// # Errors
+///
+/// Fails with the cause if there are none: [`Cause::NoWorker`] or [`Cause::UnknownWorkflow`].
+pub fn serving<'w>(
+    workers: &'w [StoredWorker],
+    queue: &str,
+    workflow: &WorkflowSnapshot,
+) -> Result<Vec<&'w StoredWorker>, Cause> {
+    let of_queue: Vec<_> = workers.iter().filter(|worker| worker.serves(queue)).collect();
+    let queue = queue.to_owned();
+    if of_queue.is_empty() {
+        return Err(Cause::NoWorker { queue });
+    }
+    let having: Vec<_> = of_queue.iter().copied().filter(|worker| worker.has(workflow)).collect();
+    if having.is_empty() {
+        let (workflow, workers) = (workflow.name.clone(), names(&of_queue));
+        return Err(Cause::UnknownWorkflow { queue, workflow, workers });
+    }
+    Ok(having)
+}
+
+/// The cause if all workers of an engine have missed heartbeats. An engine without workers sends
+/// none.
+fn silent(workers: Option<&[StoredWorker]>, owner: Option<OwnerId>) -> Option<Cause> {
+    let of_owner = workers?.iter().filter(|worker| Some(worker.report.id.owner) == owner);
+    let latest = of_owner.min_by_key(|worker| worker.silent_for)?;
+    latest.is_late().then(|| Cause::OwnerSilent {
+        worker: latest.report.name.clone(),
+        silent_for: latest.silent_for,
+    })
 }
 
 fn names(workers: &[&StoredWorker]) -> Vec<String> {
@@ -407,31 +477,33 @@ fn names(workers: &[&StoredWorker]) -> Vec<String> {
 /// Why jobs with a task queue of their own are not running, by their names.
 async fn why_queued(
     catalog: &dyn Catalog,
-    run: RunId,
+    workers: Option<&[StoredWorker]>,
+    run: &StoredRun,
 ) -> Result<HashMap<String, Cause>, StoreError> {
     let Some(tasks) = catalog.task_store() else { return Ok(HashMap::new()) };
-    let tasks = tasks.tasks(run).await?;
-    if tasks.is_empty() {
-        return Ok(HashMap::new());
-    }
-    let workers = catalog.workers().await?;
+    let tasks = tasks.tasks(run.id).await?;
     let cause =
-        |task: StoredTask| Some((task.key.job.clone(), why_waits(task, workers.as_deref())?));
+        |task: StoredTask| Some((task.key.job.clone(), why_waits(task, workers, &run.workflow)?));
     Ok(tasks.into_iter().filter_map(cause).collect())
 }
 
 /// Why no worker executes a job; `None` if one does.
-fn why_waits(task: StoredTask, workers: Option<&[StoredWorker]>) -> Option<Cause> {
+fn why_waits(
+    task: StoredTask,
+    workers: Option<&[StoredWorker]>,
+    workflow: &WorkflowSnapshot,
+) -> Option<Cause> {
     let StoredTask { queue, owner, is_owner_alive, .. } = task;
     if is_owner_alive {
-        return None;
+        return silent(workers, owner);
     }
     // A store that does not know the workers cannot say more.
     let Some(workers) = workers else { return Some(Cause::Queued { queue }) };
-    let serving = serving(workers, &queue);
-    Some(if serving.is_empty() {
-        Cause::NoWorker { queue }
-    } else if owner.is_some() {
+    let serving = match serving(workers, &queue, workflow) {
+        Ok(serving) => serving,
+        Err(cause) => return Some(cause),
+    };
+    Some(if owner.is_some() {
         Cause::OwnerDied { queue }
     } else if serving.iter().all(|worker| worker.has_no_job_slot()) {
         let workers = names(&serving);

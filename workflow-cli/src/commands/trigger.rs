@@ -52,7 +52,7 @@ pub(crate) struct TriggerArguments {
         allow_negative_numbers = true
     )]
     priority: i32,
-    /// Idempotency key: triggering again with the same key returns the existing run
+    /// Idempotency key: triggering again with the same key returns the existing run.
     #[arg(long, visible_alias = "idempotency-key", value_name = "KEY")]
     workflow_id: Option<String>,
     #[cfg(feature = "temporal")]
@@ -105,7 +105,7 @@ pub(crate) fn trigger(args: &TriggerArguments) -> Result<Outcome, Failure> {
 
 /// Warns about task queues of the run and of its jobs that no live worker serves.
 fn warn(store: &dyn Catalog, run: &StoredRun, graph: Option<&Graph>) -> Result<(), Failure> {
-    session::warn_of_queue(store, &run.task_queue)?;
+    session::warn_of_queue(store, run)?;
     graph.map_or(Ok(()), |graph| session::warn_of_jobs(store, graph))
 }
 

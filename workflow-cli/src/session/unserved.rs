@@ -1,19 +1,24 @@
-//! Warnings about task queues that no live worker serves.
+//! Warnings about task queues whose live workers do not run what waits there.
 
 use std::collections::BTreeMap;
 
 use workflow_core::graph::Graph;
-use workflow_core::store::StoredWorker;
-use workflow_store::{Catalog, Cause};
+use workflow_core::store::StoredRun;
+use workflow_store::{Catalog, Cause, serving};
 
 use crate::failure::Failure;
 use crate::output;
 
-/// Warns if no live worker serves the task queue of a run.
-pub(crate) fn warn_of_queue(store: &dyn Catalog, queue: &str) -> Result<(), Failure> {
+/// Warns if no live worker of its task queue runs a run.
+pub(crate) fn warn_of_queue(store: &dyn Catalog, run: &StoredRun) -> Result<(), Failure> {
     let Some(workers) = pollster::block_on(store.workers())? else { return Ok(()) };
-    if !is_served(&workers, queue) {
-        output::warning(format_args!("no live worker serves {queue}; {}", cure(queue)));
+    let Err(cause) = serving(&workers, &run.task_queue, &run.workflow) else { return Ok(()) };
+    let (queue, cure) = (&run.task_queue, cause.cure());
+    match &cause {
+        Cause::UnknownWorkflow { workflow, .. } => output::warning(format_args!(
+            "no live worker of {queue} has workflow `{workflow}`; {cure}"
+        )),
+        _ => output::warning(format_args!("no live worker serves {queue}; {cure}")),
     }
     Ok(())
 }
@@ -29,20 +34,12 @@ pub(crate) fn warn_of_jobs(store: &dyn Catalog, graph: &Graph) -> Result<(), Fai
     }
     let Some(workers) = pollster::block_on(store.workers())? else { return Ok(()) };
     for (queue, job) in queues {
-        if !is_served(&workers, queue) {
+        if !workers.iter().any(|worker| worker.serves(queue)) {
             output::warning(format_args!(
                 "no live worker serves {queue}, the task queue of job {job}; {}",
-                cure(queue)
+                Cause::NoWorker { queue: queue.to_owned() }.cure()
             ));
         }
     }
     Ok(())
-}
-
-fn is_served(workers: &[StoredWorker], queue: &str) -> bool {
-    workers.iter().any(|worker| worker.serves(queue))
-}
-
-fn cure(queue: &str) -> String {
-    Cause::NoWorker { queue: queue.to_owned() }.cure()
 }

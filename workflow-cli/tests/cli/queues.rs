@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 use serde_json::json;
 
-use crate::support::{Worker, folder, host_in};
+use crate::support::{Worker, folder, host_in, process_in};
 
 fn trigger(folder: &Path, args: &[&str]) -> String {
     let queued = host_in(folder, &[&["trigger"], args].concat());
@@ -205,6 +205,23 @@ fn a_served_domain_without_workflows_is_a_warning() {
     let warning =
         "warning: no registered workflow or job has the domain `Orders`; use orders, stock\n";
     assert_eq!(served.err, warning);
+}
+
+#[test]
+fn a_worker_without_the_workflow_is_not_counted() {
+    let folder = folder("queues_unknown", &[]);
+    let _plain = Worker::start(process_in(&folder, &["worker"]));
+    let deadline = Instant::now() + Duration::from_secs(30);
+    let listed = || host_in(&folder, &["workers", "list", "-f", "json"]);
+    while listed().code != Some(0) || listed().json()["workers"] == json!([]) {
+        assert!(Instant::now() < deadline, "the worker is not listed");
+    }
+    let queued = host_in(&folder, &["trigger", "stock/count"]);
+    let warning = "no live worker of default-stock has workflow `stock/count`; start a worker that \
+        has the workflow: `worker --task-queue=default-stock`";
+    assert!(queued.err.contains(warning), "{}", queued.err);
+    let why = host_in(&folder, &["runs", "why", queued.out.trim(), "-f", "json"]).json();
+    assert_eq!(why[0]["reason"], "unknown_workflow", "{why}");
 }
 
 #[test]

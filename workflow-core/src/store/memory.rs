@@ -81,6 +81,7 @@ struct Worker {
     report: WorkerReport,
     since: SystemTime,
     last_heartbeat: SystemTime,
+    heard: Instant,
     alive_until: Instant,
 }
 
@@ -442,10 +443,11 @@ impl Store for MemoryStore {
 
     async fn report_worker(&self, report: &WorkerReport) -> Result<(), StoreError> {
         let (now, report) = (SystemTime::now(), report.clone());
-        let alive_until = Instant::now() + report.lifetime.min(LONGEST_LIFETIME);
+        let heard = Instant::now();
+        let alive_until = heard + report.lifetime.min(LONGEST_LIFETIME);
         let mut state = self.lock();
         let since = state.workers.get(&report.id).map_or(now, |worker| worker.since);
-        let worker = Worker { since, last_heartbeat: now, alive_until, report };
+        let worker = Worker { since, last_heartbeat: now, heard, alive_until, report };
         state.workers.insert(worker.report.id, worker);
         Ok(())
     }
@@ -465,6 +467,7 @@ impl Store for MemoryStore {
                 report: worker.report.clone(),
                 since: worker.since,
                 last_heartbeat: worker.last_heartbeat,
+                silent_for: now - worker.heard,
                 is_alive: now < worker.alive_until,
             })
             .collect();

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
-use super::{OwnerId, Queues, StoredRun};
+use super::{OwnerId, Queues, StoredRun, WorkflowSnapshot};
 
 /// Identifies a worker: its engine, and its number among the workers of the process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -48,6 +48,28 @@ pub struct WorkerReport {
     pub waiting: usize,
     /// The time for which the worker counts as alive without another heartbeat.
     pub lifetime: Duration,
+    /// The workflows of its program; `None` if a resolver of its engine decides.
+    #[serde(default)]
+    pub program: Option<ProgramWorkflows>,
+}
+
+/// The workflows that a program can run.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProgramWorkflows {
+    /// The names of its registered workflows.
+    pub registered: Vec<String>,
+    /// The keys of the [sources](WorkflowSnapshot::source) that it can read, such as those of files.
+    pub formats: Vec<String>,
+}
+
+impl ProgramWorkflows {
+    /// Whether the program has this workflow, or can read it.
+    pub fn contains(&self, workflow: &WorkflowSnapshot) -> bool {
+        let source = workflow.source.as_deref();
+        let is_read = source
+            .is_some_and(|source| self.formats.iter().any(|format| source.get(format).is_some()));
+        is_read || (!workflow.is_file() && self.registered.contains(&workflow.name))
+    }
 }
 
 /// A worker as a store knows it.
@@ -59,6 +81,8 @@ pub struct StoredWorker {
     pub since: SystemTime,
     /// The time of its latest heartbeat, by the store's clock.
     pub last_heartbeat: SystemTime,
+    /// The time since its latest heartbeat.
+    pub silent_for: Duration,
     /// Whether its latest heartbeat is younger than its lifetime.
     pub is_alive: bool,
 }
@@ -67,6 +91,16 @@ impl StoredWorker {
     /// Whether it is alive and serves this task queue.
     pub fn serves(&self, queue: &str) -> bool {
         self.is_alive && self.report.queues.contains(queue)
+    }
+
+    /// Whether its program has this workflow, as far as that is known.
+    pub fn has(&self, workflow: &WorkflowSnapshot) -> bool {
+        self.report.program.as_ref().is_none_or(|program| program.contains(workflow))
+    }
+
+    /// Whether half of its lifetime has passed without a heartbeat: several are missing.
+    pub fn is_late(&self) -> bool {
+        self.silent_for >= self.report.lifetime / 2
     }
 
     /// Whether it drives as many runs as it may.

@@ -81,6 +81,9 @@ fn a_worker_is_listed_while_it_works() {
         assert_eq!((idle.report.workflows, idle.report.waiting, idle.report.activities), (0, 0, 0));
         assert!(idle.serves("shop-booking") && !idle.serves("shop-workflows"));
         assert_eq!(idle.report.max_concurrent_workflows, Some(2));
+        let program = idle.report.program.as_ref().expect("the engine has no resolver");
+        assert!(program.registered.iter().any(|name| name == "workers: waits"), "{program:?}");
+        assert!(!idle.is_late());
         assert_eq!((idle.report.max_concurrent_activities, &*idle.report.name), (Some(7), "left"));
         engine.run("workers: waits").enqueue().await.expect("queued");
         let mut busy = idle.clone();

@@ -44,7 +44,8 @@ fn key(id: WorkerId) -> [Value<'static>; 2] {
 /// The workers, oldest first.
 pub(crate) fn all(sql: &mut dyn Sql) -> Result<Vec<StoredWorker>, SqlError> {
     let rows = sql.query(
-        "SELECT owner_id, number, report, since, last_heartbeat, alive_until > workflows_now() \
+        "SELECT owner_id, number, report, since, last_heartbeat, alive_until > workflows_now(), \
+         workflows_now() - last_heartbeat \
          FROM workflows_worker WHERE alive_until >= workflows_now() - $1 \
          ORDER BY since, owner_id, number",
         &[Value::Int(REMEMBERED)],
@@ -64,6 +65,7 @@ fn worker(row: &Row) -> Result<StoredWorker, SqlError> {
         since: from_micros(row.int(3)?),
         last_heartbeat: from_micros(row.int(4)?),
         is_alive: row.bool(5)?,
+        silent_for: Duration::from_micros(row.int(6)?.max(0).unsigned_abs()),
     })
 }
 

@@ -87,6 +87,7 @@ fn postgresql_announces_runs_of_other_processes() {
             activities: 0,
             waiting: 0,
             lifetime: PATIENCE,
+            program: None,
         };
         other.report_worker(&report).await.expect("recorded");
         let silence = tokio::time::timeout(Duration::from_millis(300), changes.next()).await;

@@ -13,8 +13,8 @@ use workflow_core::id::RunId;
 use workflow_core::prelude::*;
 use workflow_core::retry::RetryPolicy;
 use workflow_core::store::{
-    ClaimRequest, LimitWait, MessageKind, NewRun, Owner, OwnerId, Parent, Queues, Store as _,
-    WorkerId, WorkerReport, WorkflowSnapshot,
+    ClaimRequest, LimitWait, MessageKind, NewRun, Owner, OwnerId, Parent, ProgramWorkflows, Queues,
+    Store as _, WorkerId, WorkerReport, WorkflowSnapshot,
 };
 use workflow_core::worker::Worker;
 use workflow_store::{Catalog as _, Cause, Reason, SqliteStore, why};
@@ -117,8 +117,13 @@ fn report(store: &SqliteStore, queue: &str, workflows: usize, lifetime: Duration
         activities: 0,
         waiting: 0,
         lifetime,
+        program: None,
     };
-    pollster::block_on(store.report_worker(&report)).expect("recorded");
+    record(store, &report);
+}
+
+fn record(store: &SqliteStore, report: &WorkerReport) {
+    pollster::block_on(store.report_worker(report)).expect("recorded");
 }
 
 /// Lets other futures and threads continue.
@@ -156,6 +161,58 @@ fn a_queued_run_lacks_a_worker_or_a_free_slot() {
     assert_eq!(cause(&store, run), Cause::WorkersFull { queue: queue(), workers });
     report(&store, "a", 1, LONG);
     assert_eq!(cause(&store, run), Cause::Queued { queue: queue() });
+}
+
+#[test]
+fn a_worker_without_the_workflow_is_not_counted() {
+    let store = store();
+    let run = begin(&store, queued());
+    let program = |names: &[&str]| ProgramWorkflows {
+        registered: names.iter().map(|name| (*name).to_owned()).collect(),
+        formats: vec!["workflow_file".to_owned()],
+    };
+    let report = WorkerReport {
+        queues: Queues::all(),
+        program: Some(program(&["others"])),
+        ..report_jobs(&store, 0)
+    };
+    record(&store, &report);
+    let [reason] = reasons(&store, run).try_into().expect("one reason");
+    assert_eq!(reason.cause.as_str(), "unknown_workflow");
+    assert_eq!(
+        reason.to_string(),
+        "the run waits in task queue `a`, whose live workers do not have workflow `waits`: `cards`"
+    );
+    let cure = "start a worker that has the workflow: `worker --task-queue=a`";
+    assert_eq!(reason.cause.cure(), cure);
+    record(&store, &WorkerReport { program: Some(program(&["waits"])), ..report });
+    assert_eq!(cause(&store, run), Cause::Queued { queue: "a".to_owned() });
+}
+
+#[test]
+fn a_worker_that_misses_heartbeats_is_named_before_its_lease_expires() {
+    let store = store();
+    let owner = Owner { id: OwnerId::random(), lifetime: LONG };
+    let run = begin(&store, NewRun { owner: Some(owner), ..queued() });
+    let codes = || -> Vec<&str> {
+        reasons(&store, run).iter().map(|reason| reason.cause.as_str()).collect()
+    };
+    let report = report_jobs(&store, 0);
+    let of_owner = |number, lifetime| {
+        let id = WorkerId { owner: owner.id, number };
+        record(&store, &WorkerReport { id, lifetime, ..report.clone() });
+    };
+    of_owner(0, LONG);
+    let reports = codes();
+    assert_eq!(reports, ["job_slot", "job_slot", "dependencies"]);
+    of_owner(0, Duration::ZERO);
+    let [reason] = reasons(&store, run).try_into().expect("one reason");
+    assert_eq!(reason.cause.as_str(), "owner_silent");
+    assert_eq!(reason.to_string(), "worker `cards` drives the run, and has not reported for 0 s");
+    assert!(reason.cause.cure().contains("when the lease has expired"));
+    // Another worker of the same engine is alive.
+    of_owner(1, LONG);
+    assert_eq!(codes(), reports);
 }
 
 #[test]
@@ -357,8 +414,9 @@ fn report_jobs(store: &SqliteStore, activities: usize) -> WorkerReport {
         activities,
         waiting: 0,
         lifetime: Duration::from_secs(60),
+        program: None,
     };
-    pollster::block_on(store.report_worker(&report)).expect("reported");
+    record(store, &report);
     report
 }
 
@@ -392,4 +450,8 @@ fn a_job_waits_for_a_worker_of_its_queue() {
     let alive = Owner { id: OwnerId::random(), lifetime: Duration::from_secs(60) };
     pollster::block_on(tasks.claim_tasks(alive, &request)).expect("claimed");
     texts(&store, run.id(), &["running"]);
+    let id = WorkerId { owner: alive.id, number: 0 };
+    record(&store, &WorkerReport { id, lifetime: Duration::ZERO, ..full });
+    let found = texts(&store, run.id(), &["owner_silent"]);
+    assert_eq!(found, ["worker `cards` drives job `train`, and has not reported for 0 s"]);
 }

@@ -18,6 +18,7 @@ fn report(owner: OwnerId, lifetime: Duration) -> WorkerReport {
         activities: 7,
         waiting: 2,
         lifetime,
+        program: None,
     }
 }
 
@@ -47,7 +48,7 @@ pub(crate) async fn workers_are_known_by_their_latest_report(stores: Stores) {
     assert!(after[0].last_heartbeat >= before[0].last_heartbeat);
     let age = SystemTime::now().duration_since(after[0].since).expect("in the past");
     assert!(age < Duration::from_secs(60), "{age:?}");
-    assert!(after.iter().all(|worker| worker.is_alive));
+    assert!(after.iter().all(|worker| worker.is_alive && !worker.is_late()));
     assert!(after[0].serves("any") && after[1].serves("b") && !after[1].serves("c"));
     stores.other.forget_worker(first.id).await.expect("forgotten");
     assert_eq!(reports(&workers(&*stores.one).await.expect("known")), [second]);
@@ -58,7 +59,7 @@ pub(crate) async fn a_worker_without_heartbeats_is_listed_as_dead(stores: Stores
     stores.one.report_worker(&report).await.expect("recorded");
     let Some(found) = workers(&*stores.other).await else { return };
     assert_eq!((found.len(), &found[0].report, found[0].is_alive), (1, &report, false));
-    assert!(!found[0].serves("a"));
+    assert!(found[0].is_late() && !found[0].serves("a"));
 }
 
 pub(crate) async fn backlogs_count_the_waiting_runs_of_each_queue(stores: Stores) {
