@@ -52,7 +52,8 @@ pub(crate) struct TriggerArguments {
         allow_negative_numbers = true
     )]
     priority: i32,
-    /// Idempotency key: triggering again with the same key returns the existing run.
+    /// Idempotency key: triggering again with the same key returns the existing run. A request that
+    /// `skip` or `debounce` answers with another run does not use up its key
     #[arg(long, visible_alias = "idempotency-key", value_name = "KEY")]
     workflow_id: Option<String>,
     #[cfg(feature = "temporal")]
