@@ -127,6 +127,10 @@ impl From<RunError> for Failure {
     fn from(error: RunError) -> Self {
         match error {
             RunError::NotActive { workflow, id } => not_active(&workflow, id),
+            RunError::LimitsNotEnforced { workflow } => Self::Usage(format!(
+                "workflow `{workflow}` has limits on its runs, which a database enforces; name one \
+                 with --db or WORKFLOW_DB"
+            )),
             error => Self::Run(error),
         }
     }

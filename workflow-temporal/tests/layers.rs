@@ -4,7 +4,7 @@
 mod support;
 
 /// From the base to the top.
-const ORDER: [&str; 16] = [
+const ORDER: [&str; 17] = [
     "names",
     "message",
     "payload",
@@ -13,6 +13,7 @@ const ORDER: [&str; 16] = [
     "connect",
     "bridge",
     "logs",
+    "activity_id",
     "activity",
     "request",
     "hosted",

@@ -57,6 +57,14 @@ pub(super) fn event_line(
     let took = || took.map(|took| format!(" in {}", short_duration(took))).unwrap_or_default();
     let line = match &event.kind {
         EventKind::RunStarted { .. } => format!("{workflow}: {}", count(progress.total(), "job")),
+        EventKind::JobCompleted { job, .. } if progress.is_reused(event) => {
+            format!("  {job} {} {}", styled(SUCCESS, "reused"), so_far())
+        }
+        EventKind::JobStarted { .. } | EventKind::AttemptFailed { .. }
+            if progress.is_reused(event) =>
+        {
+            return None;
+        }
         EventKind::JobStarted { job, attempt: 1, .. } => format!("  {job} started"),
         EventKind::JobStarted { job, attempt, .. } => format!("  {job} started, attempt {attempt}"),
         EventKind::JobCompleted { job, .. } => {

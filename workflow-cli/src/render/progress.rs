@@ -31,6 +31,11 @@ impl Progress {
         self.view.counts().ended()
     }
 
+    /// Whether an event is of an earlier run, whose outcomes a retry reuses.
+    pub(crate) fn is_reused(&self, event: &Event) -> bool {
+        self.view.begun_at().is_some_and(|begun| event.at < begun)
+    }
+
     pub(crate) fn counts(&self) -> JobCounts {
         self.view.counts()
     }

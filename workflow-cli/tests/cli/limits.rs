@@ -88,6 +88,17 @@ fn id(text: &str) -> String {
 }
 
 #[test]
+fn limits_need_a_database() {
+    let folder = with("limits-alone", "singleton: true");
+    let refused: Outcome =
+        process_in(&folder, &["run", "limited.yaml"]).output().expect("it starts").into();
+    assert_eq!(refused.code, Some(2));
+    let expected =
+        "has limits on its runs, which a database enforces; name one with --db or WORKFLOW_DB";
+    assert!(refused.err.contains(expected), "{}", refused.err);
+}
+
+#[test]
 fn a_run_that_waits_for_its_limit_says_so_and_obeys_signals() {
     let folder = with("limits-wait", "concurrency: { limit: 1 }");
     let mut holder = Running::start(&folder);

@@ -466,8 +466,10 @@ fn a_run_is_retried() {
     );
     touch(&folder, "right");
     std::fs::remove_file(folder.join("ran")).expect("it is there");
-    let rest = retry(&["--failed-only"]);
+    let rest = workflow_in(&folder, &["runs", "retry", &run, "--failed-only"]);
     assert_eq!((rest.code, &*ran(&folder)), (Some(0), "third fourth"), "{}", rest.err);
+    assert!(rest.err.contains("  first reused (1 of 4)\n"), "{}", rest.err);
+    assert!(!rest.err.contains("first started"), "{}", rest.err);
     let rest = retry(&["--from", "second"]);
     assert_eq!((rest.code, &*ran(&folder)), (Some(0), "third fourth second third fourth"));
     let list =

@@ -16,7 +16,7 @@ use workflow_store::{NewUser, Retention, TokenScope, User, UserChange, UserQuery
 
 use super::problems::Problems;
 use crate::app::App;
-use crate::auth::NewPassword;
+use crate::auth::{Credential, NewPassword};
 use crate::http::extract::{Body, Path, Query};
 use crate::http::require::{Admin, Require, Write};
 use crate::model::time::{span, text};

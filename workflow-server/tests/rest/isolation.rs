@@ -4,6 +4,7 @@
 use std::time::{Duration, SystemTime};
 
 use serde_json::{Value as Json, json};
+use workflow_core::prelude::*;
 use workflow_server::TokenRequest;
 use workflow_store::TokenScope::{self, Admin, Run, Write};
 
@@ -20,7 +21,58 @@ with_both!(
     a_token_cannot_create_one_with_a_longer_lifetime,
     a_staff_token_without_admin_cannot_manage_others,
     the_scope_run_does_not_allow_code_injection,
+    limits_of_requests_are_per_user,
+    a_run_of_another_user_is_not_returned,
 );
+
+#[job]
+async fn waits(ctx: &JobContext) -> Result<u32, JobError> {
+    ctx.wait_signal("go").await
+}
+
+#[register_workflow(name = "waiting")]
+fn waiting(flow: &mut Flow) {
+    flow.job(waits());
+}
+
+#[register_workflow(name = "alone", concurrency(limit = 1, on_conflict = "skip"))]
+fn alone(flow: &mut Flow) {
+    flow.job(waits());
+}
+
+async fn limits_of_requests_are_per_user(kind: Kind) {
+    let People { site: _site, ada, bob, .. } = people(kind).await;
+    for on_conflict in ["cancel_running", "skip", "cancel_new"] {
+        let limit = json!({ "key": on_conflict, "limit": 1, "on_conflict": on_conflict });
+        let start = async |client: &Client| {
+            let body = json!({ "concurrency": limit });
+            client.post("workflows/waiting/run", body).await.is(202)
+        };
+        let (hers, his) = (start(&ada).await, start(&bob).await);
+        for (client, run) in [(&ada, hers), (&bob, his)] {
+            assert_eq!(run["existing"], false, "{run}");
+            let run = run["run_id"].as_str().expect("an id").to_owned();
+            let run = client.get(&format!("runs/{run}")).await.is(200);
+            assert!(
+                ["pending", "running"].contains(&run["status"].as_str().expect("a status")),
+                "{run}"
+            );
+        }
+    }
+}
+
+/// The limit of a workflow is for all users. Its holder is not shown to those who may not see it.
+async fn a_run_of_another_user_is_not_returned(kind: Kind) {
+    let People { site: _site, ada, bob, .. } = people(kind).await;
+    let run = ada.start("alone").await;
+    let again = ada.post("workflows/alone/run", json!({})).await.is(202);
+    assert_eq!((&again["run_id"], &again["existing"]), (&json!(run), &json!(true)));
+    for query in ["", "?wait=60s"] {
+        let answer = bob.post(&format!("workflows/alone/run{query}"), json!({})).await;
+        let problem = answer.is_problem(409, "limit_held");
+        assert!(!problem.to_string().contains(&run), "{problem}");
+    }
+}
 
 /// Two users and staff, each with a token with the scope `write`.
 struct People {

@@ -213,6 +213,10 @@ async fn logs_are_streamed(kind: Kind) {
     assert!(more[0].id > rest[0].id, "{more:?}");
     let page = client.get(&format!("{path}?from={}", more[0].id.expect("an id"))).await.is(200);
     assert_eq!((&page["items"], &page["ended"]), (&json!([]), &json!(true)));
+    // A position inside of a record is a mistake of the client.
+    let inside = format!("{path}?from={}", more[0].id.expect("an id") - 1);
+    client.get(&inside).await.is_problem(422, "invalid");
+    client.get(&format!("{inside}&format=text")).await.is_problem(422, "invalid");
     // The same attempt again.
     print("four").await;
     let texts = async |query: &str| {

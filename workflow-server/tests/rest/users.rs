@@ -5,7 +5,25 @@ use workflow_store::TokenScope::{Admin, Write};
 
 use crate::support::{Kind, Site, with_both};
 
-with_both!(staff_cannot_remove_their_own_access, users_do_not_see_the_resources_of_others);
+with_both!(
+    staff_cannot_remove_their_own_access,
+    a_token_does_not_change_its_own_account,
+    users_do_not_see_the_resources_of_others,
+);
+
+/// Otherwise, one that expires soon could be made into the whole account.
+async fn a_token_does_not_change_its_own_account(kind: Kind) {
+    let site = Site::closed(kind).await;
+    let (root, ada) = (site.user("root", Admin).await, site.user("ada", Admin).await);
+    let password = json!({ "password": "another good one" });
+    for (client, own) in [(&root, "root"), (&ada, "ada")] {
+        client.patch(&format!("users/{own}"), password.clone()).await.is_problem(403, "sign_in");
+    }
+    ada.patch("users/root", password.clone()).await.is_problem(403, "staff_only");
+    let weak = site.user("bob", Write).await;
+    weak.patch("users/bob", password.clone()).await.is_problem(403, "scope");
+    root.patch("users/ada", password).await.is(200);
+}
 
 async fn users_do_not_see_the_resources_of_others(kind: Kind) {
     let site = Site::closed(kind).await;
@@ -44,6 +62,5 @@ async fn staff_cannot_remove_their_own_access(kind: Kind) {
         root.patch("users/ada", change).await.is(200);
     }
     root.delete("users/root").await.is_problem(409, "own_account");
-    root.patch("users/root", json!({ "password": "another good one" })).await.is(200);
     root.delete("users/ada").await.is(204);
 }
