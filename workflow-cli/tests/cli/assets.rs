@@ -236,7 +236,6 @@ fn mistakes_name_the_cure() {
     assert_snapshot!(refused(&["materialize", "orders", "--partition", "2999-01-01"]), @"error: partition `2999-01-01` of asset `orders` ends at 2999-01-02T00:00:00Z; materialize it after that");
     assert_snapshot!(refused(&["show", "orders", "--cursor", "never"]), @"error: --cursor: asset `orders` has no partition `never`");
     assert_snapshot!(refused(&["show", "orders", "--history", "--cursor", "never"]), @"error: --cursor: not a cursor of this list; copy it from its page");
-    assert!(refused(&["materialize", "--partition", "2026-01-01"]).contains("<ASSET>"));
     let none = workflow(&["assets", "list"]);
     assert_eq!(none.code, Some(2));
     assert_snapshot!(none.err, @"error: this program has no assets; add `#[asset]` to a function, or run the command in the project that has them");

@@ -214,7 +214,7 @@ fn the_log_shows_failed_runs_and_no_error_for_a_used_key() {
     assert_eq!((&failed["level"], &failed["workflow"]), (&"WARN".into(), &"bad".into()));
     assert!(failed["reason"].to_string().contains("job `boil` failed"), "{failed}");
     let (status, body) = run(&server);
-    assert!(status < 300 && body.contains("already exists"), "{status} {body}");
+    assert!(status < 300 && body.contains("same idempotency key"), "{status} {body}");
     let existing = logged(&mut server.rest, "idempotency key used before");
     assert_eq!(existing["level"], "INFO");
     kill_process(server.id(), Signal::TERM).expect("signalled");

@@ -189,7 +189,10 @@ fn paths_with_equals_signs_and_the_path_of_dbt_are_no_obstacle() {
 fn results_that_differ_from_the_log_are_errors() {
     let folder = tempfile::tempdir().expect("a folder");
     let cases = [
-        (r#"{"unique_id":"model.s.a","status":"error"}"#, "has error for `model.s.a`, and the log"),
+        (
+            r#"{"unique_id":"model.s.a","status":"error"}"#,
+            "has error for `model.s.a`, and the dbt log",
+        ),
         (
             r#"{"unique_id":"operation.s.end","status":"error","message":"no rights"}"#,
             "the hook `operation.s.end` ended with error: no rights",

@@ -152,13 +152,13 @@ async fn change_user(
         let detail = "only staff can change accounts; you can change your own password";
         return Err(Problem::forbidden("staff_only", detail));
     }
-    if is_own && matches!(caller.credential, Credential::Token { .. }) {
-        let detail = "a token cannot change the account that it belongs to; sign in";
-        return Err(Problem::forbidden("sign_in", detail));
-    }
     if is_own && (is_staff == Some(false) || is_active == Some(false)) {
         let detail = "you cannot remove your own access; ask another admin";
         return Err(Problem::conflict("own_account", detail));
+    }
+    if is_own && matches!(caller.credential, Credential::Token { .. }) {
+        let detail = "a token cannot change the account that it belongs to; sign in";
+        return Err(Problem::forbidden("sign_in", detail));
     }
     let password = match password {
         Some(password) => Some(hashed(&app, password).await?.into_hash()),

@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 use serde_json::{Value as Json, json};
-use workflow_core::Engine;
-use workflow_core::register_workflow;
+use workflow_core::prelude::*;
 use workflow_core::store::{Queues, Store};
 use workflow_core::worker::Worker;
 use workflow_store::TokenScope;
@@ -134,14 +133,23 @@ async fn a_request_has_limits_of_its_own(kind: Kind) {
     client.post(&format!("workflows/{id}/run"), limited).await.is_problem(409, "external");
 }
 
+#[job]
+async fn hold(ctx: &JobContext) -> Result<u32, JobError> {
+    ctx.wait_signal("go").await
+}
+
+#[register_workflow(name = "held", concurrency(limit = 1))]
+fn held(flow: &mut Flow) {
+    flow.job(hold());
+}
+
 async fn holders_of_other_users_are_not_named(kind: Kind) {
     let site = Site::closed(kind).await;
     let (ada, bob) =
         (site.user("ada", TokenScope::Run).await, site.user("bob", TokenScope::Run).await);
     let start = async |client: &Client| {
-        let body = json!({ "input": { "wait": true }, "task_queue": "far",
-            "concurrency": { "key": "shared", "limit": 1 } });
-        let started = client.post("workflows/echo_numbers/run", body).await.is(202);
+        let body = json!({ "task_queue": "far" });
+        let started = client.post("workflows/held/run", body).await.is(202);
         started["run_id"].as_str().expect("an ID").to_owned()
     };
     let held = start(&ada).await;

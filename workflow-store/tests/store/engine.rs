@@ -60,7 +60,10 @@ fn runs_of_an_engine_are_persisted() {
         assert_eq!(details.run.status, Status::Failed);
         assert_eq!(details.jobs.iter().filter(|job| job.status == Status::Failed).count(), 1);
         let statistics = store.statistics(Some("prices")).await.expect("known").remove(0);
-        assert_eq!((statistics.requested, statistics.runs.completed, statistics.jobs.len()), (1, 1, 2));
+        assert_eq!(
+            (statistics.requested, statistics.runs.completed, statistics.jobs.len()),
+            (1, 1, 2)
+        );
         let workflow = store.workflow("prices").await.expect("known");
         assert_eq!(workflow.project.as_deref(), Some("shop"));
         assert_eq!(workflow.dag_spec["nodes"].as_array().map(Vec::len), Some(2));
