@@ -47,8 +47,8 @@
 //! - `temporal`: adds `--backend temporal://host:port/namespace` to `worker`, `trigger`, `runs` and
 //!   `serve`, and the command `schedules sync`.
 //! - `openlineage`: sends events about assets to where `OPENLINEAGE_URL` and its relatives say.
-//! - `schema`: shows the JSON Schema of inputs in `list --detailed`, and gives `trigger` an option
-//! for   each named input.
+//! - `schema`: shows the JSON Schema of inputs in `list --detailed`, and gives `trigger` an option for
+//!   each named input.
 
 mod args;
 mod cli;

@@ -17,7 +17,7 @@ pub(super) struct Parameter {
     value: Json,
     /// The value as a number, if `value` is a string because JSON would change the number, such as
     /// `3.10`; or why it is out of range. Used when the workflow expects a number.
-    number: Option<Result<Json, &'static str>>,
+    number: NumberOfText,
 }
 
 impl FromStr for Parameter {
@@ -67,9 +67,11 @@ pub(super) fn flag(key: &str) -> String {
     key.replace('_', "-")
 }
 
-/// Reads a value: as JSON, or else as a string. The second value is the number that JSON would
-/// change.
-fn read(value: &str) -> Result<(Json, Option<Result<Json, &'static str>>), String> {
+/// The number that a text stands for, if JSON would change it; or why it is out of range.
+type NumberOfText = Option<Result<Json, &'static str>>;
+
+/// Reads a value: as JSON, or else as a string.
+fn read(value: &str) -> Result<(Json, NumberOfText), String> {
     Ok(match json::read(value) {
         Ok(Json::Number(number)) if number.to_string() != value => {
             (Json::from(value), number_in(value))
@@ -80,9 +82,9 @@ fn read(value: &str) -> Result<(Json, Option<Result<Json, &'static str>>), Strin
     })
 }
 
-/// The number that a text stands for, also in a form that JSON does not have: `007`, `+3`. A whole
-/// number is an integer: `1e3`.
-fn number_in(text: &str) -> Option<Result<Json, &'static str>> {
+/// Reads a number, also in a form that JSON does not have: `007`, `+3`. A whole number is an
+/// integer: `1e3`.
+fn number_in(text: &str) -> NumberOfText {
     let is_part = |letter: char| letter.is_ascii_digit() || "+-.eE".contains(letter);
     if !text.chars().all(is_part) || !text.contains(|letter: char| letter.is_ascii_digit()) {
         return None;

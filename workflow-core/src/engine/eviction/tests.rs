@@ -1,4 +1,8 @@
 //! Cancellations that come while the store evicts a run.
+#![expect(
+    clippy::allow_attributes,
+    reason = "`#[job]` is made for other crates, where it is not linted"
+)]
 
 #[path = "../../../tests/support/over_memory.rs"]
 mod over_memory;
