@@ -17,6 +17,7 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use workflow_core::id::WorkflowName;
+use workflow_core::registry;
 use workflow_core::store::WorkflowSnapshot;
 use workflow_files::WorkflowFile;
 use workflow_store::{MetadataChange, Source, StoredWorkflow, WorkflowChange};
@@ -210,6 +211,9 @@ fn change_of(
     patch: WorkflowPatch,
     old: Option<StoredWorkflow>,
 ) -> Result<WorkflowChange, Problem> {
+    if patch.project_id.is_some_and(|id| id < 0) {
+        return Err(Problem::invalid("project_id", "must be at least 0"));
+    }
     let metadata = match (patch.metadata, patch.merge_metadata) {
         (Some(_), Some(_)) => {
             let message = "cannot be combined with `metadata`";
@@ -255,7 +259,7 @@ struct Deleted {
     deleted_runs: u64,
 }
 
-/// Deletes a workflow and all of its runs.
+/// Deletes a workflow and all of its runs. One that this program registers can only be deactivated.
 #[utoipa::path(delete, path = "/workflows/{workflow}", tag = "workflows",
     params(("workflow" = String, Path, description = WORKFLOW_PARAMETER)),
     responses((status = 200, body = Deleted), Problems))]
@@ -264,7 +268,14 @@ async fn delete(
     Require(caller, _): Require<Write>,
     Path(which): Path<String>,
 ) -> Result<Json<Deleted>, Problem> {
-    let deleted_runs = caller.catalog(&app).delete_workflow(&which).await?;
+    let catalog = caller.catalog(&app);
+    let workflow = catalog.workflow(&which).await?;
+    if workflow.source == Source::Registered && registry::get(&workflow.name).is_ok() {
+        let detail = "this program registers the workflow; deactivate it, or delete its old runs \
+                      with `POST /retention`";
+        return Err(Problem::conflict("registered", detail));
+    }
+    let deleted_runs = catalog.delete_workflow(&which).await?;
     Ok(Json(Deleted { deleted_runs }))
 }
 

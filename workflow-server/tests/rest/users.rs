@@ -50,8 +50,9 @@ async fn users_do_not_see_the_resources_of_others(kind: Kind) {
     let staff = site.user("root", Admin).await;
     let all = staff.get("runs").await.is(200).to_string();
     assert!(all.contains(run) && all.contains(own.as_str().expect("an id")), "{all}");
-    // Users cannot change registered workflows.
+    // Users cannot change registered workflows, and nobody can delete them.
     assert_ne!(bob.patch("workflows/greet", json!({ "project": "p" })).await.status, 200);
+    staff.delete("workflows/greet").await.is_problem(409, "registered");
 }
 
 async fn staff_cannot_remove_their_own_access(kind: Kind) {
