@@ -215,7 +215,7 @@ fn the_log_shows_failed_runs_and_no_error_for_a_used_key() {
     assert!(failed["reason"].to_string().contains("job `boil` failed"), "{failed}");
     let (status, body) = run(&server);
     assert!(status < 300 && body.contains("same idempotency key"), "{status} {body}");
-    let existing = logged(&mut server.rest, "idempotency key used before");
+    let existing = logged(&mut server.rest, "a run stands for the request");
     assert_eq!(existing["level"], "INFO");
     kill_process(server.id(), Signal::TERM).expect("signalled");
     assert_eq!(server.child.wait().expect("ended").code(), Some(0));
