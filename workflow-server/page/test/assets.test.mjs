@@ -75,7 +75,7 @@ test("assets are drawn with what they are made from, and lead to their pages", a
 test("the last partition is made, after its plan was shown with reasons", async () => {
   const { page } = view;
   await visit(page, "assets/revenue");
-  await page.getByRole("button", { name: "Materialize" }).click();
+  await page.getByRole("button", { name: "Materialize", exact: true }).click();
   await dialog(page).getByText("Materializes 3 partitions of 3 assets.").waitFor();
   const rows = await steps(page).getByRole("row").allTextContents();
   assert.deepEqual(rows, ["PartitionWhy", ...["raw", "orders", "revenue"].map((name) => `${name}[${yesterday}]never materialized`)]);
@@ -84,7 +84,7 @@ test("the last partition is made, after its plan was shown with reasons", async 
   await page.getByRole("button", { name: `revenue[${yesterday}], completed`, exact: false }).waitFor();
   await visit(page, "assets/revenue");
   await cell(page, `${yesterday}, current`).waitFor();
-  await page.getByRole("button", { name: "Materialize" }).click();
+  await page.getByRole("button", { name: "Materialize", exact: true }).click();
   await dialog(page).getByText("Nothing to materialize; skips 3 partitions that are current.").waitFor();
   assert.equal(await dialog(page).getByRole("button", { name: "Start run" }).count(), 0);
   await dialog(page).getByLabel(/^Materialize these again/).check();
@@ -176,7 +176,7 @@ test("a partition that a run makes is shown as running, and its change as a reas
   await page.getByText("input changed: raw[2026-01-01]").first().waitFor();
   await visit(page, "assets");
   await page.getByRole("button", { name: /^orders, stale: input changed, \d+ days: 1 stale, \d+ missing$/ }).waitFor();
-  await page.getByRole("button", { name: "Materialize" }).click();
+  await page.getByRole("button", { name: "Materialize", exact: true }).click();
   await dialog(page).getByText("Nothing to materialize; skips 3 partitions that are current.").waitFor();
 });
 
@@ -184,7 +184,7 @@ test("other users see the assets and may make them, as every registered workflow
   const { page, context } = await site.visitor("bob");
   await visit(page, "assets/orders");
   await cell(page, "2026-01-01, stale: input changed: raw[2026-01-01]").click();
-  await panel(page, "2026-01-01").getByRole("button", { name: "Materialize" }).click();
+  await panel(page, "2026-01-01").getByRole("button", { name: "Materialize", exact: true }).click();
   await start(page);
   await ended(page, "completed");
   await visit(page, "assets/order");
@@ -215,7 +215,7 @@ test("a program without assets says so, and a workflow shows its triggers and wh
     const { page, context } = await other.visitor(null);
     await page.goto(`${other.url}#/assets`);
     await page.getByText("This program has no assets.").waitFor();
-    assert.equal(await page.getByRole("button", { name: "Materialize" }).count(), 0);
+    assert.equal(await page.getByRole("button", { name: "Materialize", exact: true }).count(), 0);
     const job = 'jobs:\n- { name: build, command: "true" }\n';
     await other.create(page, `name: ingest\n${job}`);
     await other.create(page, `name: report\nmetadata:\n  triggers:\n  - webhook: { name: push, signature: github, secret: SHOP }\n  - after: { workflow: ingest }\n${job}`);

@@ -72,7 +72,7 @@ test("a queue that nobody serves is told at the start, marked in the list, and t
   await page.goto(`${site.url}#/runs`);
   await row(page, "nightly").getByRole("link").first().click();
   await waiting(page).getByText(/^The run waits in task queue/).waitFor();
-  await waiting(page).getByText(/^Start a worker of a program that has the workflow, /).waitFor();
+  await waiting(page).getByText(/^Start a worker that has the workflow/).waitFor();
   await waiting(page).getByRole("link", { name: "Workers and Queues" }).waitFor();
   const facts = await page.locator(".facts").textContent();
   for (const fact of [`task queue ${QUEUE}`, "priority 7", "requested"]) assert.ok(facts.includes(fact), facts);
