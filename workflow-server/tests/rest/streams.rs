@@ -283,4 +283,7 @@ async fn a_damaged_log_is_reported(kind: Kind) {
         let answer = request.header("accept", accept).send().await.expect("an answer");
         assert_eq!(answer.status(), 500, "{accept} {query}");
     }
+    // Damage where a record ended is no mistake of the client.
+    let end = one[0].id.expect("an id");
+    assert_eq!(client.get(&format!("{path}?from={end}")).await.status, 500);
 }

@@ -119,8 +119,7 @@ pub(super) async fn logs(
     let limit = query.limit.map_or(1000, |limit| limit.0);
     let log = Log { path: run.log(), query, limit };
     let is_text = log.query.format == LogFormat::Text;
-    let page = log.read(from, is_text || run.status.is_final()).await;
-    let page = page.map_err(|problem| misplaced(from, problem))?;
+    let page = log.read(from, is_text || run.status.is_final()).await?;
     if is_text {
         let permit = app.streams.enter()?;
         return Ok(download(permit, run.id, text(log, page)));
@@ -131,16 +130,6 @@ pub(super) async fn logs(
     let permit = app.streams.enter()?;
     let live = LiveLog { log, catalog, run: run.id, status: Some(run.status), page };
     Ok(sse::response(permit, live.frames()))
-}
-
-/// The problem of the first page, which the client's position may have caused.
-fn misplaced(from: u64, problem: Problem) -> Problem {
-    if from == 0 || problem.is_temporary() {
-        return problem;
-    }
-    let message = "no record of the log begins there; send `next` of the previous page, or the last \
-                   `id` of the stream";
-    Problem::invalid("from", message)
 }
 
 /// A log with the range and format to read.
@@ -155,16 +144,18 @@ impl Log {
     /// Reads a page from a position. `complete`: no more output will be added.
     async fn read(&self, from: u64, complete: bool) -> Result<LogPage, Problem> {
         let log = self.clone();
-        let read = tokio::task::spawn_blocking(move || log.read_now(from, complete));
+        let read = tokio::task::spawn_blocking(move || {
+            log.read_now(from, complete).map_err(|error| log.explain(from, error))
+        });
         read.await.map_err(Problem::internal)?
     }
 
-    fn read_now(&self, from: u64, complete: bool) -> Result<LogPage, Problem> {
+    fn read_now(&self, from: u64, complete: bool) -> Result<LogPage, LogError> {
         let mut page = LogPage { next: from, ended: complete, ..LogPage::default() };
         let Some(path) = self.path.as_ref().filter(|path| path.exists()) else { return Ok(page) };
-        let (mut size, segment) = (0, self.segment(path).map_err(Problem::internal)?);
-        for record in RunLog::read_from(path, from.into()).map_err(Problem::internal)? {
-            let record = record.map_err(Problem::internal)?;
+        let (mut size, segment) = (0, self.segment(path)?);
+        for record in RunLog::read_from(path, from.into())? {
+            let record = record?;
             if page.items.len() == self.limit || size >= MAX_PAGE {
                 page.ended = false;
                 break;
@@ -176,6 +167,25 @@ impl Log {
             }
         }
         Ok(page)
+    }
+
+    /// The problem of a log that cannot be read from a position: no record ends there, or the log
+    /// itself has a fault.
+    fn explain(&self, from: u64, error: LogError) -> Problem {
+        let is_damaged = matches!(error, LogError::Damaged { .. });
+        if from == 0 || !is_damaged || self.has_end(from) {
+            return Problem::internal(error);
+        }
+        let message = "no record of the log begins there; send `next` of the previous page, or the \
+                       last `id` of the stream";
+        Problem::invalid("from", message)
+    }
+
+    /// Whether a record ends at this position.
+    fn has_end(&self, at: u64) -> bool {
+        let records = self.path.as_ref().and_then(|path| RunLog::read_from(path, 0.into()).ok());
+        let mut records = records.into_iter().flatten().map_while(Result::ok);
+        records.any(|record| u64::from(record.place.end()) == at)
     }
 
     /// Returns the segment of the requested attempt. Other segments may have older output of the
