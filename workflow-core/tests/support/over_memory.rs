@@ -2,8 +2,46 @@
 //! differ from it in some requests.
 
 /// Implements `Store` with these methods, and passes all other requests on. The methods must
-/// contain `begin`, `append`, `claim`, `renew`, `send` and `inbox`.
+/// contain `begin`, `append`, `claim`, `renew`, `send` and `inbox`; after `only send`, the others of
+/// these are passed on as well.
 macro_rules! store_over_memory {
+    ($store:ty, only send { $($methods:tt)* }) => {
+        store_over_memory!($store {
+            async fn begin(
+                &self,
+                run: NewRun,
+                events: Vec<Event>,
+            ) -> Result<BeginOutcome, StoreError> {
+                self.store.begin(run, events).await
+            }
+
+            async fn append(&self, lease: &Lease, events: &[Event]) -> Result<(), StoreError> {
+                self.store.append(lease, events).await
+            }
+
+            async fn claim(&self, owner: Owner, runs: &[RunId]) -> Result<Vec<Lease>, StoreError> {
+                self.store.claim(owner, runs).await
+            }
+
+            async fn renew(
+                &self,
+                owner: Owner,
+                leases: &[Lease],
+            ) -> Result<Vec<Lease>, StoreError> {
+                self.store.renew(owner, leases).await
+            }
+
+            async fn inbox(
+                &self,
+                owner: OwnerId,
+                after: u64,
+            ) -> Result<Vec<Message>, StoreError> {
+                self.store.inbox(owner, after).await
+            }
+
+            $($methods)*
+        });
+    };
     ($store:ty { $($methods:tt)* }) => {
         #[async_trait::async_trait]
         impl workflow_core::store::Store for $store {

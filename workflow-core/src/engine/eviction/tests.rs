@@ -26,32 +26,12 @@ struct Cancelling {
     has_refused: AtomicBool,
 }
 
-store_over_memory!(Cancelling {
-    async fn begin(&self, run: NewRun, events: Vec<Event>) -> Result<BeginOutcome, StoreError> {
-        self.store.begin(run, events).await
-    }
-
-    async fn append(&self, lease: &Lease, events: &[Event]) -> Result<(), StoreError> {
-        self.store.append(lease, events).await
-    }
-
-    async fn claim(&self, owner: Owner, runs: &[RunId]) -> Result<Vec<Lease>, StoreError> {
-        self.store.claim(owner, runs).await
-    }
-
-    async fn renew(&self, owner: Owner, leases: &[Lease]) -> Result<Vec<Lease>, StoreError> {
-        self.store.renew(owner, leases).await
-    }
-
+store_over_memory!(Cancelling, only send {
     async fn send(&self, run: RunId, message: MessageKind) -> Result<u64, StoreError> {
         if !self.has_refused.swap(true, Ordering::SeqCst) {
             return Err(StoreError::Unavailable("the connection is gone".into()));
         }
         self.store.send(run, message).await
-    }
-
-    async fn inbox(&self, owner: OwnerId, after: u64) -> Result<Vec<Message>, StoreError> {
-        self.store.inbox(owner, after).await
     }
 
     fn evicts(&self) -> bool {
