@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use temporalio_client::WorkflowHistory;
+use temporalio_common::protos::temporal::api::enums::v1::EventType;
 use temporalio_common::protos::temporal::api::history::v1::{History, HistoryEvent};
 use temporalio_sdk::workflow_replayer::{WorkflowReplayer, WorkflowReplayerOptions};
 use tokio::task::LocalSet;
@@ -43,14 +44,18 @@ pub fn replay(engine: &Engine, history: &[u8], placement: Placement) -> Result<(
 /// As [`replay`].
 pub(crate) fn events(engine: &Engine, history: &[HistoryEvent]) -> Result<Vec<Event>, ReplayError> {
     let activities = Activities::new(engine.clone(), LEASE, None)?;
+    let is_task = |event: &HistoryEvent| event.event_type() == EventType::WorkflowTaskScheduled;
+    if !history.iter().any(is_task) {
+        // The replayer would wait for a task forever.
+        return Err(ReplayError::Unstarted);
+    }
     let replay = |placement| {
         let observer = Arc::new(Mutex::new(None::<RunControl>));
         let plan = Plan::new(engine.clone(), Arc::clone(&activities));
         let plan = Plan { placement, observer: Some(Arc::clone(&observer)), ..plan };
         run(&plan, History { events: history.to_vec() }.into())?;
         let control = observer.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let unstarted = || ReplayError::Diverged("no task has begun the workflow".to_owned());
-        Ok(control.ok_or_else(unstarted)?.events(0))
+        Ok(control.ok_or(ReplayError::Unstarted)?.events(0))
     };
     // The history does not say where the worker makes attempts.
     replay(Placement::Activities)
@@ -87,6 +92,9 @@ pub enum ReplayError {
     /// The history cannot be read.
     #[error("invalid history: {0}")]
     History(String),
+    /// No worker has begun the workflow.
+    #[error("no worker has begun the workflow")]
+    Unstarted,
     /// The workflow made other decisions than those in the history.
     #[error("the workflow does not replay: {0}")]
     Diverged(String),

@@ -1,7 +1,9 @@
 //! A run on Temporal: its result, state, signals and history.
 
+use std::pin::pin;
 use std::time::{Duration, Instant};
 
+use futures::future::{Either, select};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value as Json, json};
@@ -102,16 +104,37 @@ impl TemporalRun {
         }
     }
 
-    /// Returns the events from this sequence number on. If no worker answers, they come from the
-    /// history: this program replays it if it has the workflow. Otherwise it translates the
-    /// history, into [other events](RunEvents::Translated).
+    /// Returns the events from this sequence number on. If no worker answers soon, they come from
+    /// the history: this program replays it if it has the workflow. Otherwise, and if no worker
+    /// answers at all, it translates the history, into [other events](RunEvents::Translated).
     ///
     /// # Errors
     ///
     /// Fails if the server does not answer, and if this program cannot read what a worker answers
     /// or what the history has.
     pub async fn events(&self, from: u64) -> Result<RunEvents, CallError> {
-        match self.events_of_worker(from).await {
+        let answer = pin!(self.events_of_worker(from));
+        let late = pin!(async {
+            tokio::time::sleep(ANSWERS_SOON).await;
+            let state = self.state().await?;
+            Ok::<_, CallError>((self.events_of_history(from).await?, state.has_worker))
+        });
+        match select(answer, late).await {
+            Either::Left((answered, _)) => self.unless_answered(answered, from).await,
+            Either::Right((read, answer)) => match read? {
+                (RunEvents::Translated(_), true) => self.unless_answered(answer.await, from).await,
+                (read, _) => Ok(read),
+            },
+        }
+    }
+
+    /// The events of the worker, or those of the history if it did not answer.
+    async fn unless_answered(
+        &self,
+        answered: Result<Vec<Event>, CallError>,
+        from: u64,
+    ) -> Result<RunEvents, CallError> {
+        match answered {
             Err(CallError::Server(error)) => {
                 tracing::debug!(workflow_id = self.id, %error, "no worker answers");
                 self.events_of_history(from).await
@@ -337,6 +360,10 @@ async fn next_execution(execution: &Execution) -> Result<Option<String>, CallErr
         _ => None,
     })
 }
+
+/// How long a worker that is there and not busy takes to answer, at most. Without one, the server
+/// keeps a query for 10 s.
+const ANSWERS_SOON: Duration = Duration::from_millis(500);
 
 /// The longest time for an answer to a query.
 const QUERY_TIMEOUT: Duration = Duration::from_secs(5);
