@@ -95,7 +95,8 @@ pub enum OnConflict {
     CancelRunning,
     /// It is recorded as cancelled, with the reason. Runs that wait count, too.
     CancelNew,
-    /// No run is recorded: the request returns the oldest run of the key. Runs that wait count, too.
+    /// No run is recorded: the request returns the oldest run of the key. Runs that wait count, too. A
+    /// retry waits as with [`Queue`](Self::Queue).
     Skip,
 }
 

@@ -276,10 +276,12 @@ impl ActiveRun {
         Some(Attempt { services, job, attempt, is_captured }.enter())
     }
 
-    /// Marks the calling thread as polling an attempt for a task, if the run may be evicted.
+    /// Marks the calling thread as polling an attempt for a task, if it matters what the attempt
+    /// waits for: the run may be evicted, or others wait for the attempt's place.
     #[inline]
     pub(super) fn enter_task(&self, task: &Arc<Task>) -> Option<TaskGuard> {
-        self.engine.lease_renewer.is_some().then(|| enter_task(Arc::clone(task) as _))
+        let matters = self.engine.lease_renewer.is_some() || self.engine.limits.has_total();
+        matters.then(|| enter_task(Arc::clone(task) as _))
     }
 
     /// Queues a task that was woken.

@@ -107,6 +107,12 @@ impl EngineLimits {
             || flags.intersects(JobFlags::LIMITED)
     }
 
+    /// Whether the number of jobs is limited.
+    #[inline]
+    pub(super) fn has_total(&self) -> bool {
+        self.total.is_some()
+    }
+
     /// The free places for jobs; `None` without a limit.
     pub(super) fn free(&self) -> Option<usize> {
         let usage = lock().pool.usage(self.total?);
@@ -374,6 +380,7 @@ impl RunLimits {
         (job, place): (u32, AttemptPlace),
         flags: JobFlags,
         policy: Option<&JobPolicy>,
+        priority: i32,
         mut lenders: SmallVec<[Ticket; 2]>,
     ) -> Result<(Ticket, Admitted, Vec<Grant>), LimitError> {
         let limits = &run.engine.limits;
@@ -399,7 +406,6 @@ impl RunLimits {
         }
         let inherited = self.inherited.get();
         lenders.extend(inherited.into_iter().flat_map(|inherited| inherited.lenders.clone()));
-        let priority = policy.map_or(0, |policy| policy.priority);
         let waiter = Waiter::Job(run.me.clone(), job);
         let admission = lock().pool.acquire(waiter, &needs, priority, &lenders);
         let admission = admission.map_err(|loan| {

@@ -1,6 +1,6 @@
 //! Keys of flow control: texts with places for values of a run's input.
 
-use serde_json::Value as Json;
+use serde_json::{Number, Value as Json};
 
 use super::MOST_CHARACTERS;
 
@@ -98,12 +98,27 @@ fn scalar(value: Option<&Json>, path: &str) -> Result<String, KeyError> {
     let found = match value {
         None | Some(Json::Null) => return Err(KeyError::Missing(path.to_owned())),
         Some(Json::String(text)) => return Ok(text.clone()),
-        Some(value @ (Json::Number(_) | Json::Bool(_))) => return Ok(value.to_string()),
+        Some(Json::Number(number)) => return Ok(number_text(number)),
+        Some(Json::Bool(value)) => return Ok(value.to_string()),
         Some(Json::Array(_)) => "a list",
         Some(Json::Object(_)) => "an object",
     };
     Err(KeyError::NotScalar { path: path.to_owned(), found })
 }
+
+/// The text of a number: the same for 1, 1.0 and 1e0, and for 0 and -0.
+fn number_text(number: &Number) -> String {
+    let whole =
+        number.as_f64().filter(|value| value.fract() == 0.0 && value.abs() <= LARGEST_EXACT);
+    match whole {
+        // Both conversions are exact.
+        Some(value) if number.is_f64() => (value as i64).to_string(),
+        _ => number.to_string(),
+    }
+}
+
+/// Beyond it, a float may stand for several integers.
+const LARGEST_EXACT: f64 = 9_007_199_254_740_992.0;
 
 fn check_text(key: &str) -> Result<(), KeyError> {
     match key.chars().count() {
@@ -133,6 +148,22 @@ mod tests {
         assert_eq!(key("all", &input), Ok("all".to_owned()));
         assert_eq!(key("${{ input }}", &json!("text")), Ok("text".to_owned()));
         assert_eq!(resolve("fixed", None), Ok("fixed".to_owned()));
+    }
+
+    #[test]
+    fn equal_numbers_are_one_key() {
+        for (numbers, wanted) in [
+            (json!([1, 1.0, 1e0]), "1"),
+            (json!([0, 0.0, -0.0]), "0"),
+            (json!([-3, -3.0]), "-3"),
+            (json!([1.5, 15e-1]), "1.5"),
+            (json!([9_007_199_254_740_993_u64]), "9007199254740993"),
+            (json!([1e300]), "1e+300"),
+        ] {
+            for number in numbers.as_array().expect("a list") {
+                assert_eq!(key("${{ input }}", number).as_deref(), Ok(wanted), "{number}");
+            }
+        }
     }
 
     #[test]

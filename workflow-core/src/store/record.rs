@@ -93,8 +93,8 @@ impl NewRun {
     ///
     /// # Errors
     ///
-    /// Fails with [`StoreError::KeyConflict`] when the existing run has another workflow or input,
-    /// when only one of the two is a retry, and when they are retries of different runs.
+    /// Fails with [`StoreError::KeyConflict`] when the existing run has another workflow or, unless
+    /// it is debounced, another input, when only one of the two is a retry, and when they are retries of different runs.
     pub fn check_repeats(
         &self,
         first: Option<&Event>,
@@ -102,9 +102,11 @@ impl NewRun {
         existing_first: Option<&Event>,
     ) -> Result<(), StoreError> {
         let retry_of = |first: Option<&Event>| first.and_then(Event::retry_of);
+        // Later requests may have replaced its input.
+        let takes_any_input = existing.flow_control.debounce.is_some();
         let difference = if self.workflow.name != existing.workflow.name {
             format!("of workflow `{}`", existing.workflow.name)
-        } else if !same_input(self.input.as_ref(), existing.input.as_ref()) {
+        } else if !takes_any_input && !same_input(self.input.as_ref(), existing.input.as_ref()) {
             "with another input".to_owned()
         } else {
             match (self.trigger == Trigger::Retry, existing.trigger == Trigger::Retry) {

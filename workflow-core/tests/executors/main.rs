@@ -9,6 +9,7 @@ mod everywhere;
 mod fanout;
 mod flows;
 mod gauge;
+mod given_back;
 mod hostile;
 mod lending;
 mod limits;
@@ -179,6 +180,9 @@ executors! {
     places::a_dropped_call_releases_its_permit,
     places::a_cancelled_job_leaves_the_queue_for_permits,
     places::a_job_that_times_out_leaves_the_queue_for_permits,
+    given_back::jobs_that_wait_for_signals_hold_no_place,
+    given_back::a_woken_job_waits_for_its_place_but_not_to_be_cancelled,
+    given_back::a_job_that_also_waits_for_something_else_keeps_its_place,
     lending::a_parent_lends_its_permit_to_its_children,
     lending::a_job_lends_its_permit_to_its_child_run,
     lending::a_child_that_needs_more_permits_than_its_parent_holds_fails,

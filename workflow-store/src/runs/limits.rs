@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use workflow_core::flow_control::{OnConflict, RateVerdict};
 use workflow_core::id::RunId;
-use workflow_core::store::{LimitWait, MessageKind, NewRun, SharedBy, StoredRun};
+use workflow_core::store::{LimitWait, MessageKind, NewRun, SharedBy, StoredRun, Trigger};
 
 use super::{eviction, message, read};
 use crate::db::sql::{Sql, SqlError};
@@ -64,7 +64,12 @@ pub(super) fn settle_conflict(
     is_retry: bool,
 ) -> Answer<Conflict> {
     let concurrency = new.flow_control.concurrency.as_ref();
-    let asks = concurrency.filter(|limit| limit.on_conflict != OnConflict::Queue);
+    let asks = concurrency.filter(|limit| match limit.on_conflict {
+        OnConflict::Queue => false,
+        // What is retried is that run, and no other.
+        OnConflict::Skip => new.trigger != Trigger::Retry,
+        _ => true,
+    });
     let debounces = keys.debounce.is_some() && new.parent.is_none() && !is_retry;
     let locked: Vec<&str> = [
         keys.debounce.as_deref().filter(|_| debounces),

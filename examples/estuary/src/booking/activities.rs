@@ -1,9 +1,5 @@
 //! Activities of the booking domain.
 
-use std::pin::pin;
-use std::time::Duration;
-
-use futures::future::{Either, select};
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 use workflow_core::prelude::*;
@@ -156,21 +152,14 @@ pub struct Cancellation {
     pub reason: String,
 }
 
-/// Waits for the signal `cancel` until the session starts.
-#[job(domain = "booking")]
-pub(super) async fn watch_for_cancellation(
-    ctx: &JobContext,
-    booking_id: u64,
-    bookings: State<Bookings>,
-) -> Result<Option<Cancellation>, JobError> {
+/// The milliseconds until the session of a booking starts.
+#[job(
+    domain = "booking",
+    retry(maximum_attempts = 5, initial_interval = "500ms", maximum_interval = "30s"),
+    start_to_close = "10s"
+)]
+pub(super) fn time_to_session(booking_id: u64, bookings: State<Bookings>) -> Result<u64, JobError> {
     let booking = bookings.find(booking_id).map_err(ServiceError::into_job)?;
     let left = booking.starts_at.duration_since(bookings.now());
-    let left = Duration::try_from(left).unwrap_or_default();
-    let signal = pin!(ctx.wait_signal::<Option<Cancellation>>("cancel"));
-    match select(signal, pin!(ctx.sleep(left))).await {
-        Either::Left((signal, _)) => {
-            Ok(Some(signal?.unwrap_or(Cancellation { reason: String::new() })))
-        }
-        Either::Right(_) => Ok(None),
-    }
+    Ok(u64::try_from(left.as_millis()).unwrap_or_default())
 }

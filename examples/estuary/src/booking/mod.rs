@@ -22,5 +22,5 @@ pub const ACTIVITIES: [&str; 9] = [
     "find_booking",
     "schedule_reminders",
     "set_booking_status",
-    "watch_for_cancellation",
+    "time_to_session",
 ];

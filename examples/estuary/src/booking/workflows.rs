@@ -10,8 +10,9 @@ use workflow_core::job::JobErrorKind;
 use workflow_core::prelude::*;
 
 use super::activities::{
-    Reminder, ReminderCheck, booking_confirmation, booking_notice, booking_text, check_reminder,
-    created_event, find_booking, schedule_reminders, set_booking_status, watch_for_cancellation,
+    Cancellation, Reminder, ReminderCheck, booking_confirmation, booking_notice, booking_text,
+    check_reminder, created_event, find_booking, schedule_reminders, set_booking_status,
+    time_to_session,
 };
 use crate::payment::{PaymentInput, RefundInput};
 use crate::services::{Booking, BookingStatus, Payment, Refund};
@@ -60,7 +61,7 @@ async fn booking(ctx: WorkflowContext, input: BookingInput) -> Result<BookingOut
     let reminders = |input| registry::call::<_, Vec<Reminder>>("BookingReminderWorkflow", input);
     // The reminders do not decide how the booking ends, only whether the client cancels. Dropping them
     // cancels their run.
-    let watch = pin!(ctx.run(watch_for_cancellation, booking_id));
+    let watch = pin!(cancellation(&ctx, booking_id));
     let reminders = pin!(ctx.run(reminders, input));
     let cancelled = match select(watch, reminders).await {
         Either::Left((cancelled, _)) => cancelled?,
@@ -86,6 +87,22 @@ async fn booking(ctx: WorkflowContext, input: BookingInput) -> Result<BookingOut
     ctx.run(send_email, notice).await?;
     ctx.run(log_event, Event::new("booking.cancelled", booking_id)).await?;
     Ok(BookingOutcome { booking_id, status: booking.status, refund: Some(refund) })
+}
+
+/// Waits for the signal `cancel` until the session starts. The waits are those of the workflow, so
+/// that a booking that is weeks ahead occupies no activity, and can leave the memory of the worker.
+async fn cancellation(
+    ctx: &WorkflowContext,
+    booking_id: u64,
+) -> Result<Option<Cancellation>, JobError> {
+    let left = Duration::from_millis(ctx.run(time_to_session, booking_id).await?);
+    let signal = pin!(ctx.wait_signal::<Option<Cancellation>>("cancel"));
+    match select(signal, pin!(ctx.sleep(left))).await {
+        Either::Left((signal, _)) => {
+            Ok(Some(signal?.unwrap_or(Cancellation { reason: String::new() })))
+        }
+        Either::Right(_) => Ok(None),
+    }
 }
 
 /// Tells the client about a booking that is cancelled because the payment failed.

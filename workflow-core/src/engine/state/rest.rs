@@ -72,6 +72,13 @@ impl RunState {
     /// must not keep others from a limit while it waits.
     fn may_start_again(&self, job: u32, task: &Arc<Task>) -> bool {
         let timeouts = self.scheduler.policy(job).map(|policy| policy.timeouts);
+        self.waits_for_nothing_else(job, task)
+            && timeouts.is_none_or(|it| it.start_to_close.is_none() && it.heartbeat.is_none())
+    }
+
+    /// Whether the attempt waits for nothing that the engine does not know, and keeps nobody from a
+    /// named limit.
+    pub(super) fn waits_for_nothing_else(&self, job: u32, task: &Arc<Task>) -> bool {
         task.is_idle()
             // The reference of this state; known waits hold weak ones.
             && Arc::strong_count(task) == 1
@@ -79,6 +86,5 @@ impl RunState {
             && !self.scheduler.flags(job).intersects(JobFlags::LIMITED)
             // The end of a task in another queue does not wake a run that is evicted.
             && self.scheduler.handed_out(job).is_none()
-            && timeouts.is_none_or(|it| it.start_to_close.is_none() && it.heartbeat.is_none())
     }
 }

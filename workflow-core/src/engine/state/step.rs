@@ -48,7 +48,7 @@ impl RunState {
         // Woken tasks and ready jobs take turns, so that neither starves.
         self.turn = !self.turn;
         if self.turn
-            && let Some(task) = self.woken.pop_front()
+            && let Some(task) = self.next_woken(run, deferred)
         {
             return Step::Poll(task);
         }
@@ -67,10 +67,13 @@ impl RunState {
         if self.recorder.is_some() {
             self.record(run);
         }
-        match self.woken.pop_front() {
+        match self.next_woken(run, deferred) {
             _ if self.published => Step::Over,
             Some(task) => Step::Poll(task),
-            None => Step::Wait,
+            None => {
+                self.give_back_places(deferred);
+                Step::Wait
+            }
         }
     }
 

@@ -44,6 +44,7 @@ impl RunState {
             let detail = self.has_thread(job, attempt).then(|| THREAD_RUNS_ON.to_owned());
             return self.give_up(run, job, attempt, cause, detail, deferred);
         }
+        self.stop_waiting_for_places(job);
         // No deadline for `Duration::MAX`: what the job waits for has bounds of its own.
         if grace < Duration::MAX {
             self.set_deadline(run, Alert::Grace { job, attempt }, grace, deferred);

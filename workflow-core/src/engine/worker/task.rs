@@ -83,6 +83,14 @@ impl Task {
         self.rest()
     }
 
+    /// The job whose attempt waits in this task.
+    pub(in crate::engine) fn job(&self) -> Option<u32> {
+        match &*self.lock() {
+            Some(Work::Attempt(attempt)) => Some(attempt.job),
+            _ => None,
+        }
+    }
+
     /// Whether it waits for a wake.
     pub(in crate::engine) fn is_idle(&self) -> bool {
         self.state.load(Ordering::Acquire) == IDLE

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use super::{Row, Runs};
 use crate::flow_control::{OnConflict, RateVerdict};
 use crate::id::RunId;
-use crate::store::{LimitWait, Message, MessageKind, NewRun, SharedBy, StoredRun};
+use crate::store::{LimitWait, Message, MessageKind, NewRun, SharedBy, StoredRun, Trigger};
 
 /// What the store knows about limits, besides the runs.
 #[derive(Debug, Default)]
@@ -92,6 +92,8 @@ impl Runs {
         }
         match concurrency.on_conflict {
             OnConflict::Queue => Conflict::None,
+            // What is retried is that run, and no other.
+            OnConflict::Skip if new.trigger == Trigger::Retry => Conflict::None,
             OnConflict::Skip => match open.first() {
                 Some(first) => Conflict::Shares(*first, SharedBy::Slot),
                 None => Conflict::None,

@@ -10,7 +10,7 @@ use workflow_core::flow_control::{Concurrency, OnConflict};
 use workflow_core::id::RunId;
 use workflow_core::store::{
     BeginOutcome, EvictedRun, Eviction, LimitWait, MessageKind, NewRun, Owner, Parent, SharedBy,
-    Store, StoredRun,
+    Store, StoredRun, Trigger,
 };
 
 use super::fixtures::*;
@@ -176,9 +176,14 @@ pub(crate) async fn skipped_requests_get_the_oldest_run(stores: Stores) {
         assert_eq!(held.id, runs[0]);
         assert_eq!(stores.one.run(id).await.expect("readable"), None);
     }
+    // What is retried is no other run.
+    let retry = NewRun { trigger: Trigger::Retry, ..limited(control.clone()) };
+    let retry = enqueue(&*stores.other, retry).await;
     let claimed = claim(&*stores.one, 10).await;
     assert_eq!(ids(&claimed), runs);
     complete(&*stores.one, &claimed[0].lease).await;
+    assert_eq!(ids(&claim(&*stores.one, 10).await), [retry]);
+    complete(&*stores.one, &claimed[1].lease).await;
     enqueue(&*stores.one, limited(control)).await;
 }
 

@@ -29,6 +29,7 @@ super::suite! {
     timing::rates_and_slots_hold_together,
     timing::a_run_that_has_begun_needs_no_second_turn,
     timing::debounced_requests_replace_the_input,
+    timing::a_repeated_request_finds_its_run_although_the_input_was_replaced,
     timing::debounce_ends_after_the_longest_delay,
     timing::a_debounced_run_can_be_cancelled,
     fairness::keys_take_turns,

@@ -100,6 +100,23 @@ pub(crate) async fn debounced_requests_replace_the_input(stores: Stores) {
     enqueue(&*stores.one, limited(control)).await;
 }
 
+pub(crate) async fn a_repeated_request_finds_its_run_although_the_input_was_replaced(
+    stores: Stores,
+) {
+    let control = debounce(Debounce::new(60 * SECOND).key("a"));
+    let request = |key: &str, input: u32| NewRun {
+        idempotency_key: Some(key.to_owned()),
+        input: Some(json!(input)),
+        ..limited(control.clone())
+    };
+    let id = enqueue(&*stores.one, request("first", 1)).await;
+    let joined = stores.other.begin(request("second", 2), Vec::new()).await.expect("answered");
+    assert!(matches!(joined, BeginOutcome::Existing(_, SharedBy::Debounce)), "{joined:?}");
+    let again = stores.one.begin(request("first", 1), Vec::new()).await.expect("answered");
+    let BeginOutcome::Existing(existing, SharedBy::Key) = again else { panic!("{again:?}") };
+    assert_eq!((existing.id, existing.input), (id, Some(json!(2))));
+}
+
 pub(crate) async fn debounce_ends_after_the_longest_delay(stores: Stores) {
     let mut control = debounce(Debounce::new(60 * SECOND).max_delay(90 * SECOND));
     control.concurrency = Some(Concurrency::new(1).key("1"));
