@@ -22,6 +22,7 @@ use workflow_core::run_log::path_in;
 
 use serde_json::{Value as Json, json};
 
+use crate::bounds::file::COPIES;
 use crate::document::{Diagnostics, Findings, Format, Read, SourceText};
 use crate::spec::{self, Expanded, FileUses, WorkflowSpec};
 use workflow_core::definition::Metadata;
@@ -122,7 +123,7 @@ impl WorkflowFile {
         let path = path.as_ref();
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
         let folder = folder.unwrap_or(Path::new(".")).to_owned();
-        Self::read(&SourceText::load(path)?, Format::of(path), folder)
+        Self::read(&SourceText::load(path)?, Format::of(path), folder, COPIES)
     }
 
     /// Reads a workflow from a text. The name identifies the text in diagnostics, and its extension
@@ -132,16 +133,29 @@ impl WorkflowFile {
     ///
     /// Fails with all mistakes in the text, each with its place and a cure.
     pub fn parse(name: &str, text: &str) -> Result<Self, Diagnostics> {
-        Self::read(&SourceText::new(name, text), Format::of(Path::new(name)), PathBuf::from("."))
+        Self::parse_up_to(COPIES, name, text)
+    }
+
+    /// [`parse`](Self::parse) with another limit than a million: the most jobs that the text may
+    /// expand to, and the most files and data entries. Larger texts are rejected before anything is
+    /// expanded.
+    ///
+    /// # Errors
+    ///
+    /// Fails as [`parse`](Self::parse) does.
+    pub fn parse_up_to(max_jobs: usize, name: &str, text: &str) -> Result<Self, Diagnostics> {
+        let (source, format) = (SourceText::new(name, text), Format::of(Path::new(name)));
+        Self::read(&source, format, PathBuf::from("."), max_jobs.min(COPIES))
     }
 
     fn read(
         source: &Arc<SourceText>,
         format: Format,
         folder: PathBuf,
+        max_copies: usize,
     ) -> Result<Self, Diagnostics> {
         let mut findings = Findings::new(source);
-        match check(source, format, folder, &mut findings) {
+        match check(source, format, folder, max_copies, &mut findings) {
             Some(file) if !findings.has_errors() => {
                 Ok(Self { warnings: Arc::new(findings.finish_with_paths(format)), ..file })
             }
@@ -230,7 +244,7 @@ impl WorkflowFile {
         let text = |key: &str| record.get(WORKFLOW_FILE)?.get(key)?.as_str();
         let (name, folder) = (text("name")?, text("folder")?);
         let source = SourceText::new(name, text("text")?);
-        let file = Self::read(&source, Format::of(Path::new(name)), PathBuf::from(folder));
+        let file = Self::read(&source, Format::of(Path::new(name)), PathBuf::from(folder), COPIES);
         let runs_dir = text("runs_dir")?;
         Some(file.map(|file| file.runs_dir(runs_dir)))
     }
@@ -288,6 +302,7 @@ fn check(
     source: &Arc<SourceText>,
     format: Format,
     folder: PathBuf,
+    max_copies: usize,
     findings: &mut Findings,
 ) -> Option<WorkflowFile> {
     let spec = {
@@ -296,7 +311,7 @@ fn check(
     };
     spec::check(&spec, findings);
     let metadata = spec::metadata(&spec, findings);
-    spec::check_size(&spec, findings)?;
+    spec::check_size(&spec, max_copies, findings)?;
     let expanded = spec::expand(&spec, findings);
     registered::check(&spec, &expanded, findings);
     let runs_dir = PathBuf::from(RUNS_DIR);

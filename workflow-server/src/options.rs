@@ -20,6 +20,8 @@ pub(crate) struct Options {
     pub(crate) folder: PathBuf,
     /// The largest request body in bytes.
     pub(crate) body_limit: usize,
+    /// The most jobs that a file sent to the API may expand to.
+    pub(crate) max_jobs: usize,
     /// The longest time for a request, except for streams and requests that wait for a run.
     pub(crate) timeout: Duration,
     /// The longest time that a request may wait for a run.
@@ -43,6 +45,7 @@ impl Default for Options {
             origins: Vec::new(),
             folder: PathBuf::from("."),
             body_limit: 4 * 1024 * 1024,
+            max_jobs: 10_000,
             timeout: Duration::from_secs(30),
             longest_wait: Duration::from_secs(300),
             streams: 4096,

@@ -124,6 +124,13 @@ impl Server {
         self
     }
 
+    /// Sets the most jobs that a workflow file sent to the API may expand to, and the most files and
+    /// data entries. Default: 10,000. No file expands to more than a million.
+    pub fn max_jobs(mut self, jobs: usize) -> Self {
+        self.options.max_jobs = jobs;
+        self
+    }
+
     /// Sets the timeout for reading a request and for its response. Default: 30 s.
     ///
     /// Streams and requests that wait for a run may take longer. [`Server::serve`] also closes a

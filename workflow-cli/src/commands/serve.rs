@@ -53,6 +53,9 @@ pub(crate) struct ServeArguments {
     /// .workflow/runs below it [default: the current directory]
     #[arg(long, value_name = "DIR")]
     folder: Option<PathBuf>,
+    /// The most jobs that a workflow file that comes over the API may expand to
+    #[arg(long, value_name = "COUNT", default_value_t = 10_000)]
+    max_jobs: usize,
     /// Let workflows start when files arrive in this folder, and name it in their patterns
     /// [default name: the last part of the path]; can be repeated
     #[arg(long, value_name = "NAME=DIR", value_parser = watched_folder)]
@@ -100,8 +103,11 @@ pub(crate) fn serve(args: &ServeArguments) -> Result<Outcome, Failure> {
     let engine = session::with_store(engine, store.clone() as Arc<dyn Store>);
     let server = Server::new(engine, store);
     let engine = server.engine().clone();
-    let server =
-        server.allow_commands(args.allow_commands).folder(folder).task_queues(args.queues()?);
+    let server = server
+        .allow_commands(args.allow_commands)
+        .max_jobs(args.max_jobs)
+        .folder(folder)
+        .task_queues(args.queues()?);
     let server = args.allow_origin.iter().fold(server, Server::allow_origin);
     let server = args
         .watched()?

@@ -9,7 +9,11 @@ use crate::document::{Findings, Span};
 
 /// Checks that the copies of all entries and their substituted texts are within the limits; `None`
 /// if they are not, which has been reported.
-pub(crate) fn check_size(spec: &WorkflowSpec, findings: &mut Findings) -> Option<()> {
+pub(crate) fn check_size(
+    spec: &WorkflowSpec,
+    max_copies: usize,
+    findings: &mut Findings,
+) -> Option<()> {
     let constants = ParameterGrid::constants(&spec.variables);
     let longest = constants.longest();
     let scripts = spec.failure_handlers.iter().map(|handler| {
@@ -17,7 +21,7 @@ pub(crate) fn check_size(spec: &WorkflowSpec, findings: &mut Findings) -> Option
         scripts.map(|(script, _)| substituted_len(script, &longest)).sum::<usize>()
     });
     let scripts = scripts.max().unwrap_or(0);
-    let mut jobs = TotalSize::new("jobs", &constants);
+    let mut jobs = TotalSize::new("jobs", max_copies, &constants);
     for job in &spec.jobs.0 {
         let written = job.rest.as_ref().map(|rest| EntryParameters::of_job(rest, spec));
         let each = |size: &EntrySize<'_>| {
@@ -27,7 +31,7 @@ pub(crate) fn check_size(spec: &WorkflowSpec, findings: &mut Findings) -> Option
         let once = texts_of(job).map(|(text, _)| substituted_len(text, &jobs.last.longest)).max();
         jobs.check(once.unwrap_or(0), job.name.span, findings)?;
     }
-    let mut files = TotalSize::new("files", &constants);
+    let mut files = TotalSize::new("files", max_copies, &constants);
     for file in &spec.files {
         let written = EntryParameters::of_file(file, spec);
         let each = |size: &EntrySize<'_>| {
@@ -36,7 +40,7 @@ pub(crate) fn check_size(spec: &WorkflowSpec, findings: &mut Findings) -> Option
         };
         files.add(Some(written), file.name.span, each, findings)?;
     }
-    let mut entries = TotalSize::new("data entries", &constants);
+    let mut entries = TotalSize::new("data entries", max_copies, &constants);
     for data in &spec.user_data {
         let written = EntryParameters::of_data(data, spec);
         let each = |size: &EntrySize<'_>| substituted_len(&data.name.value, &size.longest);
@@ -48,6 +52,7 @@ pub(crate) fn check_size(spec: &WorkflowSpec, findings: &mut Findings) -> Option
 /// The total size of the entries of one kind so far.
 struct TotalSize<'a> {
     what: &'static str,
+    max_copies: usize,
     constants: &'a ParameterGrid,
     copies: usize,
     bytes: usize,
@@ -56,8 +61,8 @@ struct TotalSize<'a> {
 }
 
 impl<'a> TotalSize<'a> {
-    fn new(what: &'static str, constants: &'a ParameterGrid) -> Self {
-        Self { what, constants, copies: 0, bytes: 0, last: EntrySize::one(constants) }
+    fn new(what: &'static str, max_copies: usize, constants: &'a ParameterGrid) -> Self {
+        Self { what, max_copies, constants, copies: 0, bytes: 0, last: EntrySize::one(constants) }
     }
 
     /// Adds an entry; `each` gives the substituted bytes of each copy.
@@ -85,9 +90,9 @@ impl<'a> TotalSize<'a> {
 
     /// Checks the sums, and the length of one text.
     fn check(&self, one: usize, span: Span, findings: &mut Findings) -> Option<()> {
-        let what = self.what;
-        let (message, help) = if self.copies > COPIES {
-            let message = format!("the file expands to more than {COPIES} {what}");
+        let (what, max_copies) = (self.what, self.max_copies);
+        let (message, help) = if self.copies > max_copies {
+            let message = format!("the file expands to more than {max_copies} {what}");
             (message, "use fewer values, or combine the work of several jobs into one")
         } else if self.bytes.max(one) > SUBSTITUTED_BYTES {
             let message = format!(

@@ -11,6 +11,7 @@ with_both!(
     queries_of_many_words,
     names_of_megabytes,
     files_that_multiply,
+    files_with_too_many_jobs,
     values_that_nest,
     descriptions_of_many_words,
 );
@@ -115,11 +116,32 @@ async fn files_that_multiply(kind: Kind) {
             "  - {{name: 'a{n}_{{i}}', command: 'true', parameters: {{i: '1:900000'}}}}\n"
         )
     });
-    for (text, said) in [(bomb, "copy more than 200000 values"), (copies, "more than 1000000 jobs")]
-    {
+    for (text, said) in [(bomb, "copy more than 200000 values"), (copies, "more than 10000 jobs")] {
         let problem = client.post("workflows", json!({ "yaml": text })).await;
         let problem = problem.is_problem(422, "invalid");
         assert!(messages(&problem).contains(said), "{problem}");
+    }
+}
+
+async fn files_with_too_many_jobs(kind: Kind) {
+    let site = Site::with(kind, |server| server.allow_commands(true).max_jobs(12)).await;
+    let client = site.nobody();
+    let file = |last: u32| {
+        format!(
+            "name: w\njobs:\n  - {{name: 'a{{i}}', command: 'true', parameters: {{i: '0:{last}'}}}}\n  \
+             - {{name: z, command: 'true', depends_on_regexes: ['.']}}\n"
+        )
+    };
+    client.create(&file(10)).await;
+    for answer in [
+        client.post("workflows", json!({ "yaml": file(11) })).await,
+        client.post("workflows", json!({ "yaml": file(899_999) })).await,
+        client.patch("workflows/w", json!({ "yaml": file(11) })).await,
+    ] {
+        let problem = answer.is_problem(422, "invalid");
+        let said = messages(&problem);
+        assert!(said.contains("the file expands to more than 12 jobs"), "{said}");
+        assert!(said.contains("use fewer values") && said.contains("(line "), "{said}");
     }
 }
 

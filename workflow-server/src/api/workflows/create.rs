@@ -153,9 +153,11 @@ impl WorkflowDraft {
 ///
 /// # Errors
 ///
-/// Fails if it is invalid, or if it has commands and this server does not allow them.
+/// Fails if it is invalid or expands to too many jobs, or if it has commands and this server does
+/// not allow them.
 pub(super) fn read_file(app: &App, text: &str) -> Result<WorkflowFile, Problem> {
-    let file = WorkflowFile::parse("workflow.yaml", text).map_err(|wrong| Problem::from(&wrong))?;
+    let file = WorkflowFile::parse_up_to(app.options.max_jobs, "workflow.yaml", text)
+        .map_err(|wrong| Problem::from(&wrong))?;
     app.check_commands(&file)?;
     let folder = std::path::absolute(&app.options.folder).map_err(Problem::internal)?;
     Ok(file.runs_dir(folder.join(".workflow/runs")).folder(folder))
