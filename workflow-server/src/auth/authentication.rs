@@ -149,7 +149,7 @@ impl Authentication {
 }
 
 /// Whether a request may change something.
-fn changes(method: &Method) -> bool {
+pub(crate) fn changes(method: &Method) -> bool {
     !matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS)
 }
 

@@ -7,8 +7,8 @@ mod secret;
 mod throttle;
 
 pub(crate) use authentication::{
-    Authentication, COOKIE_NAME, CSRF_HEADERS, SESSION_TTL, check_origin, is_for_this_machine,
-    session_cookie,
+    Authentication, COOKIE_NAME, CSRF_HEADERS, SESSION_TTL, changes, check_origin,
+    is_for_this_machine, session_cookie,
 };
 pub use caller::{Authenticator, Identity};
 pub(crate) use caller::{Caller, Credential};

@@ -16,7 +16,7 @@ use tower_http::trace::TraceLayer;
 
 use super::normalize::canonical_path;
 use crate::app::App;
-use crate::auth::CSRF_HEADERS;
+use crate::auth::{CSRF_HEADERS, changes};
 use crate::problem::Problem;
 
 /// Adds all layers to the routes.
@@ -80,12 +80,18 @@ const HEADERS: [(HeaderName, &str); 5] = [
 
 async fn headers(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     app.requests.fetch_add(1, Ordering::Relaxed);
+    let timed_out = match changes(request.method()) {
+        true => {
+            "the request timed out, and what it changes may have happened; check before you send \
+             it again"
+        }
+        false => "the request timed out; request less data, or try again",
+    };
     let mut response = next.run(request).await;
     if response.status() == StatusCode::REQUEST_TIMEOUT
         && !response.headers().contains_key(header::CONTENT_TYPE)
     {
-        response = Problem::timeout("the request timed out; request less data, or try again")
-            .into_response();
+        response = Problem::timeout(timed_out).into_response();
     }
     let headers = response.headers_mut();
     for (name, value) in HEADERS {

@@ -10,7 +10,12 @@ use crate::support::{Answer, Kind, Site};
 #[tokio::test]
 async fn a_timeout_is_a_problem_document() {
     let site = Site::with(Kind::Sqlite, |server| server.timeout(Duration::ZERO)).await;
-    site.nobody().get("workflows").await.is_problem(408, "timeout");
+    let client = site.nobody();
+    let problem = client.get("workflows").await.is_problem(408, "timeout");
+    assert!(problem["detail"].as_str().expect("a text").ends_with("try again"), "{problem}");
+    let body = serde_json::json!({ "name": "w" });
+    let problem = client.post("workflows", body).await.is_problem(408, "timeout");
+    assert!(problem["detail"].as_str().expect("a text").contains("may have happened"), "{problem}");
 }
 
 #[tokio::test]
