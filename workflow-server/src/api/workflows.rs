@@ -107,7 +107,7 @@ struct WorkflowPatch {
     /// New domain (business area); empty to remove it.
     domain: Option<String>,
     /// New version number. Default: incremented if the file changes.
-    #[schema(minimum = 1)]
+    #[schema(minimum = 1, maximum = 1_000_000_000)]
     version: Option<i32>,
     /// Replaces the metadata: an object, or null to remove it.
     #[schema(value_type = Option<Object>)]

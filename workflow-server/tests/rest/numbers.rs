@@ -6,7 +6,7 @@ use workflow_core::prelude::*;
 
 use crate::support::{Answer, Client, Kind, Site, with_both};
 
-with_both!(numbers_keep_their_digits, unrepresentable_numbers_are_rejected);
+with_both!(numbers_keep_their_digits, unrepresentable_numbers_are_rejected, versions_have_bounds);
 
 /// Returns its input; if the input says so, waits for a signal and returns its payload, too.
 #[register_workflow]
@@ -121,4 +121,22 @@ async fn unrepresentable_numbers_are_rejected(kind: Kind) {
         Some(1)
     );
     assert_eq!(client.get("workflows/echo_numbers").await.is(200)["metadata"].get("n"), None);
+}
+
+async fn versions_have_bounds(kind: Kind) {
+    let site = Site::open(kind).await;
+    let client = site.nobody();
+    let file = |count: u32| json!({ "yaml": format!("name: w\njobs: [{{name: a{count}, workflow: greet, with: a}}]\n") });
+    client.post("workflows", file(1)).await.is(201);
+    for version in [i32::MAX, 1_000_000_001, 0] {
+        let patch = json!({ "version": version });
+        let problem = client.patch("workflows/w", patch).await.is_problem(422, "invalid");
+        assert_eq!(problem["errors"][0]["field"], "version");
+    }
+    client.patch("workflows/w", json!({ "version": 1_000_000_000 })).await.is(200);
+    let changed = client.patch("workflows/w", file(2)).await.is(200);
+    assert_eq!(changed["version"], 1_000_000_001);
+    for version in ["2147483648", "9223372036854775807", "-9223372036854775808", "0"] {
+        client.get(&format!("workflows/w/versions/{version}")).await.is_problem(404, "no_version");
+    }
 }

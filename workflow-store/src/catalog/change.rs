@@ -233,15 +233,19 @@ fn write(
     sql.execute(UPDATE, &values).map(|_| ())
 }
 
+/// The largest version that a change may set. The files after it still get versions, which databases
+/// store in 32 bits.
+const MAX_VERSION: i32 = 1_000_000_000;
+
 /// Checks the changes to a workflow.
 fn check_change(change: &WorkflowChange) -> Result<(), CatalogError> {
     let WorkflowChange { slug, project, project_name, domain, app_name, .. } = change;
     check_lengths([slug, project, project_name, domain, app_name])?;
     match change.version {
-        Some(version) if version < 1 => Err(CatalogError::Invalid {
+        Some(version) if !(1..=MAX_VERSION).contains(&version) => Err(CatalogError::Invalid {
             field: CatalogField::Version,
             found: version.to_string(),
-            cure: "use 1 or more",
+            cure: "use 1 to 1000000000",
         }),
         _ => Ok(()),
     }

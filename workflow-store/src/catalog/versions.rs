@@ -55,7 +55,7 @@ pub(crate) fn listed(workflow: i64, before: Option<i64>, size: usize) -> Stateme
     statement.add("SELECT version, author, created_at FROM workflows_version WHERE workflow_id = ");
     statement.number(workflow);
     if let Some(before) = before {
-        statement.add(" AND version < ").number(before);
+        statement.add(" AND version < CAST(").number(before).add(" AS BIGINT)");
     }
     statement.add(" ORDER BY version DESC LIMIT ").number(size as i64 + 1);
     statement
@@ -76,8 +76,9 @@ pub(crate) fn version(
     Ok(read(&row, definition)?)
 }
 
+/// The column has 32 bits, and requests name larger numbers.
 pub(crate) const ONE: &str = "SELECT version, author, created_at, definition \
-    FROM workflows_version WHERE workflow_id = $1 AND version = $2";
+    FROM workflows_version WHERE workflow_id = $1 AND version = CAST($2 AS BIGINT)";
 
 fn read(row: &Row, definition: Option<Json>) -> Result<WorkflowVersion, SqlError> {
     Ok(WorkflowVersion {
