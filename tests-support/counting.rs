@@ -80,7 +80,7 @@ forward! { Accounts {}
     user(name) [name: &str] -> [Result<Option<User>, CatalogError>];
     add_user(new) [new: NewUser] -> [Result<User, CatalogError>];
     change_user(name, change) [name: &str, change: UserChange] -> [Result<User, CatalogError>];
-    delete_user(name) [name: &str] -> [Result<(), CatalogError>];
+    delete_user(name) [name: &str] -> [Result<u64, CatalogError>];
     has_accounts() [] -> [Result<bool, CatalogError>];
     add_token(new) [new: NewToken] -> [Result<ApiToken, CatalogError>];
     tokens(user) [user: Option<&str>] -> [Result<Vec<ApiToken>, CatalogError>];

@@ -195,6 +195,24 @@ async fn launch_remotely(
     })
 }
 
+/// Checks that the owner of a workflow may start runs. Nothing but an explicit request starts one in
+/// the name of an inactive account.
+///
+/// # Errors
+///
+/// Fails with `owner_inactive`.
+pub(crate) fn check_owner(workflow: &StoredWorkflow) -> Result<(), Problem> {
+    if workflow.owner_is_active {
+        return Ok(());
+    }
+    let detail = format!(
+        "the account of its owner `{}` is inactive; activate the account, or give the workflow to \
+         another user",
+        workflow.user.as_deref().unwrap_or_default()
+    );
+    Err(Problem::conflict("owner_inactive", detail))
+}
+
 /// Checks that this server can run a workflow.
 ///
 /// # Errors

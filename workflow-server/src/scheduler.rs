@@ -139,6 +139,10 @@ async fn load(app: &Arc<App>, known: &mut Vec<Scheduled>) -> Result<(), Problem>
     let workflows = app.catalog.all_scheduled().await?;
     let mut before = std::mem::take(known);
     for workflow in workflows {
+        if let Err(problem) = launch::check_owner(&workflow) {
+            app.schedules.set_blocked(&workflow, Some(problem.detail().to_owned()));
+            continue;
+        }
         let same = before.iter().position(|one| {
             let is_here = one.place == Place::Here;
             is_here && one.workflow.id == workflow.id && one.schedule.is_of(&workflow.metadata)
@@ -224,6 +228,7 @@ async fn try_start(
     if !workflow.is_active {
         return Ok(Started::Inactive);
     }
+    launch::check_owner(&workflow)?;
     let mut flow_control = FlowControl::default();
     flow_control.concurrency = overlap_limit(workflow.metadata.schedule_policy().overlap);
     let request = launch::LaunchRequest {

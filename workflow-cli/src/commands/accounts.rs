@@ -50,7 +50,7 @@ enum UserAction {
         #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t)]
         format: ListFormat,
     },
-    /// Delete an account and its tokens; its workflows stay
+    /// Delete an account and its tokens; its workflows stay, and become inactive
     Delete {
         /// User name
         #[arg(value_name = "NAME")]
@@ -75,8 +75,12 @@ pub(crate) fn user(args: &UserArguments) -> Result<Outcome, Failure> {
         }
         UserAction::List { format } => list_users(&all_users(&*store)?, *format)?,
         UserAction::Delete { name } => {
-            pollster::block_on(store.delete_user(name))?;
-            output::message(format_args!("deleted user `{name}`"));
+            let workflows = match pollster::block_on(store.delete_user(name))? {
+                0 => String::new(),
+                1 => "; 1 workflow has no owner now, and is inactive".to_owned(),
+                count => format!("; {count} workflows have no owner now, and are inactive"),
+            };
+            output::message(format_args!("deleted user `{name}`{workflows}"));
         }
     }
     Ok(Outcome::Success)

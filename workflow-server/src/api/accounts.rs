@@ -167,26 +167,37 @@ async fn change_user(
     let change = UserChange { password_hash: password, is_staff, is_active };
     let user = app.catalog.change_user(&username, change).await?;
     app.auth.accounts_changed();
+    // Schedules and triggers of an inactive account do not run.
+    app.schedules.workflow_changed();
     Ok(Json(user.into()))
+}
+
+/// The result of a deletion.
+#[derive(Debug, Serialize, ToSchema)]
+struct DeletedAccount {
+    /// Number of its workflows, which have no owner now and are inactive.
+    deactivated_workflows: u64,
 }
 
 /// Deletes an account and its tokens.
 ///
-/// Its workflows stay visible to staff. Requires staff.
+/// Its workflows become inactive and stay visible to staff. Requires staff.
 #[utoipa::path(delete, path = "/users/{username}", tag = "accounts",
     params(("username" = String, Path, description = "User name")),
-    responses((status = 204, description = "Account deleted"), Problems))]
+    responses((status = 200, body = DeletedAccount), Problems))]
 async fn delete_user(
     State(app): State<Arc<App>>,
     Require(caller, _): Require<Admin>,
     Path(username): Path<String>,
-) -> Result<StatusCode, Problem> {
+) -> Result<Json<DeletedAccount>, Problem> {
     if caller.user.as_deref() == Some(&username) {
         let detail = "you cannot delete your own account; ask another admin";
         return Err(Problem::conflict("own_account", detail));
     }
-    app.catalog.delete_user(&username).await?;
-    Ok(StatusCode::NO_CONTENT)
+    let deactivated_workflows = app.catalog.delete_user(&username).await?;
+    app.schedules.workflow_changed();
+    tracing::info!(user = username, deactivated_workflows, "account deleted");
+    Ok(Json(DeletedAccount { deactivated_workflows }))
 }
 
 /// Which finished runs to keep.

@@ -19,7 +19,7 @@ use super::WORKFLOW_PARAMETER;
 use super::problems::Problems;
 use crate::app::App;
 use crate::http::extract::{Path, body, read};
-use crate::launch::{LaunchRequest, Launchable};
+use crate::launch::{LaunchRequest, Launchable, check_owner};
 use crate::problem::Problem;
 use crate::webhook::{Delivery, Secret};
 
@@ -71,6 +71,7 @@ async fn deliver(
         return Err(rejected());
     };
     let delivery = verify(&app, &workflow, &webhook, delivery)?;
+    check_owner(&workflow)?;
     let input: Value = body(&bytes)?;
     let launchable = Launchable::new(&app, &workflow).await?;
     let request = LaunchRequest {

@@ -25,6 +25,7 @@ pub(super) struct Downstream {
 }
 
 /// The workflows with triggers of which a scheduler takes care.
+#[derive(Default)]
 pub(super) struct Triggered {
     pub(super) workflows: Vec<Arc<StoredWorkflow>>,
     /// The IDs of those that do not run here.
@@ -61,13 +62,14 @@ impl Downstream {
             Some(store) => store.links().await?,
             None => Vec::new(),
         };
-        let workflows = app.catalog.all_triggered().await?;
-        let mut triggered = Triggered {
-            workflows: workflows.into_iter().map(Arc::new).collect(),
-            elsewhere: HashSet::new(),
-            problems: Problems::default(),
-        };
+        let mut triggered = Triggered::default();
         let Triggered { workflows, elsewhere, problems } = &mut triggered;
+        for workflow in app.catalog.all_triggered().await? {
+            match launch::check_owner(&workflow) {
+                Ok(()) => workflows.push(Arc::new(workflow)),
+                Err(problem) => problems.add(workflow.id, problem.detail()),
+            }
+        }
         let mut wanted = BTreeMap::new();
         for workflow in &*workflows {
             for (link, on) in links_of(app, workflow, problems).await? {

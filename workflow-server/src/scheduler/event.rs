@@ -5,7 +5,7 @@ use workflow_core::store::Trigger;
 use workflow_store::StoredWorkflow;
 
 use crate::app::App;
-use crate::launch::{LaunchRequest, Launchable};
+use crate::launch::{LaunchRequest, Launchable, check_owner};
 use crate::problem::Problem;
 
 /// An event that starts a run.
@@ -34,6 +34,7 @@ pub(super) async fn start(
 ) -> Result<Outcome, Problem> {
     // It may have been changed or deactivated since the triggers were loaded.
     let workflow = app.catalog.workflow(&workflow.id.to_string()).await?;
+    check_owner(&workflow)?;
     let launchable = match Launchable::new(app, &workflow).await {
         Ok(launchable) => launchable,
         Err(problem) if problem.is_temporary() => return Err(problem),

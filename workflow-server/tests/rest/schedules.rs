@@ -18,6 +18,7 @@ with_both!(
     state_and_changes,
     backfills,
     schedules_have_owners,
+    nothing_goes_on_without_an_active_owner,
 );
 
 const FILE: &str =
@@ -294,4 +295,27 @@ async fn schedules_have_owners(kind: Kind) {
     bob.post(&format!("{registered}/run"), Json::Null).await.is(202);
     let root = site.user("root", TokenScope::Write).await;
     root.post(&format!("{registered}/pause"), Json::Null).await.is(200);
+}
+
+async fn nothing_goes_on_without_an_active_owner(kind: Kind) {
+    let site = Site::closed(kind).await;
+    let root = site.user("root", TokenScope::Admin).await;
+    let ada = site.user("ada", TokenScope::Write).await;
+    let path = format!("workflows/{}", ada.create(FILE).await);
+    let after = json!({ "triggers": [{ "after": { "workflow": "greet" } }] });
+    ada.patch(&path, json!({ "merge_metadata": after })).await.is(200);
+    let reasons = async || {
+        let workflow = root.get(&path).await.is(200);
+        [workflow["schedule"]["blocked"].clone(), workflow["triggers_blocked"].clone()]
+    };
+    root.patch("users/ada", json!({ "is_active": false })).await.is(200);
+    let told = |reason: &Json| reason.as_str().is_some_and(|it| it.contains("`ada` is inactive"));
+    until("both reasons name the owner", async || reasons().await.iter().all(told)).await;
+    root.patch("users/ada", json!({ "is_active": true })).await.is(200);
+    until("both run", async || reasons().await.iter().all(Json::is_null)).await;
+    let deleted = root.delete("users/ada").await.is(200);
+    assert_eq!(deleted, json!({ "deactivated_workflows": 1 }));
+    let workflow = root.get(&path).await.is(200);
+    assert_eq!((&workflow["user"], &workflow["is_active"]), (&Json::Null, &json!(false)));
+    root.post(&format!("{path}/run"), json!({})).await.is_problem(409, "not_active");
 }

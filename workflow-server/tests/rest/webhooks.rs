@@ -164,4 +164,7 @@ async fn runs_belong_to_the_owner(kind: Kind) {
     bob.get(&path).await.is_problem(404, "no_run");
     let other = push(&hub, &format!("workflows/{his}/webhooks/push"), HUB, b"{}").await.is(202);
     assert_ne!(run, other);
+    let root = site.user("root", TokenScope::Admin).await;
+    root.patch("users/ada", json!({ "is_active": false })).await.is(200);
+    push(&hub, PUSH, HUB, b"{\"n\": 2}").await.is_problem(409, "owner_inactive");
 }

@@ -67,7 +67,7 @@ impl<D: Database> Accounts for SqlStore<D> {
         Ok(self.pool.write(TxMode::Exclusive, change).await?)
     }
 
-    async fn delete_user(&self, name: &str) -> Result<(), CatalogError> {
+    async fn delete_user(&self, name: &str) -> Result<u64, CatalogError> {
         self.viewer.check_all("delete users")?;
         let name = name.to_owned();
         Ok(self.pool.write(TxMode::Exclusive, move |cx| users::delete(cx, &name)).await?)

@@ -85,12 +85,13 @@ pub trait Accounts: Send + Sync {
     }
 
     /// Deletes a user with their tokens and sessions. Their workflows and runs stay without an
-    /// owner.
+    /// owner, and the workflows become inactive, so that no schedule goes on running them. Returns the
+    /// number of these workflows.
     ///
     /// # Errors
     ///
     /// Fails when the user does not exist.
-    async fn delete_user(&self, name: &str) -> Result<(), CatalogError> {
+    async fn delete_user(&self, name: &str) -> Result<u64, CatalogError> {
         Err(CatalogError::NoUser(name.to_owned()))
     }
 

@@ -147,12 +147,15 @@ pub(super) fn change(cx: &mut Cx<'_>, name: &str, change: &UserChange) -> Answer
     Ok(find(cx.sql, name)?.ok_or_else(|| gone(name))?)
 }
 
-pub(super) fn delete(cx: &mut Cx<'_>, name: &str) -> Answer<()> {
+/// Deletes a user; returns the number of workflows that this leaves without an owner.
+pub(super) fn delete(cx: &mut Cx<'_>, name: &str) -> Answer<u64> {
     let id = known(cx.sql, name)?;
     // Tables of other applications may lack cascading deletes.
-    let leave = "UPDATE workflows_workflow SET user_id = NULL WHERE user_id = $1";
-    cx.sql.execute(leave, &[Value::Int(id)])?;
+    let leave = "UPDATE workflows_workflow SET user_id = NULL, is_active = FALSE, updated_at = $1 \
+        WHERE user_id = $2";
+    let now = Value::Time(to_micros(SystemTime::now()));
+    let left = cx.sql.execute(leave, &[now, Value::Int(id)])?;
     cx.sql.execute("DELETE FROM accounts_user WHERE id = $1", &[Value::Int(id)])?;
     cx.write_cache.clear();
-    Ok(())
+    Ok(left)
 }

@@ -50,6 +50,10 @@ pub struct StoredWorkflow {
     pub source: Source,
     /// The owner.
     pub user: Option<String>,
+    /// Whether the account of the owner is active; true without an owner. Schedules and events start
+    /// nothing for an inactive one.
+    #[serde(skip)]
+    pub owner_is_active: bool,
     /// Whether it is active.
     pub is_active: bool,
     /// The version, from 1. A different file, or a different graph of code, increases it.
@@ -97,7 +101,8 @@ macro_rules! columns {
             $drawing,
             ", w.source, (SELECT username FROM accounts_user u WHERE u.id = w.user_id), \
              coalesce(w.is_active, TRUE), w.version, w.execution_count, w.last_executed_at, w.created_at, \
-             w.updated_at"
+             w.updated_at, \
+             coalesce((SELECT u.is_active FROM accounts_user u WHERE u.id = w.user_id), TRUE)"
         )
     };
 }
@@ -144,6 +149,7 @@ pub(crate) fn read(row: &Row) -> Result<StoredWorkflow, SqlError> {
         definition: row.maybe_json(14)?,
         source,
         user: row.maybe_text(16)?,
+        owner_is_active: row.bool(23)?,
         is_active: row.bool(17)?,
         version: row.maybe_int(18)?.unwrap_or(1),
         execution_count: row.maybe_int(19)?.unwrap_or(0).unsigned_abs(),

@@ -64,9 +64,17 @@ pub(crate) async fn users_are_added_changed_and_deleted(place: Catalogs) {
     let staff = UserChange { is_staff: Some(true), ..Default::default() };
     let changed = place.other.change_user("alice", staff).await.expect("changed");
     assert!(changed.is_staff && changed.password_hash.as_deref() == Some("hash of alice"));
-    store.delete_user("alice").await.expect("deleted");
+    let etl = async || store.workflow("etl").await.expect("there");
+    for is_active in [false, true] {
+        let change = UserChange { is_active: Some(is_active), ..Default::default() };
+        store.change_user("alice", change).await.expect("changed");
+        let etl = etl().await;
+        assert_eq!((etl.owner_is_active, etl.is_active), (is_active, true));
+    }
+    assert_eq!(store.delete_user("alice").await.expect("deleted"), 1);
     assert_eq!(store.user("alice").await.expect("asked"), None);
-    assert_eq!(store.workflow("etl").await.expect("stays").user, None);
+    let etl = etl().await;
+    assert_eq!((etl.user, etl.owner_is_active, etl.is_active), (None, true, false));
     for error in [
         store.delete_user("alice").await.expect_err("gone"),
         store.change_user("alice", UserChange::default()).await.expect_err("gone"),
