@@ -17,7 +17,7 @@ use super::problems::Problems;
 use crate::app::App;
 use crate::auth::{
     COOKIE_NAME, Caller, Credential, SESSION_TTL, Secret, check_origin, digest,
-    is_for_this_machine, session_cookie, verify_password,
+    is_for_this_machine, session_cookies, verify_password,
 };
 use crate::http::extract::Body;
 use crate::http::require::{Anyone, Require};
@@ -194,10 +194,10 @@ async fn sign_out(
     Require(caller, _): Require<Anyone>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    if let (Credential::Session { .. }, Some(cookie)) =
-        (&caller.credential, session_cookie(&headers))
-    {
-        app.catalog.end_session(digest(cookie)).await?;
+    if matches!(caller.credential, Credential::Session { .. }) {
+        for cookie in session_cookies(&headers) {
+            app.catalog.end_session(digest(cookie)).await?;
+        }
     }
     let mut response = StatusCode::NO_CONTENT.into_response();
     set_cookie(&mut response, "", 0, &headers);

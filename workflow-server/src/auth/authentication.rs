@@ -112,7 +112,7 @@ impl Authentication {
             check_anonymous(parts, options)?;
             return Ok(Some(Caller::anonymous()));
         }
-        let Some(cookie) = session_cookie(&parts.headers) else { return Ok(None) };
+        let Some(cookie) = session_cookies(&parts.headers).next() else { return Ok(None) };
         let caller = self.session_caller(cookie).await?;
         if let Some(Caller { credential: Credential::Session { csrf }, .. }) = &caller
             && changes(&parts.method)
@@ -166,11 +166,12 @@ fn bearer(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
     })
 }
 
-/// Returns the session cookie of a request.
-pub(crate) fn session_cookie(headers: &HeaderMap) -> Option<&str> {
+/// Returns the session cookies of a request. The first one counts; browsers send several if they were
+/// set for different paths.
+pub(crate) fn session_cookies(headers: &HeaderMap) -> impl Iterator<Item = &str> {
     let cookies = headers.get_all(COOKIE).into_iter().filter_map(|header| header.to_str().ok());
-    let mut pairs = cookies.flat_map(|cookies| cookies.split(';'));
-    pairs.find_map(|pair| {
+    let pairs = cookies.flat_map(|cookies| cookies.split(';'));
+    pairs.filter_map(|pair| {
         let (name, value) = pair.trim().split_once('=')?;
         (name == COOKIE_NAME).then_some(value)
     })

@@ -8,7 +8,7 @@ mod throttle;
 
 pub(crate) use authentication::{
     Authentication, COOKIE_NAME, CSRF_HEADERS, SESSION_TTL, changes, check_origin,
-    is_for_this_machine, session_cookie,
+    is_for_this_machine, session_cookies,
 };
 pub use caller::{Authenticator, Identity};
 pub(crate) use caller::{Caller, Credential};

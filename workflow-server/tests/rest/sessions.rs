@@ -44,9 +44,15 @@ async fn a_browser_signs_in_and_out(kind: Kind) {
     assert_eq!(shown["user"]["username"], "ada");
     let foreign = client.request(Method::POST, "session").header("origin", other).json(&who);
     refused(foreign, "origin").await;
-    let out = with(Method::DELETE, "session").header("x-csrf-token", &csrf);
-    Answer::of(out).await.is(204);
-    Answer::of(with(Method::GET, "runs")).await.is_problem(401, "sign_in");
+    let signed = client.post("session", json!({ "username": "ada", "password": PASSWORD })).await;
+    let other = signed.header("set-cookie").split(';').next().expect("a cookie").to_owned();
+    let both = format!("{cookie}; {other}");
+    let out = client.request(Method::DELETE, "session").header("cookie", both);
+    Answer::of(out.header("x-csrf-token", &csrf)).await.is(204);
+    for ended in [&cookie, &other] {
+        let ended = client.request(Method::GET, "runs").header("cookie", ended);
+        Answer::of(ended).await.is_problem(401, "sign_in");
+    }
 }
 
 async fn wrong_passwords_are_rate_limited(kind: Kind) {
