@@ -9,7 +9,26 @@ with_both!(
     staff_cannot_remove_their_own_access,
     a_token_does_not_change_its_own_account,
     users_do_not_see_the_resources_of_others,
+    names_are_printable,
 );
+
+async fn names_are_printable(kind: Kind) {
+    let site = Site::closed(kind).await;
+    let root = site.user("root", Admin).await;
+    let password = "correct horse battery";
+    for name in ["a\u{1b}[2K", "a\nroot", "a\0", " a", "", ".", ".."] {
+        let user = json!({ "username": name, "password": password });
+        let problem = root.post("users", user).await.is_problem(422, "invalid");
+        assert_eq!(problem["errors"][0]["field"], "username");
+        if !name.starts_with('.') {
+            let token = json!({ "name": name, "scope": "read" });
+            let problem = root.post("tokens", token).await.is_problem(422, "invalid");
+            assert_eq!(problem["errors"][0]["field"], "name");
+            assert!(!problem["detail"].as_str().expect("a text").contains(char::is_control));
+        }
+    }
+    root.post("tokens", json!({ "name": "CI (nightly)", "scope": "read" })).await.is(201);
+}
 
 /// Otherwise, one that expires soon could be made into the whole account.
 async fn a_token_does_not_change_its_own_account(kind: Kind) {

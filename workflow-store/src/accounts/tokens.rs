@@ -7,7 +7,7 @@ use super::users::{self, WIDTH};
 use crate::catalog_error::{Answer, CatalogError, CatalogField};
 use crate::db::sql::{Sql, SqlError, SqlKind};
 use crate::db::statement::Statement;
-use crate::db::value::{Row, Value, beginning, clean, to_micros};
+use crate::db::value::{Row, Value, clean, to_micros};
 use crate::exec::operation::Cx;
 
 const COLUMNS: &str = "t.id, t.name, t.scope, t.created_at, t.expires_at, t.last_used_at";
@@ -42,19 +42,13 @@ fn read(row: &Row) -> Result<(ApiToken, User), SqlError> {
 }
 
 pub(super) fn add(cx: &mut Cx<'_>, new: &NewToken) -> Answer<ApiToken> {
-    let name = clean(&new.name);
-    if !(1..=255).contains(&name.chars().count()) {
-        return Err(CatalogError::Invalid {
-            field: CatalogField::TokenName,
-            found: format!("`{}`", beginning(&name)),
-            cure: "use 1 to 255 characters",
-        }
-        .into());
-    }
+    let name = &new.name;
+    let cure = "use 1 to 255 printable characters, without blanks at its ends";
+    users::check_name(CatalogField::TokenName, name, 255, cure)?;
     let user = users::known(cx.sql, &new.user)?;
     let values = [
         Value::Int(user),
-        Value::Text(&name),
+        Value::Text(name),
         Value::Bytes(&new.digest),
         Value::Text(new.scope.as_str()),
         Value::Time(to_micros(SystemTime::now())),

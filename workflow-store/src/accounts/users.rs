@@ -39,7 +39,7 @@ pub(crate) fn number(sql: &mut dyn Sql, name: &str) -> Answer<Option<i64>> {
 
 /// The number of a user; an unknown one is added without an account.
 pub(crate) fn named(sql: &mut dyn Sql, name: &str) -> Answer<i64> {
-    check_name(name)?;
+    check_username(name)?;
     if let Some(id) = number(sql, name)? {
         return Ok(id);
     }
@@ -54,17 +54,33 @@ fn gone(name: &str) -> SqlError {
     SqlError::new(SqlKind::Conflict, format!("user `{name}` was deleted meanwhile"))
 }
 
-fn check_name(name: &str) -> Answer<()> {
+/// Checks a user name, which is a part of paths.
+fn check_username(name: &str) -> Answer<()> {
+    let cure = "use 1 to 150 printable characters, without blanks at its ends";
+    check_name(CatalogField::Username, name, 150, cure)?;
+    match name {
+        "." | ".." => Err(CatalogError::Invalid {
+            field: CatalogField::Username,
+            found: format!("`{name}`"),
+            cure: "choose another: paths of URLs cannot contain it",
+        }
+        .into()),
+        _ => Ok(()),
+    }
+}
+
+/// Checks the name of a user or token.
+pub(super) fn check_name(
+    field: CatalogField,
+    name: &str,
+    longest: usize,
+    cure: &'static str,
+) -> Answer<()> {
     let count = name.chars().count();
-    if (1..=150).contains(&count) && name.trim() == name && !name.contains(char::is_control) {
+    if (1..=longest).contains(&count) && name.trim() == name && !name.contains(char::is_control) {
         return Ok(());
     }
-    Err(CatalogError::Invalid {
-        field: CatalogField::Username,
-        found: format!("`{}`", beginning(name)),
-        cure: "use 1 to 150 characters, without blanks at its ends",
-    }
-    .into())
+    Err(CatalogError::Invalid { field, found: format!("{:?}", beginning(name)), cure }.into())
 }
 
 /// A page of the users.
@@ -103,7 +119,7 @@ pub(super) fn has_accounts(sql: &mut dyn Sql) -> Answer<bool> {
 /// Adds a user, or turns a name into an account.
 pub(super) fn add(cx: &mut Cx<'_>, new: &NewUser) -> Answer<User> {
     let name = &new.username;
-    check_name(name)?;
+    check_username(name)?;
     // Staff of an application that shares the table stay staff.
     let is_demoted = |user: &User| user.is_staff && !new.is_staff;
     if find(cx.sql, name)?.is_some_and(|user| user.password_hash.is_some() || is_demoted(&user)) {
