@@ -194,6 +194,7 @@ fn of_store(error: &StoreError) -> ExitCode {
         | StoreError::Ended { .. }
         | StoreError::External { .. }
         | StoreError::InvalidKey(_)
+        | StoreError::InvalidSignal(_)
         | StoreError::KeyConflict { .. } => ExitCode::from(USAGE),
         _ => ExitCode::FAILURE,
     }

@@ -13,6 +13,7 @@ mod memory;
 mod queue;
 mod record;
 mod schedule;
+mod signal;
 mod task;
 mod workers;
 
@@ -49,6 +50,7 @@ pub use record::{
 pub use schedule::{
     ScheduleChange, ScheduleId, ScheduleState, ScheduleStore, ScheduledWorkflow, SkippedTime,
 };
+pub use signal::{MOST_UNREAD_SIGNALS, SignalError};
 pub use task::{
     ClaimedTask, HeldTask, NewTask, StoredTask, TaskAnswer, TaskEnd, TaskError, TaskKey, TaskLease,
     TaskProgress, TaskStore,
@@ -451,7 +453,9 @@ pub trait Store: Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// Fails when there is no such run, when it has ended, or when the message cannot be persisted.
+    /// Fails when there is no such run, when it has ended, when the name of the signal is
+    /// [invalid](MessageKind::check), when [`MOST_UNREAD_SIGNALS`] of the run were not received yet, or
+    /// when the message cannot be persisted.
     async fn send(&self, run: RunId, message: MessageKind) -> Result<u64, StoreError>;
 
     /// Returns the messages with a number above `after` for runs of this owner, in order. A message

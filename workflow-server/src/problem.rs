@@ -169,6 +169,8 @@ impl From<&StoreError> for Problem {
             StoreError::Exists { .. } => Self::conflict("run_exists", text),
             StoreError::KeyConflict { .. } => Self::conflict("idempotency_key_used", text),
             StoreError::InvalidKey(error) => Self::invalid("idempotency_key", error.to_string()),
+            StoreError::InvalidSignal(error) => Self::invalid("name", error.to_string()),
+            StoreError::TooManySignals { .. } => Self::conflict("too_many_signals", text),
             StoreError::NotActive { .. } => Self::conflict("not_active", text),
             StoreError::NotBlocked { .. } => Self::conflict("not_blocked", text),
             StoreError::LeaseLost { .. } => Self::conflict("driven_elsewhere", text),

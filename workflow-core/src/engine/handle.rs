@@ -16,7 +16,7 @@ use crate::graph::Graph;
 use crate::id::RunId;
 use crate::run::{OutputError, Report, Run, RunError, Status};
 use crate::run_log::path_in;
-use crate::store::{Message, MessageKind, SharedBy, StoreError, WorkflowSnapshot};
+use crate::store::{Message, MessageKind, SharedBy, SignalError, StoreError, WorkflowSnapshot};
 
 /// A handle on a run that was started in this process.
 ///
@@ -73,7 +73,8 @@ impl RunHandle {
     ///
     /// # Errors
     ///
-    /// Fails if the payload does not serialize to JSON, or if the store of a persisted run does not
+    /// Fails if the name is not 1 to 255 characters without control characters, if the payload does not
+    /// serialize to JSON, or if the store of a persisted run does not
     /// accept the signal.
     pub async fn signal(
         &self,
@@ -81,6 +82,7 @@ impl RunHandle {
         payload: impl serde::Serialize + Send,
     ) -> Result<(), StoreError> {
         let name = name.into();
+        SignalError::check(&name).map_err(StoreError::InvalidSignal)?;
         let payload = crate::value::to_json(&payload)
             .map_err(|error| StoreError::Payload { run: self.0.id, error })?;
         match &self.0.engine.lease_renewer {

@@ -2,7 +2,7 @@
 
 use crate::event::{Status, TransitionError};
 use crate::id::RunId;
-use crate::store::{KeyError, SharedBy};
+use crate::store::{KeyError, MOST_UNREAD_SIGNALS, SharedBy, SignalError};
 use crate::value::ValueError;
 
 /// The error of a store operation.
@@ -121,6 +121,18 @@ pub enum StoreError {
     /// The run belongs to an external program, which cannot receive signals.
     #[error("run {run} cannot receive signals: an external program runs it")]
     External {
+        /// The run's ID.
+        run: RunId,
+    },
+    /// The name of the signal is invalid.
+    #[error("invalid name of a signal: {0}")]
+    InvalidSignal(SignalError),
+    /// Too many signals of the run wait to be received.
+    #[error(
+        "{MOST_UNREAD_SIGNALS} signals of run {run} were not received yet; send more when its jobs \
+         have received some"
+    )]
+    TooManySignals {
         /// The run's ID.
         run: RunId,
     },

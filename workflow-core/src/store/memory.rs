@@ -20,12 +20,12 @@ use self::sleep::Sleep;
 use self::tasks::Tasks;
 use super::{
     Asleep, AssetStore, Backlog, BeginOutcome, ClaimRequest, ClaimedRun, DownstreamStore, Eviction,
-    FileStore, HeldLeases, KeyScope, Lease, LimitWait, Message, MessageKind, NewRun, Owner,
-    OwnerId, QueueChanges, ScheduleId, ScheduleState, ScheduleStore, ScheduledWorkflow, SharedBy,
-    Store, StoreError, StoredMaterialization, StoredRun, StoredWorker, TaskStore, WorkerId,
-    WorkerReport, WorkflowLink, workers,
+    FileStore, HeldLeases, KeyScope, Lease, LimitWait, MOST_UNREAD_SIGNALS, Message, MessageKind,
+    NewRun, Owner, OwnerId, QueueChanges, ScheduleId, ScheduleState, ScheduleStore,
+    ScheduledWorkflow, SharedBy, Store, StoreError, StoredMaterialization, StoredRun, StoredWorker,
+    TaskStore, WorkerId, WorkerReport, WorkflowLink, workers,
 };
-use crate::event::{Blocked, Event, Status};
+use crate::event::{Blocked, Event, EventKind, Status};
 use crate::id::RunId;
 
 /// The longest lifetime of an owner: one year.
@@ -90,6 +90,8 @@ struct Row {
     run: StoredRun,
     token: u64,
     events: Vec<Event>,
+    /// The number of signals that were sent to it.
+    signals: u64,
     place: Place,
     /// Present while it is evicted.
     sleep: Option<Sleep>,
@@ -174,6 +176,9 @@ impl Runs {
     /// Adds a message. The run is not woken.
     fn add_message(&mut self, run: RunId, kind: MessageKind) -> u64 {
         let number = self.messages.len() as u64 + 1;
+        if let (MessageKind::Signal { .. }, Some(row)) = (&kind, self.runs.get_mut(&run)) {
+            row.signals += 1;
+        }
         self.messages.push(Message { number, run, kind });
         number
     }
@@ -185,9 +190,18 @@ impl Runs {
 }
 
 impl Row {
+    /// The number of signals that no job has received. Events are only counted if it may matter.
+    fn unread_signals(&self) -> u64 {
+        if self.signals < MOST_UNREAD_SIGNALS {
+            return self.signals;
+        }
+        let is_received = |event: &&Event| matches!(event.kind, EventKind::SignalReceived { .. });
+        self.signals.saturating_sub(self.events.iter().filter(is_received).count() as u64)
+    }
+
     /// A run without events that nobody has claimed.
     fn new(run: StoredRun) -> Self {
-        Self { run, token: 0, events: Vec::new(), place: Place::default(), sleep: None }
+        Self { run, token: 0, events: Vec::new(), signals: 0, place: Place::default(), sleep: None }
     }
 
     fn holds(&self, lease: &Lease) -> bool {
@@ -502,14 +516,20 @@ impl Store for MemoryStore {
     }
 
     async fn send(&self, run: RunId, kind: MessageKind) -> Result<u64, StoreError> {
+        kind.check()?;
         let mut state = self.lock();
         let row = state.runs.get(&run).ok_or(StoreError::NoRun { run })?;
         let status = row.run.status;
         if status.is_final() {
             return Err(StoreError::Ended { run, status });
         }
-        if matches!(kind, MessageKind::Signal { .. }) && row.run.workflow.is_external() {
-            return Err(StoreError::External { run });
+        if matches!(kind, MessageKind::Signal { .. }) {
+            if row.run.workflow.is_external() {
+                return Err(StoreError::External { run });
+            }
+            if row.unread_signals() >= MOST_UNREAD_SIGNALS {
+                return Err(StoreError::TooManySignals { run });
+            }
         }
         let number = state.add_message(run, kind);
         let wakes = state.wake(run);

@@ -12,6 +12,7 @@ with_both!(
     names_of_megabytes,
     files_that_multiply,
     files_with_too_many_jobs,
+    signals_of_megabytes,
     values_that_nest,
     descriptions_of_many_words,
 );
@@ -143,6 +144,22 @@ async fn files_with_too_many_jobs(kind: Kind) {
         assert!(said.contains("the file expands to more than 12 jobs"), "{said}");
         assert!(said.contains("use fewer values") && said.contains("(line "), "{said}");
     }
+}
+
+async fn signals_of_megabytes(kind: Kind) {
+    let site = Site::open(kind).await;
+    let client = site.nobody();
+    let waits = json!({ "input": { "wait": true } });
+    let run = client.post("workflows/echo_numbers/run", waits).await.is(202);
+    let path = format!("runs/{}/signal", run["run_id"].as_str().expect("an ID"));
+    for name in ["", &"x".repeat(100_000), "a\0", "a\u{1b}[2K"] {
+        let problem = client.post(&path, json!({ "name": name })).await.is_problem(422, "invalid");
+        assert_eq!(problem["errors"][0]["field"], "name");
+    }
+    let large = |size: usize| json!({ "name": "other", "payload": "x".repeat(size) });
+    let problem = client.post(&path, large(256 << 10)).await.is_problem(422, "invalid");
+    assert!(messages(&problem).contains("the limit is 262144"), "{problem}");
+    client.post(&path, large((256 << 10) - 2)).await.is(202);
 }
 
 async fn values_that_nest(kind: Kind) {

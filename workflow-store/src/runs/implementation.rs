@@ -291,6 +291,7 @@ impl<D: Database> Store for SqlStore<D> {
     }
 
     async fn send(&self, run: RunId, message: MessageKind) -> Result<u64, StoreError> {
+        message.check()?;
         let body = event::write(&message)?;
         let is_signal = matches!(message, MessageKind::Signal { .. });
         let sent = self.change(TxMode::Batched, move |cx, visibility| {

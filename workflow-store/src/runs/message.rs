@@ -3,7 +3,7 @@
 use std::time::SystemTime;
 
 use workflow_core::id::RunId;
-use workflow_core::store::{Message, MessageKind, OwnerId, StoreError};
+use workflow_core::store::{MOST_UNREAD_SIGNALS, Message, MessageKind, OwnerId, StoreError};
 
 use super::eviction;
 use crate::db::sql::{Sql, SqlError, SqlKind};
@@ -35,6 +35,9 @@ pub(crate) fn send(
     if is_signal && super::read::is_external(&row, 2)? {
         return Err(StoreError::External { run }.into());
     }
+    if is_signal {
+        check_unread(cx.sql, run, row.int(0)?)?;
+    }
     // The row of the counter stays locked until the commit, so numbers become visible in order, and
     // no run is evicted meanwhile.
     let number = cx.sql.first(
@@ -60,6 +63,24 @@ pub(crate) fn send(
     )?;
     let wakes = eviction::wake(cx.sql, row.int(0)?)?;
     Ok(Sent { number: number.unsigned_abs(), wakes })
+}
+
+/// Checks that not too many signals of a run wait. Its events are only counted if it may matter.
+fn check_unread(sql: &mut dyn Sql, run: RunId, id: i64) -> Answer<()> {
+    let mut count = |query: &str| match sql.first(query, &[Value::Int(id)])? {
+        Some(row) => row.count(0),
+        None => Ok(0),
+    };
+    let sent = count("SELECT count(*) FROM workflows_message WHERE run = $1")?;
+    if sent < MOST_UNREAD_SIGNALS {
+        return Ok(());
+    }
+    let received =
+        count("SELECT count(*) FROM workflows_event WHERE run = $1 AND kind = 'signal_received'")?;
+    match sent.saturating_sub(received) < MOST_UNREAD_SIGNALS {
+        true => Ok(()),
+        false => Err(StoreError::TooManySignals { run }.into()),
+    }
 }
 
 /// A message that was sent.

@@ -11,7 +11,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 use workflow_core::engine::{Cancellation, Enqueued};
 use workflow_core::id::RunId;
-use workflow_core::store::{MessageKind, StoredRun, Trigger};
+use workflow_core::store::{MessageKind, SignalError, StoreError, StoredRun, Trigger};
 use workflow_core::{Engine, RunError};
 use workflow_store::{Catalog, RetryRequest, RetrySource, retry_run};
 
@@ -87,13 +87,16 @@ fn accepted(run: RunId, workflow_id: i64, message: &str, existing: Option<bool>)
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({"name": "approved", "payload": {"by": "ada"}}))]
 pub(super) struct SignalDraft {
-    /// Name of the signal.
-    #[schema(min_length = 1)]
+    /// Name of the signal, 1 to 255 characters without control characters.
+    #[schema(min_length = 1, max_length = 255)]
     name: String,
-    /// Payload of the signal.
+    /// Payload of the signal: at most 256 KiB as JSON.
     #[serde(default)]
     payload: Value,
 }
+
+/// The largest payload of a signal, in bytes as JSON: every resume of the run reads it.
+const MAX_PAYLOAD: usize = 256 << 10;
 
 /// Sends a signal to a run, for a job that waits for it now or later.
 #[utoipa::path(post, path = "/runs/{run}/signal", tag = "runs",
@@ -107,8 +110,13 @@ pub(super) async fn signal(
     Body(signal): Body<SignalDraft>,
 ) -> Result<Response, Problem> {
     let SignalDraft { name, payload } = signal;
-    if name.is_empty() {
-        return Err(Problem::invalid("name", "must not be empty"));
+    SignalError::check(&name).map_err(StoreError::InvalidSignal)?;
+    let size = payload.to_string().len();
+    if size > MAX_PAYLOAD {
+        let message = format!(
+            "has {size} bytes as JSON; the limit is {MAX_PAYLOAD}; send the place of larger data"
+        );
+        return Err(Problem::invalid("payload", message));
     }
     let catalog = caller.catalog(&app);
     let (run, workflow_id) = find_with_workflow(&*catalog, &which).await?;

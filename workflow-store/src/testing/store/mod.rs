@@ -149,6 +149,7 @@ super::suite! {
     sending::numbers_appear_in_order,
     sending::finished_runs_take_no_messages,
     sending::another_programs_run_takes_no_signals,
+    sending::signals_have_bounds,
     tasks::a_task_is_opened_once,
     tasks::only_the_owner_of_the_run_opens_its_tasks,
     tasks::tasks_are_claimed_by_queue_priority_and_age,

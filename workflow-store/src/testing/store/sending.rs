@@ -7,7 +7,9 @@ use futures::future::join_all;
 use serde_json::json;
 use workflow_core::Status;
 use workflow_core::id::RunId;
-use workflow_core::store::{MessageKind, NewRun, StoreError, WorkflowSnapshot};
+use workflow_core::store::{
+    MOST_UNREAD_SIGNALS, MessageKind, NewRun, StoreError, WorkflowSnapshot,
+};
 
 use super::fixtures::*;
 
@@ -93,4 +95,22 @@ pub(crate) async fn finished_runs_take_no_messages(stores: Stores) {
     stores.one.append(&lease, &[completed(1, json!(null))]).await.expect("kept");
     let error = stores.other.send(lease.run, MessageKind::Cancel).await;
     assert!(matches!(error, Err(StoreError::Ended { status: Status::Completed, .. })), "{error:?}");
+}
+
+pub(crate) async fn signals_have_bounds(stores: Stores) {
+    let lease = begin(&*stores.one, owner()).await;
+    for name in ["", &"é".repeat(256), "a\0", "a\u{1b}[2K", "a\nb"] {
+        let error = stores.other.send(lease.run, signal(name)).await;
+        assert!(matches!(error, Err(StoreError::InvalidSignal(_))), "{name:?}: {error:?}");
+    }
+    stores.other.send(lease.run, signal(&"é".repeat(255))).await.expect("sent");
+    for _ in 1..MOST_UNREAD_SIGNALS {
+        stores.other.send(lease.run, signal("go")).await.expect("sent");
+    }
+    let many = stores.one.send(lease.run, signal("go")).await;
+    assert!(
+        matches!(many, Err(StoreError::TooManySignals { run }) if run == lease.run),
+        "{many:?}"
+    );
+    stores.one.send(lease.run, MessageKind::Cancel).await.expect("it may be asked to stop");
 }
