@@ -38,7 +38,7 @@ async fn live() -> Json<Health> {
     OK
 }
 
-/// Checks that the server is ready: that its store responds.
+/// Checks that the server is ready: that its store responds, and could be written last time.
 #[utoipa::path(get, path = "/health/ready", tag = "health", security(()),
     responses((status = 200, body = Health), Problems))]
 async fn ready(State(app): State<Arc<App>>) -> Result<Json<Health>, Problem> {

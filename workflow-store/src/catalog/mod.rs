@@ -89,11 +89,12 @@ pub trait Catalog: Store + Accounts {
     fn seen_by(&self, viewer: Viewer) -> Arc<dyn Catalog>;
 
     /// Checks that the store responds, with a small query that does not wait behind others if the
-    /// store has several connections.
+    /// store has several connections. If the last write failed because the store was unavailable, also
+    /// checks that it can be written again.
     ///
     /// # Errors
     ///
-    /// Fails when the store cannot be read.
+    /// Fails when the store cannot be read or written.
     async fn ping(&self) -> Result<(), CatalogError> {
         let query = RunQuery { limit: Some(1), ..RunQuery::default() };
         self.runs(query).await.map(|_| ())

@@ -1,6 +1,7 @@
 //! The threads of a store: one writer and some readers, each with its own connection.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -24,6 +25,8 @@ pub(crate) struct ConnectionPool {
     vital: Arc<Queue<Box<dyn Operation>>>,
     threads: Vec<JoinHandle<()>>,
     watcher: Watcher,
+    /// Set by the writer: whether the store was unavailable for the last transaction.
+    is_failing: Arc<AtomicBool>,
 }
 
 impl ConnectionPool {
@@ -39,15 +42,24 @@ impl ConnectionPool {
             vital: vital.clone(),
             threads: Vec::new(),
             watcher: Watcher::new(connect),
+            is_failing: Arc::default(),
         };
+        let is_failing = Arc::clone(&pool.is_failing);
         let writer = connect.clone();
-        pool.spawn("workflow-store-writer", move || Writer::new(writer).serve(&writes))?;
+        pool.spawn("workflow-store-writer", move || {
+            Writer::new(writer, is_failing).serve(&writes)
+        })?;
         let vital = std::iter::repeat_n(vital, readers.min(1));
         for queue in std::iter::repeat_n(reads, readers).chain(vital) {
             let reader = connect.clone();
             pool.spawn("workflow-store-reader", move || Reader::new(reader).serve(&queue))?;
         }
         Ok(pool)
+    }
+
+    /// Whether the last write failed because the store was unavailable.
+    pub(crate) fn is_failing(&self) -> bool {
+        self.is_failing.load(Ordering::Relaxed)
     }
 
     /// What notices additions to task queues.

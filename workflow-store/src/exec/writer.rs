@@ -6,6 +6,8 @@
 //! gets its own.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::tx_totals::TxTotals;
@@ -26,6 +28,8 @@ pub(crate) struct Writer<C> {
     connect: C,
     connection: Option<Box<dyn Sql>>,
     write_cache: WriteCache,
+    /// Whether the store was unavailable for the last transaction.
+    is_failing: Arc<AtomicBool>,
 }
 
 type Operations = Vec<Box<dyn Operation>>;
@@ -41,8 +45,8 @@ enum Failed {
 }
 
 impl<C: Connect> Writer<C> {
-    pub(crate) fn new(connect: C) -> Self {
-        Self { connect, connection: None, write_cache: WriteCache::default() }
+    pub(crate) fn new(connect: C, is_failing: Arc<AtomicBool>) -> Self {
+        Self { connect, connection: None, write_cache: WriteCache::default(), is_failing }
     }
 
     /// Runs operations until the queue is closed.
@@ -113,6 +117,18 @@ impl<C: Connect> Writer<C> {
     }
 
     fn transact(&mut self, operations: &mut Operations) -> Result<(), Failed> {
+        let outcome = self.try_transact(operations);
+        let is_failing = match &outcome {
+            Ok(()) => false,
+            Err(Failed::AtBegin(e) | Failed::OnTheWay(e) | Failed::Unknown(e)) => {
+                e.kind == SqlKind::Unavailable
+            }
+        };
+        self.is_failing.store(is_failing, Ordering::Relaxed);
+        outcome
+    }
+
+    fn try_transact(&mut self, operations: &mut Operations) -> Result<(), Failed> {
         let is_fresh = self.connection.is_none();
         let mut connection = self.connection().map_err(Failed::AtBegin)?;
         let mut outcome = self.run(connection.as_mut(), operations);

@@ -15,7 +15,7 @@ use workflow_core::RunError;
 use workflow_core::id::RunId;
 use workflow_core::prelude::*;
 use workflow_core::store::StoreError;
-use workflow_store::SqliteStore;
+use workflow_store::{Catalog as _, NewWorkflow, SqliteStore};
 
 /// How often each piece was made in this process.
 static MADE: [AtomicU32; PIECES] = [const { AtomicU32::new(0) }; PIECES];
@@ -127,6 +127,30 @@ fn within_a_bound() {
         limit.current = limit.maximum;
         setrlimit(Resource::Fsize, limit).expect("no bound");
     });
+}
+
+#[test]
+fn a_store_that_cannot_be_written_is_not_ready() {
+    assert_good(&outside(&["env"], "trap '' XFSZ; exec \"$@\"", "within_no_room"));
+}
+
+#[test]
+#[ignore = "a part of `a_store_that_cannot_be_written_is_not_ready`"]
+fn within_no_room() {
+    let Some(folder) = inside() else { return };
+    let store = pollster::block_on(SqliteStore::open(folder.join("workflows.db"))).expect("opened");
+    let ping = || pollster::block_on(store.ping());
+    let add = |name| pollster::block_on(store.create_workflow(NewWorkflow::new(name)));
+    ping().expect("ready");
+    let mut limit = getrlimit(Resource::Fsize);
+    limit.current = Some(0);
+    setrlimit(Resource::Fsize, limit).expect("no room");
+    add("a").expect_err("no room");
+    ping().expect_err("not ready");
+    limit.current = limit.maximum;
+    setrlimit(Resource::Fsize, limit).expect("room");
+    ping().expect("ready again");
+    add("a").expect("written");
 }
 
 #[cfg(target_os = "linux")]
