@@ -93,6 +93,11 @@ struct RunsQuery {
 
 impl RunsQuery {
     fn query(self) -> Result<RunQuery, Problem> {
+        if self.status == Some(Status::Skipped) {
+            let message =
+                "only jobs can be skipped; use pending, running, completed, failed or cancelled";
+            return Err(Problem::invalid("status", message));
+        }
         let time = |field, text: Option<String>| text.map(|text| moment(field, &text)).transpose();
         Ok(RunQuery {
             workflow: self.workflow,

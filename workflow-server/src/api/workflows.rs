@@ -199,7 +199,11 @@ async fn change(
     }
     // By ID from here on: another workflow may get the name.
     let which = old.as_ref().map_or(which, |old| old.id.to_string());
+    let has_fixed = !fixed.is_empty();
     let change = app.parsing.run(move || change_of(&at, patch, old)).await??;
+    if change == WorkflowChange::default() && !has_fixed {
+        return Err(Problem::invalid("body", "has no change; send the fields to change"));
+    }
     let workflow = catalog.update_workflow(&which, change).await?;
     app.schedules.workflow_changed();
     Ok(Json(document(&app, &caller, workflow).await?))

@@ -114,11 +114,13 @@ async fn an_invalid_update_changes_nothing(kind: Kind) {
         (json!({ "project": "q", "source": "registered" }), "source"),
         (json!({ "project": "q", "is_active": "yes" }), "is_active"),
         (json!({ "project": "q", "yaml": "name: x\njobs: 7" }), "jobs"),
+        (json!({}), "body"),
+        (json!({ "execution_count": 3 }), "body"),
     ] {
         let problem = client.patch("workflows/w", change.clone()).await.is_problem(422, "invalid");
         assert_eq!(problem["errors"][0]["field"], field, "{change}: {problem}");
     }
-    client.patch("workflows/none", json!({})).await.is_problem(404, "no_workflow");
+    client.patch("workflows/none", json!({ "project": "p" })).await.is_problem(404, "no_workflow");
     assert_eq!(client.get("workflows/w").await.is(200), before);
 }
 

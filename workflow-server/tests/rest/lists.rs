@@ -140,6 +140,23 @@ async fn odd_texts_are_client_errors(kind: Kind) {
         let answer = client.post("workflows", body.clone()).await;
         assert!(answer.status.as_u16() < 500, "{body}: {}", answer.text);
     }
+    client.post("workflows", json!({ "name": "outside", "dag_spec": {} })).await.is(201);
+    let run = client.start("outside").await;
+    let problem = client.get("runs?status=skipped").await.is_problem(422, "invalid");
+    assert_eq!(problem["errors"][0]["field"], "status");
+    for (path, body, field) in [
+        ("workflows/outside", json!({ "description": "a\u{0}" }), "description"),
+        ("workflows/outside", json!({ "project": "\u{0}" }), "project"),
+        ("workflows/outside", json!({ "metadata": { "a": ["\u{0}"] } }), "metadata.a[0]"),
+        ("workflows/outside", json!({ "merge_metadata": { "\u{0}": 1 } }), "merge_metadata"),
+        (&format!("runs/{run}"), json!({ "result_data": { "b": "\u{0}" } }), "result_data.b"),
+        (&format!("runs/{run}"), json!({ "error_message": "\u{0}" }), "error_message"),
+    ] {
+        let problem = client.patch(path, body).await.is_problem(422, "invalid");
+        assert_eq!(problem["errors"][0]["field"], field);
+    }
+    // Not a NUL, but the text of its escape.
+    client.patch("workflows/outside", json!({ "description": "\\u0000" })).await.is(200);
     for body in [json!({ "input": "\u{0}" }), json!({ "input": "a", "idempotency_key": "\u{0}" })] {
         let answer = client.post("workflows/greet/run?wait=30s", body.clone()).await;
         assert!(answer.status.as_u16() < 500, "{body}: {}", answer.text);
