@@ -7,6 +7,7 @@ use axum::http::request::Parts;
 use axum::http::{StatusCode, header};
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
 use workflow_core::json::{self, JsonError, LostNumber, Mismatch};
 use workflow_core::store::KeyError;
 
@@ -30,7 +31,49 @@ impl<T: DeserializeOwned> FromRequest<Arc<App>> for Body<T> {
             let detail = "the body must be JSON; send `Content-Type: application/json`";
             return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "media_type", detail));
         }
-        body(&bytes).map(Self)
+        stored_body(&bytes).map(Self)
+    }
+}
+
+/// Parses a JSON body whose texts the store keeps in columns.
+///
+/// # Errors
+///
+/// Fails if [`body`] does, or if a text has a NUL.
+pub(crate) fn stored_body<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+    let read = body(bytes)?;
+    // A NUL in JSON is always escaped.
+    if bytes.windows(NUL.len()).any(|part| part == NUL) {
+        let fields: Map<String, Value> = body(bytes)?;
+        let is_exact = |key: &str| EXACT.contains(&key);
+        let mut fields = fields.iter().filter(|(key, _)| !is_exact(key));
+        if let Some(path) = fields.find_map(|(key, value)| nul_in(key.clone(), value)) {
+            let message = "must not contain a NUL character, which databases cannot store";
+            return Err(Problem::invalid(path, message));
+        }
+    }
+    Ok(read)
+}
+
+/// A NUL as JSON has it.
+const NUL: &[u8] = b"\\u0000";
+
+/// The fields that the store keeps with every character.
+const EXACT: [&str; 2] = ["input", "payload"];
+
+/// The path of a NUL in a value.
+fn nul_in(path: String, value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => text.contains('\0').then_some(path),
+        Value::Array(items) => {
+            let mut items = items.iter().enumerate();
+            items.find_map(|(at, item)| nul_in(format!("{path}[{at}]"), item))
+        }
+        Value::Object(fields) => fields.iter().find_map(|(key, value)| match key.contains('\0') {
+            true => Some(path.clone()),
+            false => nul_in(format!("{path}.{key}"), value),
+        }),
+        _ => None,
     }
 }
 

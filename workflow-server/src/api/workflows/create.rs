@@ -15,7 +15,7 @@ use workflow_store::NewWorkflow;
 use super::super::problems::Problems;
 use super::{WorkflowDocument, created, document};
 use crate::app::App;
-use crate::http::extract::{body, content_type, read};
+use crate::http::extract::{content_type, read, stored_body};
 use crate::http::require::{Require, Write};
 use crate::problem::Problem;
 
@@ -87,7 +87,7 @@ pub(super) async fn create(
     let kind = content_type(request.headers()).unwrap_or_else(|| "application/json".to_owned());
     let bytes = read(request, &app).await?;
     let draft = match kind.as_str() {
-        "application/json" => body(&bytes)?,
+        "application/json" => stored_body(&bytes)?,
         "application/yaml" | "application/x-yaml" | "text/yaml" | "text/x-yaml" | "text/plain" => {
             let text = String::from_utf8(bytes.into())
                 .map_err(|_| Problem::invalid("body", "must be valid UTF-8"))?;
