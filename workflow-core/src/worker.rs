@@ -212,6 +212,9 @@ const LIFETIME: Duration = Duration::from_secs(8);
 /// The number of the next worker of this process.
 static NEXT: AtomicU32 = AtomicU32::new(0);
 
+/// The most pauses between two attempts to reach the store, each of which a stop ends.
+const MOST_PAUSES: u32 = 10;
+
 /// A worker that takes runs.
 struct Taking<'a> {
     worker: &'a Worker,
@@ -249,15 +252,25 @@ impl<'a> Taking<'a> {
             Some(store) => store.queue_changes(),
             None => Box::pin(stream::pending()),
         };
+        let mut failures = 0;
         while !engine.is_stopping() {
-            match self.take_some().await {
+            let taken = self.take_some().await;
+            if taken.is_ok() {
+                failures = 0;
+            }
+            match taken {
                 // More may wait.
                 Ok(Some(1..)) => {}
                 Ok(Some(0)) => self.wait_for_runs(&mut changes).await,
                 Ok(None) => self.end_or_pause(&mut changes).await,
                 Err(StoreError::Unavailable(error)) => {
-                    tracing::warn!(%error, "the store is unreachable; retrying");
-                    engine.pause().await;
+                    if failures == 0 {
+                        tracing::warn!(%error, "the store is unreachable; retrying");
+                    }
+                    failures = MOST_PAUSES.min(failures + 1);
+                    for _ in 0..failures {
+                        engine.pause().await;
+                    }
                 }
                 Err(error) => return Err(error),
             }
