@@ -1,14 +1,21 @@
 //! Tracing: a span for each run, job and attempt, and no warning about what is as it should be.
 
+#[path = "support/broken_store.rs"]
+mod broken_store;
+
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
+use std::time::Duration;
 
 use tokio::runtime::Builder;
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Level, Metadata, Subscriber};
 use workflow_core::engine::ManualClock;
 use workflow_core::prelude::*;
+use workflow_core::worker::Worker;
 use workflow_core::workflow::FunctionWorkflow;
+
+use broken_store::Broken;
 
 /// Collects the names of spans in the order of their creation.
 #[derive(Clone, Default)]
@@ -70,6 +77,23 @@ impl Subscriber for Warnings {
     fn event(&self, _: &Event<'_>) {
         self.0.fetch_add(1, Ordering::SeqCst);
     }
+}
+
+#[test]
+fn a_worker_warns_once_that_the_store_is_away() {
+    let (warnings, clock) = (Warnings::default(), ManualClock::new());
+    let engine = Engine::builder().clock(clock.clone()).threads(1).store(Broken("away")).build();
+    let worker = Worker::new(engine);
+    let working = worker.run_until(async {
+        for _ in 0..100 {
+            clock.advance(Duration::from_secs(1));
+            tokio::task::yield_now().await;
+        }
+    });
+    tracing::subscriber::with_default(warnings.clone(), || {
+        futures::executor::block_on(working).expect("it waits for the store");
+    });
+    assert_eq!(warnings.0.load(Ordering::SeqCst), 1);
 }
 
 #[job]
