@@ -11,7 +11,7 @@ mod lineage;
 mod run_session;
 mod unserved;
 
-pub(crate) use answer::{print_existing, print_refused};
+pub(crate) use answer::{print_existing, print_existing_key, print_refused};
 pub(crate) use assets::{assets, flush_assets, with_store};
 pub(crate) use engine::{engine, engine_builder, is_abandoned, resolve_workflow, stored_run};
 pub(crate) use follow::{follow, follow_for, follow_from};

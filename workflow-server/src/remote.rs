@@ -71,6 +71,9 @@ pub enum RemoteError {
     /// The request is invalid.
     #[error("{0}")]
     Invalid(String),
+    /// The idempotency key belongs to a run of another workflow, or with another input.
+    #[error("{0}")]
+    KeyConflict(String),
     /// The run has ended.
     #[error("run {0} has ended")]
     Ended(RunId),
@@ -86,6 +89,7 @@ impl From<RemoteError> for Problem {
             RemoteError::Invalid(_) => {
                 Self::new(StatusCode::UNPROCESSABLE_ENTITY, "cannot_start", text)
             }
+            RemoteError::KeyConflict(_) => Self::conflict("idempotency_key_used", text),
             RemoteError::Ended(_) => Self::conflict("ended", text),
             RemoteError::Unavailable(_) => {
                 Self::new(StatusCode::BAD_GATEWAY, "backend_unavailable", text)

@@ -15,7 +15,8 @@ use temporalio_client::errors::WorkflowStartError;
 use temporalio_client::tonic::{self, IntoRequest as _};
 use temporalio_client::{
     Client, UntypedWorkflowHandle, WorkflowDescribeOptions, WorkflowExecution,
-    WorkflowExecutionInfo, WorkflowListOptions, WorkflowStartOptions,
+    WorkflowExecutionInfo, WorkflowIdConflictPolicy, WorkflowIdReusePolicy, WorkflowListOptions,
+    WorkflowStartOptions,
 };
 use temporalio_common::UntypedWorkflow;
 use temporalio_common::data_converters::RawValue;
@@ -157,7 +158,6 @@ impl TemporalClient {
             workflow: found.workflow_type().to_owned(),
             run: first.map_err(|_| CallError::foreign(workflow_id))?,
             id: workflow_id.to_owned(),
-            input: None,
         })
     }
 
@@ -194,8 +194,9 @@ impl StartRequest {
         self
     }
 
-    /// Sets the workflow ID, which is unique among the running workflows of the namespace. Default:
-    /// the name of the workflow and a random UUID.
+    /// Sets the workflow ID. It is an idempotency key: starting again with the same ID returns the
+    /// existing run, also after its end, until the retention period of the namespace is over.
+    /// Default: the name of the workflow and a random UUID.
     pub fn workflow_id(mut self, id: impl Into<String>) -> Self {
         self.workflow_id = Some(id.into());
         self
@@ -216,14 +217,24 @@ impl StartRequest {
         self
     }
 
-    /// Starts the run, and returns when Temporal has it.
+    /// Starts the run, and returns when Temporal has it. Returns the existing run if there is one
+    /// with this workflow ID.
     ///
     /// # Errors
     ///
-    /// Fails if there is no such workflow, if the input does not fit, if a workflow with this ID is
-    /// running, or if the server does not accept the workflow. Fails after some seconds if the
-    /// server has no such namespace, because it notices a new one late.
+    /// Fails if there is no such workflow, if the input does not fit, if the run with this ID has
+    /// another workflow or input, or if the server does not accept the workflow. Fails after some
+    /// seconds if the server has no such namespace, because it notices a new one late.
     pub async fn start(self) -> Result<TemporalRun, StartError> {
+        Ok(self.start_once().await?.into_run())
+    }
+
+    /// Starts the run as [`start`](Self::start) does, and says whether it existed.
+    ///
+    /// # Errors
+    ///
+    /// As [`start`](Self::start).
+    pub async fn start_once(self) -> Result<Started, StartError> {
         let Self { client, workflow, input, workflow_id, task_queue, priority } = self;
         let workflow = workflow.map_err(StartError::Lookup)?;
         let name = workflow.name().to_string();
@@ -233,6 +244,8 @@ impl StartRequest {
         let id = workflow_id.unwrap_or_else(|| format!("{name}-{}", RunId::random()));
         let queue = task_queue.unwrap_or_else(|| queue_of(&client.queue_prefix, metadata.domain()));
         let mut options = WorkflowStartOptions::new(queue, id.clone()).build();
+        options.id_reuse_policy = WorkflowIdReusePolicy::RejectDuplicate;
+        options.id_conflict_policy = WorkflowIdConflictPolicy::Fail;
         // Temporal counts from 1, for the most urgent runs, to 5.
         options.priority.priority_key = Some((3 - priority.clamp(-2, 2)).unsigned_abs());
         options.memo = Some(labels::memo(metadata));
@@ -244,23 +257,40 @@ impl StartRequest {
         let payloads = payload::write_input(input.as_ref());
         let handle = match client.start_in_namespace(&name, payloads, options).await {
             Ok(handle) => handle,
-            Err(WorkflowStartError::AlreadyStarted { .. }) => {
-                return Err(StartError::AlreadyStarted { id });
+            Err(WorkflowStartError::AlreadyStarted { run_id, .. }) => {
+                let existing = client.find_execution(&id, run_id).await;
+                let existing = existing.map_err(|error| StartError::server(&name, error))?;
+                existing.check_repeated(&name, input.as_ref()).await?;
+                return Ok(Started::Existing(existing));
             }
             Err(error) if names_unknown_namespace(&error) => {
                 let namespace = client.namespace().to_owned();
                 return Err(StartError::Namespace { workflow: name, namespace });
             }
-            Err(error) => {
-                return Err(StartError::Server { workflow: name, error: Box::new(error) });
-            }
+            Err(error) => return Err(StartError::server(&name, error)),
         };
         let run = handle.run_id().and_then(|run| run.parse().ok());
-        let run = run.ok_or_else(|| StartError::Server {
-            workflow: name.clone(),
-            error: "the server returned no run ID that is a UUID".into(),
-        })?;
-        Ok(TemporalRun { client, workflow: name, run, id, input })
+        let invalid = "the server returned no run ID that is a UUID";
+        let run = run.ok_or_else(|| StartError::server(&name, invalid))?;
+        Ok(Started::New(TemporalRun { client, workflow: name, run, id }))
+    }
+}
+
+/// What a request to start a run returned.
+#[derive(Clone)]
+pub enum Started {
+    /// The request started this run.
+    New(TemporalRun),
+    /// An earlier request with the same workflow ID started this run.
+    Existing(TemporalRun),
+}
+
+impl Started {
+    /// The run, whichever request started it.
+    pub fn into_run(self) -> TemporalRun {
+        match self {
+            Self::New(run) | Self::Existing(run) => run,
+        }
     }
 }
 
@@ -404,7 +434,6 @@ impl TemporalClient {
             workflow: listed.workflow.clone(),
             run,
             id: listed.workflow_id.clone(),
-            input: None,
         })
     }
 

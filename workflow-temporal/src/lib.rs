@@ -38,7 +38,7 @@ mod worker;
 
 pub use client::{
     AttemptState, Attributes, CallError, RunEvents, RunState, RunSummary, StartError, StartRequest,
-    TemporalClient, TemporalRun,
+    Started, TemporalClient, TemporalRun,
 };
 pub use connect::{AddressError, ConnectError, TemporalOptions, Tls};
 pub use replay::{ReplayError, replay};

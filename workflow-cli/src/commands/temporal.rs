@@ -20,10 +20,13 @@ use workflow_core::{Workflow, registry};
 #[cfg(feature = "serve")]
 use workflow_server::Server;
 use workflow_store::Cause;
-use workflow_temporal::{CallError, TemporalClient, TemporalOptions, TemporalRun, TemporalWorker};
+use workflow_temporal::{
+    CallError, Started, TemporalClient, TemporalOptions, TemporalRun, TemporalWorker,
+};
 
 use crate::args::BackendArguments;
 use crate::failure::{Failure, Outcome};
+use crate::session::print_existing_key;
 use crate::{interrupt, output, runtime};
 
 pub(super) use runs::{cancel, get, list, logs, signal, watch, why};
@@ -137,18 +140,28 @@ pub(super) fn trigger(options: &TemporalOptions, trigger: Trigger<'_>) -> Result
         if let Some(id) = trigger.workflow_id {
             request = request.workflow_id(id);
         }
-        let run = request.start().await.map_err(|error| usage(&error))?;
+        let started = request.start_once().await.map_err(|error| usage(&error))?;
+        let existing = matches!(started, Started::Existing(_));
+        let run = started.into_run();
+        if existing {
+            let status = run.status().await.map_err(|error| usage(&error))?;
+            print_existing_key(run.id(), status);
+        }
         if !trigger.is_quiet {
             warn_if_unserved(&run).await?;
         }
         if !trigger.wait {
             match trigger.is_json {
-                true => output::print_json(&runs::as_json(&run).await?)?,
+                true => {
+                    let mut shown = runs::as_json(&run).await?;
+                    shown["existing"] = existing.into();
+                    output::print_json(&shown)?;
+                }
                 false => output::print(|out| writeln!(out, "{}", run.workflow_id()))?,
             }
             return Ok(Outcome::Success);
         }
-        if !trigger.is_quiet {
+        if !existing && !trigger.is_quiet {
             output::message(format_args!("started {}", run.workflow_id()));
         }
         let Some(timeout) = trigger.timeout else { return result(&run, trigger.is_json).await };
@@ -168,7 +181,7 @@ pub(super) fn trigger(options: &TemporalOptions, trigger: Trigger<'_>) -> Result
 /// Warns if no worker serves the task queue of a run.
 async fn warn_if_unserved(run: &TemporalRun) -> Result<(), Failure> {
     let state = run.state().await.map_err(|error| usage(&error))?;
-    if !state.has_worker {
+    if !state.has_worker && !state.status.is_final() {
         let queue = state.task_queue;
         let cure = Cause::NoWorker { queue: queue.clone() }.cure();
         output::warning(format_args!("no live worker serves {queue}; {cure}"));

@@ -2,6 +2,7 @@
 
 use std::time::SystemTime;
 
+use workflow_core::Status;
 use workflow_core::flow_control::Concurrency;
 use workflow_core::id::RunId;
 use workflow_core::store::{LimitWait, SharedBy, StoredRun};
@@ -23,9 +24,7 @@ pub(crate) fn print_existing(
 ) -> Result<(), Failure> {
     let StoredRun { id, status, .. } = run;
     match by {
-        SharedBy::Key => output::message(format_args!(
-            "run {id} already exists for this idempotency key: {status}"
-        )),
+        SharedBy::Key => print_existing_key(*id, *status),
         SharedBy::Slot => output::message(format_args!("run {id} holds {}: {status}", slot(run))),
         SharedBy::Debounce => match pollster::block_on(store.waits_for(*id))? {
             Some(LimitWait::Debounce { begins_in, .. }) => output::message(format_args!(
@@ -36,6 +35,11 @@ pub(crate) fn print_existing(
         },
     }
     Ok(())
+}
+
+/// Prints which run an idempotency key stands for.
+pub(crate) fn print_existing_key(run: RunId, status: Status) {
+    output::message(format_args!("run {run} already exists for this idempotency key: {status}"));
 }
 
 /// The slot of a run, such as ``the only slot of key `ann` ``.

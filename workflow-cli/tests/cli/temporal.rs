@@ -168,6 +168,37 @@ fn it_is_told_why_a_run_does_not_go_on() {
 }
 
 #[test]
+fn an_idempotency_key_is_one_run_also_after_its_end() {
+    let own = Own::new("temporal_key");
+    let _worker = own.worker();
+    let trigger = |day| ["trigger", "orders/report", "--day", day, "--workflow-id", "daily"];
+    let first = trigger("2026-01-02");
+    own.run(&[&first[..], &["--wait", "--timeout", "60"]].concat());
+    let run = own.get("daily")["run_id"].as_str().expect("an ID").to_owned();
+    let again = own.run(&[&first[..], &["-f", "json"]].concat());
+    let expected = format!("run {run} already exists for this idempotency key: completed");
+    assert!(again.err.contains(&expected), "{}", again.err);
+    let shown = json(&again.out);
+    assert_eq!((&shown["run_id"], &shown["existing"]), (&run.clone().into(), &true.into()));
+    let other = [&trigger("2026-01-03")[..], &["--backend", &own.backend]].concat();
+    let refused = host_in(&own.folder, &other);
+    assert_eq!(refused.code, Some(2), "{}", refused.err);
+    let expected = format!("key `daily` was already used for run {run} with another input");
+    assert!(refused.err.contains(&expected), "{}", refused.err);
+
+    let api = Api::start(&own);
+    let start = |key: &str, day: &str| {
+        let body = format!(r#"{{"idempotency_key": "{key}", "input": {{"day": "{day}"}}}}"#);
+        api.request("POST /api/v1/workflows/orders%2Freport/run", &body)
+    };
+    let (status, existing) = start("daily", "2026-01-02");
+    assert_eq!((&existing["run_id"], &existing["existing"]), (&run.into(), &true.into()));
+    assert_eq!(status, 200, "{existing}");
+    let (status, refused) = start("daily", "2026-01-03");
+    assert_eq!((status, &refused["code"]), (409, &"idempotency_key_used".into()), "{refused}");
+}
+
+#[test]
 fn runs_are_shown_without_a_worker() {
     let own = Own::new("temporal_history");
     let worker = own.worker();

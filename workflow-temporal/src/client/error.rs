@@ -6,6 +6,7 @@ use temporalio_client::errors::{
 use temporalio_common::error::IncomingError;
 use workflow_core::RunError;
 use workflow_core::engine::{LookupError, ResumeError};
+use workflow_core::id::RunId;
 use workflow_core::workflow::PlanError;
 
 use crate::message::chain;
@@ -46,13 +47,18 @@ pub enum StartError {
         #[source]
         error: PlanError,
     },
-    /// A workflow with this ID is running.
+    /// The workflow ID belongs to a run of another workflow, or with another input.
     #[error(
-        "a workflow with the ID `{id}` is already running; choose another ID, or find that run"
+        "idempotency key `{key}` was already used for run {run} {difference}; use a new key for a \
+         different request"
     )]
-    AlreadyStarted {
+    KeyConflict {
         /// The workflow ID.
-        id: String,
+        key: String,
+        /// The run that it belongs to.
+        run: RunId,
+        /// How that run differs: `of workflow ..`, or `with another input`.
+        difference: String,
     },
     /// The server has no such namespace.
     #[error(
@@ -75,6 +81,14 @@ pub enum StartError {
         error: Box<dyn std::error::Error + Send + Sync>,
     },
 }
+
+impl StartError {
+    pub(super) fn server(workflow: &str, error: impl Into<Cause>) -> Self {
+        Self::Server { workflow: workflow.to_owned(), error: error.into() }
+    }
+}
+
+type Cause = Box<dyn std::error::Error + Send + Sync>;
 
 /// Why a request to a run on Temporal failed.
 #[derive(Debug, thiserror::Error)]

@@ -8,21 +8,25 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value as Json, json};
 use temporalio_client::errors::{WorkflowQueryError, WorkflowUpdateError};
+use temporalio_client::grpc::WorkflowService as _;
 use temporalio_client::{
     Client, HistoryEventFilterType, RetryOptions, RpcOptions, UntypedQuery, UntypedSignal,
     UntypedWorkflowHandle, WorkflowCancelOptions, WorkflowDescribeOptions,
     WorkflowExecutionDescription, WorkflowExecutionStatus, WorkflowFetchHistoryOptions,
     WorkflowGetResultOptions, WorkflowQueryOptions, WorkflowSignalOptions, tonic,
 };
+use temporalio_common::protos::temporal::api::common::v1::WorkflowExecution;
 use temporalio_common::protos::temporal::api::history::v1::history_event::Attributes;
+use temporalio_common::protos::temporal::api::workflowservice::v1::GetWorkflowExecutionHistoryRequest;
 use workflow_core::engine::Engine;
 use workflow_core::event::{Event, RunView};
 use workflow_core::id::RunId;
 use workflow_core::{Report, RunError, Status};
 
 use super::TemporalClient;
-use super::error::CallError;
+use super::error::{CallError, StartError};
 use super::events::RunEvents;
+use crate::continuation::Arguments;
 use crate::message::{AWAITING, DELIVER, EVENTS, EventPage, PROGRESS, chain};
 use crate::{history, payload, replay};
 
@@ -36,8 +40,6 @@ pub struct TemporalRun {
     pub(super) run: RunId,
     /// The workflow ID.
     pub(super) id: String,
-    /// The input, if this program started the run.
-    pub(super) input: Option<Json>,
 }
 
 impl TemporalRun {
@@ -95,13 +97,63 @@ impl TemporalRun {
         let RunEvents::Recorded(events) = self.events(0).await? else {
             return Err(CallError::NotRecorded);
         };
-        let input = self.input.clone();
+        let input = self.input().await?;
         let report = Engine::default().restore_report(&*self.workflow, self.run, input, events)?;
         match report.status() {
             Status::Completed => Ok(report),
             Status::Cancelled => Err(CallError::Run(RunError::Cancelled(report))),
             _ => Err(CallError::Run(RunError::Failed(report))),
         }
+    }
+
+    /// Returns the input, from the history. `None` without one.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the server does not answer, and if the input is not JSON.
+    pub async fn input(&self) -> Result<Option<Json>, CallError> {
+        let request = GetWorkflowExecutionHistoryRequest {
+            namespace: self.client.namespace().to_owned(),
+            execution: Some(WorkflowExecution {
+                workflow_id: self.id.clone(),
+                run_id: self.run.to_string(),
+            }),
+            maximum_page_size: 1,
+            ..GetWorkflowExecutionHistoryRequest::default()
+        };
+        let mut client = self.client.sdk().clone();
+        let found = client.get_workflow_execution_history(tonic::Request::new(request)).await;
+        let found = found.map_err(|status| match status.code() {
+            tonic::Code::NotFound => CallError::NotFound,
+            _ => CallError::Server(status.into()),
+        })?;
+        let events = found.into_inner().history.unwrap_or_default().events;
+        match events.into_iter().next().and_then(|first| first.attributes) {
+            Some(Attributes::WorkflowExecutionStartedEventAttributes(started)) => {
+                let payloads = started.input.unwrap_or_default().payloads;
+                let arguments = Arguments::read(&payloads).map_err(CallError::History)?;
+                Ok(arguments.input)
+            }
+            _ => Err(CallError::History("it does not begin with a start".to_owned())),
+        }
+    }
+
+    /// Checks that a request for this workflow and input is the one that started the run.
+    pub(super) async fn check_repeated(
+        &self,
+        workflow: &str,
+        input: Option<&Json>,
+    ) -> Result<(), StartError> {
+        let existing = self.input().await;
+        let existing = existing.map_err(|error| StartError::server(workflow, error))?;
+        let difference = if self.workflow != workflow {
+            format!("of workflow `{}`", self.workflow)
+        } else if input.unwrap_or(&Json::Null) != existing.as_ref().unwrap_or(&Json::Null) {
+            "with another input".to_owned()
+        } else {
+            return Ok(());
+        };
+        Err(StartError::KeyConflict { key: self.id.clone(), run: self.run, difference })
     }
 
     /// Returns the events from this sequence number on. If no worker answers soon, they come from

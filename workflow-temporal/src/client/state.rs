@@ -18,6 +18,7 @@ use workflow_core::executor::UNKNOWN_DEFINITION;
 use super::run::{TemporalRun, described_status};
 use super::{CallError, TemporalClient};
 use crate::activity_id::attempt_of;
+use crate::labels::Origin;
 
 /// What the server says about a run.
 #[derive(Debug, Clone, PartialEq)]
@@ -27,6 +28,8 @@ pub struct RunState {
     pub status: Status,
     /// The task queue.
     pub task_queue: String,
+    /// When the run started.
+    pub started_at: Option<SystemTime>,
     /// Whether a worker has polled the task queue in the last minutes.
     pub has_worker: bool,
     /// Why the workers cannot resume the run, until one of them can.
@@ -60,6 +63,8 @@ impl TemporalRun {
         let found = latest.describe(WorkflowDescribeOptions::builder().build()).await;
         let found = found.map_err(CallError::of_interaction)?;
         let (status, task_queue) = (described_status(&found), found.task_queue().to_owned());
+        let origin = Origin::of(&found.memo());
+        let started_at = origin.and_then(|origin| origin.started_at).or(found.start_time());
         let raw = found.into_raw();
         let mut blocked = raw.pending_activities.iter().find_map(unknown_definition);
         // The first failure of a workflow task is in the history. Temporal tries it again.
@@ -73,6 +78,7 @@ impl TemporalRun {
             attempts: raw.pending_activities.iter().map(AttemptState::of).collect(),
             status,
             task_queue,
+            started_at,
             blocked,
         })
     }

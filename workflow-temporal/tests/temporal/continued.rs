@@ -95,6 +95,8 @@ async fn a_function_of_many_steps_continues_as_new() {
     assert_eq!(run.status().await.expect("it answers"), Status::Completed);
 
     // All executions are one run, whichever ID somebody has.
+    let again = client.run("many steps").input(300).workflow_id(run.workflow_id()).start().await;
+    assert_eq!(again.expect("it exists").id(), run.id());
     for text in [run.workflow_id(), &run.id().to_string()] {
         let found = client.select(text).await.expect("it is there");
         assert_eq!((found.id(), found.workflow_id()), (run.id(), run.workflow_id()));

@@ -4,7 +4,7 @@ use std::sync::Mutex;
 
 use workflow_core::job::{JobErrorKind, TimeoutKind, closure};
 use workflow_core::prelude::*;
-use workflow_temporal::{CallError, StartError, TemporalClient};
+use workflow_temporal::{CallError, StartError, Started, TemporalClient};
 
 use crate::support::{Rate, client, options};
 
@@ -312,13 +312,34 @@ async fn what_does_not_fit_is_refused_before_it_starts() {
     assert!(error.to_string().contains("did you mean `graph`"), "{error}");
     let error = client.run("graph").input("x").start().await.map(drop).expect_err("a text");
     assert!(matches!(error, StartError::Mismatch { .. }), "{error:?}");
-    let id = format!("twice-{}", workflow_core::id::RunId::random());
-    let first = client.run("question").workflow_id(&id).start().await.expect("it starts");
-    let error = client.run("question").workflow_id(&id).start().await.map(drop);
-    assert!(matches!(error, Err(StartError::AlreadyStarted { .. })), "{error:?}");
-    assert_eq!(client.find(&id).await.expect("it is there").id(), first.id());
-    first.cancel().await.expect("it is running");
     assert!(matches!(client.find("nothing").await.map(drop), Err(CallError::NotFound)));
+}
+
+#[tokio::test]
+async fn a_workflow_id_stands_for_one_run_also_after_its_end() {
+    let client = client().await;
+    let id = format!("key-{}", workflow_core::id::RunId::random());
+    let start = |workflow, input| client.run(workflow).input(input).workflow_id(&id).start_once();
+    let Started::New(first) = start("graph", 2).await.expect("it starts") else {
+        panic!("nothing had this ID")
+    };
+    first.output().await.expect("it completes");
+    let Started::Existing(again) = start("graph", 2).await.expect("it exists") else {
+        panic!("a second run has started")
+    };
+    assert_eq!((again.id(), again.workflow_id()), (first.id(), &*id));
+    assert_eq!(again.input().await.expect("it is there"), Some(2.into()));
+    for (workflow, difference) in
+        [("graph", "with another input"), ("flaky", "of workflow `graph`")]
+    {
+        let error = start(workflow, 3).await.map(drop).expect_err("it differs");
+        let expected = format!(
+            "idempotency key `{id}` was already used for run {} {difference}; use a new key for a \
+             different request",
+            first.id()
+        );
+        assert_eq!(error.to_string(), expected);
+    }
 }
 
 #[tokio::test]

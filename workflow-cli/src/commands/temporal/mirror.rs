@@ -15,7 +15,7 @@ use workflow_core::store::{
 use workflow_core::{Status, definition::Metadata};
 use workflow_server::{Remote, RemoteError, RemoteStart, RemoteStarted};
 use workflow_store::Catalog;
-use workflow_temporal::{CallError, RunSummary, StartError, TemporalClient, TemporalRun};
+use workflow_temporal::{CallError, RunSummary, StartError, Started, TemporalClient, TemporalRun};
 
 use super::follow::News;
 use super::text_of;
@@ -125,7 +125,10 @@ impl Mirror {
         let run = self.client.handle(summary).map_err(|error| text_of(&error))?;
         match run.status().await {
             Ok(status) => {
-                self.copy_run(id, &run, status, summary.started_at, &summary.task_queue).await
+                let started_at = summary
+                    .started_at
+                    .map(|seconds| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds));
+                self.copy_run(id, &run, status, started_at, &summary.task_queue).await
             }
             // Its retention period has ended meanwhile.
             Err(CallError::NotFound) => Ok(()),
@@ -138,7 +141,7 @@ impl Mirror {
         id: RunId,
         run: &TemporalRun,
         status: Status,
-        started_at: Option<u64>,
+        started_at: Option<SystemTime>,
         task_queue: &str,
     ) -> Result<(), String> {
         let known = self.copies.lock().await.get(&id).map_or(0, |copied| copied.events);
@@ -183,15 +186,14 @@ impl Mirror {
         &self,
         id: RunId,
         run: &TemporalRun,
-        started_at: Option<u64>,
+        started_at: Option<SystemTime>,
         task_queue: &str,
     ) -> Result<Copied, String> {
         let failed = |error: StoreError| text_of(&error);
-        let since = Duration::from_secs(started_at.unwrap_or_default());
         let new = NewRun {
             id,
             trigger: Trigger::Manual,
-            created_at: SystemTime::UNIX_EPOCH + since,
+            created_at: started_at.unwrap_or(SystemTime::UNIX_EPOCH),
             task_queue: task_queue.to_owned(),
             ..NewRun::new(snapshot(run.workflow()))
         };
@@ -245,16 +247,19 @@ impl Remote for Mirror {
             request = request.workflow_id(key);
         }
         let unavailable = |error: &dyn std::error::Error| RemoteError::Unavailable(text_of(error));
-        let (run, existing) = match request.start().await {
-            Ok(run) => (run, false),
-            Err(StartError::AlreadyStarted { id }) => {
-                (self.client.find(&id).await.map_err(|error| unavailable(&error))?, true)
+        let started = match request.start_once().await {
+            Ok(started) => started,
+            Err(error @ StartError::KeyConflict { .. }) => {
+                return Err(RemoteError::KeyConflict(error.to_string()));
             }
             Err(error @ StartError::Server { .. }) => return Err(unavailable(&error)),
             Err(error) => return Err(RemoteError::Invalid(text_of(&error))),
         };
+        let existing = matches!(started, Started::Existing(_));
+        let run = started.into_run();
         let state = run.state().await.map_err(|error| unavailable(&error))?;
-        let copied = self.copy_run(run.id(), &run, state.status, now(), &state.task_queue).await;
+        let copied =
+            self.copy_run(run.id(), &run, state.status, state.started_at, &state.task_queue).await;
         copied.map_err(RemoteError::Unavailable)?;
         let warning = (!state.has_worker).then(|| {
             let queue = &state.task_queue;
@@ -279,8 +284,4 @@ fn refused(run: RunId, error: &CallError) -> RemoteError {
         CallError::NotFound => RemoteError::Ended(run),
         error => RemoteError::Unavailable(text_of(error)),
     }
-}
-
-fn now() -> Option<u64> {
-    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).ok().map(|now| now.as_secs())
 }
