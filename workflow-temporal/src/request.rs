@@ -42,12 +42,19 @@ pub(crate) struct Plan {
     pub(crate) lease: Duration,
     /// The number of events from which on a history continues as new.
     pub(crate) history_limit: u32,
-    /// Receives the control of the run, in a replay that reads its events.
+    /// Receives the run, in a replay that reads its events.
     pub(crate) observer: Observer,
 }
 
-/// The control of a run that is replayed.
-pub(crate) type Observer = Option<Arc<Mutex<Option<RunControl>>>>;
+/// Receives a run that is replayed.
+pub(crate) type Observer = Option<Arc<Mutex<Option<Observed>>>>;
+
+/// A run that is replayed.
+pub(crate) struct Observed {
+    pub(crate) control: RunControl,
+    /// The number of events before the first workflow task that no worker has completed.
+    pub(crate) decided: Option<usize>,
+}
 
 /// The default lease.
 pub(crate) const LEASE: Duration = Duration::from_secs(8);
@@ -67,10 +74,15 @@ impl Plan {
         }
     }
 
-    /// Shows the control of a run to the observer.
-    pub(crate) fn observe(&self, control: &RunControl) {
-        if let Some(observer) = &self.observer {
-            *observer.lock().unwrap_or_else(PoisonError::into_inner) = Some(control.clone());
+    /// Shows the run to the observer, before the events of a workflow task. `is_decided` says
+    /// whether a worker has completed the task.
+    pub(crate) fn observe(&self, control: &RunControl, is_decided: bool) {
+        let Some(observer) = &self.observer else { return };
+        let mut observed = observer.lock().unwrap_or_else(PoisonError::into_inner);
+        let observed =
+            observed.get_or_insert_with(|| Observed { control: control.clone(), decided: None });
+        if !is_decided {
+            observed.decided.get_or_insert_with(|| control.events(0).len());
         }
     }
 }

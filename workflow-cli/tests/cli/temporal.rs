@@ -193,9 +193,28 @@ fn an_idempotency_key_is_one_run_also_after_its_end() {
     };
     let (status, existing) = start("daily", "2026-01-02");
     assert_eq!((&existing["run_id"], &existing["existing"]), (&run.into(), &true.into()));
-    assert_eq!(status, 200, "{existing}");
+    assert_eq!(status, 202, "{existing}");
     let (status, refused) = start("daily", "2026-01-03");
     assert_eq!((status, &refused["code"]), (409, &"idempotency_key_used".into()), "{refused}");
+}
+
+#[test]
+fn a_run_whose_worker_died_before_the_start_has_no_running_job() {
+    let own = Own::new("temporal_killed");
+    let worker = own.worker();
+    own.run(&["trigger", "orders/approve", "--workflow-id", "first"]);
+    own.until_why("first", "approve", "signal");
+    drop(worker);
+    own.run(&["trigger", "orders/approve", "--workflow-id", "second", "-q"]);
+    own.run(&["runs", "signal", "second", "approved", r#"{"by": "ada"}"#]);
+    let run = own.get("second");
+    assert_eq!((&run["status"], &run["jobs"]), (&"pending".into(), &Json::Array(vec![])));
+    // Temporal does not know yet that the worker is dead.
+    assert_eq!(own.why("second"), [(String::new(), "queued".to_owned())]);
+    let shown = own.run(&["runs", "get", "second"]).out;
+    assert!(!shown.contains("running"), "{shown}");
+    let _worker = own.worker();
+    own.until_why("second", "", "ended");
 }
 
 #[test]

@@ -16,6 +16,7 @@ use temporalio_client::{
     WorkflowGetResultOptions, WorkflowQueryOptions, WorkflowSignalOptions, tonic,
 };
 use temporalio_common::protos::temporal::api::common::v1::WorkflowExecution;
+use temporalio_common::protos::temporal::api::enums::v1::PendingWorkflowTaskState;
 use temporalio_common::protos::temporal::api::history::v1::history_event::Attributes;
 use temporalio_common::protos::temporal::api::workflowservice::v1::GetWorkflowExecutionHistoryRequest;
 use workflow_core::engine::Engine;
@@ -94,8 +95,9 @@ impl TemporalRun {
             Ok(_) | Err(CallError::Failed { .. } | CallError::Cancelled { .. }) => {}
             Err(error) => return Err(error),
         }
-        let RunEvents::Recorded(events) = self.events(0).await? else {
-            return Err(CallError::NotRecorded);
+        let events = match self.events(0).await? {
+            RunEvents::Recorded(events) | RunEvents::Replayed(events) => events,
+            RunEvents::Translated(_) => return Err(CallError::NotRecorded),
         };
         let input = self.input().await?;
         let report = Engine::default().restore_report(&*self.workflow, self.run, input, events)?;
@@ -203,7 +205,7 @@ impl TemporalRun {
         let read = tokio::task::spawn_blocking(move || match replay::events(&engine, &history) {
             Ok(mut events) => {
                 events.retain(|event| event.sequence >= from);
-                Ok(RunEvents::Recorded(events))
+                Ok(RunEvents::Replayed(events))
             }
             Err(error) => {
                 tracing::debug!(%error, "the history is translated");
@@ -350,7 +352,7 @@ impl TemporalRun {
     pub async fn status(&self) -> Result<Status, CallError> {
         let latest = self.latest().await?;
         let found = latest.describe(WorkflowDescribeOptions::builder().build()).await;
-        Ok(described_status(&found.map_err(CallError::of_interaction)?))
+        latest_status(&latest, &found.map_err(CallError::of_interaction)?).await
     }
 
     /// The latest execution of the run.
@@ -387,7 +389,7 @@ impl TemporalRun {
     }
 }
 
-type Execution = UntypedWorkflowHandle<Client>;
+pub(super) type Execution = UntypedWorkflowHandle<Client>;
 
 /// The run ID of the first execution of the run.
 pub(super) fn first_execution(found: &WorkflowExecutionDescription) -> &str {
@@ -432,17 +434,31 @@ fn is_transient(status: &tonic::Status) -> bool {
     )
 }
 
-/// The status of a run that the server describes. It is pending until a worker has it.
-pub(super) fn described_status(found: &WorkflowExecutionDescription) -> Status {
+/// The status of a run whose latest execution the server describes. It is pending until a worker
+/// has begun it.
+pub(super) async fn latest_status(
+    latest: &Execution,
+    found: &WorkflowExecutionDescription,
+) -> Result<Status, CallError> {
     let status = status_of(found.status());
     let is_continued = first_execution(found) != found.run_id();
-    match status {
-        Status::Running if found.history_length() <= UNSTARTED && !is_continued => Status::Pending,
-        status => status,
+    if status != Status::Running || is_continued {
+        return Ok(status);
     }
+    let is_started = match &found.raw().pending_workflow_task {
+        _ if found.history_length() <= UNSTARTED => false,
+        Some(task) if task.state() == PendingWorkflowTaskState::Scheduled => {
+            // Signals and requests to cancel are events, too.
+            let history = latest.fetch_history(WorkflowFetchHistoryOptions::builder().build());
+            let history = history.into_events().await.map_err(CallError::of_interaction)?;
+            replay::is_started(&history)
+        }
+        _ => true,
+    };
+    Ok(if is_started { Status::Running } else { Status::Pending })
 }
 
-/// The number of events until a worker has a workflow: its start, and the first task.
+/// The number of events until a worker begins a workflow: its start, and the first task.
 const UNSTARTED: usize = 2;
 
 /// A status of Temporal in the words of this project.

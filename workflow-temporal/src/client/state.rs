@@ -8,14 +8,14 @@ use temporalio_common::protos::temporal::api::enums::v1::{PendingActivityState, 
 use temporalio_common::protos::temporal::api::failure::v1::failure::FailureInfo;
 use temporalio_common::protos::temporal::api::history::v1::HistoryEvent;
 use temporalio_common::protos::temporal::api::history::v1::history_event::Attributes;
-use temporalio_common::protos::temporal::api::taskqueue::v1::TaskQueue;
+use temporalio_common::protos::temporal::api::taskqueue::v1::{PollerInfo, TaskQueue};
 use temporalio_common::protos::temporal::api::workflow::v1::PendingActivityInfo;
 use temporalio_common::protos::temporal::api::workflowservice::v1::DescribeTaskQueueRequest;
 use workflow_core::Status;
 use workflow_core::event::Blocked;
 use workflow_core::executor::UNKNOWN_DEFINITION;
 
-use super::run::{TemporalRun, described_status};
+use super::run::{TemporalRun, latest_status};
 use super::{CallError, TemporalClient};
 use crate::activity_id::attempt_of;
 use crate::labels::Origin;
@@ -30,7 +30,7 @@ pub struct RunState {
     pub task_queue: String,
     /// When the run started.
     pub started_at: Option<SystemTime>,
-    /// Whether a worker has polled the task queue in the last minutes.
+    /// Whether a worker has polled the task queue in the last 65 s.
     pub has_worker: bool,
     /// Why the workers cannot resume the run, until one of them can.
     pub blocked: Option<Blocked>,
@@ -62,7 +62,8 @@ impl TemporalRun {
         let latest = self.latest().await?;
         let found = latest.describe(WorkflowDescribeOptions::builder().build()).await;
         let found = found.map_err(CallError::of_interaction)?;
-        let (status, task_queue) = (described_status(&found), found.task_queue().to_owned());
+        let status = latest_status(&latest, &found).await?;
+        let task_queue = found.task_queue().to_owned();
         let origin = Origin::of(&found.memo());
         let started_at = origin.and_then(|origin| origin.started_at).or(found.start_time());
         let raw = found.into_raw();
@@ -85,7 +86,7 @@ impl TemporalRun {
 }
 
 impl TemporalClient {
-    /// Whether a worker has polled this task queue in the last minutes.
+    /// Whether a worker has polled this task queue in the last 65 s.
     ///
     /// # Errors
     ///
@@ -100,9 +101,20 @@ impl TemporalClient {
         let mut client = self.sdk().clone();
         let found = client.describe_task_queue(tonic::Request::new(request)).await;
         let found = found.map_err(|status| CallError::Server(status.into()))?;
-        Ok(!found.into_inner().pollers.is_empty())
+        let now = SystemTime::now();
+        let is_alive = |poller: &PollerInfo| {
+            let accessed = poller.last_access_time.as_ref();
+            let accessed = accessed.map(|accessed| time((accessed.seconds, accessed.nanos)));
+            let silent_for = accessed.and_then(|accessed| now.duration_since(accessed).ok());
+            silent_for.is_none_or(|silent_for| silent_for < SILENT)
+        };
+        Ok(found.into_inner().pollers.iter().any(is_alive))
     }
 }
+
+/// How long a worker that lives is silent, at most: a poll takes a minute. The server lists a worker
+/// for five minutes after its last poll.
+const SILENT: Duration = Duration::from_secs(65);
 
 impl AttemptState {
     fn of(pending: &PendingActivityInfo) -> Self {

@@ -44,7 +44,7 @@ pub(super) async fn drive(
     let is_continued = record.is_some();
     let mut run = start(ctx, Arguments { input: input.clone(), record }, &bridge).await?;
     let control = run.control();
-    plan.observe(&control);
+    plan.observe(&control, ctx.is_replaying());
     ctx.state_mut(|hosted| hosted.control = Some(control.clone()));
     let mut requests = Requests::default();
     let mut length = Length::new(plan.history_limit);
@@ -80,6 +80,7 @@ pub(super) async fn drive(
         }
         let was_cancelled = is_cancelled;
         let answers = until_something_happens(ctx, &mut requests, &woken, &mut is_cancelled).await;
+        plan.observe(&control, ctx.is_replaying());
         length.has_progressed |= !answers.is_empty();
         for answer in answers {
             answer();

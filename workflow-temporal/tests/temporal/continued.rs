@@ -14,13 +14,13 @@ use workflow_temporal::{TemporalClient, TemporalWorker, WorkerError};
 use crate::support::{bare_client, until, until_awaited};
 
 /// A worker with a limit, for queues of its own.
-struct Served {
+pub(crate) struct Served {
     stop: oneshot::Sender<()>,
     worker: JoinHandle<Result<(), WorkerError>>,
 }
 
 impl Served {
-    fn start(client: &TemporalClient, prefix: &str, history_limit: u32) -> Self {
+    pub(crate) fn start(client: &TemporalClient, prefix: &str, history_limit: u32) -> Self {
         let engine = Engine::builder().queue_prefix(prefix).build();
         let worker = TemporalWorker::new(client.clone(), engine)
             .task_queues([format!("{prefix}-workflows")])
@@ -31,14 +31,14 @@ impl Served {
         Self { stop, worker }
     }
 
-    async fn stop(self) {
+    pub(crate) async fn stop(self) {
         drop(self.stop);
         self.worker.await.expect("no panic").expect("it serves");
     }
 }
 
 /// A client with queues of its own.
-async fn own_client() -> (TemporalClient, String) {
+pub(crate) async fn own_client() -> (TemporalClient, String) {
     let prefix = format!("continued-{}", RunId::random());
     (bare_client().await.queue_prefix(prefix.clone()), prefix)
 }

@@ -7,4 +7,5 @@ mod queues;
 mod restart;
 mod schedules;
 mod support;
+mod unserved;
 mod waits;

@@ -42,7 +42,7 @@ impl News {
 
     fn new(status: Status, events: RunEvents, seen: u64) -> Self {
         let (next, translated) = match events {
-            RunEvents::Recorded(next) => (next, Vec::new()),
+            RunEvents::Recorded(next) | RunEvents::Replayed(next) => (next, Vec::new()),
             // Both begin with the start of the run. Recorded events do not continue other translated
             // ones, so these wait for the end of the run, and others for a worker.
             RunEvents::Translated(all) => {
@@ -176,7 +176,9 @@ mod tests {
         let mut seen: Vec<Event> = Vec::new();
         for (status, found) in looks {
             let found = match found {
-                RunEvents::Recorded(events) => RunEvents::Recorded(events[seen.len()..].to_vec()),
+                RunEvents::Recorded(events) | RunEvents::Replayed(events) => {
+                    RunEvents::Recorded(events[seen.len()..].to_vec())
+                }
                 translated => translated,
             };
             let news = News::new(status, found, seen.len() as u64);

@@ -8,7 +8,9 @@ use workflow_core::Status;
 use workflow_core::event::{JobView, RunView, Stall, Waiting};
 use workflow_core::run_log::path_in;
 use workflow_store::{Cause, Reason};
-use workflow_temporal::{RunState, RunSummary, TemporalOptions, TemporalRun};
+use workflow_temporal::{
+    AttemptState, RunEvents, RunState, RunSummary, TemporalOptions, TemporalRun,
+};
 
 use super::follow::News;
 use super::{usage, with_client, with_run};
@@ -65,28 +67,66 @@ pub(in crate::commands) fn get(
         match format {
             ListFormat::Json => output::print_json(&as_json(&run).await?)?,
             ListFormat::Table => {
-                let (state, view) = state_and_view(&run).await?;
-                print_run(&run, &state, &view)?;
+                let seen = Seen::of(&run).await?;
+                print_run(&run, &seen)?;
             }
         }
         Ok(Outcome::Success)
     })
 }
 
-async fn state_and_view(run: &TemporalRun) -> Result<(RunState, RunView), Failure> {
-    let state = run.state().await.map_err(|error| usage(&error))?;
-    let view = run.progress().await.map_err(|error| usage(&error))?;
-    Ok((state, view))
+/// What is known about a run.
+struct Seen {
+    state: RunState,
+    view: RunView,
+    /// Whether a worker answered. Otherwise, the view comes from the history.
+    is_answered: bool,
+}
+
+impl Seen {
+    async fn of(run: &TemporalRun) -> Result<Self, Failure> {
+        let state = run.state().await.map_err(|error| usage(&error))?;
+        let mut view = RunView::default();
+        let mut is_answered = false;
+        // No worker has had a pending run.
+        if state.status != Status::Pending {
+            let events = run.events(0).await.map_err(|error| usage(&error))?;
+            is_answered = matches!(events, RunEvents::Recorded(_));
+            events.into_vec().iter().for_each(|event| view.apply(event));
+        }
+        Ok(Self { state, view, is_answered })
+    }
+
+    /// The status of a job. One whose attempt no worker has begun is pending.
+    fn status(&self, job: &JobView) -> Status {
+        match self.attempt(&job.name) {
+            Some(attempt) if job.status == Status::Running && !attempt.is_running => {
+                Status::Pending
+            }
+            _ => job.status,
+        }
+    }
+
+    fn attempt(&self, job: &str) -> Option<&AttemptState> {
+        self.state.attempts.iter().find(|attempt| attempt.job == job)
+    }
+
+    /// Why the run makes no progress.
+    fn stall(&self) -> Option<Stall> {
+        let blocked = self.state.blocked.clone().map(Stall::Blocked);
+        blocked.or_else(|| self.view.stall(SystemTime::now()))
+    }
 }
 
 /// A run as JSON.
 pub(super) async fn as_json(run: &TemporalRun) -> Result<Json, Failure> {
-    let (state, view) = state_and_view(run).await?;
+    let seen = Seen::of(run).await?;
+    let Seen { state, view, .. } = &seen;
     let result = match state.status {
         Status::Completed => Some(run.output().await.map_err(|error| usage(&error))?),
         _ => None,
     };
-    let job = |job: &JobView| json!({ "name": job.name, "status": job.status, "attempts": job.attempt_count() });
+    let job = |job: &JobView| json!({ "name": job.name, "status": seen.status(job), "attempts": job.attempt_count() });
     Ok(json!({
         "run": run.workflow_id(),
         "run_id": run.id(),
@@ -94,32 +134,26 @@ pub(super) async fn as_json(run: &TemporalRun) -> Result<Json, Failure> {
         "status": state.status,
         "task_queue": state.task_queue,
         "has_worker": state.has_worker,
-        "stall": stall(&state, &view),
+        "stall": seen.stall(),
         "reason": view.reason(),
         "result": result,
         "jobs": view.jobs().iter().map(job).collect::<Vec<_>>(),
     }))
 }
 
-/// Why the run makes no progress.
-fn stall(state: &RunState, view: &RunView) -> Option<Stall> {
-    let blocked = state.blocked.clone().map(Stall::Blocked);
-    blocked.or_else(|| view.stall(SystemTime::now()))
-}
-
-fn print_run(run: &TemporalRun, state: &RunState, view: &RunView) -> Result<(), Failure> {
+fn print_run(run: &TemporalRun, seen: &Seen) -> Result<(), Failure> {
     let mut table = output::table();
     table.set_header(["JOB", "STATUS", "ATTEMPTS"]);
-    for job in view.jobs() {
-        table.add_row([&job.name, &job.status.to_string(), &job.attempt_count().to_string()]);
+    for job in seen.view.jobs() {
+        table.add_row([&job.name, &seen.status(job).to_string(), &job.attempt_count().to_string()]);
     }
     output::print(|out| {
-        let status = state.status;
+        let status = seen.state.status;
         writeln!(out, "{} of `{}`: {status}", run.workflow_id(), run.workflow())?;
-        if let Some(stall) = stall(state, view) {
+        if let Some(stall) = seen.stall() {
             writeln!(out, "{stall}")?;
         }
-        if let Some(reason) = view.reason() {
+        if let Some(reason) = seen.view.reason() {
             writeln!(out, "{reason}")?;
         }
         output::write_table(out, table)
@@ -191,18 +225,14 @@ pub(in crate::commands) fn why(
     format: ListFormat,
 ) -> Result<Outcome, Failure> {
     with_run(options, run, async |run| {
-        let state = run.state().await.map_err(|error| usage(&error))?;
-        let view = match state.status.is_final() {
-            true => RunView::default(),
-            false => run.progress().await.map_err(|error| usage(&error))?,
-        };
-        print_reasons(&reasons(&state, &view), format)?;
+        print_reasons(&reasons(&Seen::of(&run).await?), format)?;
         Ok(Outcome::Success)
     })
 }
 
 /// One reason for the whole run, or one for each job that has not ended.
-fn reasons(state: &RunState, view: &RunView) -> Vec<Reason> {
+fn reasons(seen: &Seen) -> Vec<Reason> {
+    let Seen { state, view, is_answered } = seen;
     let whole = |cause| vec![Reason { job: None, cause }];
     if state.status.is_final() {
         return whole(Cause::Ended(state.status, None));
@@ -213,18 +243,25 @@ fn reasons(state: &RunState, view: &RunView) -> Vec<Reason> {
     if !state.has_worker {
         return whole(Cause::NoWorker { queue: state.task_queue.clone() });
     }
-    let mut reasons = why_jobs(state, view);
+    let mut reasons = why_jobs(seen);
     if view.is_cancelling() {
         reasons.insert(0, Reason { job: None, cause: Cause::Cancelling });
     } else if reasons.is_empty() {
-        reasons.push(Reason { job: None, cause: Cause::Starting });
+        let queue = state.task_queue.clone();
+        let cause = match (state.status, is_answered) {
+            (Status::Pending, _) => Cause::Queued { queue },
+            (_, true) => Cause::Starting,
+            (_, false) => Cause::NoWorker { queue },
+        };
+        reasons.push(Reason { job: None, cause });
     }
     reasons
 }
 
 /// Why the jobs that have started have not ended. Function workflows that wait for their jobs are
 /// left out.
-fn why_jobs(state: &RunState, view: &RunView) -> Vec<Reason> {
+fn why_jobs(seen: &Seen) -> Vec<Reason> {
+    let Seen { state, view, is_answered } = seen;
     let waiting = view.waiting(SystemTime::now());
     let open = view.jobs().iter().filter(|job| job.status == Status::Running);
     let callers: Vec<&str> = open.clone().filter_map(|job| job.started_by.as_deref()).collect();
@@ -236,13 +273,14 @@ fn why_jobs(state: &RunState, view: &RunView) -> Vec<Reason> {
         if let Some(at) = job.retry_at {
             return Some(Cause::Retry { at });
         }
-        let attempt = state.attempts.iter().find(|attempt| attempt.job == name);
-        match attempt {
+        match seen.attempt(name) {
             Some(attempt) if !attempt.is_running => Some(Cause::JobSlot),
             Some(attempt) => {
                 Some(Cause::Running { attempt: attempt.attempt, since: attempt.since })
             }
             None if callers.contains(&name) => None,
+            // Nobody knows what it does.
+            None if !is_answered => Some(Cause::NoWorker { queue: state.task_queue.clone() }),
             None => {
                 let since = job.started_at().unwrap_or_else(SystemTime::now);
                 Some(Cause::Running { attempt: job.attempt_count().max(1), since })
