@@ -46,9 +46,7 @@ use crate::request::{HISTORY_LIMIT, LEASE, Placement, Plan};
 pub struct TemporalWorker {
     client: TemporalClient,
     engine: Engine,
-    queues: BTreeSet<String>,
-    /// Whether it serves the queues of the registered workflows, too.
-    serves_registered: bool,
+    queues: WorkerQueues,
     max_concurrent_activities: usize,
     max_concurrent_workflows: usize,
     max_cached_workflows: usize,
@@ -76,8 +74,7 @@ impl TemporalWorker {
         Self {
             client,
             engine,
-            queues: BTreeSet::new(),
-            serves_registered: true,
+            queues: WorkerQueues::default(),
             max_concurrent_activities: SLOTS,
             max_concurrent_workflows: SLOTS,
             max_cached_workflows: CACHED,
@@ -101,13 +98,8 @@ impl TemporalWorker {
         engine: Engine,
         preset: &Preset,
     ) -> Result<Self, PresetError> {
-        preset.check(engine.queue_prefix())?;
-        let queues = preset.queues(engine.queue_prefix())?;
-        let named = queues.tiers().into_iter().flat_map(|tier| match tier {
-            QueueTier::Named(names) | QueueTier::AllBut(names) => names,
-        });
-        let mut worker = Self::new(client, engine).task_queues(named);
-        worker.serves_registered = queues.is_all();
+        let queues = WorkerQueues::of_preset(preset, engine.queue_prefix())?;
+        let mut worker = Self { queues, ..Self::new(client, engine) };
         if let Some(activities) = preset.max_concurrent_activities {
             worker = worker.max_concurrent_activities(activities);
         }
@@ -128,8 +120,8 @@ impl TemporalWorker {
 
     /// Adds task queues.
     pub fn task_queues<N: Into<String>>(mut self, names: impl IntoIterator<Item = N>) -> Self {
-        self.queues.extend(names.into_iter().map(Into::into));
-        self.serves_registered = self.queues.is_empty();
+        self.queues.named.extend(names.into_iter().map(Into::into));
+        self.queues.has_others = self.queues.named.is_empty();
         self
     }
 
@@ -197,16 +189,21 @@ impl TemporalWorker {
     ///
     /// Fails if the registry is invalid.
     pub fn served_queues(&self) -> Result<Vec<String>, RegistryError> {
-        let named = self.queues.iter().cloned();
-        if !self.serves_registered {
-            return Ok(named.collect());
-        }
-        let prefix = self.engine.queue_prefix();
-        let of = |entry: Entry| queue_of(prefix, entry.domain());
-        let of_jobs = registry::jobs().filter_map(|job| (job.options)().task_queue);
-        let queues = registry::list()?.into_iter().map(of).chain([queue_of(prefix, None)]);
-        let queues: BTreeSet<String> = queues.chain(of_jobs).chain(named).collect();
-        Ok(queues.into_iter().collect())
+        self.queues.list(self.engine.queue_prefix())
+    }
+
+    /// The task queues that a worker with this preset serves, in alphabetical order. Temporal has no
+    /// worker for all queues: a preset for all of them serves those of [`new`](Self::new), and those
+    /// that have a priority.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the preset or the registry is invalid.
+    pub fn queues_of_preset(
+        preset: &Preset,
+        queue_prefix: &str,
+    ) -> Result<Vec<String>, WorkerError> {
+        Ok(WorkerQueues::of_preset(preset, queue_prefix)?.list(queue_prefix)?)
     }
 
     /// Serves the task queues until `stop` ends, and then lets attempts continue for the grace
@@ -305,10 +302,49 @@ impl TemporalWorker {
     }
 }
 
+/// The task queues of a worker.
+#[derive(Clone)]
+struct WorkerQueues {
+    named: BTreeSet<String>,
+    /// Whether it serves the queues of the registered workflows and jobs, too.
+    has_others: bool,
+}
+
+impl Default for WorkerQueues {
+    fn default() -> Self {
+        Self { named: BTreeSet::new(), has_others: true }
+    }
+}
+
+impl WorkerQueues {
+    fn of_preset(preset: &Preset, prefix: &str) -> Result<Self, PresetError> {
+        preset.check(prefix)?;
+        let queues = preset.queues(prefix)?;
+        let named = queues.tiers().into_iter().flat_map(|tier| match tier {
+            QueueTier::Named(names) | QueueTier::AllBut(names) => names,
+        });
+        Ok(Self { named: named.map(str::to_owned).collect(), has_others: queues.is_all() })
+    }
+
+    fn list(&self, prefix: &str) -> Result<Vec<String>, RegistryError> {
+        let mut queues = self.named.clone();
+        if self.has_others {
+            let of = |entry: Entry| queue_of(prefix, entry.domain());
+            queues.extend(registry::list()?.into_iter().map(of));
+            queues.extend(registry::jobs().filter_map(|job| (job.options)().task_queue));
+            queues.insert(queue_of(prefix, None));
+        }
+        Ok(queues.into_iter().collect())
+    }
+}
+
 /// Why a worker cannot serve, or has stopped.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum WorkerError {
+    /// The preset is invalid.
+    #[error(transparent)]
+    Preset(#[from] PresetError),
     /// The registry is invalid.
     #[error(transparent)]
     Registry(#[from] RegistryError),

@@ -74,12 +74,18 @@ pub(super) fn sync_schedules(args: &SyncArguments) -> Result<Outcome, Failure> {
     })
 }
 
+/// The task queues that a worker with this preset polls.
+pub(super) fn queues_of_preset(preset: &Preset, prefix: &str) -> Result<Vec<String>, Failure> {
+    TemporalWorker::queues_of_preset(preset, prefix).map_err(|error| usage(&error))
+}
+
 /// Serves task queues until a signal arrives.
 pub(super) fn worker(
     options: &TemporalOptions,
     engine: Engine,
     (preset, history_limit): (&Preset, Option<u32>),
     grace: Duration,
+    serving: &str,
 ) -> Result<Outcome, Failure> {
     interrupt::listen();
     with_client(options, async |client| {
@@ -87,6 +93,7 @@ pub(super) fn worker(
         if let Some(events) = history_limit {
             worker = worker.history_limit(events);
         }
+        output::message(serving);
         let served = worker.run(interrupt::signal()).await;
         interrupt::disarm();
         served.map_err(|error| usage(&error))?;

@@ -120,7 +120,7 @@ pub(crate) fn worker(args: &WorkerArguments) -> Result<Outcome, Failure> {
     warn_of_domains(&preset)?;
     let builder = session::engine_builder(Path::new(RUNS_DIR));
     if args.dry_run {
-        output::print_json(&Served::new(&preset, prefix)?)?;
+        output::print_json(&Served::new(&preset, prefix, args.polled(&preset, prefix)?)?)?;
         return Ok(Outcome::Success);
     }
     #[cfg(feature = "temporal")]
@@ -130,9 +130,9 @@ pub(crate) fn worker(args: &WorkerArguments) -> Result<Outcome, Failure> {
                         --prune-keep-for and --prune-keep-last";
             return Err(Failure::Usage(text.to_owned()));
         }
-        output::message(describe(&preset, prefix)?);
+        let serving = args.describe(&preset, prefix)?;
         let served = (&preset, args.max_history_events);
-        return super::temporal::worker(options, builder.build(), served, args.grace);
+        return super::temporal::worker(options, builder.build(), served, args.grace, &serving);
     }
     #[cfg(feature = "temporal")]
     if args.max_history_events.is_some() {
@@ -147,7 +147,7 @@ pub(crate) fn worker(args: &WorkerArguments) -> Result<Outcome, Failure> {
     let worker = Worker::preset(session::with_store(builder, store as Arc<dyn Store>), &preset)?;
     let engine = worker.engine().clone();
     interrupt::listen();
-    output::message(describe(&preset, prefix)?);
+    output::message(args.describe(&preset, prefix)?);
     runtime::inside(|| {
         pollster::block_on(async {
             let working = pin!(worker.run(std::future::pending()));
@@ -165,6 +165,40 @@ pub(crate) fn worker(args: &WorkerArguments) -> Result<Outcome, Failure> {
 }
 
 impl WorkerArguments {
+    /// The task queues that a worker on Temporal polls. A worker of a store looks at all runs.
+    #[cfg(feature = "temporal")]
+    fn polled(&self, preset: &Preset, prefix: &str) -> Result<Option<Vec<String>>, Failure> {
+        let polled = || super::temporal::queues_of_preset(preset, prefix);
+        self.backend.temporal().map(|_| polled()).transpose()
+    }
+
+    #[cfg(not(feature = "temporal"))]
+    fn polled(&self, _: &Preset, _: &str) -> Result<Option<Vec<String>>, Failure> {
+        Ok(None)
+    }
+
+    /// One line for people.
+    fn describe(&self, preset: &Preset, prefix: &str) -> Result<String, Failure> {
+        let queues = match self.polled(preset, prefix)? {
+            Some(queues) => queues.join(", "),
+            None => preset.queues(prefix)?.to_string(),
+        };
+        let limit = |limit: Option<usize>, what: &str| {
+            limit.map(|limit| format!("at most {} at once", count(limit, what)))
+        };
+        let cached = preset
+            .max_cached_workflows
+            .map(|most| format!("at most {} in memory", count(most, "waiting run")));
+        let limits = [
+            limit(preset.max_concurrent_workflows, "run"),
+            limit(preset.max_concurrent_activities, "job"),
+            cached,
+        ];
+        let queues = Some(format!("task queues: {queues}"));
+        let parts: Vec<_> = [queues].into_iter().chain(limits).flatten().collect();
+        Ok(format!("serving {}", parts.join("; ")))
+    }
+
     /// The configuration: options over the preset over the defaults of the file.
     fn preset(&self, prefix: &str) -> Result<Preset, Failure> {
         let preset = self.read_presets(prefix)?.merged(self.preset.as_deref(), prefix)?;
@@ -265,19 +299,21 @@ struct Served {
 }
 
 impl Served {
-    fn new(preset: &Preset, prefix: &str) -> Result<Self, Failure> {
+    /// `polled` are the queues on Temporal.
+    fn new(preset: &Preset, prefix: &str, polled: Option<Vec<String>>) -> Result<Self, Failure> {
         let queues: Queues = preset.queues(prefix)?;
         let listing = registry::list()?;
         let served =
             listing.iter().filter(|entry| queues.contains(&queue_of(prefix, entry.domain())));
+        let named = (!queues.is_all()).then(|| {
+            let names = queues.tiers().into_iter().flat_map(|tier| match tier {
+                QueueTier::Named(names) | QueueTier::AllBut(names) => names,
+            });
+            names.map(str::to_owned).collect()
+        });
         Ok(Self {
             workflows: served.map(|entry| entry.name().to_owned()).collect(),
-            queues: (!queues.is_all()).then(|| {
-                let names = queues.tiers().into_iter().flat_map(|tier| match tier {
-                    QueueTier::Named(names) | QueueTier::AllBut(names) => names,
-                });
-                names.map(str::to_owned).collect()
-            }),
+            queues: polled.or(named),
             preset: preset.clone(),
         })
     }
@@ -294,22 +330,4 @@ fn warn_of_domains(preset: &Preset) -> Result<(), Failure> {
         output::warning(super::list::unknown_domain(domain, &known));
     }
     Ok(())
-}
-
-/// One line for people.
-fn describe(preset: &Preset, prefix: &str) -> Result<String, Failure> {
-    let queues = format!("task queues: {}", preset.queues(prefix)?);
-    let limit = |limit: Option<usize>, what: &str| {
-        limit.map(|limit| format!("at most {} at once", count(limit, what)))
-    };
-    let cached = preset
-        .max_cached_workflows
-        .map(|most| format!("at most {} in memory", count(most, "waiting run")));
-    let limits = [
-        limit(preset.max_concurrent_workflows, "run"),
-        limit(preset.max_concurrent_activities, "job"),
-        cached,
-    ];
-    let parts: Vec<_> = [Some(queues)].into_iter().chain(limits).flatten().collect();
-    Ok(format!("serving {}", parts.join("; ")))
 }

@@ -66,6 +66,21 @@ fn until_listed(folder: &Path, status: &str, workflow: &str) {
 }
 
 #[test]
+fn a_worker_names_the_task_queues_that_it_polls() {
+    let folder = folder("temporal_queues", &[]);
+    let backend = backend();
+    let shown = host_in(&folder, &["worker", "--dry-run", "--backend", &backend]);
+    let queues = json(&shown.out)["queues"].clone();
+    let queues: Vec<String> = serde_json::from_value(queues).expect("a list");
+    for queue in ["default-orders", "default-stock", "default-workflows"] {
+        assert!(queues.iter().any(|name| name == queue), "{queues:?}");
+    }
+    let unreachable = "temporal://127.0.0.1:1/default";
+    let refused = host_in(&folder, &["worker", "--backend", unreachable]);
+    assert!(!refused.err.contains("serving"), "{}", refused.err);
+}
+
+#[test]
 fn runs_receive_signals_and_are_cancelled() {
     let own = Own::new("temporal_signals");
     let worker = own.worker();
@@ -295,8 +310,9 @@ impl Api {
     fn until(&self, path: &str, holds: impl Fn(&Json) -> bool) -> Json {
         let deadline = Instant::now() + Duration::from_secs(60);
         loop {
-            let body = self.get(path);
-            if holds(&body) {
+            // The server copies a new run soon after its start.
+            let (status, body) = self.request(&format!("GET /api/v1/{path}"), "");
+            if status == 200 && holds(&body) {
                 return body;
             }
             assert!(Instant::now() < deadline, "{path}: {body:#}");
