@@ -32,6 +32,9 @@ pub struct Reason {
 pub enum Cause {
     /// The run has ended; with the reason, unless it completed or somebody cancelled it.
     Ended(Status, Option<String>),
+    /// The run has ended on a system that retries no runs, such as Temporal; with the reason as in
+    /// [`Ended`](Self::Ended).
+    EndedForGood(Status, Option<String>),
     /// Engines cannot resume the run.
     Stalled(Stall),
     /// The job waits for a signal or for a time.
@@ -123,7 +126,7 @@ impl Cause {
     /// The cause as a string, such as `no_worker`.
     pub fn as_str(&self) -> &'static str {
         match self {
-            Self::Ended(..) => "ended",
+            Self::Ended(..) | Self::EndedForGood(..) => "ended",
             Self::Stalled(stall) => stall.reason(),
             Self::Waiting(Waiting::Signal { .. }) => "signal",
             Self::Waiting(_) => "time",
@@ -154,6 +157,9 @@ impl Cause {
         match self {
             Self::Ended(Status::Failed | Status::Cancelled, _) => {
                 "retry its failed and unfinished jobs".to_owned()
+            }
+            Self::EndedForGood(Status::Failed | Status::Cancelled, _) => {
+                "start a new run".to_owned()
             }
             Self::Stalled(stall) => stall.cure(),
             Self::Waiting(waiting) => waiting.cure(),
@@ -191,6 +197,7 @@ impl Cause {
             Self::External => "look at the program that runs it".to_owned(),
             Self::Limit(_)
             | Self::Ended(..)
+            | Self::EndedForGood(..)
             | Self::Retry { .. }
             | Self::Starting
             | Self::Cancelling
@@ -217,7 +224,7 @@ impl fmt::Display for Reason {
             None => "the run".to_owned(),
         };
         match &self.cause {
-            Cause::Ended(status, reason) => {
+            Cause::Ended(status, reason) | Cause::EndedForGood(status, reason) => {
                 let verb = if *status == Status::Cancelled { "was " } else { "" };
                 let reason = reason.as_deref().map(decisive_line);
                 let reason = reason.map(|reason| format!(": {reason}")).unwrap_or_default();

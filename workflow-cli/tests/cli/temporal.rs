@@ -233,6 +233,23 @@ fn a_run_whose_worker_died_before_the_start_has_no_running_job() {
 }
 
 #[test]
+fn an_ended_run_refuses_requests_and_names_the_cure() {
+    let own = Own::new("temporal_ended");
+    own.run(&["trigger", "orders/approve", "--workflow-id", "ended", "-q"]);
+    let run = own.get("ended")["run_id"].as_str().expect("an ID").to_owned();
+    own.temporal(&["workflow", "terminate", "--workflow-id", "ended"]);
+    for args in [&["cancel", "ended"][..], &["signal", "ended", "approved", "{}"]] {
+        let args = [&["runs"], args, &["--backend", &own.backend]].concat();
+        let refused = host_in(&own.folder, &args);
+        assert_eq!(refused.code, Some(2), "{args:?}: {}", refused.err);
+        let expected = format!("run {run} has ended (failed)");
+        assert!(refused.err.contains(&expected), "{args:?}: {}", refused.err);
+    }
+    let why = own.run(&["runs", "why", "ended"]).out;
+    assert!(why.contains("the run failed") && why.contains("fix: start a new run"), "{why}");
+}
+
+#[test]
 fn runs_are_shown_without_a_worker() {
     let own = Own::new("temporal_history");
     let worker = own.worker();

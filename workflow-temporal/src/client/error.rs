@@ -4,10 +4,10 @@ use temporalio_client::errors::{
     WorkflowGetResultError, WorkflowInteractionError, WorkflowQueryError,
 };
 use temporalio_common::error::IncomingError;
-use workflow_core::RunError;
 use workflow_core::engine::{LookupError, ResumeError};
 use workflow_core::id::RunId;
 use workflow_core::workflow::PlanError;
+use workflow_core::{RunError, Status};
 
 use crate::message::chain;
 
@@ -97,6 +97,14 @@ pub enum CallError {
     /// There is no such run.
     #[error("Temporal has no such run; its retention period may be over")]
     NotFound,
+    /// The run has ended, and accepts no more requests.
+    #[error("run {run} has ended ({status})")]
+    Ended {
+        /// The run.
+        run: RunId,
+        /// The final status.
+        status: Status,
+    },
     /// The run failed.
     #[error("workflow `{workflow}` failed: {message}")]
     Failed {

@@ -371,11 +371,13 @@ impl TemporalRun {
         Ok(execution)
     }
 
-    /// Makes a request to the latest execution, and again if it continued as new meanwhile.
+    /// Makes a request to the latest execution, and again if it continued as new meanwhile. Fails if
+    /// the run has ended: the server accepts some requests to an ended run, without any effect.
     async fn on_latest<T, F: Future<Output = Result<T, CallError>>>(
         &self,
         request: impl Fn(Execution) -> F,
     ) -> Result<T, CallError> {
+        self.check_open().await?;
         let mut latest = self.latest().await?;
         loop {
             let execution = latest.run_id().map(str::to_owned);
@@ -383,8 +385,17 @@ impl TemporalRun {
             let Err(CallError::NotFound) = answer else { return answer };
             latest = self.latest().await?;
             if latest.run_id() == execution.as_deref() {
+                self.check_open().await?;
                 return answer;
             }
+        }
+    }
+
+    async fn check_open(&self) -> Result<(), CallError> {
+        let status = self.status().await?;
+        match status.is_final() {
+            true => Err(CallError::Ended { run: self.run, status }),
+            false => Ok(()),
         }
     }
 }

@@ -281,7 +281,7 @@ impl Remote for Mirror {
 
 fn refused(run: RunId, error: &CallError) -> RemoteError {
     match error {
-        CallError::NotFound => RemoteError::Ended(run),
+        CallError::NotFound | CallError::Ended { .. } => RemoteError::Ended(run),
         error => RemoteError::Unavailable(text_of(error)),
     }
 }

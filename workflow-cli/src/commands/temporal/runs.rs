@@ -225,7 +225,12 @@ pub(in crate::commands) fn why(
     format: ListFormat,
 ) -> Result<Outcome, Failure> {
     with_run(options, run, async |run| {
-        print_reasons(&reasons(&Seen::of(&run).await?), format)?;
+        let status = run.status().await.map_err(|error| usage(&error))?;
+        let reasons = match status.is_final() {
+            true => vec![Reason { job: None, cause: Cause::EndedForGood(status, None) }],
+            false => reasons(&Seen::of(&run).await?),
+        };
+        print_reasons(&reasons, format)?;
         Ok(Outcome::Success)
     })
 }
@@ -235,7 +240,7 @@ fn reasons(seen: &Seen) -> Vec<Reason> {
     let Seen { state, view, is_answered } = seen;
     let whole = |cause| vec![Reason { job: None, cause }];
     if state.status.is_final() {
-        return whole(Cause::Ended(state.status, None));
+        return whole(Cause::EndedForGood(state.status, None));
     }
     if let Some(blocked) = &state.blocked {
         return whole(Cause::Stalled(Stall::Blocked(blocked.clone())));
