@@ -78,6 +78,10 @@ pub(crate) enum Failure {
     /// A store request failed.
     #[error("{0}")]
     Catalog(CatalogError),
+    /// Temporal is unreachable, or did not answer.
+    #[cfg(feature = "temporal")]
+    #[error("{0}")]
+    Temporal(String),
     /// Records or values of assets cannot be read or written.
     #[error("{0}")]
     Assets(#[from] AssetsError),
@@ -101,6 +105,8 @@ impl Failure {
     pub(crate) fn exit_code(&self) -> ExitCode {
         match self {
             Self::Output(_) | Self::Machine { .. } | Self::Log(_) => ExitCode::FAILURE,
+            #[cfg(feature = "temporal")]
+            Self::Temporal(_) => ExitCode::FAILURE,
             Self::Catalog(CatalogError::Store(error)) => of_store(error),
             Self::Run(RunError::Store { error, .. }) => of_store(error),
             Self::Assets(AssetsError::Store(error)) => of_store(error),

@@ -9,6 +9,8 @@ use temporalio_client::{
 };
 use workflow_core::error_text::io_reason;
 
+use crate::message::reason;
+
 /// How to connect to a Temporal server.
 ///
 /// Options come from the environment variables of the official `temporal` command, and from the
@@ -45,6 +47,7 @@ pub struct TemporalOptions {
 
 /// Whether the connection is encrypted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Tls {
     /// The connection is encrypted, and the server's certificate is verified.
     On,
@@ -123,11 +126,16 @@ impl TemporalOptions {
     pub(crate) async fn connect(&self) -> Result<Client, ConnectError> {
         let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
         let (connection, client) = self.resolve(variable)?;
-        let address = connection.target.to_string();
+        let target = connection.target.to_string();
+        let (_, address) = target.split_once("://").unwrap_or(("", &target));
+        let address = address.trim_end_matches('/').to_owned();
         let connection = Connection::connect(connection).await;
-        let connection = connection.map_err(|error| ConnectError::Connect {
-            address: address.trim_end_matches('/').to_owned(),
-            error: Box::new(error),
+        let connection = connection.map_err(|error| {
+            let reason = match &error {
+                ClientConnectError::SystemInfoCallError(status) => reason(status),
+                error => reason(error),
+            };
+            ConnectError::Connect { address, reason }
         })?;
         let cannot = |error| ConnectError::Options(format!("{error}"));
         Client::new(connection, client).map_err(cannot)
@@ -255,15 +263,14 @@ pub enum ConnectError {
     Options(String),
     /// The server does not answer, or rejects the client.
     #[error(
-        "cannot connect to Temporal at {address}; check the address, and that the server is \
-         running"
+        "cannot connect to Temporal at {address}: {reason}; check the address, and that the server \
+         is running"
     )]
     Connect {
-        /// The address.
+        /// The address, as `host:port`.
         address: String,
-        /// The cause.
-        #[source]
-        error: Box<ClientConnectError>,
+        /// The reason.
+        reason: String,
     },
 }
 

@@ -3,6 +3,7 @@
 use std::error::Error;
 
 use serde::{Deserialize, Serialize};
+use temporalio_client::tonic;
 use workflow_core::error_text;
 use workflow_core::event::Event;
 
@@ -40,6 +41,24 @@ impl EventPage {
         Self { events, next }
     }
 }
+
+/// The reason of an error of the SDK, in plain text: that of the operating system or the server if
+/// there is one, or else the innermost cause.
+pub(crate) fn reason(error: &(dyn Error + 'static)) -> String {
+    let causes = || std::iter::successors(Some(error), |error| (*error).source());
+    let of_system = || causes().find_map(|error| error.downcast_ref::<std::io::Error>());
+    let of_server = || causes().find_map(|error| error.downcast_ref::<tonic::Status>());
+    if let Some(error) = of_system() {
+        return error_text::io_reason(error);
+    }
+    match of_server() {
+        Some(status) if !status.message().is_empty() => status.message().to_owned(),
+        _ => causes().last().unwrap_or(error).to_string(),
+    }
+}
+
+/// A cause of an error, of any type.
+pub(crate) type Cause = Box<dyn Error + Send + Sync>;
 
 /// The text of an error and its causes.
 pub(crate) fn chain(error: &dyn Error) -> String {

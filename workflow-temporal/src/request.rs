@@ -89,6 +89,7 @@ impl Plan {
 
 /// Where attempts of jobs are made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub enum Placement {
     /// As activities, by any worker of the workflow's task queue. The default. Jobs that other
     /// workers cannot find, such as closures, are local activities.

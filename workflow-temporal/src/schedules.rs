@@ -13,6 +13,7 @@ use workflow_core::registry::{self, Entry, RegistryError};
 use workflow_core::store::queue_of;
 
 use crate::client::{StartError, TemporalClient, check};
+use crate::message::{Cause, reason};
 use crate::payload;
 
 /// The result of [`TemporalClient::sync_schedules`]: names of workflows, sorted.
@@ -73,7 +74,11 @@ impl TemporalClient {
         let mut wanted = BTreeMap::new();
         for entry in &registry::list()? {
             if let Some(schedule) = Wanted::of(entry, self.prefix()) {
-                check(&*entry.workflow(), None)?;
+                let workflow = entry.name();
+                check(&*entry.workflow(), None).map_err(|error| ScheduleSyncError::Workflow {
+                    workflow: workflow.to_owned(),
+                    error,
+                })?;
                 wanted.insert(entry.name().to_owned(), schedule);
             }
         }
@@ -82,14 +87,15 @@ impl TemporalClient {
             self.sync_schedule(workflow, schedule, &mut sync).await?;
         }
         let found = self.sdk().list_schedules(ListSchedulesOptions::builder().build());
-        let found: Vec<_> = found.try_collect().await?;
+        let found: Vec<_> = found.try_collect().await.map_err(ScheduleSyncError::server)?;
         for schedule in found {
             let workflow = schedule.schedule_id().strip_prefix(&format!("{}/", self.prefix()));
             let Some(workflow) = workflow.filter(|name| !wanted.contains_key(*name)) else {
                 continue;
             };
             let handle = self.sdk().get_schedule_handle(schedule.schedule_id());
-            handle.delete(DeleteScheduleOptions::builder().build()).await?;
+            let deleted = handle.delete(DeleteScheduleOptions::builder().build()).await;
+            deleted.map_err(ScheduleSyncError::server)?;
             sync.removed.push(workflow.to_owned());
         }
         sync.removed.sort();
@@ -112,7 +118,8 @@ impl TemporalClient {
                 let change = move |update: &mut temporalio_client::schedules::ScheduleUpdate| {
                     update.set_spec(spec).set_action(action).set_note(note);
                 };
-                handle.update(change, RpcOptions::default()).await?;
+                let updated = handle.update(change, RpcOptions::default()).await;
+                updated.map_err(ScheduleSyncError::server)?;
                 sync.changed.push(workflow.to_owned());
             }
             Err(ScheduleError::Rpc(status)) if status.code() == tonic::Code::NotFound => {
@@ -121,10 +128,11 @@ impl TemporalClient {
                     .spec(wanted.spec())
                     .note(wanted.note())
                     .build();
-                self.sdk().create_schedule(id, options).await?;
+                let created = self.sdk().create_schedule(id, options).await;
+                created.map_err(ScheduleSyncError::server)?;
                 sync.created.push(workflow.to_owned());
             }
-            Err(error) => return Err(error.into()),
+            Err(error) => return Err(ScheduleSyncError::server(error)),
         }
         Ok(())
     }
@@ -138,9 +146,23 @@ pub enum ScheduleSyncError {
     #[error(transparent)]
     Registry(#[from] RegistryError),
     /// A scheduled workflow cannot start without an input.
-    #[error("a scheduled workflow cannot start")]
-    Workflow(#[from] StartError),
+    #[error(
+        "the schedule of workflow `{workflow}` cannot start it: {error}; remove the schedule, or give \
+         the input of the workflow a default"
+    )]
+    Workflow {
+        /// The workflow.
+        workflow: String,
+        /// Why it cannot start.
+        error: StartError,
+    },
     /// The server did not accept a schedule.
-    #[error("Temporal did not accept a schedule")]
-    Server(#[from] ScheduleError),
+    #[error("Temporal did not accept the schedules: {}; check the server, and try again", reason(&**.0))]
+    Server(Cause),
+}
+
+impl ScheduleSyncError {
+    fn server(error: impl Into<Cause>) -> Self {
+        Self::Server(error.into())
+    }
 }

@@ -8,10 +8,11 @@ use std::time::Duration;
 use futures::future::{Either, select, try_join_all};
 use temporalio_sdk::error::WorkerCreateError;
 use temporalio_sdk::runtime::worker_tuner::{FixedSizeSlotSupplier, TunerHolder};
-use temporalio_sdk::{Runtime, Worker, WorkerOptions, WorkflowRegistrationError};
+use temporalio_sdk::{Runtime, Worker, WorkerOptions};
 use tokio::sync::oneshot;
 use tokio::task::LocalSet;
 use workflow_core::engine::Engine;
+use workflow_core::error_text::io_reason;
 use workflow_core::registry::{self, Entry, RegistryError};
 use workflow_core::store::{QueueTier, queue_of};
 use workflow_core::worker::{Preset, PresetError};
@@ -20,7 +21,7 @@ use crate::activity::{Activities, SharedActivities};
 use crate::client::TemporalClient;
 use crate::hosted::Hosted;
 use crate::logs::Logs;
-use crate::message::chain;
+use crate::message::{Cause, chain, reason};
 use crate::names::named;
 use crate::request::{HISTORY_LIMIT, LEASE, Placement, Plan};
 
@@ -252,7 +253,10 @@ impl TemporalWorker {
         let mut workers = Vec::new();
         for queue in self.served_queues()? {
             let options = self.options(&queue, &activities)?;
-            workers.push(Worker::new(&runtime, self.client.sdk().clone(), options)?);
+            let worker = Worker::new(&runtime, self.client.sdk().clone(), options);
+            let cannot =
+                |error: WorkerCreateError| WorkerError::Create { queue, error: error.into() };
+            workers.push(worker.map_err(cannot)?);
         }
         let shut_down: Vec<_> = workers.iter().map(Worker::shutdown_handle).collect();
         let shut_down = move || shut_down.iter().for_each(|shut_down| shut_down());
@@ -296,7 +300,8 @@ impl TemporalWorker {
                 options.register_workflow_with_factory::<Hosted, _>(move || {
                     Hosted::new(entry.workflow(), plan.clone())
                 })
-            })?;
+            })
+            .map_err(|error| WorkerError::Registration(error.into()))?;
         }
         Ok(options.register_activities(SharedActivities(Arc::clone(activities))).build())
     }
@@ -349,18 +354,26 @@ pub enum WorkerError {
     #[error(transparent)]
     Registry(#[from] RegistryError),
     /// A workflow cannot be registered.
-    #[error(transparent)]
-    Registration(#[from] WorkflowRegistrationError),
+    #[error("cannot register the workflows: {}; give each its own name", reason(&**.0))]
+    Registration(Cause),
     /// The worker cannot be created.
-    #[error("the worker cannot be created")]
-    Create(#[from] WorkerCreateError),
+    #[error(
+        "cannot create the worker of task queue `{queue}`: {}; check its limits, and the namespace",
+        reason(&**error)
+    )]
+    Create {
+        /// The task queue.
+        queue: String,
+        /// The cause.
+        error: Cause,
+    },
     /// No thread could be started.
-    #[error("cannot start a thread for workflow tasks")]
-    Thread(#[source] std::io::Error),
+    #[error("cannot start a thread for workflow tasks: {}", io_reason(.0))]
+    Thread(std::io::Error),
     /// The thread for workflow tasks panicked.
     #[error("the thread for workflow tasks panicked")]
     Panicked,
     /// The server rejected the worker, or was unreachable for too long.
-    #[error("the Temporal server rejected the worker")]
-    Server(#[source] Box<dyn std::error::Error + Send + Sync>),
+    #[error("the Temporal server rejected the worker: {}; check the server", reason(&**.0))]
+    Server(Cause),
 }

@@ -1,11 +1,11 @@
 //! Workers and runs on a Temporal cluster, for commands with `--backend temporal://..`.
 
+mod failure;
 mod follow;
 #[cfg(feature = "serve")]
 mod mirror;
 mod runs;
 
-use std::error::Error;
 #[cfg(feature = "serve")]
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -14,7 +14,6 @@ use std::time::Duration;
 use clap::Args;
 use serde_json::Value as Json;
 use workflow_core::engine::Engine;
-use workflow_core::error_text;
 use workflow_core::worker::Preset;
 use workflow_core::{Workflow, registry};
 #[cfg(feature = "serve")]
@@ -47,7 +46,7 @@ Examples:
   workflow schedules sync --backend temporal://localhost:7233/default
 
 Exit codes:
-  0 success, 2 invalid usage";
+  0 success, 1 Temporal did not answer, 2 invalid usage";
 
 pub(super) fn sync_schedules(args: &SyncArguments) -> Result<Outcome, Failure> {
     let Some(options) = args.backend.temporal() else {
@@ -57,7 +56,7 @@ pub(super) fn sync_schedules(args: &SyncArguments) -> Result<Outcome, Failure> {
         ));
     };
     with_client(options, async |client| {
-        let sync = client.sync_schedules().await.map_err(|error| usage(&error))?;
+        let sync = client.sync_schedules().await?;
         let parts =
             [("created", sync.created), ("changed", sync.changed), ("removed", sync.removed)];
         let mut is_same = true;
@@ -76,7 +75,7 @@ pub(super) fn sync_schedules(args: &SyncArguments) -> Result<Outcome, Failure> {
 
 /// The task queues that a worker with this preset polls.
 pub(super) fn queues_of_preset(preset: &Preset, prefix: &str) -> Result<Vec<String>, Failure> {
-    TemporalWorker::queues_of_preset(preset, prefix).map_err(|error| usage(&error))
+    Ok(TemporalWorker::queues_of_preset(preset, prefix)?)
 }
 
 /// Serves task queues until a signal arrives.
@@ -96,7 +95,7 @@ pub(super) fn worker(
         output::message(serving);
         let served = worker.run(interrupt::signal()).await;
         interrupt::disarm();
-        served.map_err(|error| usage(&error))?;
+        served?;
         Ok(Outcome::Success)
     })
 }
@@ -112,11 +111,11 @@ pub(super) fn serve(
     interrupt::listen();
     with_client(options, async |client| {
         let mirror = mirror::Mirror::new(client, server.store());
-        mirror.round().await.map_err(|error| usage(&error))?;
+        mirror.round().await?;
         let copying = tokio::spawn(Arc::clone(&mirror).run());
         let served = server.remote(mirror).serve(address, ready, interrupt::signal()).await;
         copying.abort();
-        served.map_err(|error| usage(&error))?;
+        served.map_err(|error| Failure::Usage(error.to_string()))?;
         interrupt::disarm();
         Ok(Outcome::Success)
     })
@@ -147,11 +146,11 @@ pub(super) fn trigger(options: &TemporalOptions, trigger: Trigger<'_>) -> Result
         if let Some(id) = trigger.workflow_id {
             request = request.workflow_id(id);
         }
-        let started = request.start_once().await.map_err(|error| usage(&error))?;
+        let started = request.start_once().await?;
         let existing = matches!(started, Started::Existing(_));
         let run = started.into_run();
         if existing {
-            let status = run.status().await.map_err(|error| usage(&error))?;
+            let status = run.status().await?;
             print_existing_key(run.id(), status);
         }
         if !trigger.is_quiet {
@@ -187,7 +186,7 @@ pub(super) fn trigger(options: &TemporalOptions, trigger: Trigger<'_>) -> Result
 
 /// Warns if no worker serves the task queue of a run.
 async fn warn_if_unserved(run: &TemporalRun) -> Result<(), Failure> {
-    let state = run.state().await.map_err(|error| usage(&error))?;
+    let state = run.state().await?;
     if !state.has_worker && !state.status.is_final() {
         let queue = state.task_queue;
         let cure = Cause::NoWorker { queue: queue.clone() }.cure();
@@ -217,7 +216,7 @@ async fn result(run: &TemporalRun, is_json: bool) -> Result<Outcome, Failure> {
             output::error(&error);
             Ok(Outcome::Cancelled)
         }
-        Err(error) => Err(usage(&error)),
+        Err(error) => Err(error.into()),
     }
 }
 
@@ -228,7 +227,7 @@ fn with_run(
 ) -> Result<Outcome, Failure> {
     with_client(options, async |client| {
         let found = client.select(run).await;
-        act(found.map_err(|error| usage(&error))?).await
+        act(found?).await
     })
 }
 
@@ -239,24 +238,8 @@ fn with_client(
 ) -> Result<Outcome, Failure> {
     runtime::inside(|| {
         pollster::block_on(async {
-            let client = TemporalClient::connect(options).await.map_err(|error| usage(&error))?;
+            let client = TemporalClient::connect(options).await?;
             act(client.engine(registry::engine().clone())).await
         })
     })
-}
-
-/// The failure of a request, with its causes.
-fn usage(error: &dyn Error) -> Failure {
-    Failure::Usage(text_of(error))
-}
-
-/// The text of an error with its causes.
-fn text_of(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {}", error_text::message(error));
-        cause = error.source();
-    }
-    text
 }

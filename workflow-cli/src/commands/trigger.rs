@@ -117,6 +117,11 @@ impl TriggerArguments {
         &self,
         options: &workflow_temporal::TemporalOptions,
     ) -> Result<Outcome, Failure> {
+        if is_file(&self.workflow) {
+            let text =
+                "workflow files cannot run on Temporal; use a store, or register the workflow";
+            return Err(Failure::Usage(text.to_owned()));
+        }
         let workflow = registry::get(&self.workflow)?.workflow();
         let input = self.input.json(workflow.input())?;
         input::check(&*workflow, input.as_ref(), Keys::Options)?;

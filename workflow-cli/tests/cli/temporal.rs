@@ -461,13 +461,26 @@ fn what_temporal_does_not_have_names_the_cure() {
         (vec!["runs", "list", "--backend", "temporal://x"], "temporal://host:port/namespace"),
         (vec!["trigger", "orders/reprot", "--backend", &*backend], "did you mean `orders/"),
         (
-            vec!["runs", "list", "--backend", "temporal://127.0.0.1:1/x"],
-            "cannot connect to Temporal",
+            vec!["trigger", "a.yaml", "--backend", &*backend],
+            "files cannot run on Temporal; use a store",
         ),
     ] {
         let refused = host_in(&folder, &args);
         assert_eq!(refused.code, Some(2), "{args:?}: {}", refused.err);
         assert!(refused.err.contains(expected), "{args:?}: {}", refused.err);
+    }
+}
+
+#[test]
+fn an_unreachable_server_is_a_failure_with_its_reason() {
+    let folder = folder("temporal_unreachable", &[]);
+    for args in [&["runs", "list"][..], &["worker"], &["serve"], &["schedules", "sync"]] {
+        let args = [args, &["--backend", "temporal://127.0.0.1:1/x"]].concat();
+        let refused = host_in(&folder, &args);
+        assert_eq!(refused.code, Some(1), "{args:?}: {}", refused.err);
+        let expected = "error: cannot connect to Temporal at 127.0.0.1:1: connection refused; check \
+                        the address, and that the server is running\n";
+        assert_eq!(refused.err, expected, "{args:?}");
     }
 }
 
@@ -480,7 +493,9 @@ fn schedules_follow_the_registered_workflows() {
     let refused = host_in(&folder, &["schedules", "sync", "--backend", &backend()]);
     assert_eq!(refused.code, Some(2), "{}", refused.err);
     assert!(
-        refused.err.contains("the input does not fit workflow `orders/report`"),
+        refused.err.contains(
+            "the schedule of workflow `orders/report` cannot start it: the input does not fit"
+        ),
         "{}",
         refused.err
     );

@@ -9,7 +9,7 @@ use workflow_core::id::RunId;
 use workflow_core::workflow::PlanError;
 use workflow_core::{RunError, Status};
 
-use crate::message::chain;
+use crate::message::{Cause, chain, reason};
 
 /// Why a run did not start.
 #[derive(Debug, thiserror::Error)]
@@ -72,13 +72,15 @@ pub enum StartError {
         namespace: String,
     },
     /// The server did not accept the workflow.
-    #[error("Temporal did not start workflow `{workflow}`")]
+    #[error(
+        "Temporal did not start workflow `{workflow}`: {}; check the server, and try again",
+        reason(&**error)
+    )]
     Server {
         /// The workflow.
         workflow: String,
-        /// The cause.
-        #[source]
-        error: Box<dyn std::error::Error + Send + Sync>,
+        /// The error of the server.
+        error: Cause,
     },
 }
 
@@ -87,8 +89,6 @@ impl StartError {
         Self::Server { workflow: workflow.to_owned(), error: error.into() }
     }
 }
-
-type Cause = Box<dyn std::error::Error + Send + Sync>;
 
 /// Why a request to a run on Temporal failed.
 #[derive(Debug, thiserror::Error)]
@@ -126,8 +126,10 @@ pub enum CallError {
     #[error("the report of the run cannot be restored")]
     Restore(#[from] ResumeError),
     /// A payload is not what it must be.
-    #[error("unexpected payload")]
-    Payload(#[source] serde_json::Error),
+    #[error(
+        "a payload is not of the expected type: {0}; use the type that the workflow returns or takes"
+    )]
+    Payload(serde_json::Error),
     /// This program cannot read the answer of a worker.
     #[error(
         "cannot read a worker's answer to query `{query}`; if the worker has a newer version, \
@@ -153,8 +155,8 @@ pub enum CallError {
     #[error("workflow `{0}` of this Temporal namespace is not one that this project runs")]
     Foreign(String),
     /// The server or a worker did not answer.
-    #[error("Temporal did not answer")]
-    Server(#[source] Box<dyn std::error::Error + Send + Sync>),
+    #[error("Temporal did not answer: {}; check the server, and try again", reason(&**.0))]
+    Server(Cause),
 }
 
 impl CallError {

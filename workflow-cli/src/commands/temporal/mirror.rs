@@ -17,8 +17,8 @@ use workflow_server::{Remote, RemoteError, RemoteStart, RemoteStarted};
 use workflow_store::Catalog;
 use workflow_temporal::{CallError, RunSummary, StartError, Started, TemporalClient, TemporalRun};
 
+use super::failure::text_of;
 use super::follow::News;
-use super::text_of;
 
 /// The number of the latest runs that the store has.
 const RUNS: usize = 200;

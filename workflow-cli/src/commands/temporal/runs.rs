@@ -13,7 +13,7 @@ use workflow_temporal::{
 };
 
 use super::follow::News;
-use super::{usage, with_client, with_run};
+use super::{with_client, with_run};
 use crate::args::{ListFormat, RUNS_DIR};
 use crate::commands::runs::{LogsArguments, print_reasons};
 use crate::failure::{Failure, Outcome};
@@ -39,7 +39,7 @@ pub(in crate::commands) fn list(
     let filters: Vec<String> = workflow.into_iter().chain(status.map(str::to_owned)).collect();
     with_client(options, async |client| {
         let runs = client.list(&filters.join(" AND "), limit).await;
-        let runs = runs.map_err(|error| usage(&error))?;
+        let runs = runs?;
         match format {
             ListFormat::Json => output::print_json(&json!({ "items": runs }))?,
             ListFormat::Table => print_runs(&runs)?,
@@ -85,12 +85,12 @@ struct Seen {
 
 impl Seen {
     async fn of(run: &TemporalRun) -> Result<Self, Failure> {
-        let state = run.state().await.map_err(|error| usage(&error))?;
+        let state = run.state().await?;
         let mut view = RunView::default();
         let mut is_answered = false;
         // No worker has had a pending run.
         if state.status != Status::Pending {
-            let events = run.events(0).await.map_err(|error| usage(&error))?;
+            let events = run.events(0).await?;
             is_answered = matches!(events, RunEvents::Recorded(_));
             events.into_vec().iter().for_each(|event| view.apply(event));
         }
@@ -123,7 +123,7 @@ pub(super) async fn as_json(run: &TemporalRun) -> Result<Json, Failure> {
     let seen = Seen::of(run).await?;
     let Seen { state, view, .. } = &seen;
     let result = match state.status {
-        Status::Completed => Some(run.output().await.map_err(|error| usage(&error))?),
+        Status::Completed => Some(run.output().await?),
         _ => None,
     };
     let job = |job: &JobView| json!({ "name": job.name, "status": seen.status(job), "attempts": job.attempt_count() });
@@ -167,9 +167,9 @@ pub(in crate::commands) fn watch(options: &TemporalOptions, run: &str) -> Result
         let mut is_warned = false;
         loop {
             // Asked before the events, so that those of an ended run are all there.
-            let status = run.status().await.map_err(|error| usage(&error))?;
+            let status = run.status().await?;
             let news = News::of(&run, status, seen.len() as u64).await;
-            let news = news.map_err(|error| usage(&error))?;
+            let news = news?;
             if news.is_unrecorded && !std::mem::replace(&mut is_warned, true) {
                 output::warning(
                     "no worker answers, and this program cannot replay the run; its events follow \
@@ -199,7 +199,7 @@ pub(in crate::commands) fn cancel(
     run: &str,
 ) -> Result<Outcome, Failure> {
     with_run(options, run, async |run| {
-        run.cancel().await.map_err(|error| usage(&error))?;
+        run.cancel().await?;
         output::message(format_args!("cancellation of {} requested", run.workflow_id()));
         Ok(Outcome::Success)
     })
@@ -212,7 +212,7 @@ pub(in crate::commands) fn signal(
     payload: Json,
 ) -> Result<Outcome, Failure> {
     with_run(options, run, async |run| {
-        run.signal(name, payload).await.map_err(|error| usage(&error))?;
+        run.signal(name, payload).await?;
         output::message(format_args!("signal `{name}` sent to {}", run.workflow_id()));
         Ok(Outcome::Success)
     })
@@ -225,7 +225,7 @@ pub(in crate::commands) fn why(
     format: ListFormat,
 ) -> Result<Outcome, Failure> {
     with_run(options, run, async |run| {
-        let status = run.status().await.map_err(|error| usage(&error))?;
+        let status = run.status().await?;
         let reasons = match status.is_final() {
             true => vec![Reason { job: None, cause: Cause::EndedForGood(status, None) }],
             false => reasons(&Seen::of(&run).await?),
@@ -325,5 +325,5 @@ pub(in crate::commands) fn logs(
 }
 
 async fn has_ended(run: &TemporalRun) -> Result<bool, Failure> {
-    Ok(run.status().await.map_err(|error| usage(&error))?.is_final())
+    Ok(run.status().await?.is_final())
 }
