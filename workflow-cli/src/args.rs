@@ -14,6 +14,8 @@ pub(crate) use backend::BackendArguments;
 pub(crate) use input::{InputArguments, Keys};
 pub(crate) use persistence::PersistenceArguments;
 pub(crate) use show::{Format, ShowArguments};
+#[cfg(feature = "temporal")]
+pub(crate) use store::memory_store;
 pub(crate) use store::{HostStore, StoreArguments, current_user};
 pub(crate) use target::{
     RUNS_DIR, Target, absolute, current_folder, is_file, load, load_absolute, print_cwd_hint,

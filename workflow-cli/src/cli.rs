@@ -171,6 +171,8 @@ pub(crate) fn parse(program: &str, arguments: &[OsString]) -> Result<Arguments, 
         .clone()
         .try_get_matches_from(arguments)
         .map_err(|error| trigger::explain_option(error, &command, arguments))?;
+    #[cfg(feature = "temporal")]
+    crate::args::BackendArguments::check(&matches)?;
     let mut parsed = Arguments::from_arg_matches(&matches)?;
     if let (Command::Trigger(args), Some((_, matches))) =
         (&mut parsed.command, matches.subcommand())

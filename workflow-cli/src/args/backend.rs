@@ -2,7 +2,8 @@
 
 use std::str::FromStr;
 
-use clap::Args;
+use clap::error::ErrorKind;
+use clap::{ArgMatches, Args};
 use workflow_temporal::{AddressError, TemporalOptions};
 
 /// The backend that a command works on.
@@ -31,6 +32,26 @@ impl FromStr for Backend {
 }
 
 impl BackendArguments {
+    /// Checks that a command names one place for its runs.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the arguments have a Temporal server and a database.
+    pub(crate) fn check(arguments: &ArgMatches) -> Result<(), clap::Error> {
+        let mut matches = arguments;
+        while let Some((_, inner)) = matches.subcommand() {
+            matches = inner;
+        }
+        let backend = matches.try_get_one::<Backend>("backend").ok().flatten();
+        let database = matches.try_get_one::<String>("db").ok().flatten();
+        if matches!(backend, Some(Backend::Temporal(_))) && database.is_some() {
+            let text =
+                "--db names a store, but --backend has the runs on Temporal; omit one of them\n";
+            return Err(clap::Error::raw(ErrorKind::ArgumentConflict, text));
+        }
+        Ok(())
+    }
+
     /// The Temporal server, if the command works on one.
     pub(crate) fn temporal(&self) -> Option<&TemporalOptions> {
         match &self.backend {

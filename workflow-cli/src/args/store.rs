@@ -142,6 +142,12 @@ fn connect(address: &str) -> Result<Arc<dyn Catalog>, Failure> {
     Ok(for_user(pollster::block_on(workflow_store::open(address))?))
 }
 
+/// A new store in memory.
+#[cfg(feature = "temporal")]
+pub(crate) fn memory_store() -> Result<Arc<dyn Catalog>, Failure> {
+    Ok(pollster::block_on(workflow_store::open(EMPTY_ADDRESS))?)
+}
+
 fn for_user(store: Arc<dyn Catalog>) -> Arc<dyn Catalog> {
     match current_user() {
         Some(user) => store.seen_by(Viewer::Staff(user)),

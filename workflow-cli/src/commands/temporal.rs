@@ -1,5 +1,6 @@
 //! Workers and runs on a Temporal cluster, for commands with `--backend temporal://..`.
 
+mod copies;
 mod failure;
 mod follow;
 #[cfg(feature = "serve")]
@@ -19,14 +20,11 @@ use workflow_core::{Workflow, registry};
 #[cfg(feature = "serve")]
 use workflow_server::Server;
 use workflow_store::Cause;
-use workflow_temporal::{
-    CallError, Started, TemporalClient, TemporalOptions, TemporalRun, TemporalWorker,
-};
+use workflow_temporal::{Started, TemporalClient, TemporalOptions, TemporalRun, TemporalWorker};
 
-use crate::args::BackendArguments;
+use crate::args::{BackendArguments, Format, ShowArguments, memory_store};
 use crate::failure::{Failure, Outcome};
-use crate::session::print_existing_key;
-use crate::{interrupt, output, runtime};
+use crate::{interrupt, output, runtime, session};
 
 pub(super) use runs::{cancel, get, list, logs, signal, watch, why};
 
@@ -130,8 +128,7 @@ pub(super) struct Trigger<'a> {
     pub(super) priority: i32,
     pub(super) wait: bool,
     pub(super) timeout: Option<Duration>,
-    pub(super) is_quiet: bool,
-    pub(super) is_json: bool,
+    pub(super) show: &'a ShowArguments,
 }
 
 pub(super) fn trigger(options: &TemporalOptions, trigger: Trigger<'_>) -> Result<Outcome, Failure> {
@@ -151,37 +148,46 @@ pub(super) fn trigger(options: &TemporalOptions, trigger: Trigger<'_>) -> Result
         let run = started.into_run();
         if existing {
             let status = run.status().await?;
-            print_existing_key(run.id(), status);
+            session::print_existing_key(run.id(), status);
         }
-        if !trigger.is_quiet {
+        if !trigger.show.quiet {
             warn_if_unserved(&run).await?;
         }
         if !trigger.wait {
-            match trigger.is_json {
-                true => {
+            match trigger.show.format {
+                Format::Json | Format::Jsonl => {
                     let mut shown = runs::as_json(&run).await?;
                     shown["existing"] = existing.into();
                     output::print_json(&shown)?;
                 }
-                false => output::print(|out| writeln!(out, "{}", run.workflow_id()))?,
+                Format::Text => output::print(|out| writeln!(out, "{}", run.workflow_id()))?,
             }
             return Ok(Outcome::Success);
         }
-        if !existing && !trigger.is_quiet {
+        if !existing && !trigger.show.quiet {
             output::message(format_args!("started {}", run.workflow_id()));
         }
-        let Some(timeout) = trigger.timeout else { return result(&run, trigger.is_json).await };
-        match tokio::time::timeout(timeout, result(&run, trigger.is_json)).await {
-            Ok(outcome) => outcome,
-            Err(_) => {
-                output::message(format_args!(
-                    "{} has not ended within {timeout:?}; it continues",
-                    run.workflow_id()
-                ));
-                Ok(Outcome::Failed)
-            }
-        }
+        follow(&run, trigger.show, trigger.timeout).await
     })
+}
+
+/// Shows a run until its end, as a run of a store.
+async fn follow(
+    run: &TemporalRun,
+    show: &ShowArguments,
+    timeout: Option<Duration>,
+) -> Result<Outcome, Failure> {
+    let store = memory_store()?;
+    let copies = copies::Copies::new(Arc::clone(&store));
+    copies.update(run).await.map_err(Failure::Temporal)?;
+    let stored = session::stored_run(&*store, run.id())?;
+    let copying = tokio::spawn(copies.keep_up(run.clone()));
+    let shown = match timeout {
+        Some(timeout) => session::follow_for(&store, &stored, show, timeout),
+        None => session::follow(&store, &stored, show, None),
+    };
+    copying.abort();
+    shown
 }
 
 /// Warns if no worker serves the task queue of a run.
@@ -193,31 +199,6 @@ async fn warn_if_unserved(run: &TemporalRun) -> Result<(), Failure> {
         output::warning(format_args!("no live worker serves {queue}; {cure}"));
     }
     Ok(())
-}
-
-/// Waits for the end of a run, and prints its output, or the run as JSON.
-async fn result(run: &TemporalRun, is_json: bool) -> Result<Outcome, Failure> {
-    let ended = run.output().await;
-    if is_json && !matches!(ended, Err(CallError::Server(_) | CallError::NotFound)) {
-        output::print_json(&runs::as_json(run).await?)?;
-    }
-    match ended {
-        Ok(result) => {
-            if !is_json {
-                output::print_json(&result)?;
-            }
-            Ok(Outcome::Success)
-        }
-        Err(error @ CallError::Failed { .. }) => {
-            output::error(&error);
-            Ok(Outcome::Failed)
-        }
-        Err(error @ CallError::Cancelled { .. }) => {
-            output::error(&error);
-            Ok(Outcome::Cancelled)
-        }
-        Err(error) => Err(error.into()),
-    }
 }
 
 fn with_run(

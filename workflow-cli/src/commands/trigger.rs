@@ -133,8 +133,7 @@ impl TriggerArguments {
             priority: self.priority,
             wait: self.wait,
             timeout: self.timeout,
-            is_quiet: self.show.quiet,
-            is_json: !matches!(self.show.format, Format::Text),
+            show: &self.show,
         };
         super::temporal::trigger(options, request)
     }

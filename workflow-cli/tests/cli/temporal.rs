@@ -37,8 +37,20 @@ fn runs_are_triggered_listed_and_shown() {
     let folder = folder("temporal_runs", &[]);
     let _worker = worker(&folder, &["--domain", "orders", "--max-concurrent-activities", "5"]);
     let args = ["trigger", "orders/report", "--day", "2026-01-02", "--workflow-id", "report-1"];
-    let output = on_temporal(&folder, &[&args[..], &["--wait", "--timeout", "60"]].concat());
-    assert_eq!(json(&output), "2026-01-02: 60");
+    let wait = ["--wait", "--timeout", "60", "-f"];
+    let report = json(&on_temporal(&folder, &[&args[..], &wait, &["json"]].concat()));
+    assert_eq!(
+        (&report["status"], &report["input"]["day"]),
+        (&"completed".into(), &"2026-01-02".into())
+    );
+    assert_eq!(report["jobs"].as_array().map(Vec::len), Some(7), "{report:#}");
+    // The key stands for the run, which has ended.
+    let lines = on_temporal(&folder, &[&args[..], &wait, &["jsonl"]].concat());
+    let lines: Vec<Json> = lines.lines().map(json).collect();
+    assert_eq!(lines.last().expect("lines")["run"]["status"], "completed");
+    assert_eq!(lines[0]["event"], "run_started", "{}", lines[0]);
+    let text = on_temporal(&folder, &[&args[..], &wait, &["text"]].concat());
+    assert!(text.contains("2026-01-02: 60"), "{text}");
     let run = json(&on_temporal(&folder, &["runs", "get", "report-1", "-f", "json"]));
     assert_eq!((&run["status"], &run["workflow"]), (&"completed".into(), &"orders/report".into()));
     let by_id = run["run_id"].as_str().expect("an ID");
@@ -458,6 +470,7 @@ fn what_temporal_does_not_have_names_the_cure() {
         (vec!["runs", "logs", "nothing", "--backend", &*backend], "Temporal has no such run"),
         (vec!["runs", "unblock", "x", "--backend", &*backend], "works on a store"),
         (vec!["runs", "list", "--user", "x", "--backend", &*backend], "--user works on a store"),
+        (vec!["runs", "list", "--db", "a.db", "--backend", &*backend], "omit one of them"),
         (vec!["runs", "list", "--backend", "temporal://x"], "temporal://host:port/namespace"),
         (vec!["trigger", "orders/reprot", "--backend", &*backend], "did you mean `orders/"),
         (
