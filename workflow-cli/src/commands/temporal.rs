@@ -6,6 +6,8 @@ mod follow;
 #[cfg(feature = "serve")]
 mod mirror;
 mod runs;
+#[cfg(feature = "serve")]
+mod workers;
 
 #[cfg(feature = "serve")]
 use std::net::SocketAddr;

@@ -381,6 +381,7 @@ fn the_api_shows_and_starts_runs_of_temporal() {
     let id = own.get("report")["run_id"].as_str().expect("an ID").to_owned();
     let run = api.get(&format!("runs/{id}"));
     assert_eq!(run["result_data"], "2026-01-02: 60");
+    assert_eq!(run["input"]["day"], "2026-01-02", "{run:#}");
     assert!(run["jobs"].as_array().is_some_and(|jobs| jobs.len() == 7), "{run:#}");
 
     let (status, started) = api.request("POST /api/v1/workflows/orders%2Fapprove/run", "{}");
@@ -396,6 +397,18 @@ fn the_api_shows_and_starts_runs_of_temporal() {
     let run = api.until(&path, |run| run["status"] == "completed");
     assert_eq!(run["result_data"]["by"], "ada");
     assert_eq!(own.get(&id)["status"], "completed");
+
+    let workers = api.until("workers", |workers| !workers["items"][0].is_null());
+    assert_eq!(workers["items"][0]["state"], "alive", "{workers:#}");
+    let elsewhere = r#"{"task_queue": "elsewhere"}"#;
+    let (status, _) = api.request("POST /api/v1/workflows/stock%2Fwatch/run", elsewhere);
+    assert_eq!(status, 202);
+    let queues = api.until("queues", |queues| !queues["items"][0].is_null());
+    let queue = &queues["items"][0];
+    assert_eq!(
+        (&queue["queue"], &queue["runs"], &queue["workers"]),
+        (&"elsewhere".into(), &1.into(), &0.into())
+    );
 
     let (_, started) =
         api.request("POST /api/v1/workflows/stock%2Fwatch/run", r#"{"idempotency_key": "watch"}"#);

@@ -92,6 +92,15 @@ impl TemporalClient {
     ///
     /// Fails if the server does not answer.
     pub async fn has_worker(&self, task_queue: &str) -> Result<bool, CallError> {
+        Ok(!self.workers(task_queue).await?.is_empty())
+    }
+
+    /// Returns the identities of the workers that have polled this task queue in the last 65 s.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the server does not answer.
+    pub async fn workers(&self, task_queue: &str) -> Result<Vec<String>, CallError> {
         let request = DescribeTaskQueueRequest {
             namespace: self.namespace().to_owned(),
             task_queue: Some(TaskQueue { name: task_queue.to_owned(), ..TaskQueue::default() }),
@@ -108,7 +117,8 @@ impl TemporalClient {
             let silent_for = accessed.and_then(|accessed| now.duration_since(accessed).ok());
             silent_for.is_none_or(|silent_for| silent_for < SILENT)
         };
-        Ok(found.into_inner().pollers.iter().any(is_alive))
+        let alive = found.into_inner().pollers.into_iter().filter(is_alive);
+        Ok(alive.map(|poller| poller.identity).collect())
     }
 }
 

@@ -35,7 +35,8 @@ pub(super) struct Copies {
 /// A run that the store has.
 #[derive(Clone, Copy)]
 struct Copied {
-    lease: Lease,
+    /// `None` until the run has events: it waits in its task queue.
+    lease: Option<Lease>,
     /// The number of events.
     events: u64,
     has_ended: bool,
@@ -91,24 +92,37 @@ impl Copies {
         task_queue: &str,
     ) -> Result<(), String> {
         let id = run.id();
-        let known = self.copied.lock().await.get(&id).map_or(0, |copied| copied.events);
-        let news = News::of(run, status, known).await.map_err(|error| text_of(&error))?;
+        let known = self.copied.lock().await.get(&id).copied();
+        let input = match known {
+            Some(_) => None,
+            None => input(run).await.map_err(|error| text_of(&error))?,
+        };
+        let seen = known.map_or(0, |copied| copied.events);
+        let news = News::of(run, status, seen).await.map_err(|error| text_of(&error))?;
         let mut copies = self.copied.lock().await;
         let copied = match copies.get(&id) {
             Some(copied) => *copied,
             None => {
-                let begun = self.begin(id, run, started_at, task_queue).await?;
+                let new = NewRun {
+                    id,
+                    trigger: Trigger::Manual,
+                    created_at: started_at.unwrap_or(SystemTime::UNIX_EPOCH),
+                    task_queue: task_queue.to_owned(),
+                    input,
+                    ..NewRun::new(snapshot(run.workflow()))
+                };
+                let begun = self.begin(new).await?;
                 copies.insert(id, begun);
                 begun
             }
         };
-        let copied = self.append(copied, news).await.map_err(|error| text_of(&error));
+        let copied = self.append(id, copied, news).await.map_err(|error| text_of(&error));
         copies.insert(id, copied?);
         Ok(())
     }
 
     /// Adds what is new to a run of the store.
-    async fn append(&self, copied: Copied, news: News) -> Result<Copied, StoreError> {
+    async fn append(&self, id: RunId, copied: Copied, news: News) -> Result<Copied, StoreError> {
         if copied.has_ended {
             return Ok(copied);
         }
@@ -116,42 +130,35 @@ impl Copies {
         // Another request may have copied some of them meanwhile.
         events.retain(|event| event.sequence >= copied.events);
         if let Some(closing) = news.closing {
-            let mut seen = self.store.events(copied.lease.run, 0, usize::MAX).await?;
+            let mut seen = self.store.events(id, 0, usize::MAX).await?;
             seen.extend_from_slice(&events);
             events.extend(closing.events(&seen));
         }
-        if !events.is_empty() {
-            self.store.append(&copied.lease, &events).await?;
+        if events.is_empty() {
+            return Ok(copied);
         }
+        let lease = match copied.lease {
+            Some(lease) => lease,
+            None => self.claim(id).await?,
+        };
+        self.store.append(&lease, &events).await?;
         let has_ended = events.last().is_some_and(|event| event.kind.is_last());
         let events = copied.events + events.len() as u64;
-        Ok(Copied { events, has_ended, ..copied })
+        Ok(Copied { lease: Some(lease), events, has_ended })
     }
 
     /// Adds a run to the store.
-    async fn begin(
-        &self,
-        id: RunId,
-        run: &TemporalRun,
-        started_at: Option<SystemTime>,
-        task_queue: &str,
-    ) -> Result<Copied, String> {
-        let failed = |error: StoreError| text_of(&error);
-        let new = NewRun {
-            id,
-            trigger: Trigger::Manual,
-            created_at: started_at.unwrap_or(SystemTime::UNIX_EPOCH),
-            task_queue: task_queue.to_owned(),
-            input: input(run).await.map_err(|error| text_of(&error))?,
-            ..NewRun::new(snapshot(run.workflow()))
-        };
-        match self.store.begin(new, Vec::new()).await.map_err(failed)? {
-            BeginOutcome::New(_) => {}
-            _ => return Err(format!("run {id} is in the store already")),
+    async fn begin(&self, new: NewRun) -> Result<Copied, String> {
+        let id = new.id;
+        match self.store.begin(new, Vec::new()).await.map_err(|error| text_of(&error))? {
+            BeginOutcome::New(_) => Ok(Copied { lease: None, events: 0, has_ended: false }),
+            _ => Err(format!("run {id} is in the store already")),
         }
-        let leases = self.store.claim_without_limits(self.owner, &[id]).await.map_err(failed)?;
-        let [lease] = leases[..] else { return Err(format!("run {id} has another owner")) };
-        Ok(Copied { lease, events: 0, has_ended: false })
+    }
+
+    async fn claim(&self, id: RunId) -> Result<Lease, StoreError> {
+        let leases = self.store.claim_without_limits(self.owner, &[id]).await?;
+        leases.first().copied().ok_or(StoreError::NoRun { run: id })
     }
 }
 

@@ -14,6 +14,7 @@ use workflow_temporal::{CallError, RunSummary, StartError, Started, TemporalClie
 
 use super::copies::Copies;
 use super::failure::text_of;
+use super::workers::Workers;
 
 /// The number of the latest runs that the store has.
 const RUNS: usize = 200;
@@ -24,23 +25,33 @@ const ACTIVE: usize = 20;
 /// The time between two rounds.
 const INTERVAL: Duration = Duration::from_millis(500);
 
+/// The number of rounds after which the workers are listed again.
+const ROUNDS_PER_REPORT: u64 = 10;
+
 /// Copies runs of a cluster into a store, and sends requests to the cluster.
 pub(super) struct Mirror {
     client: TemporalClient,
     copies: Copies,
     /// The runs that could not be copied in the latest round.
     failing: Mutex<HashSet<RunId>>,
+    workers: Workers,
 }
 
 impl Mirror {
     pub(super) fn new(client: TemporalClient, store: Arc<dyn Catalog>) -> Arc<Self> {
-        Arc::new(Self { client, copies: Copies::new(store), failing: Mutex::default() })
+        let workers = Workers::new(Arc::clone(&store));
+        Arc::new(Self { client, copies: Copies::new(store), failing: Mutex::default(), workers })
     }
 
     /// Keeps the store up to date.
     pub(super) async fn run(self: Arc<Self>) {
         let mut is_reported = false;
-        loop {
+        for round in 0_u64.. {
+            if round % ROUNDS_PER_REPORT == 0
+                && let Err(error) = self.workers.report(&self.client).await
+            {
+                tracing::debug!(error = text_of(&*error), "cannot list the workers of Temporal");
+            }
             match self.round().await {
                 Ok(()) => is_reported = false,
                 Err(error) if !std::mem::replace(&mut is_reported, true) => {
@@ -87,6 +98,8 @@ impl Mirror {
         let mut active = 0;
         let mut wanted = Vec::new();
         let listed = self.client.list("", RUNS).await?;
+        let open = listed.iter().filter(|run| !run.status.is_final());
+        self.workers.look_at(open.map(|run| run.task_queue.clone())).await;
         let ended = self.copies.ended().await;
         for run in listed {
             let Ok(id) = run.run_id.parse::<RunId>() else { continue };
