@@ -17,6 +17,7 @@ use temporalio_client::{
 };
 use temporalio_common::protos::temporal::api::common::v1::WorkflowExecution;
 use temporalio_common::protos::temporal::api::enums::v1::PendingWorkflowTaskState;
+use temporalio_common::protos::temporal::api::history::v1::HistoryEvent;
 use temporalio_common::protos::temporal::api::history::v1::history_event::Attributes;
 use temporalio_common::protos::temporal::api::workflowservice::v1::GetWorkflowExecutionHistoryRequest;
 use workflow_core::engine::Engine;
@@ -114,22 +115,7 @@ impl TemporalRun {
     ///
     /// Fails if the server does not answer, and if the input is not JSON.
     pub async fn input(&self) -> Result<Option<Json>, CallError> {
-        let request = GetWorkflowExecutionHistoryRequest {
-            namespace: self.client.namespace().to_owned(),
-            execution: Some(WorkflowExecution {
-                workflow_id: self.id.clone(),
-                run_id: self.run.to_string(),
-            }),
-            maximum_page_size: 1,
-            ..GetWorkflowExecutionHistoryRequest::default()
-        };
-        let mut client = self.client.sdk().clone();
-        let found = client.get_workflow_execution_history(tonic::Request::new(request)).await;
-        let found = found.map_err(|status| match status.code() {
-            tonic::Code::NotFound => CallError::NotFound,
-            _ => CallError::Server(status.into()),
-        })?;
-        let events = found.into_inner().history.unwrap_or_default().events;
+        let events = self.client.first_events(&self.id, &self.run.to_string(), 1).await?;
         match events.into_iter().next().and_then(|first| first.attributes) {
             Some(Attributes::WorkflowExecutionStartedEventAttributes(started)) => {
                 let payloads = started.input.unwrap_or_default().payloads;
@@ -171,7 +157,9 @@ impl TemporalRun {
         let late = pin!(async {
             tokio::time::sleep(ANSWERS_SOON).await;
             let state = self.state().await?;
-            Ok::<_, CallError>((self.events_of_history(from).await?, state.has_worker))
+            // Workers that cannot resume the run do not know it.
+            let may_answer = state.has_worker && state.blocked.is_none();
+            Ok::<_, CallError>((self.events_of_history(from).await?, may_answer))
         });
         match select(answer, late).await {
             Either::Left((answered, _)) => self.unless_answered(answered, from).await,
@@ -352,7 +340,7 @@ impl TemporalRun {
     pub async fn status(&self) -> Result<Status, CallError> {
         let latest = self.latest().await?;
         let found = latest.describe(WorkflowDescribeOptions::builder().build()).await;
-        latest_status(&latest, &found.map_err(CallError::of_interaction)?).await
+        self.client.latest_status(&found.map_err(CallError::of_interaction)?).await
     }
 
     /// The latest execution of the run.
@@ -400,7 +388,55 @@ impl TemporalRun {
     }
 }
 
-pub(super) type Execution = UntypedWorkflowHandle<Client>;
+impl TemporalClient {
+    /// The first events of an execution.
+    async fn first_events(
+        &self,
+        workflow_id: &str,
+        run_id: &str,
+        count: i32,
+    ) -> Result<Vec<HistoryEvent>, CallError> {
+        let (workflow_id, run_id) = (workflow_id.to_owned(), run_id.to_owned());
+        let request = GetWorkflowExecutionHistoryRequest {
+            namespace: self.namespace().to_owned(),
+            execution: Some(WorkflowExecution { workflow_id, run_id }),
+            maximum_page_size: count,
+            ..GetWorkflowExecutionHistoryRequest::default()
+        };
+        let mut client = self.sdk().clone();
+        let found = client.get_workflow_execution_history(tonic::Request::new(request)).await;
+        let found = found.map_err(|status| match status.code() {
+            tonic::Code::NotFound => CallError::NotFound,
+            _ => CallError::Server(status.into()),
+        })?;
+        Ok(found.into_inner().history.unwrap_or_default().events)
+    }
+
+    /// The status of a run whose latest execution the server describes. It is pending until a worker
+    /// has begun it.
+    pub(super) async fn latest_status(
+        &self,
+        found: &WorkflowExecutionDescription,
+    ) -> Result<Status, CallError> {
+        let status = status_of(found.status());
+        let is_continued = first_execution(found) != found.run_id();
+        if status != Status::Running || is_continued {
+            return Ok(status);
+        }
+        let is_started = match &found.raw().pending_workflow_task {
+            _ if found.history_length() <= UNSTARTED => false,
+            Some(task) if task.state() == PendingWorkflowTaskState::Scheduled => {
+                // Signals and requests to cancel are events, too.
+                let first = self.first_events(found.id(), found.run_id(), EARLY_EVENTS).await?;
+                replay::is_started(&first)
+            }
+            _ => true,
+        };
+        Ok(if is_started { Status::Running } else { Status::Pending })
+    }
+}
+
+type Execution = UntypedWorkflowHandle<Client>;
 
 /// The run ID of the first execution of the run.
 pub(super) fn first_execution(found: &WorkflowExecutionDescription) -> &str {
@@ -445,32 +481,10 @@ fn is_transient(status: &tonic::Status) -> bool {
     )
 }
 
-/// The status of a run whose latest execution the server describes. It is pending until a worker
-/// has begun it.
-pub(super) async fn latest_status(
-    latest: &Execution,
-    found: &WorkflowExecutionDescription,
-) -> Result<Status, CallError> {
-    let status = status_of(found.status());
-    let is_continued = first_execution(found) != found.run_id();
-    if status != Status::Running || is_continued {
-        return Ok(status);
-    }
-    let is_started = match &found.raw().pending_workflow_task {
-        _ if found.history_length() <= UNSTARTED => false,
-        Some(task) if task.state() == PendingWorkflowTaskState::Scheduled => {
-            // Signals and requests to cancel are events, too.
-            let history = latest.fetch_history(WorkflowFetchHistoryOptions::builder().build());
-            let history = history.into_events().await.map_err(CallError::of_interaction)?;
-            replay::is_started(&history)
-        }
-        _ => true,
-    };
-    Ok(if is_started { Status::Running } else { Status::Pending })
-}
-
 /// The number of events until a worker begins a workflow: its start, and the first task.
 const UNSTARTED: usize = 2;
+/// Among how many events the first one of a worker is looked for.
+const EARLY_EVENTS: i32 = 100;
 
 /// A status of Temporal in the words of this project.
 pub(crate) fn status_of(status: WorkflowExecutionStatus) -> Status {

@@ -15,7 +15,7 @@ use workflow_core::Status;
 use workflow_core::event::Blocked;
 use workflow_core::executor::UNKNOWN_DEFINITION;
 
-use super::run::{TemporalRun, latest_status};
+use super::run::TemporalRun;
 use super::{CallError, TemporalClient};
 use crate::activity_id::attempt_of;
 use crate::labels::Origin;
@@ -62,7 +62,7 @@ impl TemporalRun {
         let latest = self.latest().await?;
         let found = latest.describe(WorkflowDescribeOptions::builder().build()).await;
         let found = found.map_err(CallError::of_interaction)?;
-        let status = latest_status(&latest, &found).await?;
+        let status = self.client.latest_status(&found).await?;
         let task_queue = found.task_queue().to_owned();
         let origin = Origin::of(&found.memo());
         let started_at = origin.and_then(|origin| origin.started_at).or(found.start_time());
