@@ -26,6 +26,11 @@ impl Worker {
         Self::start_with(&[prefix])
     }
 
+    /// A worker with a lease and a grace period, in seconds.
+    fn with_times(prefix: &str, lease: &str, grace: &str) -> Self {
+        Self::start_with(&[prefix, lease, grace])
+    }
+
     /// A worker whose workflows have another definition.
     fn changed(prefix: &str) -> Self {
         Self::start_with(&[prefix, "changed"])
@@ -116,12 +121,12 @@ async fn a_killed_worker_is_replaced_within_12_seconds() {
 #[tokio::test]
 async fn a_stopped_worker_hands_over() {
     let prefix = format!("stopped-{}", RunId::random());
-    let first = Worker::start(&prefix);
+    let first = Worker::with_times(&prefix, "8", "1");
     let run = start(&client(&prefix).await, "four_steps").await;
     first.until("step 2 ");
     let second = Worker::start(&prefix);
     first.signal("-TERM");
-    // It waits for the attempt for 5 s, which takes 6 s.
+    // It waits for the attempt for 1 s, which takes 3 s.
     second.until("step 2 attempt 1");
     first.until("stopped");
     assert_eq!(run.result::<u64>().await.expect("it completes"), 4);
@@ -148,7 +153,7 @@ async fn completed(run: &TemporalRun) -> usize {
 async fn workers_are_stopped_paused_and_killed_under_load() {
     let prefix = format!("load-{}", RunId::random());
     let client = client(&prefix).await;
-    let [stopped, paused, killed] = [(); 3].map(|()| Worker::start(&prefix));
+    let [stopped, paused, killed] = [(); 3].map(|()| Worker::with_times(&prefix, "2", "5"));
     let mut runs = Vec::new();
     for _ in 0..30 {
         runs.push(start(&client, "six_parts").await);
@@ -204,18 +209,20 @@ async fn a_drained_worker_redoes_nothing() {
 async fn a_worker_of_another_definition_blocks_the_run() {
     let prefix = format!("changed-{}", RunId::random());
     let first = Worker::start(&prefix);
-    let run = start(&client(&prefix).await, "four_steps").await;
-    first.until("step 1 ");
-    drop(first);
+    let run = start(&client(&prefix).await, "six_parts").await;
+    first.until("made ");
+    first.signal("-TERM");
+    first.until("stopped");
     let changed = Worker::changed(&prefix);
     until(|| async { run.state().await.is_ok_and(|state| state.blocked.is_some()) }).await;
     let state = run.state().await.expect("the server answers");
     assert!(matches!(state.blocked, Some(Blocked::DefinitionChanged { .. })), "{state:?}");
     assert_eq!((state.status, state.has_worker), (Status::Running, true));
     // The events come from the history.
-    assert!((1..=2).contains(&completed(&run).await));
-    drop(changed);
+    assert!((1..=5).contains(&completed(&run).await));
+    changed.signal("-TERM");
+    changed.until("stopped");
     let _right = Worker::start(&prefix);
-    assert_eq!(run.result::<u64>().await.expect("it completes"), 4);
+    assert_eq!(run.result::<u64>().await.expect("it completes"), 6);
     assert_eq!(run.state().await.expect("the server answers").blocked, None);
 }
