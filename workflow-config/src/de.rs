@@ -233,8 +233,12 @@ impl<'de> Deserializer<'de> for Reader<'de, '_> {
         name: &'static str,
         visitor: V,
     ) -> Result<V::Value, Failure> {
+        let is_secret = name == secret::NAME;
+        if is_secret {
+            self.setting.conceal();
+        }
         let read = self.placed(visitor.visit_newtype_struct(self));
-        if name == secret::NAME { read.map_err(Failure::conceal) } else { read }
+        if is_secret { read.map_err(Failure::conceal) } else { read }
     }
 
     fn deserialize_enum<V: Visitor<'de>>(

@@ -65,8 +65,8 @@ impl<'e> Expansion<'e> {
             Kind::Text(text) if setting.place.layer == Layer::File && text.contains("${") => {
                 match self.value(text, &setting.place) {
                     Ok(value) => {
-                        let is_secret = setting.secret || value.secret;
-                        *setting = Setting { secret: is_secret, ..value };
+                        let is_secret = setting.secret.is_set() || value.secret.is_set();
+                        *setting = Setting { secret: is_secret.into(), ..value };
                     }
                     Err(all) => {
                         for error in all {
@@ -93,7 +93,7 @@ impl<'e> Expansion<'e> {
         let variables =
             (!substituted.variables.is_empty()).then(|| substituted.variables.join("`, `"));
         let variables = variables.map(String::into_boxed_str);
-        Ok(Setting { variables, secret: substituted.is_secret, ..setting })
+        Ok(Setting { variables, secret: substituted.is_secret.into(), ..setting })
     }
 
     fn substitute(&mut self, parts: &[Part<'_>]) -> Result<Substituted, Vec<SubstitutionError>> {

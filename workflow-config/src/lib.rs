@@ -85,7 +85,10 @@
 //! # Secrets
 //!
 //! A value that contains a secret is a secret: always a string, and shown as `***` in
-//! [`Config::value`], in [`ConfigEntry`] and in errors. In a type, use [`Secret`].
+//! [`Config::value`], in [`ConfigEntry`] and in errors. So is a value that one of its types reads as
+//! a [`Secret`], however it is written: a [declared](declare()) type, one that a [`check!`] reads, or
+//! one that a job takes. serde hides the fields of `#[serde(flatten)]`, untagged and internally
+//! tagged enums: write secrets in them as `${secret:NAME}`.
 //!
 //! # Cache
 //!

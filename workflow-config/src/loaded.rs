@@ -14,7 +14,7 @@ use super::path::Path;
 use super::place::{Layer, Place};
 use super::redact::Redaction;
 use super::setting::{Kind, Secrets, Setting};
-use super::{ConfigError, Rules, Violations, de, overlay, yaml};
+use super::{ConfigError, Rules, Violations, de, declared, overlay, yaml};
 use workflow_files::document::{Diagnostics, Findings};
 
 /// A loaded configuration: its layers merged, its variables replaced. Cheap to clone.
@@ -221,6 +221,7 @@ impl<T> Config<T> {
 
     /// The configuration as JSON, with `***` for secrets.
     pub fn value(&self) -> Json {
+        self.conceal_declared();
         self.layers.tree.to_json(Secrets::Masked)
     }
 
@@ -232,14 +233,21 @@ impl<T> Config<T> {
     /// The configuration as YAML, with `***` for secrets and a comment with the origin of each
     /// value.
     pub fn to_yaml(&self) -> String {
+        self.conceal_declared();
         yaml::write(&self.layers.tree)
     }
 
     /// All scalar values and empty collections, with path and origin, in the order of the files.
     pub fn entries(&self) -> Vec<ConfigEntry> {
+        self.conceal_declared();
         let mut entries = Vec::new();
         collect(&self.layers.tree, &Path::Root, &mut entries);
         entries
+    }
+
+    /// Conceals what its types read as a [`Secret`](crate::Secret), however it is written.
+    fn conceal_declared(&self) {
+        declared::conceal(&Config { layers: Arc::clone(&self.layers), typed: Arc::new(()) });
     }
 
     /// The origin of the value at a path.
@@ -269,7 +277,7 @@ impl<T> Config<T> {
         if let Some(variables) = setting.variables.as_ref().filter(|_| place.layer == Layer::File) {
             diagnostic = diagnostic.label(format!("the value of `{variables}`"));
         }
-        if setting.secret {
+        if setting.secret.is_set() || setting.shows_secret(place.span) {
             diagnostic.conceal();
         }
         findings.finish()
@@ -318,7 +326,7 @@ fn collect(setting: &Setting, path: &Path<'_>, entries: &mut Vec<ConfigEntry>) {
         _ => entries.push(ConfigEntry {
             path: path.to_string(),
             value: setting.to_json(Secrets::Masked),
-            is_secret: setting.secret,
+            is_secret: setting.secret.is_set(),
             origin: Origin::of(setting),
             variables: setting
                 .variables

@@ -46,6 +46,8 @@ pub struct Loader {
     defaults: Option<Json>,
     overrides: Vec<(String, Json)>,
     cache: Cache,
+    /// A configuration that is open already.
+    opened: Option<Config>,
 }
 
 /// One file of a configuration, unprocessed.
@@ -113,6 +115,11 @@ impl Loader {
         loader
     }
 
+    /// A loader that has opened this configuration.
+    pub(super) fn of(config: &Config) -> Self {
+        Self { opened: Some(config.clone()), ..Self::default() }
+    }
+
     /// Drops the cache, which belongs to the previous settings.
     fn forgetful(self) -> Self {
         Self { cache: Cache::default(), ..self }
@@ -136,6 +143,9 @@ impl Loader {
     /// Fails when no configuration is found, or more than one; and with all mistakes in its files
     /// and variables, each with its place.
     pub fn open(&self, name: &str) -> Result<Config, ConfigError> {
+        if let Some(opened) = self.opened.as_ref().filter(|opened| opened.name() == name) {
+            return Ok(opened.clone());
+        }
         let environment = self.variables();
         let files = self.files(name, &environment)?;
         if files.is_empty() && self.defaults.is_none() {

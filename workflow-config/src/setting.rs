@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::mem;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::{Number, Value as Json};
 
@@ -24,7 +25,28 @@ pub(super) struct Setting {
     /// The variables at its place.
     pub(super) variables: Option<Box<str>>,
     /// Whether the value must not be shown.
-    pub(super) secret: bool,
+    pub(super) secret: Concealed,
+}
+
+/// Whether a value must not be shown. Copies of the value share it, so a type that asks for a
+/// secret conceals the value wherever it is shown.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Concealed(Arc<AtomicBool>);
+
+impl Concealed {
+    pub(super) fn is_set(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    fn set(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+impl From<bool> for Concealed {
+    fn from(is_set: bool) -> Self {
+        Self(Arc::new(AtomicBool::new(is_set)))
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -45,7 +67,7 @@ pub(super) struct Key {
 
 impl Setting {
     pub(super) fn new(kind: Kind, place: Place) -> Self {
-        Self { place, kind, written: None, variables: None, secret: false }
+        Self { place, kind, written: None, variables: None, secret: Concealed::default() }
     }
 
     /// The tree of a file.
@@ -141,7 +163,7 @@ impl Setting {
 
     /// Whether it contains a secret, or will after its variables are replaced.
     fn holds_secret(&self) -> bool {
-        self.secret
+        self.secret.is_set()
             || match &self.kind {
                 Kind::Text(text) => self.place.layer == Layer::File && template::names_secret(text),
                 Kind::List(items) => items.iter().any(Self::holds_secret),
@@ -150,13 +172,23 @@ impl Setting {
             }
     }
 
-    /// Marks it as a secret: a value that replaces a secret is one.
-    fn conceal(&mut self) {
-        self.secret = true;
-        match &mut self.kind {
-            Kind::List(items) => items.iter_mut().for_each(Self::conceal),
-            Kind::Map(entries) => entries.iter_mut().for_each(|(_, value)| value.conceal()),
+    /// Marks it as a secret: it replaces one, or a type reads it as one.
+    pub(super) fn conceal(&self) {
+        self.secret.set();
+        match &self.kind {
+            Kind::List(items) => items.iter().for_each(Self::conceal),
+            Kind::Map(entries) => entries.iter().for_each(|(_, value)| value.conceal()),
             _ => {}
+        }
+    }
+
+    /// Whether these characters of its file show a secret, which is written in clear.
+    pub(super) fn shows_secret(&self, span: Span) -> bool {
+        let is_shown = self.place.span.start < span.end && span.start < self.place.span.end;
+        match &self.kind {
+            Kind::List(items) => items.iter().any(|item| item.shows_secret(span)),
+            Kind::Map(entries) => entries.iter().any(|(_, value)| value.shows_secret(span)),
+            _ => is_shown && self.secret.is_set() && self.variables.is_none(),
         }
     }
 
@@ -182,7 +214,9 @@ impl Setting {
                     |(key, value): &(Key, Self)| (key.text.to_string(), value.to_json(secrets));
                 Json::Object(entries.iter().map(entry).collect())
             }
-            _ if self.secret && secrets == Secrets::Masked => Json::String(MASK.to_owned()),
+            _ if self.secret.is_set() && secrets == Secrets::Masked => {
+                Json::String(MASK.to_owned())
+            }
             Kind::Null => Json::Null,
             Kind::Bool(value) => Json::Bool(*value),
             Kind::Number(number) => Json::Number(number.clone()),

@@ -72,7 +72,7 @@ impl Failure {
         if self.0.at.is_none() {
             let (place, variables) = (setting.place.clone(), setting.variables.clone());
             self.0.at = Some(At { place, path: path.to_string(), variables });
-            self.0.is_secret = setting.secret;
+            self.0.is_secret = setting.secret.is_set();
         }
         self
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use insta::assert_snapshot;
 use serde::Deserialize;
 use serde_json::json;
-use workflow_config::{Loader, Rules, Secret, Violations};
+use workflow_config::{Config, ConfigError, Loader, Rules, Secret, Violations};
 
 use crate::{Folder, Kind, value};
 
@@ -36,6 +36,44 @@ fn secrets_are_read_and_never_shown() {
     assert_eq!(typed.url.as_ref().map(|url| url.expose().as_str()), Some("https://u:p@ss@host"));
     assert_eq!(format!("{typed:?}"), "WithSecrets { token: ***, url: Some(***), port: None }");
     assert_eq!(serde_json::to_value(&typed.token).expect("JSON"), json!("***"));
+}
+
+#[test]
+fn what_a_declared_type_reads_as_secret_is_never_shown() {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    #[expect(dead_code, reason = "only its type matters")]
+    struct Account {
+        port: u16,
+        headers: BTreeMap<String, Secret>,
+        pin: Secret<u32>,
+        databases: Vec<WithSecrets>,
+    }
+    impl Rules for Account {}
+    workflow_config::declare!("account", Account);
+    fn shows_itself(config: &Config) -> Result<(), ConfigError> {
+        config.read_part::<Secret>("checked")?;
+        assert_ne!(config.value(), json!(null));
+        Ok(())
+    }
+    workflow_config::check!("account", shows_itself);
+
+    let text = "port: http\nheaders: {Accept: abc}\nextra: 1\npin: 1234\nchecked: hush\n\
+                databases: [{token: hunter2, url: null}, {token: [swordfish], port: x}]\n";
+    let folder = Folder::new("declared").file("account/config.yaml", text);
+    let config = folder.loader().open("account").expect("fine");
+    let masked = json!({
+        "port": "http", "headers": { "Accept": "***" }, "extra": 1, "pin": "***",
+        "checked": "***",
+        "databases": [{ "token": "***", "url": null }, { "token": ["***"], "port": "x" }],
+    });
+    assert_eq!(config.value(), masked, "also with mistakes around the secrets");
+    let with = config.with("headers.Other", "secret, too").expect("a copy");
+    assert_eq!(with.value()["headers"], json!({ "Accept": "***", "Other": "***" }));
+    let entry = config.entries().into_iter().find(|entry| entry.is_secret).expect("a secret");
+    assert_eq!((&*entry.path, entry.value), ("headers.Accept", json!("***")));
+    assert!(config.to_yaml().contains("pin: \"***\" # "), "{}", config.to_yaml());
+    assert_eq!(config.exposed_value()["pin"], 1234);
 }
 
 #[test]

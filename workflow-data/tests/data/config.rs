@@ -1,6 +1,7 @@
 //! Both forms of the configuration, their agreement, and the places of mistakes.
 
-use workflow_data::PipelineConfig;
+use workflow_config::{Config, ConfigError, Loader};
+use workflow_data::{PipelineConfig, Stages};
 
 use crate::folder::Folder;
 
@@ -358,4 +359,32 @@ fn mistakes_in_stages_have_places_and_cures() {
         assert!(text.contains(expected), "{stage}\n{text}");
         assert!(text.contains("config.yaml:4:"), "{stage}\n{text}");
     }
+}
+
+fn check_secrets(config: &Config) -> Result<(), ConfigError> {
+    Stages::new().check(config)
+}
+
+workflow_config::check!("data_secrets", check_secrets);
+
+/// Also if the configuration has mistakes, and the secrets are written in clear.
+#[test]
+fn secrets_of_a_declared_pipeline_are_never_shown() {
+    let yaml = "
+ingestion:
+  source:
+    type: api
+    url: https://example.com
+    token: hunter2
+    password: hunter2
+    headers: {X-Key: hunter2}
+    query_parameters: {key: hunter2}
+    retries: many
+output: [{type: postgres, url: 'postgres://etl:hunter2@host/shop', table: t}]
+";
+    let folder = Folder::with("config.yaml", yaml);
+    let config = Loader::new().file(folder.path("config.yaml")).open("data_secrets").unwrap();
+    let shown = format!("{}\n{}\n{:?}", config.value(), config.to_yaml(), config.entries());
+    assert!(!shown.contains("hunter2"), "{shown}");
+    assert!(shown.contains("token: \"***\" # "), "{shown}");
 }

@@ -250,6 +250,7 @@ fn mistakes_in_the_configuration_have_places() {
         let text = Folder::new().refusal(&yaml(path, storage));
         assert!(text.contains(expected), "{path}: {text}");
         assert!(text.contains(&format!("config.yaml:{line}:")), "{path}: {text}");
+        assert!(!text.contains("the secret of tests"), "{path}: {text}");
     }
     let without = yaml("az://shop/a.csv", "{}").replace("    storage: {}\n", "");
     let text = Folder::new().refusal(&without);
