@@ -135,6 +135,7 @@ impl PipelineBuilder {
             max_retries: sections.max_retries(),
             statement_timeout: None,
             clock: self.clock,
+            repeated: sections.repeated(),
         };
         let kind = source.kind.name();
         let is_section = path == "source";

@@ -19,6 +19,8 @@ use serde_json::{Map, Value};
 use workflow_config::{Rules, Violations};
 use workflow_cron::{Cron, zone};
 
+use crate::source::Repeated;
+
 pub use api::{ApiSource, AuthType, Pagination, PagingKind};
 pub use database::DatabaseSource;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
@@ -189,6 +191,14 @@ impl PipelineConfig {
     /// The sinks, in order.
     pub fn outputs(&self) -> &[OutputConfig] {
         self.output.as_ref().map_or(&[], OneOrMany::items)
+    }
+
+    /// What the sinks do with a record that they have already.
+    pub(crate) fn repeated(&self) -> Repeated {
+        match self.outputs().iter().all(|output| output.mode == WriteMode::Merge) {
+            true => Repeated::Merged,
+            false => Repeated::Added,
+        }
     }
 
     /// The path of a sink, for errors.

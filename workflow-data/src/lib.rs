@@ -89,8 +89,10 @@
 //! ```
 //!
 //! Types of columns are `text`, `integer`, `number`, `boolean`, `date` and `timestamp`. Empty cells
-//! of a CSV file are null, and so are texts that `trim` leaves empty. `cleaning` trims first, then
-//! converts types, drops nulls and removes duplicates. The values of `one_of` may be in quotes for a
+//! of a CSV file are null, and so are texts that `trim` leaves empty. `cleaning` renames columns first
+//! (`rename: {Unit Price: price}`), then trims, converts types, drops nulls and removes duplicates.
+//! Expressions read columns by their names, and the whole record as `record`:
+//! `record['Unit Price'] * quantity`. The values of `one_of` may be in quotes for a
 //! column of numbers. Texts of JSON stay texts; lists and objects become JSON texts. A column
 //! of integers and fractions is `number`; if one of the integers has more digits than that keeps,
 //! it is `text`. Columns of JSON that `columns` names may be missing from the first records.
@@ -251,6 +253,11 @@
 //! `merge` reads the last records again, and misses none. Records that a stage leaves out count as
 //! read.
 //!
+//! Files are read as a whole, and filtered. If all outputs have `mode: merge`, records with the value
+//! of the last load are read again, and so are those without a value. With `append`, only larger
+//! values are new, and a record without a value fails. [`Summary::left_out`] counts what the last
+//! load had.
+//!
 //! # Failing records
 //!
 //! A record that does not fit its columns, breaks a rule or cannot be written stops the pipeline, or is left out, or
@@ -274,7 +281,8 @@
 //!
 //! Files are written beside their final name and renamed at the end; a table of a database is
 //! written in one transaction. A killed process leaves the old data, and at most hidden files that end
-//! in `.partial` or `.lock`. Sinks are committed one after the other: a crash between two of them
+//! in `.partial` or `.lock`. The next run of the output removes those that end in `.partial`, on Unix.
+//! Sinks are committed one after the other: a crash between two of them
 //! leaves the second one old.
 //!
 //! Runs that append to one file at the same time, or to one quarantine, keep the records of both. On
@@ -291,7 +299,8 @@
 //! - A query reads a batch ahead, in a thread. A cancelled run does not wait for its end.
 //! - A table of PostgreSQL is found by the `search_path` of its user. `mode: replace` creates it
 //!   anew, without its indexes and permissions, and fails at the commit if views depend on it. Others
-//!   read the old table until then.
+//!   read the old table until then. For SQLite, it drops the table, and with it its indexes, triggers
+//!   and constraints.
 //! - Two runs of an incremental pipeline at a time may append the same records.
 //! - Files are read twice: types are found first. They must not be pipes.
 //! - Objects are read and not written. An object over HTTP has no credentials and no parameters.

@@ -357,6 +357,10 @@ impl Run {
         let Self { pipeline, mut summary, .. } = self;
         summary.skipped = pipeline.rejects.skipped();
         summary.quarantined = pipeline.rejects.quarantined();
+        summary.left_out = pipeline.source.left_out();
+        if summary.left_out > 0 {
+            tracing::info!(records = summary.left_out, "left out what the last load had");
+        }
         for NamedStage { summary: stage, .. } in pipeline.stages {
             let StageSummary { name, received, passed } = &stage;
             tracing::info!(stage = name, received, passed, "stage finished");

@@ -56,6 +56,11 @@ pub trait Source: Send {
     fn resume(&mut self, cursor: &Cursor) {
         let _ = cursor;
     }
+
+    /// How many records were read and left out because of the cursor.
+    fn left_out(&self) -> u64 {
+        0
+    }
 }
 
 /// Why a source cannot be read.
@@ -102,6 +107,17 @@ pub(crate) struct Reading {
     )]
     pub(crate) statement_timeout: Option<Duration>,
     pub(crate) clock: Clock,
+    /// What the outputs do with a record that they have already.
+    pub(crate) repeated: Repeated,
+}
+
+/// What the outputs of a pipeline do with a record that they have already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Repeated {
+    /// They keep one.
+    Merged,
+    /// At least one of them adds another.
+    Added,
 }
 
 /// A source of made-up records.

@@ -12,6 +12,9 @@ pub struct Summary {
     pub metadata: BatchMetadata,
     /// How many records were read, failing ones included.
     pub read: u64,
+    /// How many records of files were left out because the last load had them.
+    #[serde(default)]
+    pub left_out: u64,
     /// How many records were written; 0 without sinks.
     pub written: u64,
     /// How many failing records were left out.
@@ -55,6 +58,7 @@ impl Summary {
         Self {
             metadata,
             read: 0,
+            left_out: 0,
             written: 0,
             skipped: 0,
             quarantined: 0,

@@ -15,7 +15,7 @@ use workflow_core::table::TableRecord;
 
 use crate::clock::Clock;
 use crate::config::{FileFormat, FileSource, OutputConfig, PipelineConfig, SinkKind};
-use crate::source::{self, Reading, Source};
+use crate::source::{self, Reading, Repeated, Source};
 
 /// The name of the reader of these tables.
 pub(crate) const READER: &str = "workflow-data";
@@ -133,6 +133,7 @@ fn reading() -> Reading {
         max_retries: 0,
         statement_timeout: Some(PATIENCE),
         clock: Clock::system(),
+        repeated: Repeated::Added,
     }
 }
 

@@ -136,7 +136,7 @@ impl Files {
         let mut files = Self {
             // The rules of the configuration demand a format.
             format: format.unwrap_or(FileFormat::Csv),
-            newer: options.incremental.as_ref().map(Newer::new),
+            newer: options.incremental.as_ref().map(|it| Newer::new(it, reading.repeated)),
             options,
             reading,
             has_several: false,
@@ -264,9 +264,10 @@ impl Files {
         table.into_batch(metadata, &place, first, rejects)
     }
 
-    fn keep_newer(&self, batch: Batch) -> Result<Batch, SourceError> {
-        let Some(newer) = &self.newer else { return Ok(batch) };
-        newer.keep(batch).map_err(|reason| read_error(&self.options.path, reason))
+    fn keep_newer(&mut self, batch: Batch, rejects: &mut Rejects) -> Result<Batch, SourceError> {
+        let Some(newer) = &mut self.newer else { return Ok(batch) };
+        let valid = newer.reject_without_value(batch, rejects)?;
+        newer.keep(valid).map_err(|reason| read_error(&self.options.path, reason))
     }
 
     /// A batch without records, so that sinks know the columns.
@@ -289,7 +290,7 @@ impl Source for Files {
             }
             if let Some(batch) = self.read(rejects)? {
                 self.has_returned = true;
-                return self.keep_newer(batch).map(Some);
+                return self.keep_newer(batch, rejects).map(Some);
             }
         }
         let is_first = !std::mem::replace(&mut self.has_returned, true);
@@ -300,6 +301,10 @@ impl Source for Files {
         if let Some(newer) = &mut self.newer {
             newer.resume(cursor);
         }
+    }
+
+    fn left_out(&self) -> u64 {
+        self.newer.as_ref().map_or(0, Newer::left_out)
     }
 }
 

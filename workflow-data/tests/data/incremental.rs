@@ -9,18 +9,63 @@ fn files_are_filtered_by_the_cursor() {
 source: {type: file, file: {path: '${DIR}/in*.csv', incremental: {cursor: day, initial: '2026-01-01'}}}
 output: {type: file, path: '${DIR}/out.csv', mode: append}
 ";
-    folder.write("in1.csv", "id,day\n1,2026-01-01\n2,2026-01-02\n3,2026-01-10\n4,\n");
-    assert_eq!(folder.run(yaml).unwrap().read, 2);
+    folder.write("in1.csv", "id,day\n1,2026-01-01\n2,2026-01-02\n3,2026-01-10\n");
+    let summary = folder.run(yaml).unwrap();
+    assert_eq!((summary.read, summary.left_out), (2, 1));
     assert_eq!(folder.read("out.csv"), "id,day\n2,2026-01-02\n3,2026-01-10\n");
     assert_eq!(folder.run(yaml).unwrap().read, 0);
     folder.write("in2.csv", "id,day\n5,2026-01-09\n6,2026-02-01\n");
-    assert_eq!(folder.run(yaml).unwrap().read, 1);
+    let summary = folder.run(yaml).unwrap();
+    assert_eq!((summary.read, summary.left_out), (1, 4));
     assert_eq!(folder.read("out.csv"), "id,day\n2,2026-01-02\n3,2026-01-10\n6,2026-02-01\n");
     folder.write("in1.csv", "id,day\n1,10\n");
     std::fs::remove_file(folder.path("in2.csv")).unwrap();
     let text = folder.failure(yaml);
     let expected = "the column `day` of the cursor has the type integer, and had the type date at the last load, which ended at `2026-02-01`; give it that type with `columns`";
     assert!(text.contains(expected), "{text}");
+}
+
+/// Nobody knows whether they are new.
+#[test]
+fn records_without_a_cursor_are_rejected() {
+    let folder = Folder::with("in.csv", "id,day\n1,2026-01-02\n2,\n");
+    let yaml = |policy: &str| {
+        format!(
+            "
+source: {{type: file, file: {{path: '${{DIR}}/in.csv', incremental: {{cursor: day}}}}}}
+processing: {{on_failure: {policy}}}
+output: {{type: file, path: '${{DIR}}/out.csv', mode: append}}
+"
+        )
+    };
+    let text = folder.failure(&yaml("fail"));
+    assert_eq!(
+        text,
+        "in.csv: record 2, column `day`: the empty value does not say whether the record is new; \
+         fill it in, or use outputs with `mode: merge`"
+    );
+    let summary = folder.run(&yaml("skip")).unwrap();
+    assert_eq!((summary.read, summary.skipped, summary.written), (2, 1, 1));
+    let summary = folder.run(&yaml("skip")).unwrap();
+    assert_eq!((summary.read, summary.skipped, summary.left_out), (1, 1, 1));
+    assert_eq!(folder.read("out.csv"), "id,day\n1,2026-01-02\n");
+}
+
+#[test]
+fn the_first_value_fits_its_column() {
+    let folder = Folder::with("in.csv", "id,day\n1,2026-01-02\n");
+    let yaml = "
+source: {type: file, file: {path: '${DIR}/in.csv', incremental: {cursor: day, initial: soon}}}
+output: {type: file, path: '${DIR}/out.csv', mode: append}
+";
+    let text = folder.failure(yaml);
+    assert!(
+        text.ends_with(
+            "`initial` of the cursor, `soon`, does not fit the column `day` of type date; correct \
+             it, or give the column its type in `columns`"
+        ),
+        "{text}"
+    );
 }
 
 const NEW_IDS: &str = "
@@ -128,6 +173,22 @@ output: {{type: sqlite, path: '${{DIR}}/out.db', table: t, mode: {mode}}}"
         // Without the table, all records are new.
         execute(&folder, "out.db", "DROP TABLE t");
         assert_eq!(folder.run(&yaml).unwrap().read, 5);
+    }
+
+    /// Others with the value of the last load may be new, and some have none.
+    #[test]
+    fn files_that_are_merged_lose_no_record() {
+        let folder = Folder::with("in.csv", "id,day\n1,2026-01-01\n2,2026-01-02\n3,\n");
+        let yaml = "
+source: {type: file, file: {path: '${DIR}/in.csv', incremental: {cursor: day, initial: '2026-01-01'}}}
+output: {type: sqlite, path: '${DIR}/out.db', table: t, mode: merge, key: [id]}
+";
+        let summary = folder.run(yaml).unwrap();
+        assert_eq!((summary.read, summary.left_out), (2, 1));
+        folder.write("in.csv", "id,day\n1,2026-01-01\n2,2026-01-02\n4,2026-01-02\n5,\n");
+        let summary = folder.run(yaml).unwrap();
+        assert_eq!((summary.read, summary.left_out), (3, 1));
+        assert_eq!(values(&folder, "out.db", IDS), ["2", "3", "4", "5"]);
     }
 
     #[test]
