@@ -49,9 +49,14 @@ impl Reason {
         Self { column: None, value: None, message: message.into() }
     }
 
-    /// A reason about the value of a column. The message continues the value: "is not a number".
+    /// A reason about the value of a column. The message continues the value: "is not a number". Of
+    /// a column without a value, it becomes "the empty value is not a number".
     pub fn of_value(column: &str, value: Option<String>, message: impl Into<String>) -> Self {
-        Self { column: Some(column.to_owned()), value, message: message.into() }
+        let message = match &value {
+            Some(_) => message.into(),
+            None => format!("the empty value {}", message.into()),
+        };
+        Self { column: Some(column.to_owned()), value, message }
     }
 }
 
@@ -67,7 +72,6 @@ impl fmt::Display for Reason {
                 write!(f, "`{start}..` ")?;
             }
             Some(value) => write!(f, "`{value}` ")?,
-            None if self.column.is_some() => f.write_str("the empty value ")?,
             None => {}
         }
         f.write_str(&self.message)

@@ -27,12 +27,21 @@ impl StagedFile {
     /// is replaced.
     pub(crate) fn begin(target: &Path) -> io::Result<Self> {
         fs::create_dir_all(folder_of(target))?;
-        Self::create(resolve(target)?)
+        let target = resolve(target)?;
+        // Whoever may not remove them writes its own file nevertheless.
+        let _ = remove_abandoned(&target);
+        Self::create(target)
     }
 
     fn create(target: PathBuf) -> io::Result<Self> {
-        let partial = folder_of(&target).join(partial_name(&target));
-        let file = File::options().read(true).write(true).create_new(true).open(&partial)?;
+        let (partial, file) = loop {
+            let partial = folder_of(&target).join(partial_name(&target));
+            let file = File::options().read(true).write(true).create_new(true).open(&partial)?;
+            // Another process may have taken it for one of a process that died.
+            if lock::take(&file, &partial)? {
+                break (partial, file);
+            }
+        };
         let mut staged = Self { target, partial, writer: None };
         if let Ok(old) = fs::metadata(&staged.target) {
             file.set_permissions(old.permissions())?;
@@ -180,6 +189,28 @@ fn partial_name(target: &Path) -> String {
     format!(".{name}.{process}-{nanos}-{number}.partial")
 }
 
+/// Removes the files that killed writers of this target have left. A living one holds the lock of
+/// its file, on whichever machine or in whichever container it is.
+fn remove_abandoned(target: &Path) -> io::Result<()> {
+    let start = format!(".{}.", target.file_name().unwrap_or_default().to_string_lossy());
+    for entry in fs::read_dir(folder_of(target))? {
+        let entry = entry?;
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        let rest = name.strip_prefix(&start).and_then(|rest| rest.strip_suffix(".partial"));
+        let is_partial = |rest: &str| {
+            rest.split('-').count() == 3
+                && rest.bytes().all(|byte| byte == b'-' || byte.is_ascii_digit())
+        };
+        if rest.is_some_and(is_partial)
+            && let Some(_held) = lock::take_abandoned(&entry.path())?
+        {
+            fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
+}
+
 /// Makes a rename durable.
 fn sync_folder(folder: &Path) -> io::Result<()> {
     if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
@@ -246,6 +277,27 @@ mod tests {
         })?;
         assert_eq!(fs::read_to_string(&path)?.lines().count(), 80);
         assert_eq!(fs::read_dir(folder.path())?.count(), 1);
+        Ok(())
+    }
+
+    /// Files of other targets, and of writers that live, stay.
+    #[cfg(unix)]
+    #[test]
+    fn files_of_killed_writers_are_removed() -> io::Result<()> {
+        let folder = tempfile::tempdir()?;
+        let path = folder.path().join("a.csv");
+        for name in [".a.csv.1-2-3.partial", ".a.csv.b.csv.1-2-3.partial", ".b.csv.1-2-3.partial"] {
+            fs::write(folder.path().join(name), "half")?;
+        }
+        let living = StagedFile::begin(&path)?;
+        StagedFile::begin(&path)?.commit()?;
+        living.commit()?;
+        let mut left = Vec::new();
+        for entry in fs::read_dir(folder.path())? {
+            left.push(entry?.file_name().to_string_lossy().into_owned());
+        }
+        left.sort();
+        assert_eq!(left, [".a.csv.b.csv.1-2-3.partial", ".b.csv.1-2-3.partial", "a.csv"]);
         Ok(())
     }
 

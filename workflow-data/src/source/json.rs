@@ -247,6 +247,7 @@ impl Fields {
     /// Puts the values into the cells of their columns. Returns what is wrong with the record.
     pub(super) fn spread(self, columns: &Columns, cells: &mut [Option<String>]) -> Option<Reason> {
         cells.fill(None);
+        let mut is_set = vec![false; cells.len()];
         for (index, (name, value)) in self.0.into_iter().enumerate() {
             // Most objects have their fields in one order.
             let same = columns.names.get(index).is_some_and(|column| *column == name);
@@ -258,11 +259,17 @@ impl Fields {
             let Some(place) = place else {
                 return Some(Reason::of_value(&name, of_json(value), columns.unknown));
             };
+            if std::mem::replace(&mut is_set[place], true) {
+                return Some(Reason::of_value(&name, of_json(value), REPEATED));
+            }
             cells[place] = of_json(value);
         }
         None
     }
 }
+
+/// What is wrong with the second value of a field.
+const REPEATED: &str = "is a second value of the field; name each field once";
 
 /// The type of a value; `None` for null. Texts stay texts, and lists and objects become texts.
 fn kind_of(value: &Value) -> Option<ColumnType> {

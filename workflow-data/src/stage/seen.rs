@@ -6,7 +6,10 @@ mod pages;
 
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
+use std::sync::Arc;
 
+use arrow_array::cast::AsArray;
+use arrow_array::types::Float64Type;
 use arrow_array::{ArrayRef, BooleanArray};
 use arrow_row::{RowConverter, SortField};
 use arrow_schema::ArrowError;
@@ -70,6 +73,7 @@ impl SeenKeys {
     }
 
     fn hashes(&mut self, key: &[ArrayRef]) -> Result<Vec<u128>, ArrowError> {
+        let key: Vec<_> = key.iter().map(without_negative_zero).collect();
         let converter = match self.converter.take() {
             Some(converter) => converter,
             None => {
@@ -77,9 +81,17 @@ impl SeenKeys {
                 RowConverter::new(fields.collect())?
             }
         };
-        let rows = self.converter.insert(converter).convert_columns(key)?;
+        let rows = self.converter.insert(converter).convert_columns(&key)?;
         let hash = |row: arrow_row::Row<'_>| XxHash3_128::oneshot_with_seed(self.seed, row.data());
         Ok(rows.iter().map(hash).collect())
+    }
+}
+
+/// The column with 0 for -0, which is the same number.
+fn without_negative_zero(column: &ArrayRef) -> ArrayRef {
+    match column.as_primitive_opt::<Float64Type>() {
+        Some(numbers) => Arc::new(numbers.unary::<_, Float64Type>(|number| number + 0.0)),
+        None => Arc::clone(column),
     }
 }
 
@@ -95,7 +107,6 @@ fn failure(error: &std::io::Error) -> StageError {
 #[cfg(test)]
 mod tests {
     use std::collections::HashSet;
-    use std::sync::Arc;
 
     use arrow_array::{Int64Array, StringArray};
 

@@ -1,5 +1,6 @@
 //! `FileLock`: one writer of a file at a time, among all processes of the machine.
 
+use std::fs::File;
 use std::io;
 use std::path::Path;
 
@@ -26,6 +27,28 @@ impl FileLock {
     }
 }
 
+/// Locks a new file for as long as it is open. False if another process has removed it.
+#[cfg(unix)]
+pub(super) fn take(file: &File, path: &Path) -> io::Result<bool> {
+    unix::take(file, path)
+}
+
+#[cfg(not(unix))]
+pub(super) fn take(_: &File, _: &Path) -> io::Result<bool> {
+    Ok(true)
+}
+
+/// Locks a file whose writer has died, so that nobody holds its lock. `None` if the writer lives.
+#[cfg(unix)]
+pub(super) fn take_abandoned(path: &Path) -> io::Result<Option<File>> {
+    unix::take_abandoned(path)
+}
+
+#[cfg(not(unix))]
+pub(super) fn take_abandoned(_: &Path) -> io::Result<Option<File>> {
+    Ok(None)
+}
+
 #[cfg(unix)]
 mod unix {
     use std::fs::{self, File};
@@ -34,7 +57,7 @@ mod unix {
     use std::path::{Path, PathBuf};
 
     use rustix::fs::{FlockOperation, flock};
-    use rustix::io::retry_on_intr;
+    use rustix::io::{Errno, retry_on_intr};
 
     /// A locked file beside the target. The target itself is replaced, and with it its lock.
     #[derive(Debug)]
@@ -65,6 +88,20 @@ mod unix {
         fn drop(&mut self) {
             // A file that stays, as after a crash, is hidden, and locks as well as a new one.
             let _ = fs::remove_file(&self.path);
+        }
+    }
+
+    pub(super) fn take(file: &File, path: &Path) -> io::Result<bool> {
+        retry_on_intr(|| flock(file, FlockOperation::LockExclusive))?;
+        is_at(file, path)
+    }
+
+    pub(super) fn take_abandoned(path: &Path) -> io::Result<Option<File>> {
+        let file = File::open(path)?;
+        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Ok(Some(file)),
+            Err(Errno::WOULDBLOCK) => Ok(None),
+            Err(error) => Err(error.into()),
         }
     }
 

@@ -169,3 +169,26 @@ fn text_that_is_not_utf_8_is_a_failing_record() {
     assert!(text.starts_with("orders.csv: record 2, column `price`: `"), "{text}");
     assert!(text.ends_with("` is not UTF-8; convert the file to UTF-8"), "{text}");
 }
+
+#[test]
+fn a_field_of_json_has_one_value() {
+    let folder = Folder::with("in.jsonl", "{\"id\":1,\"a\":null,\"a\":2}\n{\"id\":2,\"a\":3}\n");
+    let text = folder.failure("source: {type: file, file: {path: '${DIR}/in.jsonl'}}");
+    assert_eq!(
+        text,
+        "in.jsonl: record 1, column `a`: `2` is a second value of the field; name each field once"
+    );
+}
+
+#[test]
+fn a_missing_value_is_a_reason_that_stands_alone() {
+    let folder = Folder::with("in.csv", "id,a\n1,\n");
+    let yaml = "source: {type: file, file: {path: '${DIR}/in.csv'}}
+processing: {on_failure: quarantine, quarantine: '${DIR}/bad.jsonl'}
+transformation: {stages: [{name: validation, options: {rules: [{column: a, not_null: true}]}}]}
+";
+    folder.run(yaml).unwrap();
+    let line: Value = serde_json::from_str(&folder.read("bad.jsonl")).unwrap();
+    let expected = json!([{ "column": "a", "message": "the empty value is not allowed" }]);
+    assert_eq!(line["reasons"], expected);
+}

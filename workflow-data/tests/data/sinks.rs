@@ -210,7 +210,7 @@ mod sqlite {
         let bad = folder.read("bad.jsonl");
         let expected = r#"{"column":"price","value":"abc","message":"is not a number, as the column of the output is declared"}"#;
         assert!(bad.contains(expected), "{bad}");
-        let key = r#"{"column":"ID","message":"has no place in a key;"#;
+        let key = r#"{"column":"ID","message":"the empty value has no place in a key;"#;
         assert!(bad.contains(key.trim_end_matches(';')), "{bad}");
         let text = folder.failure(&yaml("append"));
         assert!(
