@@ -119,6 +119,11 @@ impl Options {
         self.config.error_at(&format!("{}.{option}", self.path), message)
     }
 
+    /// Makes one error of all mistakes in the options.
+    fn all_of(&self, mistakes: Vec<ConfigError>) -> Result<(), ConfigError> {
+        ConfigError::all_of(self.config.name(), mistakes.into_iter())
+    }
+
     /// The clock of the pipeline.
     pub fn clock(&self) -> Clock {
         self.clock

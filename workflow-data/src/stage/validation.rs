@@ -69,20 +69,24 @@ impl Validation {
             let message = "no rules; add `rules: [{column: id, not_null: true}]`";
             return Err(options.error("rules", message));
         }
-        let mut rules = Vec::new();
+        let (mut rules, mut mistakes) = (Vec::new(), Vec::new());
         for (index, rule) in read.rules.into_iter().enumerate() {
             let place = format!("rules[{index}]");
             let column = rule.column.clone();
-            let checks = checks(rule).map_err(|(option, message)| {
-                options.error(&format!("{place}.{option}"), &message)
-            })?;
-            if checks.is_empty() {
-                let message =
-                    "the rule checks nothing; add `not_null`, `min`, `max`, `one_of` or `pattern`";
-                return Err(options.error(&place, message));
+            match checks(rule) {
+                Ok(checks) if checks.is_empty() => {
+                    let message = "the rule checks nothing; \
+                        add `not_null`, `min`, `max`, `one_of` or `pattern`";
+                    mistakes.push(options.error(&place, message));
+                }
+                Ok(checks) => rules
+                    .extend(checks.into_iter().map(|check| Rule { column: column.clone(), check })),
+                Err((option, message)) => {
+                    mistakes.push(options.error(&format!("{place}.{option}"), &message));
+                }
             }
-            rules.extend(checks.into_iter().map(|check| Rule { column: column.clone(), check }));
         }
+        options.all_of(mistakes)?;
         Ok(Self { rules, on_failure: read.on_failure })
     }
 }

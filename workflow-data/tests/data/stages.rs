@@ -41,6 +41,33 @@ fn lists_of_values_fit_columns_of_numbers() {
 }
 
 #[test]
+fn names_in_expressions_are_checked_before_the_run() {
+    let folder = Folder::with("in.csv", "id,name\n1,a\n");
+    let text = folder.refusal(
+        "source: {type: file, file: {path: '${DIR}/in.csv'}}
+processing: {on_failure: skip}
+transformation:
+  stages:
+    - name: enrichment
+      options:
+        expressions:
+          a: name|uper
+          b: {expression: id is nosuchtest}
+          c: now() ~ id
+",
+    );
+    for expected in [
+        "stages[0].options.expressions.a`: there is no filter `uper`; did you mean `upper`?",
+        "config.yaml:8:14",
+        "expressions.b`: there is no test `nosuchtest`; available: ",
+        "expressions.c`: there is no function `now`; use a filter",
+        "config.yaml:10:14",
+    ] {
+        assert!(text.contains(expected), "{expected}\n{text}");
+    }
+}
+
+#[test]
 fn cleaning_removes_duplicates_across_batches() {
     let all = json!([{ "name": "cleaning", "options": { "remove_duplicates": true } }]);
     let csv = "id,name\n1,a\n2,\n1,b\n2,\n1,a\n,\n,\n";
@@ -165,7 +192,7 @@ transformation:
     let summary = folder.run(yaml).unwrap();
     assert_eq!((summary.quarantined, summary.metadata.record_count), (2, 1));
     let bad = folder.read("bad.jsonl");
-    let second = r#""reasons":[{"column":"id","message":"is not allowed"},{"column":"price","value":"-2","message":"is less than 0"}],"values":{"id":null,"price":-2}}"#;
+    let second = r#""reasons":[{"column":"id","message":"the empty value is not allowed"},{"column":"price","value":"-2","message":"is less than 0"}],"values":{"id":null,"price":-2}}"#;
     assert!(bad.lines().nth(1).unwrap().ends_with(second), "{bad}");
 }
 

@@ -81,13 +81,18 @@ impl Expression {
     ///
     /// # Errors
     ///
-    /// Fails for an expression that is invalid, has more than 64 KiB or 400 operators, or nests more
-    /// than 24 levels deep.
+    /// Fails for an expression that is invalid, has more than 64 KiB or 400 operators, nests more than
+    /// 24 levels deep, or names a function, filter or test that does not exist.
     pub fn parse(source: &str) -> Result<Self, ExpressionError> {
-        Self::checked(source).map_err(ExpressionError)
+        let expression = Self::checked(source).map_err(ExpressionError)?;
+        match expression.unknown_words() {
+            None => Ok(expression),
+            Some(unknown) => Err(ExpressionError(unknown)),
+        }
     }
 
-    fn checked(source: &str) -> Result<Self, String> {
+    /// Checks an expression whose unknown names are reported with their places.
+    pub(super) fn checked(source: &str) -> Result<Self, String> {
         let source = source.trim();
         // The library recurses in its parser, its compiler and its destructors.
         bounds::expression(source)

@@ -86,9 +86,9 @@ impl Template {
                     help: "close it with `}}`, or write `$${{` for a literal `${{`",
                 });
             };
-            let expression = Expression::parse(code).map_err(|error| TemplateError {
+            let expression = Expression::checked(code).map_err(|message| TemplateError {
                 part: code.trim().to_owned(),
-                message: error.into(),
+                message,
                 help: EXAMPLE,
             })?;
             self.parts.push(Part::Expression(expression));

@@ -39,15 +39,21 @@ impl Computed {
         written: BTreeMap<String, ComputedOptions>,
         options: &Options,
     ) -> Result<Vec<Self>, ConfigError> {
-        let columns = written.into_iter().map(|(name, ComputedOptions { expression, kind })| {
-            let parsed = Expression::parse(&expression);
-            let expression = parsed.map_err(|error| {
-                options.error(&format!("expressions.{name}"), &error.to_string())
-            })?;
-            let reads = expression.names().collect();
-            Ok(Self { name, expression, reads, kind })
-        });
-        columns.collect()
+        let (mut columns, mut mistakes) = (Vec::new(), Vec::new());
+        for (name, ComputedOptions { expression, kind }) in written {
+            match Expression::parse(&expression) {
+                Ok(expression) => {
+                    let reads = expression.names().collect();
+                    columns.push(Self { name, expression, reads, kind });
+                }
+                Err(error) => {
+                    let option = format!("expressions.{name}");
+                    mistakes.push(options.error(&option, &error.to_string()));
+                }
+            }
+        }
+        options.all_of(mistakes)?;
+        Ok(columns)
     }
 
     /// Computes the column. Records without a value are added to the failures.

@@ -45,6 +45,17 @@ impl Expression {
     }
 }
 
+impl Expression {
+    /// What is wrong with the functions, filters and tests, whatever values there are.
+    pub(super) fn unknown_words(&self) -> Option<String> {
+        let words = words(&self.code).into_iter().filter(|word| word.role != Role::Value);
+        let complaints = words.filter_map(|word| word.complaint());
+        let complaints: Vec<_> =
+            complaints.map(|(message, help)| format!("{message}; {help}")).collect();
+        (!complaints.is_empty()).then(|| complaints.join("; "))
+    }
+}
+
 /// A word of an expression and its role.
 struct Word<'a> {
     name: &'a str,
@@ -216,6 +227,21 @@ mod tests {
         for source in sources {
             assert!(unknown(source).is_empty(), "{source}: {:?}", unknown(source));
         }
+    }
+
+    #[test]
+    fn unknown_functions_filters_and_tests_are_invalid() {
+        let told = |source| Expression::parse(source).expect_err(source).to_string();
+        assert_eq!(told("name|uper"), "there is no filter `uper`; did you mean `upper`?");
+        assert_eq!(
+            told("id is nosuchtest or env(id)"),
+            format!(
+                "there is no test `nosuchtest`; available: {}; there is no function `env`; use a \
+                 filter: `a | length`",
+                TESTS.replace(' ', ", ")
+            )
+        );
+        assert!(Expression::parse("anything|upper is in other and a < b").is_ok());
     }
 
     #[test]
