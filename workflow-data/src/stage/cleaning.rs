@@ -1,4 +1,5 @@
-//! The stage `cleaning`: trims texts, converts types, drops nulls and duplicates, in this order.
+//! The stage `cleaning`: renames columns, trims texts, converts types, drops nulls and duplicates, in
+//! this order.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -21,6 +22,7 @@ use crate::value::ColumnType;
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct CleaningOptions {
+    rename: BTreeMap<String, String>,
     remove_duplicates: Selection,
     drop_nulls: Selection,
     trim: bool,
@@ -52,7 +54,40 @@ impl Cleaning {
                 return Err(options.error(name, message));
             }
         }
+        let mut names: Vec<_> = read.rename.values().collect();
+        names.sort_unstable();
+        if let Some(twice) = names.windows(2).find(|pair| pair[0] == pair[1]) {
+            let message = format!("two columns would be named `{}`; choose another name", twice[0]);
+            return Err(options.error("rename", &message));
+        }
         Ok(Self { options: read, seen: SeenKeys::new() })
+    }
+
+    fn rename(&self, batch: Batch) -> Result<Batch, StageError> {
+        let records = batch.records();
+        for from in self.options.rename.keys() {
+            match column(records, from) {
+                // A source without records may know fewer columns.
+                Err(error) if !batch.is_empty() => return Err(error),
+                _ => {}
+            }
+        }
+        let schema = records.schema();
+        let renamed = |name: &String| self.options.rename.get(name).cloned();
+        let stays = |name: &String| schema.index_of(name).is_ok() && renamed(name).is_none();
+        if let Some((from, to)) = self.options.rename.iter().find(|(_, to)| stays(to)) {
+            let message = format!(
+                "the column `{from}` cannot be renamed to `{to}`: the table has that column, too"
+            );
+            return Err(StageError::new(message));
+        }
+        let fields = schema.fields().iter().map(|field| match renamed(field.name()) {
+            Some(name) => Arc::new(field.as_ref().clone().with_name(name)),
+            None => Arc::clone(field),
+        });
+        let schema = Schema::new(fields.collect::<Vec<_>>());
+        let renamed = RecordBatch::try_new(Arc::new(schema), records.columns().to_vec())?;
+        Ok(batch.with_records(renamed)?)
     }
 
     fn convert(&self, batch: Batch, rejects: &mut Rejects) -> Result<Batch, StageError> {
@@ -99,6 +134,9 @@ impl Cleaning {
 
 impl Stage for Cleaning {
     fn apply(&mut self, mut batch: Batch, rejects: &mut Rejects) -> Result<Batch, StageError> {
+        if !self.options.rename.is_empty() {
+            batch = self.rename(batch)?;
+        }
         if self.options.trim {
             batch = trim(batch)?;
         }

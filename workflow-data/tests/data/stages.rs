@@ -41,6 +41,56 @@ fn lists_of_values_fit_columns_of_numbers() {
 }
 
 #[test]
+fn cleaning_renames_columns() {
+    let stages = |options| json!([{ "name": "cleaning", "options": options }]);
+    let csv = "id,Unit Price\n1, 2.5 \n";
+    let options = json!({ "rename": { "Unit Price": "price", "id": "Nr" }, "trim": true, "types": { "price": "number" } });
+    assert_eq!(through(stages(options), csv).unwrap(), "Nr,price\n1,2.5\n");
+    let swapped = json!({ "rename": { "Unit Price": "id", "id": "Unit Price" } });
+    assert_eq!(through(stages(swapped), "id,Unit Price\n1,2\n").unwrap(), "Unit Price,id\n1,2\n");
+    let failure = |rename| through(stages(json!({ "rename": rename })), csv).unwrap_err();
+    assert_eq!(
+        failure(json!({ "Unit Prise": "price" })),
+        "stage `cleaning`: the table has no column `Unit Prise`; did you mean `Unit Price`?; its \
+         columns are `id`, `Unit Price`"
+    );
+    assert_eq!(
+        failure(json!({ "Unit Price": "id" })),
+        "stage `cleaning`: the column `Unit Price` cannot be renamed to `id`: the table has that \
+         column, too"
+    );
+    let twice = failure(json!({ "Unit Price": "x", "id": "x" }));
+    assert!(twice.contains("two columns would be named `x`; choose another name"), "{twice}");
+}
+
+#[test]
+fn duplicates_are_the_same_numbers() {
+    let all = json!([{ "name": "cleaning", "options": { "remove_duplicates": true } }]);
+    assert_eq!(through(all, "n\n0.0\n-0.0\n1.5\n").unwrap().lines().count(), 3);
+}
+
+#[test]
+fn expressions_read_columns_of_any_name() {
+    let stages = |expression| {
+        let options = json!({ "expressions": { "gross": expression } });
+        json!([{ "name": "enrichment", "options": options }])
+    };
+    let csv = "id,Unit Price,größe\n1,2.5,3\n2,,3\n";
+    assert_eq!(
+        through(
+            stages("record['Unit Price'] * record['größe'] if record['Unit Price'] else id"),
+            csv
+        )
+        .unwrap(),
+        "id,Unit Price,größe,gross\n1,2.5,3,7.5\n2,,3,2.0\n"
+    );
+    let text = through(stages("record['Unit Prise']"), csv).unwrap_err();
+    assert!(text.contains("`record['Unit Prise']` has no value: nothing has that name"), "{text}");
+    // A column of this name is no record.
+    assert_eq!(through(stages("record + 1"), "record\n1\n").unwrap(), "record,gross\n1,2\n");
+}
+
+#[test]
 fn names_in_expressions_are_checked_before_the_run() {
     let folder = Folder::with("in.csv", "id,name\n1,a\n");
     let text = folder.refusal(

@@ -81,7 +81,10 @@ impl Computed {
         if records.num_rows() == 0 {
             return Ok(Vec::new());
         }
-        let read = self.reads.iter().map(|name| {
+        let schema = records.schema();
+        let is_whole = |name: &String| name == RECORD && schema.index_of(name).is_err();
+        let reads_record = self.reads.iter().any(is_whole);
+        let read = self.reads.iter().filter(|name| !is_whole(name)).map(|name| {
             let place = column(records, name).map_err(|error| {
                 StageError::new(format!("the expression of `{}`: {error}", self.name))
             })?;
@@ -100,6 +103,14 @@ impl Computed {
                     }
                 }
             }
+            if reads_record {
+                // A value that an expression cannot read is missing.
+                let fields = schema.fields().iter().zip(records.columns());
+                let fields = fields.filter_map(|(field, column)| {
+                    Some((field.name().clone(), value::json(column, row).ok()?))
+                });
+                known.insert(RECORD.to_owned(), Value::Object(fields.collect()));
+            }
             let value = expression.evaluate(&Value::Object(known));
             value.map_err(|error| error.to_string()).and_then(fits).unwrap_or_else(|error| {
                 let message = format!("column `{}`: {error}", self.name);
@@ -110,6 +121,10 @@ impl Computed {
         Ok(values.collect())
     }
 }
+
+/// The name of the whole record in expressions, for columns whose names are no words. A column of
+/// this name takes precedence.
+const RECORD: &str = "record";
 
 /// Refuses an integer of more than 64 bits, which would become a floating-point number.
 fn fits(value: Value) -> Result<Value, String> {
