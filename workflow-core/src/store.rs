@@ -29,7 +29,7 @@ use crate::id::RunId;
 
 pub use asset::{
     ASSET_WORKFLOW, AssetStore, CheckResult, InputVersion, Materialization, MaterializationDetails,
-    PartitionRange, SchemaField, StoredMaterialization,
+    PartitionRange, SchemaField, StoredMaterialization, ValueFile,
 };
 pub use changes::QueueChanges;
 pub use downstream::{DownstreamStore, StoredLink, Upstream, WorkflowLink};

@@ -177,7 +177,7 @@ impl PipelineBuilder {
                 self.config.error_at(&format!("{path}.{field}"), &reason)
             })?;
             let location = Location::of(output, self.config.name(), index);
-            sinks.push(NamedSink::new(output.place(), location, made));
+            sinks.push(NamedSink::new(output, location, made));
         }
         if sinks.is_empty() {
             tracing::warn!("the pipeline has no `output`, so its records are read and not written");

@@ -7,12 +7,14 @@ use std::collections::BTreeMap;
 
 use arrow_schema::SchemaRef;
 use workflow_config::ConfigError;
+use workflow_core::store::SchemaField;
 use workflow_core::{JobContext, JobError, table};
 
 pub(crate) use self::incremental::Progress;
 use self::writer::Writer;
 use crate::batch::{Batch, BatchMetadata};
 use crate::clock::Clock;
+use crate::config::OutputConfig;
 use crate::normalize::{self, NormalizeError};
 use crate::policy::{Failures, RejectError, Rejects};
 use crate::preview::Location;
@@ -20,6 +22,7 @@ use crate::sink::{Demands, Sink, SinkError};
 use crate::source::{Source, SourceError};
 use crate::stage::{Stage, StageError};
 use crate::summary::{SinkSummary, StageSummary, Summary};
+use crate::value;
 
 /// A source, stages and sinks, ready to run.
 ///
@@ -150,8 +153,10 @@ pub(crate) struct NamedSink {
 }
 
 impl NamedSink {
-    pub(crate) fn new(place: String, location: Location, sink: Box<dyn Sink>) -> Self {
-        Self { sink, location, summary: SinkSummary { path: place, records: 0 } }
+    pub(crate) fn new(output: &OutputConfig, location: Location, sink: Box<dyn Sink>) -> Self {
+        let (path, mode) = (output.place(), output.mode);
+        let summary = SinkSummary { path, records: 0, mode, columns: Vec::new() };
+        Self { sink, location, summary }
     }
 
     fn write(&mut self, batch: &Batch) -> Result<(), SinkError> {
@@ -354,7 +359,13 @@ impl Run {
     }
 
     fn summarize(self) -> Summary {
-        let Self { pipeline, mut summary, .. } = self;
+        let Self { pipeline, mut summary, schema, .. } = self;
+        let fields = schema.iter().flat_map(|schema| schema.fields());
+        let columns = fields.map(|field| SchemaField {
+            name: field.name().clone(),
+            kind: value::type_name(field.data_type()),
+        });
+        let columns: Vec<_> = columns.collect();
         summary.skipped = pipeline.rejects.skipped();
         summary.quarantined = pipeline.rejects.quarantined();
         summary.left_out = pipeline.source.left_out();
@@ -367,7 +378,8 @@ impl Run {
             summary.metadata.transformation_stages.push(name.clone());
             summary.stages.push(stage);
         }
-        for NamedSink { summary: sink, .. } in pipeline.sinks {
+        for NamedSink { summary: mut sink, .. } in pipeline.sinks {
+            sink.columns.clone_from(&columns);
             tracing::info!(path = sink.path, records = sink.records, "output written");
             summary.written = summary.written.max(sink.records);
             summary.sinks.push(sink);

@@ -1,8 +1,13 @@
 //! `Summary`: what a run of a pipeline did.
 
+use std::io;
+
 use serde::{Deserialize, Serialize};
+use workflow_core::store::SchemaField;
 
 use crate::batch::BatchMetadata;
+use crate::config::WriteMode;
+use crate::table_file::TableFile;
 
 /// What a run of a pipeline did.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,9 +56,28 @@ pub struct SinkSummary {
     pub path: String,
     /// How many records it wrote.
     pub records: u64,
+    /// What happened with data that was there.
+    #[serde(default)]
+    pub mode: WriteMode,
+    /// The columns of the records.
+    #[serde(default)]
+    pub columns: Vec<SchemaField>,
 }
 
 impl Summary {
+    /// The file that the first output has written, with its columns; and its rows, if the run has
+    /// replaced all of them.
+    ///
+    /// # Errors
+    ///
+    /// Fails when there is no output, or when it is no file that can be read.
+    pub fn table_file(&self) -> io::Result<TableFile> {
+        let missing = || io::Error::other("the pipeline has no output; add `output:`");
+        let sink = self.sinks.first().ok_or_else(missing)?;
+        let rows = (sink.mode == WriteMode::Replace).then_some(sink.records);
+        Ok(TableFile { rows, columns: sink.columns.clone(), ..TableFile::open(&sink.path)? })
+    }
+
     pub(crate) fn new(metadata: BatchMetadata) -> Self {
         Self {
             metadata,

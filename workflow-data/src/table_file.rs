@@ -6,13 +6,16 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use twox_hash::XxHash3_128;
+use workflow_core::store::SchemaField;
 
 use crate::text::io_reason;
 
 /// A file that a pipeline has written: where it is, and a hash that says whether it has changed.
 ///
 /// It is small, so an asset that is a table has one in place of its records. The asset is made again
-/// when the file is gone:
+/// when the file is gone, or has another size. [`check`](TableFile::check) also compares the hash, for
+/// those who read the table. [`Summary::table_file`](crate::Summary::table_file) makes one with rows
+/// and columns:
 ///
 /// ```
 /// use serde::{Deserialize, Serialize};
@@ -40,6 +43,10 @@ pub struct TableFile {
     pub bytes: u64,
     /// Its XXH3 hash of 128 bits, in hexadecimal. It protects against no attacker.
     pub hash: String,
+    /// The number of its rows, if it is known.
+    pub rows: Option<u64>,
+    /// Its columns, if they are known.
+    pub columns: Vec<SchemaField>,
 }
 
 /// The form in which assets know it for a file.
@@ -54,17 +61,22 @@ struct Fields {
     path: PathBuf,
     bytes: u64,
     hash: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    rows: Option<u64>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    columns: Vec<SchemaField>,
 }
 
 impl From<Marked> for TableFile {
-    fn from(Marked { file: Fields { path, bytes, hash } }: Marked) -> Self {
-        Self { path, bytes, hash }
+    fn from(Marked { file }: Marked) -> Self {
+        let Fields { path, bytes, hash, rows, columns } = file;
+        Self { path, bytes, hash, rows, columns }
     }
 }
 
 impl From<TableFile> for Marked {
-    fn from(TableFile { path, bytes, hash }: TableFile) -> Self {
-        Self { file: Fields { path, bytes, hash } }
+    fn from(TableFile { path, bytes, hash, rows, columns }: TableFile) -> Self {
+        Self { file: Fields { path, bytes, hash, rows, columns } }
     }
 }
 
@@ -82,7 +94,24 @@ impl TableFile {
                 format!("cannot read `{}`: {}", path.display(), io_reason(&error)),
             )
         })?;
-        Ok(Self { path: path.to_owned(), bytes, hash: format!("{hash:032x}") })
+        let hash = format!("{hash:032x}");
+        Ok(Self { path: path.to_owned(), bytes, hash, rows: None, columns: Vec::new() })
+    }
+
+    /// Checks that the file is still the one that was written, for those who read it.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the file has another size or hash, and when it cannot be read.
+    pub fn check(&self) -> io::Result<()> {
+        let now = Self::open(&self.path)?;
+        if (now.bytes, &now.hash) == (self.bytes, &self.hash) {
+            return Ok(());
+        }
+        let path = self.path.display();
+        Err(io::Error::other(format!(
+            "`{path}` was changed after it was written; make its asset again with --force"
+        )))
     }
 }
 
@@ -113,6 +142,23 @@ mod tests {
     fn a_missing_file_is_named() {
         let error = TableFile::open("no/such.parquet").expect_err("there is none");
         assert!(error.to_string().starts_with("cannot read `no/such.parquet`: "), "{error}");
+    }
+
+    #[test]
+    fn a_changed_file_is_refused() -> io::Result<()> {
+        let folder = tempfile::tempdir()?;
+        let path = folder.path().join("table.csv");
+        std::fs::write(&path, "id\n1\n")?;
+        let file = TableFile::open(&path)?;
+        file.check()?;
+        std::fs::write(&path, "id\n2\n")?;
+        let error = file.check().expect_err("it was changed").to_string();
+        assert!(
+            error.ends_with("was changed after it was written; make its asset again with --force")
+        );
+        std::fs::remove_file(&path)?;
+        assert!(file.check().is_err());
+        Ok(())
     }
 
     #[test]

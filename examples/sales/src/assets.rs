@@ -48,21 +48,20 @@ pub fn extract(config: &Config) -> Result<TableFile, JobError> {
     let path = table(config)?.with_extension("records.parquet");
     let output = json!([{ "type": "parquet", "path": path }]);
     let config = config.with("transformation.stages", json!([]))?.with("output", output)?;
-    workflow::pipeline(&config)?.run()?;
-    Ok(TableFile::open(path)?)
+    Ok(workflow::pipeline(&config)?.run()?.table_file()?)
 }
 
 /// Takes extracted records through the stages into the table.
 ///
 /// # Errors
 ///
-/// Fails when the configuration is invalid, and when the table cannot be written.
+/// Fails when the configuration is invalid, when the file of the records was changed, and when the
+/// table cannot be written.
 pub fn clean(config: &Config, records: &TableFile) -> Result<TableFile, JobError> {
-    let path = table(config)?;
+    records.check()?;
     let file = json!({ "path": records.path, "format": "parquet" });
     let config = config.with("source.type", "file")?.with("source.file", file)?;
-    workflow::pipeline(&config)?.run()?;
-    Ok(TableFile::open(path)?)
+    Ok(workflow::pipeline(&config)?.run()?.table_file()?)
 }
 
 /// The file of the table: the output, or the first one of a list.

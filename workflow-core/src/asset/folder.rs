@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use super::plan::{Examined, Known, Plan, Records, Request};
+use super::plan::{Examined, Files, Known, Plan, Records, Request};
 use super::{AssetSpec, Partition};
 use crate::error_text::io_reason;
 use crate::id::RunId;
@@ -250,12 +250,19 @@ impl Assets {
         self.store.asset_store().ok_or(AssetsError::NoRecords)
     }
 
-    /// A record, and whether one of its files is missing. What a workflow makes in its own way has none.
+    /// A record, and whether its files are as they were recorded. What a workflow makes in its own way
+    /// has none.
     pub fn known(&self, made: Materialization) -> Known {
-        let file = made.details.file.as_ref().map(|file| self.folder.join(file));
-        let others = made.details.files.iter().map(PathBuf::from);
-        let is_missing = file.into_iter().chain(others).any(|file| !file.is_file());
-        Known { is_missing, made }
+        let file = made.details.file.as_ref().map(|file| (self.folder.join(file), None));
+        let others = made.details.files.iter().map(|file| (PathBuf::from(&file.path), file.bytes));
+        let states = file.into_iter().chain(others).map(|(path, bytes)| match path.metadata() {
+            Ok(found) if !found.is_file() => Files::Missing,
+            Ok(found) if bytes.is_some_and(|bytes| bytes != found.len()) => Files::Changed,
+            Ok(_) => Files::AsRecorded,
+            Err(_) => Files::Missing,
+        });
+        let files = states.max().unwrap_or_default();
+        Known { made, files }
     }
 
     /// Reads the file of a record; `None` if it is missing.

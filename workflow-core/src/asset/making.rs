@@ -387,7 +387,7 @@ impl Making {
             data_version,
             details: MaterializationDetails {
                 file: None,
-                bytes: stored.bytes.len() as u64,
+                bytes: stored.size,
                 rows: stored.rows,
                 schema: stored.schema.clone(),
                 files: stored.files.clone(),

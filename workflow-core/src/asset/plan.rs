@@ -208,8 +208,20 @@ pub type Records = HashMap<(String, String), Known>;
 pub struct Known {
     /// Its current record.
     pub made: Materialization,
-    /// Whether the file that the record names is missing.
-    pub is_missing: bool,
+    /// Whether the files of the value are as they were recorded.
+    pub files: Files,
+}
+
+/// Whether the files of a value are as they were recorded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum Files {
+    /// All are there, with their sizes.
+    #[default]
+    AsRecorded,
+    /// One has another size, and was replaced, emptied or extended.
+    Changed,
+    /// One is missing.
+    Missing,
 }
 
 /// What to make, in an order in which everything comes after its inputs, and what is current.
@@ -243,6 +255,8 @@ pub enum Reason {
     NeverMade,
     /// A file of the value is missing.
     ValueMissing,
+    /// A file of the value has another size.
+    ValueChanged,
     /// The function has changed.
     CodeChanged {
         /// The version that made the value.
@@ -284,6 +298,7 @@ impl Reason {
         match self {
             Self::NeverMade => "never_made",
             Self::ValueMissing => "value_missing",
+            Self::ValueChanged => "value_changed",
             Self::CodeChanged { .. } => "code_changed",
             Self::InputChanged(_) => "input_changed",
             Self::InputAdded(_) => "input_added",
@@ -300,6 +315,7 @@ impl fmt::Display for Reason {
         match self {
             Self::NeverMade => f.write_str("never materialized"),
             Self::ValueMissing => f.write_str("its file is missing"),
+            Self::ValueChanged => f.write_str("its file was changed"),
             Self::CodeChanged { from, to } => {
                 write!(f, "code changed ({} -> {})", short(from), short(to))
             }
@@ -427,10 +443,12 @@ pub(super) fn reasons(
     known: Option<&Known>,
     inputs: &[InputState],
 ) -> Vec<Reason> {
-    let Some(Known { made, is_missing }) = known else { return vec![Reason::NeverMade] };
+    let Some(Known { made, files }) = known else { return vec![Reason::NeverMade] };
     let mut reasons = Vec::new();
-    if *is_missing {
-        reasons.push(Reason::ValueMissing);
+    match files {
+        Files::AsRecorded => {}
+        Files::Changed => reasons.push(Reason::ValueChanged),
+        Files::Missing => reasons.push(Reason::ValueMissing),
     }
     if made.code_version != spec.code_version {
         let (from, to) = (made.code_version.clone(), spec.code_version.clone());

@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use super::entry::version;
-use super::plan::{InputState, Known, Reason, reasons};
+use super::plan::{Files, InputState, Known, Reason, reasons};
 use super::{
     AssetError, AssetEvent, AssetGraph, AssetSpec, Assets, AssetsError, Happening, Partition,
 };
@@ -59,7 +59,7 @@ impl Assets {
         }
         let inputs = self.inputs_of(graph, number, made.at).await?;
         let known = self.current_one(asset, "").await?;
-        let known = known.map(|made| Known { made, is_missing: false });
+        let known = known.map(|made| Known { made, files: Files::AsRecorded });
         let reasons = reasons(spec, known.as_ref(), &inputs);
         let made = made.materialization(spec, run, inputs, &reasons);
         self.records()?.record_materialization(&made).await?;

@@ -1,18 +1,19 @@
 //! Values of assets as files.
 
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 use crate::job::JobError;
-use crate::store::SchemaField;
+use crate::store::{SchemaField, ValueFile};
 
 /// A value that can be stored in a file.
 ///
 /// Types that serialize are stored as JSON, without further code. An object `{"$file": {"path": ..}}`
 /// in it stands for a file elsewhere, such as a table: the value counts as missing when that file is
-/// gone. Implement the trait for another
-/// format, on a type that does not implement `Serialize`.
+/// gone, and as changed when it has another size than its `bytes`. A value that is such an object has
+/// the size, the `rows` and the `columns` (`name`, `type`) that it gives. Implement the trait for
+/// another format, on a type that does not implement `Serialize`.
 ///
 /// ```
 /// use workflow_core::JobError;
@@ -68,19 +69,22 @@ pub struct StoredValue {
     /// The columns, for a value that has columns.
     pub schema: Vec<SchemaField>,
     /// The files elsewhere that the value consists of.
-    pub files: Vec<String>,
+    pub files: Vec<ValueFile>,
+    /// The size of the value, in bytes: that of the content, unless the content stands for a file.
+    pub size: u64,
 }
 
 impl StoredValue {
     /// Creates a value without rows, columns and further files.
     pub fn new(bytes: Vec<u8>) -> Self {
-        Self { bytes, rows: None, schema: Vec::new(), files: Vec::new() }
+        let size = bytes.len() as u64;
+        Self { bytes, rows: None, schema: Vec::new(), files: Vec::new(), size }
     }
 
     /// Adds a file elsewhere. A relative path counts from the current folder.
     #[must_use]
     pub fn file(mut self, path: impl Into<String>) -> Self {
-        self.files.push(path.into());
+        self.files.push(ValueFile { path: path.into(), bytes: None });
         self
     }
 
@@ -105,11 +109,18 @@ impl<T: Serialize + DeserializeOwned> AssetValue for T {
     fn save(&self) -> Result<StoredValue, JobError> {
         let json = serde_json::to_value(self)?;
         let mut value = StoredValue::new(serde_json::to_vec(&json)?);
+        add_files(&json, &mut value);
+        if json["$file"]["path"].is_string() {
+            let file = &json["$file"];
+            value.size = file["bytes"].as_u64().unwrap_or(value.size);
+            value.rows = file["rows"].as_u64();
+            value.schema = Deserialize::deserialize(&file["columns"]).unwrap_or_default();
+            return Ok(value);
+        }
         if let Json::Array(rows) = &json {
             value.rows = Some(rows.len() as u64);
         }
         value.schema = columns(&json);
-        add_files(&json, &mut value);
         Ok(value)
     }
 
@@ -122,7 +133,8 @@ impl<T: Serialize + DeserializeOwned> AssetValue for T {
 fn add_files(json: &Json, value: &mut StoredValue) {
     let Json::Object(entries) = json else { return };
     if let Some(path) = json["$file"]["path"].as_str() {
-        value.files.push(path.to_owned());
+        let bytes = json["$file"]["bytes"].as_u64();
+        value.files.push(ValueFile { path: path.to_owned(), bytes });
         return;
     }
     for inner in entries.values() {
@@ -190,10 +202,28 @@ mod tests {
     #[test]
     fn files_elsewhere_are_found() -> Result<(), JobError> {
         let file = json!({ "$file": { "path": "data/a.csv", "bytes": 7, "hash": "f" } });
-        let expected = ["data/a.csv"];
+        let expected = [ValueFile { path: "data/a.csv".to_owned(), bytes: Some(7) }];
         assert_eq!(file.save()?.files, expected);
         assert_eq!(json!({ "rows": 3, "table": file }).save()?.files, expected);
-        assert_eq!(json!([file]).save()?.files, [""; 0]);
+        assert!(json!([file]).save()?.files.is_empty());
+        let old: ValueFile = serde_json::from_value(json!("data/a.csv"))?;
+        assert_eq!(old, ValueFile { path: "data/a.csv".to_owned(), bytes: None });
+        Ok(())
+    }
+
+    #[test]
+    fn a_value_that_is_a_file_is_described_by_it() -> Result<(), JobError> {
+        let columns = json!([{ "name": "id", "type": "integer" }]);
+        let file = json!({ "path": "a.csv", "bytes": 7000, "rows": 3, "columns": columns });
+        let saved = json!({ "$file": file }).save()?;
+        assert_eq!((saved.size, saved.rows), (7000, Some(3)));
+        assert_eq!(
+            (saved.schema[0].name.as_str(), saved.schema[0].kind.as_str()),
+            ("id", "integer")
+        );
+        let unknown = json!({ "$file": { "path": "a.csv" } }).save()?;
+        assert_eq!((unknown.size, unknown.rows), (unknown.bytes.len() as u64, None));
+        assert!(unknown.schema.is_empty());
         Ok(())
     }
 

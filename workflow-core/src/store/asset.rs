@@ -138,10 +138,9 @@ pub struct MaterializationDetails {
     /// The columns, for a value that has columns.
     #[serde(default)]
     pub schema: Vec<SchemaField>,
-    /// The files outside of the folder of assets that the value consists of, such as a table. Relative
-    /// paths count from the current folder.
+    /// The files outside of the folder of assets that the value consists of, such as a table.
     #[serde(default)]
-    pub files: Vec<String>,
+    pub files: Vec<ValueFile>,
     /// The values that it was made from.
     #[serde(default)]
     pub inputs: Vec<InputVersion>,
@@ -153,6 +152,34 @@ pub struct MaterializationDetails {
     pub reasons: Vec<String>,
     /// How long the function ran, in milliseconds.
     pub milliseconds: u64,
+}
+
+/// A file outside of the folder of assets that a value consists of.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "RecordedFile")]
+pub struct ValueFile {
+    /// The file. A relative path counts from the current folder.
+    pub path: String,
+    /// Its size in bytes, if it is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bytes: Option<u64>,
+}
+
+/// The form of a file in records: once, it was the path alone.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum RecordedFile {
+    Path(String),
+    File { path: String, bytes: Option<u64> },
+}
+
+impl From<RecordedFile> for ValueFile {
+    fn from(recorded: RecordedFile) -> Self {
+        match recorded {
+            RecordedFile::Path(path) => Self { path, bytes: None },
+            RecordedFile::File { path, bytes } => Self { path, bytes },
+        }
+    }
 }
 
 /// A column of a value.

@@ -5,6 +5,7 @@
 
 #[cfg(feature = "api")]
 mod api;
+mod assets;
 mod config;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod databases;

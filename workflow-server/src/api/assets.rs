@@ -124,8 +124,8 @@ enum AssetStanding {
 /// A reason why a partition is not current.
 #[derive(Debug, Serialize, ToSchema)]
 struct AssetReason {
-    /// Kind: `never_made`, `value_missing`, `code_changed`, `input_changed`, `input_added`,
-    /// `input_removed`, `input_planned` (an input must be made first) or `overdue`.
+    /// Kind: `never_made`, `value_missing`, `value_changed`, `code_changed`, `input_changed`,
+    /// `input_added`, `input_removed`, `input_planned` (an input must be made first) or `overdue`.
     kind: &'static str,
     /// Reason in words.
     text: String,

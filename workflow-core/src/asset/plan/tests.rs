@@ -84,7 +84,7 @@ impl World {
                     let asset = self.graph.assets()[*input].name.clone();
                     let known = self.records.get(&(asset.clone(), inner.key().to_owned()));
                     let known = known.expect("inputs are made first");
-                    assert!(!known.is_missing, "inputs are made first");
+                    assert_eq!(known.files, Files::AsRecorded, "inputs are made first");
                     let data_version = known.made.data_version.clone();
                     InputVersion { asset, partition: inner.key().to_owned(), data_version }
                 })
@@ -113,7 +113,7 @@ impl World {
                 data_version: value(spec, &inputs),
                 details: MaterializationDetails { inputs, ..MaterializationDetails::default() },
             };
-            self.records.insert(key, Known { made: record, is_missing: false });
+            self.records.insert(key, Known { made: record, files: Files::AsRecorded });
             made.push(named(&step.asset, &step.partition));
         }
         made
@@ -476,7 +476,7 @@ proptest! {
             match kind {
                 0 => world.forget(&asset, &key),
                 1 => match world.records.get_mut(&(asset.clone(), key.clone())) {
-                    Some(known) => known.is_missing = true,
+                    Some(known) => known.files = Files::Missing,
                     None => continue,
                 },
                 _ => {

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use workflow_core::id::RunId;
 use workflow_core::store::{
     AssetStore, CheckResult, InputVersion, Materialization, MaterializationDetails, PartitionRange,
-    SchemaField,
+    SchemaField, ValueFile,
 };
 
 use super::fixtures::*;
@@ -61,7 +61,7 @@ pub(crate) async fn a_record_comes_back_as_it_was(stores: Stores) {
         bytes: 1 << 40,
         rows: Some(u64::MAX >> 12),
         schema: vec![field("id", "integer"), field("name \u{1f980} \"quoted\"", "string")],
-        files: vec!["data/orders.parquet".to_owned()],
+        files: vec![ValueFile { path: "data/orders.parquet".to_owned(), bytes: Some(7) }],
         inputs: vec![InputVersion {
             asset: "raw".to_owned(),
             partition: String::new(),
