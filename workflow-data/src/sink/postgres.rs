@@ -77,7 +77,7 @@ impl PostgresSink {
             Ok(()) => {}
             Err(Failure::MissingColumn(name)) => return Err(self.table.missing_column(&name)),
             Err(Failure::NotUnique) => return Err(self.table.not_unique()),
-            Err(Failure::Other { reason, .. }) => return Err(self.table.failure(reason)),
+            Err(other) => return Err(self.table.failure(other)),
         }
         Ok(OpenTable { loader })
     }
@@ -108,7 +108,8 @@ impl PostgresSink {
         // Names have at most 63 bytes, and the server cuts longer ones off.
         let key = table.key().join("\0");
         let hash = XxHash3_128::oneshot(format!("{}\0{key}", table.name).as_bytes());
-        let index = table.index_sql(&format!("workflow_key_{hash:032x}"));
+        let index_name = format!("workflow_key_{hash:032x}");
+        let index = table.index_sql(&index_name);
         let target = match table.mode {
             WriteMode::Merge => "workflow_stage".to_owned(),
             WriteMode::Replace => format!("workflow_load_{hash:032x}"),
@@ -127,6 +128,7 @@ impl PostgresSink {
             }),
             merge: (table.mode == WriteMode::Merge).then(|| load::Merge {
                 key: table.key().to_vec(),
+                index_name,
                 index,
                 stage: format!(
                     "CREATE TEMP TABLE workflow_stage ON COMMIT DROP AS \
@@ -154,10 +156,13 @@ impl OpenTable {
     fn write(&self, table: &Table, batch: &Batch) -> Result<(), SinkError> {
         let text = copy_text(batch.records());
         let text = text.map_err(|error| table.failure(error))?;
+        let placed = |reason: String, line: Option<usize>| match line {
+            Some(line) => format!("{}: {reason}", batch.position(line)),
+            None => reason,
+        };
         self.loader.command(Command::Rows(text)).map_err(|failure| match failure {
-            Failure::Other { reason, line: Some(line) } => {
-                table.failure(format!("{}: {reason}", batch.position(line)))
-            }
+            Failure::Other { reason, line } => table.failure(placed(reason, line)),
+            Failure::Repeated { reason, line } => table.repeats_key(&placed(reason, line)),
             other => table.failure(other),
         })
     }

@@ -13,7 +13,7 @@ use rusqlite::{Connection, OptionalExtension, params_from_iter};
 
 use super::cursor::{self, Saved};
 use super::demands::Decimals;
-use super::table::{Table, names, quoted_list};
+use super::table::{Table, names, quoted, quoted_list};
 use super::{CursorName, Demands, Sink, SinkError};
 use crate::batch::Batch;
 use crate::config::{OutputConfig, WriteMode};
@@ -66,10 +66,11 @@ impl SqliteSink {
         }
         if table.mode == WriteMode::Merge {
             let name = format!("{} by {}", table.name, table.key().join(", "));
+            drop_other_keys(&connection, &table.name, &name).map_err(sql)?;
             let made = connection.execute_batch(&table.index_sql(&name));
-            made.map_err(|error| match error.sqlite_error() {
-                Some(code) if code.extended_code == SQLITE_CONSTRAINT_UNIQUE => table.not_unique(),
-                _ => table.failure(error),
+            made.map_err(|error| match is_repeated(&error) {
+                true => table.not_unique(),
+                false => table.failure(error),
             })?;
         }
         Ok(OpenTable { connection, insert: self.insert(records) })
@@ -118,7 +119,13 @@ impl OpenTable {
             });
             let values = values.collect::<Result<Vec<_>, _>>()?;
             let written = statement.execute(params_from_iter(values));
-            written.map_err(|error| table.failure(format!("{}: {error}", batch.position(row))))?;
+            written.map_err(|error| {
+                let reason = format!("{}: {error}", batch.position(row));
+                match is_repeated(&error) {
+                    true => table.repeats_key(&reason),
+                    false => table.failure(reason),
+                }
+            })?;
         }
         Ok(())
     }
@@ -194,6 +201,23 @@ impl Sink for SqliteSink {
 fn declared_types(connection: &Connection, table: &str) -> rusqlite::Result<Vec<(String, String)>> {
     let mut statement = connection.prepare("SELECT name, type FROM pragma_table_info(?1)")?;
     statement.query_map([table], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
+}
+
+/// Whether a record has the key of another one.
+fn is_repeated(error: &rusqlite::Error) -> bool {
+    error.sqlite_error().is_some_and(|code| code.extended_code == SQLITE_CONSTRAINT_UNIQUE)
+}
+
+/// Drops the indexes that earlier loads made for other keys, and which would refuse records.
+fn drop_other_keys(connection: &Connection, table: &str, own: &str) -> rusqlite::Result<()> {
+    let others = "SELECT name FROM sqlite_schema WHERE type = 'index' AND tbl_name = ?1 \
+        AND sql IS NOT NULL AND substr(name, 1, length(?1) + 4) = ?1 || ' by ' AND name <> ?2";
+    let mut statement = connection.prepare(others)?;
+    let names = statement.query_map([table, own], |row| row.get::<_, String>(0))?;
+    for name in names.collect::<rusqlite::Result<Vec<_>>>()? {
+        connection.execute_batch(&format!("DROP INDEX {}", quoted(&name)))?;
+    }
+    Ok(())
 }
 
 fn known_columns(connection: &Connection, table: &str) -> rusqlite::Result<Vec<String>> {

@@ -84,7 +84,16 @@ impl Table {
     pub(super) fn not_unique(&self) -> SinkError {
         let key = self.key.join("`, `");
         self.failure(format!(
-            "its key `{key}` is not unique in the records that are there; choose another `key`"
+            "its key `{key}` is not unique in the records that are there; choose another `key`, or remove \
+             the records that repeat it"
+        ))
+    }
+
+    /// The error of a record that repeats a key of the table.
+    pub(super) fn repeats_key(&self, reason: &str) -> SinkError {
+        self.failure(format!(
+            "{reason}; use `mode: merge` with this key, or drop the unique index, which earlier loads \
+             with `mode: merge` may have left"
         ))
     }
 

@@ -240,6 +240,30 @@ mod sqlite {
         assert_eq!(rows(&folder).len(), 2);
     }
 
+    /// The index of the former key would refuse records.
+    #[test]
+    fn the_key_of_a_merge_may_change() {
+        let folder = Folder::with("in.csv", "id,price\n1,1.5\n2,2.5\n");
+        folder.run(&yaml("merge, key: [id]")).unwrap();
+        folder.write("in.csv", "id,price\n1,9.5\n");
+        let text = folder.failure(&yaml("append"));
+        assert!(
+            text.ends_with("; use `mode: merge` with this key, or drop the unique index, which earlier loads with `mode: merge` may have left"),
+            "{text}"
+        );
+        folder.run(&yaml("merge, key: [price]")).unwrap();
+        folder.run(&yaml("merge, key: [price, id]")).unwrap();
+        assert_eq!(rows(&folder), [(1, Some(1.5)), (1, Some(9.5)), (2, Some(2.5))]);
+        let text = folder.failure(&yaml("merge, key: [id]"));
+        assert!(
+            text.contains("its key `id` is not unique in the records that are there; choose another `key`, or remove the records that repeat it"),
+            "{text}"
+        );
+        // The index of the last load stays.
+        folder.run(&yaml("merge, key: [price, id]")).unwrap();
+        assert_eq!(rows(&folder).len(), 3);
+    }
+
     /// SQLite makes no index for a view.
     #[test]
     fn the_cause_of_a_missing_index_is_reported() {
@@ -291,6 +315,28 @@ mod postgres {
         assert_eq!(rows(&database, "id, price").len(), 4);
         write("id\n4\n", "replace");
         assert_eq!(rows(&database, "id"), ["4"]);
+    }
+
+    /// The index of the former key would refuse records.
+    #[test]
+    fn the_key_of_a_merge_may_change() {
+        let (database, folder) = (test_postgres::database(), Folder::new());
+        let write = |csv: &str, mode: &str| {
+            folder.write("in.csv", csv);
+            folder.run(&yaml(&database, &format!("mode: {mode}")))
+        };
+        write("id,price\n1,1.5\n2,2.5\n", "merge, key: [id]").unwrap();
+        let text = write("id,price\n1,9.5\n", "append").unwrap_err().to_string();
+        assert!(
+            text.contains("use `mode: merge` with this key, or drop the unique index"),
+            "{text}"
+        );
+        write("id,price\n1,9.5\n", "merge, key: [price]").unwrap();
+        assert_eq!(rows(&database, "id, price"), ["1|1.5", "1|9.5", "2|2.5"]);
+        let text = write("id,price\n1,9.5\n", "merge, key: [id]").unwrap_err().to_string();
+        assert!(text.contains("its key `id` is not unique in the records"), "{text}");
+        let indexes = "SELECT count(*)::text FROM pg_indexes WHERE schemaname = 'public'";
+        assert_eq!(database.query(indexes), ["1"]);
     }
 
     #[test]

@@ -34,6 +34,8 @@ pub(super) struct Plan {
 /// The statements that merge by a key.
 pub(super) struct Merge {
     pub(super) key: Vec<String>,
+    /// The name of the index that finds records by the key, and the statement that creates it.
+    pub(super) index_name: String,
     pub(super) index: String,
     pub(super) stage: String,
     pub(super) insert: String,
@@ -46,6 +48,8 @@ pub(super) enum Failure {
     MissingColumn(String),
     /// Records that are there have the same key.
     NotUnique,
+    /// A record has a key of the table, with its index in its batch if the server names it.
+    Repeated { reason: String, line: Option<usize> },
     /// Anything else, with the index of the record in its batch if the server names it.
     Other { reason: String, line: Option<usize> },
 }
@@ -61,7 +65,7 @@ impl fmt::Display for Failure {
         match self {
             Self::MissingColumn(name) => write!(f, "the table has no column `{name}`"),
             Self::NotUnique => f.write_str("the key is not unique"),
-            Self::Other { reason, .. } => f.write_str(reason),
+            Self::Repeated { reason, .. } | Self::Other { reason, .. } => f.write_str(reason),
         }
     }
 }
@@ -190,6 +194,15 @@ async fn open(client: &Client, plan: &Plan) -> Result<(), Failure> {
         return Err(Failure::MissingColumn(missing.clone()));
     }
     let Some(merge) = &plan.merge else { return Ok(()) };
+    // An index that earlier loads made for another key would refuse records.
+    let others = "SELECT c.oid::regclass::text FROM pg_index i \
+        JOIN pg_class c ON c.oid = i.indexrelid \
+        WHERE i.indrelid = to_regclass($1) AND c.relname ~ '^workflow_key_[0-9a-f]{32}$' \
+        AND c.relname <> $2";
+    for other in client.query(others, &[&plan.table, &merge.index_name]).await? {
+        let drop = format!("DROP INDEX {}", other.try_get::<_, &str>(0)?);
+        client.batch_execute(&drop).await?;
+    }
     // A primary key serves as well, and the table may belong to somebody else.
     let fits = "SELECT 1 FROM pg_index i WHERE indrelid = to_regclass($1) \
         AND indisunique AND indisvalid AND indpred IS NULL AND indexprs IS NULL \
@@ -226,7 +239,11 @@ async fn copy(client: &Client, plan: &Plan, rows: Vec<u8>) -> Result<(), Failure
     sent.map(|_| ()).map_err(|error| {
         let context = error.as_db_error().and_then(|error| error.where_());
         let line = context.and_then(|context| line_of(context, &plan.target));
-        Failure::Other { reason: reason(&error), line }
+        let reason = reason(&error);
+        match error.code() {
+            Some(&SqlState::UNIQUE_VIOLATION) => Failure::Repeated { reason, line },
+            _ => Failure::Other { reason, line },
+        }
     })
 }
 
