@@ -155,7 +155,7 @@ impl OpenLineage {
     /// | `OPENLINEAGE__TRANSPORT__TYPE` | `http`, or `file`; default: `http` |
     /// | `OPENLINEAGE__TRANSPORT__LOG_FILE_PATH` | for `file`: the file to which events are appended |
     /// | `OPENLINEAGE_NAMESPACE` | the namespace of jobs and datasets; default: `default` |
-    /// | `OPENLINEAGE_DISABLED` | `true`: nothing is sent |
+    /// | `OPENLINEAGE_DISABLED` | `true`, `1`, `yes` or `on`: nothing is sent |
     ///
     /// ```
     /// use workflow_data::OpenLineage;
@@ -175,7 +175,10 @@ impl OpenLineage {
         find: impl Fn(&str) -> Option<String>,
     ) -> Result<Option<Self>, OpenLineageError> {
         let find = |name: &'static str| find(name).filter(|text| !text.is_empty());
-        if find("OPENLINEAGE_DISABLED").is_some_and(|text| text.eq_ignore_ascii_case("true")) {
+        let is_yes = |text: String| {
+            ["true", "1", "yes", "on"].iter().any(|yes| text.trim().eq_ignore_ascii_case(yes))
+        };
+        if find("OPENLINEAGE_DISABLED").is_some_and(is_yes) {
             return Ok(None);
         }
         let namespace = find("OPENLINEAGE_NAMESPACE").unwrap_or_else(|| "default".to_owned());

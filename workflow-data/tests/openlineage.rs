@@ -179,7 +179,10 @@ fn the_environment_names_the_place() {
     let url = ("OPENLINEAGE_URL", "http://127.0.0.1:9/");
     assert!(!is_some(&[]));
     assert!(!is_some(&[("OPENLINEAGE_URL", ""), ("OPENLINEAGE_NAMESPACE", "shop")]));
-    assert!(!is_some(&[url, ("OPENLINEAGE_DISABLED", "True")]));
+    for yes in ["True", "1", "yes", "on"] {
+        assert!(!is_some(&[url, ("OPENLINEAGE_DISABLED", yes)]), "{yes}");
+    }
+    assert!(is_some(&[url, ("OPENLINEAGE_DISABLED", "0")]));
     assert!(is_some(&[url, ("OPENLINEAGE_API_KEY", "k"), ("OPENLINEAGE_ENDPOINT", "/lineage")]));
     let file = ("OPENLINEAGE__TRANSPORT__TYPE", "file");
     assert!(is_some(&[file, ("OPENLINEAGE__TRANSPORT__LOG_FILE_PATH", "events.jsonl")]));
