@@ -17,26 +17,30 @@ use super::setting::{Kind, Setting};
 use access::{Entries, Items, Variant};
 pub(super) use failure::Failure;
 
+/// Why a type cannot be read.
+pub(super) struct Misread<T> {
+    /// The values that do not fit.
+    pub(super) mistakes: Vec<Failure>,
+    /// The type without these values, if it can be read without them.
+    pub(super) rest: Option<T>,
+}
+
 /// Reads a type from a tree. Fails with all values that do not fit.
-pub(super) fn read<T: DeserializeOwned>(tree: &Setting) -> Result<T, Vec<Failure>> {
+pub(super) fn read<T: DeserializeOwned>(tree: &Setting) -> Result<T, Misread<T>> {
     read_at(tree, &Path::Root)
 }
 
 /// Reads a type from a part of a tree, at its path in the whole tree. Fails as [`read`] does.
-pub(super) fn read_part<T: DeserializeOwned>(
-    part: &Setting,
-    path: &str,
-) -> Result<T, Vec<Failure>> {
+pub(super) fn read_part<T: DeserializeOwned>(part: &Setting, path: &str) -> Result<T, Misread<T>> {
     read_at(part, &Path::Key(&Path::Root, path))
 }
 
-fn read_at<T: DeserializeOwned>(tree: &Setting, path: &Path<'_>) -> Result<T, Vec<Failure>> {
+fn read_at<T: DeserializeOwned>(tree: &Setting, path: &Path<'_>) -> Result<T, Misread<T>> {
     let read = |setting: &Setting| {
         let reader = Reader { setting, path };
         reader.placed(T::deserialize(reader))
     };
-    read(tree)
-        .map_err(|first| mistakes::all(tree, &path.to_string(), first, |rest| read(rest).map(drop)))
+    read(tree).map_err(|first| mistakes::all(tree, &path.to_string(), first, read))
 }
 
 /// A setting to read, with its path.

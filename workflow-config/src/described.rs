@@ -34,15 +34,15 @@ pub(super) fn describe(
 ) -> Result<Option<Described>, ConfigError> {
     let mut changes = Changes { config, origins: Origins::new() };
     let mut object = metadata.as_object().clone();
+    let mut errors = Vec::new();
     for (path, key) in TEXTS {
-        changes.set(&mut object, key, path, key)?;
+        errors.extend(changes.set(&mut object, key, path, key).err());
     }
     let mut schedule = match object.get("schedule") {
         Some(Json::Object(schedule)) => schedule.clone(),
         Some(cron) => Map::from_iter([("cron".to_owned(), cron.clone())]),
         None => Map::new(),
     };
-    let mut errors = Vec::new();
     let cron = ("cron", "workflow.schedule".to_owned(), "schedule".to_owned());
     let rest = SCHEDULE.iter().map(|key| {
         let path = format!("schedule.{key}");

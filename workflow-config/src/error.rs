@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use workflow_core::id::NameError;
 use workflow_core::registry::RegistryError;
-use workflow_files::document::{Diagnostic, Diagnostics};
+use workflow_files::document::Diagnostics;
 
 /// Why a configuration cannot be loaded.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -77,18 +77,7 @@ impl ConfigError {
         let mut all = Diagnostics::default();
         for error in errors {
             match error {
-                Self::Invalid { problems, .. } => {
-                    let is_known = |one: &Diagnostic| {
-                        let same = |other: &Diagnostic| {
-                            (other.message(), other.path()) == (one.message(), one.path())
-                                && other.line() == one.line()
-                        };
-                        all.iter().any(same)
-                    };
-                    if !problems.iter().all(is_known) {
-                        all.append(problems);
-                    }
-                }
+                Self::Invalid { problems, .. } => all.append_new(problems),
                 other => return Err(other),
             }
         }

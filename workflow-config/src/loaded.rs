@@ -15,6 +15,7 @@ use super::place::{Layer, Place};
 use super::redact::Redaction;
 use super::setting::{Kind, Secrets, Setting};
 use super::{ConfigError, Rules, Violations, de, declared, overlay, yaml};
+use de::Misread;
 use workflow_files::document::{Diagnostics, Findings};
 
 /// A loaded configuration: its layers merged, its variables replaced. Cheap to clone.
@@ -125,15 +126,27 @@ impl<T> Config<T> {
     ///
     /// # Errors
     ///
-    /// Fails when a value does not fit its field, or with all violated rules, each with the place
-    /// of the value.
+    /// Fails with all values that do not fit their fields and with all violated rules, each with the
+    /// place of the value. Of a section with a value that does not fit, the rules are not checked.
     pub fn read<U: DeserializeOwned + Rules>(&self) -> Result<U, ConfigError> {
-        let value = self.read_without_rules::<U>()?;
+        let read = de::read::<U>(&self.layers.tree);
+        let (value, mistakes) = match read {
+            Ok(value) => (value, Vec::new()),
+            Err(Misread { mistakes, rest: None }) => return Err(self.misfit(mistakes)),
+            Err(Misread { mistakes, rest: Some(rest) }) => (rest, mistakes),
+        };
         let mut violations = Violations::default();
         value.check(&mut violations);
-        let mut problems = Diagnostics::default();
+        let incomplete: Vec<_> =
+            mistakes.iter().map(|mistake| section(mistake.path().unwrap_or_default())).collect();
+        let is_complete = |path: &str| {
+            incomplete.is_empty() || !path.is_empty() && !incomplete.contains(&section(path))
+        };
+        let violations: Vec<_> =
+            violations.into_list().into_iter().filter(|(path, _)| is_complete(path)).collect();
         let redaction = Redaction::of(&self.layers.tree);
-        for (path, message) in violations.into_list() {
+        let mut problems = self.mistaken(mistakes);
+        for (path, message) in violations {
             problems.append(self.violation(&path, &redaction.apply(&message)));
         }
         if problems.is_empty() { Ok(value) } else { Err(self.invalid(problems)) }
@@ -154,7 +167,7 @@ impl<T> Config<T> {
     ///
     /// Fails when values do not fit their fields, with each of them.
     pub fn read_without_rules<U: DeserializeOwned>(&self) -> Result<U, ConfigError> {
-        de::read(&self.layers.tree).map_err(|mistakes| self.misfit(mistakes))
+        de::read(&self.layers.tree).map_err(|Misread { mistakes, .. }| self.misfit(mistakes))
     }
 
     /// Reads one part of the configuration as a type, without checking rules. `None` if the path
@@ -175,16 +188,21 @@ impl<T> Config<T> {
     /// Fails when a value does not fit its field, with the place of the value.
     pub fn read_part<U: DeserializeOwned>(&self, path: &str) -> Result<Option<U>, ConfigError> {
         let Reached::End(part) = follow(&self.layers.tree, path) else { return Ok(None) };
-        de::read_part(part, path).map(Some).map_err(|mistakes| self.misfit(mistakes))
+        let read = de::read_part(part, path);
+        read.map(Some).map_err(|Misread { mistakes, .. }| self.misfit(mistakes))
     }
 
     fn misfit(&self, mistakes: Vec<de::Failure>) -> ConfigError {
+        self.invalid(self.mistaken(mistakes))
+    }
+
+    fn mistaken(&self, mistakes: Vec<de::Failure>) -> Diagnostics {
         let redaction = Redaction::of(&self.layers.tree);
         let mut problems = Diagnostics::default();
         for mistake in mistakes {
             problems.append(mistake.diagnose(&redaction));
         }
-        self.invalid(problems)
+        problems
     }
 
     /// Returns a copy in which one value is overridden, as [`Loader::set`](crate::Loader::set) does.
@@ -309,6 +327,11 @@ impl<T> fmt::Debug for Config<T> {
             .field("files", &self.layers.files)
             .finish_non_exhaustive()
     }
+}
+
+/// The first key of a path.
+fn section(path: &str) -> String {
+    path.chars().take_while(|letter| !matches!(letter, '.' | '[')).collect()
 }
 
 fn collect(setting: &Setting, path: &Path<'_>, entries: &mut Vec<ConfigEntry>) {

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use serde_json::Value;
 use workflow_config::{Config, ConfigError};
 
 use crate::clock::Clock;
@@ -99,12 +100,14 @@ impl PipelineBuilder {
             Some(source) => source,
             None => self.configured_source(&sections)?,
         };
-        let stages = make_stages(&self.stages, &self.config, &sections, self.clock)?;
+        let named = sections.stages().iter().enumerate();
+        let has_quarantine = sections.quarantine().is_some();
+        let stages = make_stages(&self.stages, &self.config, named, has_quarantine, self.clock)?;
         let sinks = self.sinks(&sections)?;
         let label = sections.source().map(|source| source.label().to_owned()).unwrap_or_default();
         let mut rejects = Rejects::new(sections.on_failure());
         if let Some(path) = sections.quarantine() {
-            self.check_file("processing.quarantine", path)?;
+            self.check_file(QUARANTINE, path)?;
             rejects = rejects.with_quarantine(path);
         }
         let progress = self.progress(&sections, &label);
@@ -215,22 +218,34 @@ impl Stages {
     ///
     /// # Errors
     ///
-    /// Fails with all stages that do not exist, or whose options are wrong.
+    /// Fails with all mistakes in the sections, and with all stages that do not exist, or whose options
+    /// are wrong.
     pub fn check(&self, config: &Config) -> Result<(), ConfigError> {
-        make_stages(self, config, &config.read()?, Clock::system()).map(drop)
+        let read = config.read::<PipelineConfig>();
+        // The stages that can be read are checked, whatever is wrong around them.
+        let has_quarantine = matches!(config.read_part::<Value>(QUARANTINE), Ok(Some(_)));
+        let stages = (0..)
+            .map_while(|index| config.read_part(&stage_path(index)).transpose())
+            .enumerate()
+            .filter_map(|(index, stage)| Some((index, stage.ok()?)));
+        let stages: Vec<(usize, StageConfig)> = stages.collect();
+        let stages = stages.iter().map(|(index, stage)| (*index, stage));
+        let made = make_stages(self, config, stages, has_quarantine, Clock::system());
+        ConfigError::all_of(config.name(), read.err().into_iter().chain(made.err()))
     }
 }
 
 /// Makes the stages of a configuration. Fails with all mistakes.
-fn make_stages(
+fn make_stages<'s>(
     stages: &Stages,
     config: &Config,
-    sections: &PipelineConfig,
+    named: impl Iterator<Item = (usize, &'s StageConfig)>,
+    has_quarantine: bool,
     clock: Clock,
 ) -> Result<Vec<NamedStage>, ConfigError> {
     let (mut made, mut mistakes) = (Vec::new(), Vec::new());
-    for (index, StageConfig { name, .. }) in sections.stages().iter().enumerate() {
-        let path = format!("transformation.stages[{index}]");
+    for (index, StageConfig { name, .. }) in named {
+        let path = stage_path(index);
         let options = Options::new(config, format!("{path}.options"), clock);
         let stage = stages.make(name, &options).unwrap_or_else(|| {
             let near = suggestion(name, stages.names());
@@ -242,23 +257,27 @@ fn make_stages(
             Ok(stage) => made.push(NamedStage::new(name, stage)),
             Err(mistake) => mistakes.push(mistake),
         }
-        mistakes.extend(check_policy(config, sections, &path, &options).err());
+        if !has_quarantine {
+            mistakes.extend(check_policy(config, &path, &options).err());
+        }
     }
     ConfigError::all_of(config.name(), mistakes.into_iter())?;
     Ok(made)
 }
 
-/// A stage that quarantines needs a file for it.
-fn check_policy(
-    config: &Config,
-    sections: &PipelineConfig,
-    path: &str,
-    options: &Options,
-) -> Result<(), ConfigError> {
+/// The option with the file of quarantined records.
+const QUARANTINE: &str = "processing.quarantine";
+
+fn stage_path(index: usize) -> String {
+    format!("transformation.stages[{index}]")
+}
+
+/// Without a file for them, a stage cannot quarantine records.
+fn check_policy(config: &Config, path: &str, options: &Options) -> Result<(), ConfigError> {
     let place = format!("{path}.options.on_failure");
     // Stages of the host may have an option of this name with another meaning.
     let policy = config.read_part::<OnFailure>(&place).ok().flatten();
-    if policy == Some(OnFailure::Quarantine) && sections.quarantine().is_none() {
+    if policy == Some(OnFailure::Quarantine) {
         let message =
             "`quarantine` needs a file; add `processing:` with `quarantine: quarantine.jsonl`";
         return Err(options.error("on_failure", message));

@@ -92,7 +92,7 @@ impl Failure {
     }
 
     /// The path of the value, if it is known.
-    pub(super) fn path(&self) -> Option<&str> {
+    pub(crate) fn path(&self) -> Option<&str> {
         self.0.at.as_ref().map(|at| at.path.as_str())
     }
 

@@ -4,22 +4,22 @@
 //! What is missing then is no mistake.
 
 use super::super::setting::{Kind, Setting};
-use super::Failure;
+use super::{Failure, Misread};
 
 /// The most mistakes that are looked for.
 const MOST: usize = 20;
 
-/// The mistakes of a tree, of which the first one is known. `read` reads the rest; `root` is the path
-/// of the tree.
-pub(super) fn all(
+/// The mistakes of a tree, of which the first one is known, and the rest. `read` reads it; `root` is
+/// the path of the tree.
+pub(super) fn all<T>(
     tree: &Setting,
     root: &str,
     first: Failure,
-    read: impl Fn(&Setting) -> Result<(), Failure>,
-) -> Vec<Failure> {
+    read: impl Fn(&Setting) -> Result<T, Failure>,
+) -> Misread<T> {
     let mut rest = tree.clone();
     let mut removed: Vec<String> = Vec::new();
-    let mut mistakes = Vec::new();
+    let (mut mistakes, mut value) = (Vec::new(), None);
     let mut next = Some(first);
     while let Some(mistake) = next.take() {
         let Some(path) = mistake.path().map(str::to_owned) else {
@@ -44,9 +44,12 @@ pub(super) fn all(
             break;
         }
         removed.push(path);
-        next = read(&rest).err();
+        match read(&rest) {
+            Ok(read) => value = Some(read),
+            Err(mistake) => next = Some(mistake),
+        }
     }
-    mistakes
+    Misread { mistakes, rest: value }
 }
 
 /// The path to a list, for that to one of its items: the others would move.

@@ -388,3 +388,40 @@ output: [{type: postgres, url: 'postgres://etl:hunter2@host/shop', table: t}]
     assert!(!shown.contains("hunter2"), "{shown}");
     assert!(shown.contains("token: \"***\" # "), "{shown}");
 }
+
+/// What can be read is checked, and nothing is told twice.
+#[test]
+fn mistakes_of_all_levels_are_told_at_once() {
+    let yaml = "
+source: {type: mock, mock: {records: many}}
+processing: {batch_size: 0}
+transformation:
+  stages:
+    - {name: clean}
+    - {name: validation, options: {rules: [{column: id}, {column: a, one_of: []}]}}
+    - {name: [enrichment]}
+    - {name: enrichment, options: {expressions: {a: b|uper}}}
+    - {name: validation, options: {on_failure: quarantine, rules: [{column: id, min: 1}]}}
+output: {type: file, path: 1.csv, mode: merged}
+schedule: {cron: 0 25 * * *, timezone: Berlin}
+";
+    let folder = Folder::with("config.yaml", yaml);
+    let config = Loader::new().file(folder.path("config.yaml")).open("orders").unwrap();
+    let text = Stages::new().check(&config).unwrap_err().to_string();
+    for expected in [
+        "`source.mock.records`: expected an integer",
+        "`processing.batch_size`: must be from 1 to 1000000",
+        "`transformation.stages[0].name`: no stage is named `clean`",
+        "`transformation.stages[1].options.rules[0]`: the rule checks nothing",
+        "`transformation.stages[1].options.rules[1].one_of`: the list is empty",
+        "`transformation.stages[2].name`: expected a string",
+        "`transformation.stages[3].options.expressions.a`: there is no filter `uper`",
+        "`transformation.stages[4].options.on_failure`: `quarantine` needs a file",
+        "`output.mode`: unknown choice `merged`",
+        "`schedule.cron`: ",
+        "`schedule.timezone`: ",
+    ] {
+        assert_eq!(text.matches(expected).count(), 1, "{expected}\n{text}");
+    }
+    assert_eq!(text.matches("error: ").count(), 11, "{text}");
+}

@@ -147,6 +147,20 @@ impl Diagnostics {
         self.more += other.errors();
     }
 
+    /// Adds the diagnostics of another check of the same text, but for those that are there: with the
+    /// same message, path and line.
+    pub fn append_new(&mut self, mut other: Self) {
+        let is_known = |one: &Diagnostic| {
+            let same = |other: &Diagnostic| {
+                (other.message(), other.path()) == (one.message(), one.path())
+                    && other.line() == one.line()
+            };
+            self.iter().any(same)
+        };
+        other.list.retain(|one| !is_known(one));
+        self.append(other);
+    }
+
     /// The text with colours for a terminal.
     pub fn styled(&self) -> String {
         self.render(&Renderer::styled())
