@@ -2,13 +2,12 @@
 //! that jobs take.
 
 use std::any::TypeId;
-use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{PoisonError, RwLock};
 
 use serde::de::DeserializeOwned;
 
-use super::{Config, ConfigError, Loader, Rules};
+use super::{Config, ConfigError, Rules};
 use workflow_core::{Engine, RunError, registry};
 
 type Check = fn(&Config) -> Result<(), ConfigError>;
@@ -69,34 +68,6 @@ fn checks(name: &str) -> impl Iterator<Item = Check> {
 pub(super) fn check(config: &Config) -> Result<(), ConfigError> {
     let failures = checks(config.name()).filter_map(|check| check(config).err());
     ConfigError::all_of(config.name(), failures)
-}
-
-/// Marks what the types of a configuration read as secrets. Whether the configuration is valid does
-/// not matter.
-pub(super) fn conceal(config: &Config) {
-    // A check of the host may show the configuration that it checks.
-    let Some(_guard) = Concealing::start() else { return };
-    let _ = check(config);
-    let engine = Engine::builder().state(Loader::of(config)).build();
-    let _ = check_jobs(&engine, config.name());
-}
-
-thread_local! {
-    static IS_CONCEALING: Cell<bool> = const { Cell::new(false) };
-}
-
-struct Concealing;
-
-impl Concealing {
-    fn start() -> Option<Self> {
-        (!IS_CONCEALING.replace(true)).then_some(Self)
-    }
-}
-
-impl Drop for Concealing {
-    fn drop(&mut self) {
-        IS_CONCEALING.set(false);
-    }
 }
 
 /// Reads the configuration of a registered workflow as each type that its jobs take.

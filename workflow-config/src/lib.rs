@@ -116,6 +116,7 @@ mod rules;
 mod search;
 mod secret;
 mod setting;
+mod shown;
 mod stamp;
 mod template;
 mod yaml;
@@ -126,12 +127,13 @@ use std::sync::LazyLock;
 use serde::de::DeserializeOwned;
 
 pub use error::ConfigError;
-pub use loaded::{Config, ConfigEntry};
+pub use loaded::Config;
 pub use loader::{Loader, RawFile};
 pub use origin::Origin;
 pub use rules::{Rules, Violations};
 pub use search::Found;
 pub use secret::Secret;
+pub use shown::ConfigEntry;
 
 static LOADER: LazyLock<Loader> = LazyLock::new(Loader::new);
 

@@ -14,7 +14,7 @@ use super::path::Path;
 use super::place::{Layer, Place};
 use super::redact::Redaction;
 use super::setting::{Kind, Secrets, Setting};
-use super::{ConfigError, Rules, Violations, de, declared, overlay, yaml};
+use super::{ConfigError, Rules, Violations, de, overlay};
 use de::Misread;
 use workflow_files::document::{Diagnostics, Findings};
 
@@ -69,22 +69,6 @@ struct Layers {
     name: String,
     files: Vec<PathBuf>,
     tree: Setting,
-}
-
-/// One value of a configuration with its origin.
-#[derive(Debug, Clone, PartialEq)]
-#[non_exhaustive]
-pub struct ConfigEntry {
-    /// The path, such as `source.urls[0]`.
-    pub path: String,
-    /// The value; `***` for a secret.
-    pub value: Json,
-    /// Whether the value is a secret.
-    pub is_secret: bool,
-    /// Where the value came from.
-    pub origin: Origin,
-    /// The environment variables and secrets at its place in the file, if any.
-    pub variables: Option<String>,
 }
 
 impl Config {
@@ -237,35 +221,19 @@ impl<T> Config<T> {
         self.invalid(self.violation(path, &message))
     }
 
-    /// The configuration as JSON, with `***` for secrets.
-    pub fn value(&self) -> Json {
-        self.conceal_declared();
-        self.layers.tree.to_json(Secrets::Masked)
-    }
-
     /// The configuration as JSON with its secrets, which must not be shown.
     pub fn exposed_value(&self) -> Json {
         self.layers.tree.to_json(Secrets::Exposed)
     }
 
-    /// The configuration as YAML, with `***` for secrets and a comment with the origin of each
-    /// value.
-    pub fn to_yaml(&self) -> String {
-        self.conceal_declared();
-        yaml::write(&self.layers.tree)
+    /// The merged layers.
+    pub(super) fn tree(&self) -> &Setting {
+        &self.layers.tree
     }
 
-    /// All scalar values and empty collections, with path and origin, in the order of the files.
-    pub fn entries(&self) -> Vec<ConfigEntry> {
-        self.conceal_declared();
-        let mut entries = Vec::new();
-        collect(&self.layers.tree, &Path::Root, &mut entries);
-        entries
-    }
-
-    /// Conceals what its types read as a [`Secret`](crate::Secret), however it is written.
-    fn conceal_declared(&self) {
-        declared::conceal(&Config { layers: Arc::clone(&self.layers), typed: Arc::new(()) });
+    /// The configuration without the type that it was read as.
+    pub(super) fn untyped(&self) -> Config {
+        Config { layers: Arc::clone(&self.layers), typed: Arc::new(()) }
     }
 
     /// The origin of the value at a path.
@@ -332,30 +300,4 @@ impl<T> fmt::Debug for Config<T> {
 /// The first key of a path.
 fn section(path: &str) -> String {
     path.chars().take_while(|letter| !matches!(letter, '.' | '[')).collect()
-}
-
-fn collect(setting: &Setting, path: &Path<'_>, entries: &mut Vec<ConfigEntry>) {
-    match &setting.kind {
-        Kind::List(items) if !items.is_empty() => {
-            for (index, item) in items.iter().enumerate() {
-                collect(item, &Path::Index(path, index), entries);
-            }
-        }
-        Kind::Map(inner) if !inner.is_empty() => {
-            for (key, value) in inner {
-                collect(value, &Path::Key(path, &key.text), entries);
-            }
-        }
-        _ => entries.push(ConfigEntry {
-            path: path.to_string(),
-            value: setting.to_json(Secrets::Masked),
-            is_secret: setting.secret.is_set(),
-            origin: Origin::of(setting),
-            variables: setting
-                .variables
-                .as_deref()
-                .filter(|_| setting.place.layer == Layer::File)
-                .map(str::to_owned),
-        }),
-    }
 }

@@ -4,7 +4,7 @@
 mod support;
 
 /// From the base to the top.
-const ORDER: [&str; 23] = [
+const ORDER: [&str; 24] = [
     "template",
     "environment",
     "stamp",
@@ -27,5 +27,6 @@ const ORDER: [&str; 23] = [
     "declared",
     "cache",
     "loader",
+    "shown",
     "parameter",
 ];

@@ -19,8 +19,6 @@ use serde_json::{Map, Value};
 use workflow_config::{Rules, Violations};
 use workflow_cron::{Cron, zone};
 
-use crate::source::Repeated;
-
 pub use api::{ApiSource, AuthType, Pagination, PagingKind};
 pub use database::DatabaseSource;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
@@ -36,6 +34,15 @@ pub use source::{
 pub(crate) use storage::ObjectUrl;
 #[cfg(feature = "object-store")]
 pub(crate) use storage::StoreKind;
+
+/// What the outputs of a pipeline do with a record that they have already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Repeated {
+    /// They keep one.
+    Merged,
+    /// At least one of them adds another.
+    Added,
+}
 
 /// What happens with a record that fails.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]

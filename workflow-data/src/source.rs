@@ -27,7 +27,7 @@ use std::time::Duration;
 
 use crate::batch::Batch;
 use crate::clock::Clock;
-use crate::config::{ApiSource, DatabaseSource, FileSource, MockSource};
+use crate::config::{ApiSource, DatabaseSource, FileSource, MockSource, Repeated};
 use crate::cursor::Cursor;
 use crate::normalize::NormalizeError;
 use crate::policy::{RejectError, Rejects};
@@ -109,15 +109,6 @@ pub(crate) struct Reading {
     pub(crate) clock: Clock,
     /// What the outputs do with a record that they have already.
     pub(crate) repeated: Repeated,
-}
-
-/// What the outputs of a pipeline do with a record that they have already.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Repeated {
-    /// They keep one.
-    Merged,
-    /// At least one of them adds another.
-    Added,
 }
 
 /// A source of made-up records.

@@ -21,8 +21,8 @@ const ORDER: [&str; 20] = [
     "stage",
     "sink",
     "preview",
-    "summary",
     "table_file",
+    "summary",
     "pipeline",
     "build",
 ];

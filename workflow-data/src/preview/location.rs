@@ -14,8 +14,8 @@ use workflow_config::{Loader, Secret};
 use workflow_core::table::TableRecord;
 
 use crate::clock::Clock;
-use crate::config::{FileFormat, FileSource, OutputConfig, PipelineConfig, SinkKind};
-use crate::source::{self, Reading, Repeated, Source};
+use crate::config::{FileFormat, FileSource, OutputConfig, PipelineConfig, Repeated, SinkKind};
+use crate::source::{self, Reading, Source};
 
 /// The name of the reader of these tables.
 pub(crate) const READER: &str = "workflow-data";

@@ -250,7 +250,7 @@ mod tests {
             max_retries: 0,
             statement_timeout: None,
             clock: Clock::system(),
-            repeated: crate::source::Repeated::Added,
+            repeated: crate::config::Repeated::Added,
         };
         let system = System::Sqlite;
         let query = Query { options, system, batch_size: 2, statement_timeout: None };

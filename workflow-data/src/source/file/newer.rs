@@ -9,10 +9,9 @@ use arrow_ord::cmp::{gt, gt_eq};
 
 use super::SourceError;
 use crate::batch::Batch;
-use crate::config::Incremental;
+use crate::config::{Incremental, Repeated};
 use crate::cursor::{Cursor, are_misordered};
 use crate::policy::{Failures, Rejects};
-use crate::source::Repeated;
 use crate::text::of_json;
 use crate::value::type_name;
 
