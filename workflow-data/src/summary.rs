@@ -78,6 +78,28 @@ impl Summary {
         Ok(TableFile { rows, columns: sink.columns.clone(), ..TableFile::open(&sink.path)? })
     }
 
+    /// The summary of both pipelines, of which this one has read what the earlier one has written: the
+    /// records of its source, all stages and failing records, and the outputs of this one.
+    #[must_use]
+    pub fn after(self, earlier: &Self) -> Self {
+        let earlier = earlier.clone();
+        let mut metadata = earlier.metadata;
+        metadata.record_count = self.metadata.record_count;
+        metadata.transformation_stages.extend(self.metadata.transformation_stages);
+        Self {
+            metadata,
+            read: earlier.read,
+            left_out: earlier.left_out + self.left_out,
+            written: self.written,
+            skipped: earlier.skipped + self.skipped,
+            quarantined: earlier.quarantined + self.quarantined,
+            batches: earlier.batches,
+            largest_batch: earlier.largest_batch.max(self.largest_batch),
+            stages: earlier.stages.into_iter().chain(self.stages).collect(),
+            sinks: self.sinks,
+        }
+    }
+
     pub(crate) fn new(metadata: BatchMetadata) -> Self {
         Self {
             metadata,

@@ -25,8 +25,11 @@ fn its_jobs_run_one_after_the_other() {
     let (extracted, transformed) = (summary(&report, "extract"), summary(&report, "transform"));
     let loaded = summary(&report, "load");
     assert_eq!((extracted.written, transformed.read), (50, 50));
-    assert_eq!((transformed.written, loaded.read), (43, 43));
-    assert_eq!(loaded.written, 43);
+    assert_eq!((transformed.written, loaded.written), (43, 43));
+    // The last one tells of the whole workflow.
+    assert_eq!((loaded.read, &loaded.stages), (50, &transformed.stages));
+    assert_eq!((loaded.stages[0].name.as_str(), loaded.stages[0].received), ("cleaning", 50));
+    assert_eq!(loaded.skipped + loaded.quarantined, transformed.skipped + transformed.quarantined);
 }
 
 #[test]

@@ -14,7 +14,7 @@ pub fn extract(ctx: &JobContext, config: Config<PipelineConfig>) -> Result<Summa
     extract_data(&config)?.run_in(ctx)
 }
 
-/// Takes the extracted records through the stages.
+/// Takes the extracted records through the stages. The summary has those of extraction, too.
 #[job]
 pub fn transform(
     ctx: &JobContext,
@@ -22,10 +22,10 @@ pub fn transform(
     extracted: &Summary,
 ) -> Result<Summary, PipelineError> {
     tracing::info!(records = extracted.written, "transforming");
-    transform_data(&config)?.run_in(ctx)
+    Ok(transform_data(&config)?.run_in(ctx)?.after(extracted))
 }
 
-/// Loads the transformed records into the outputs.
+/// Loads the transformed records into the outputs. The summary is that of the whole workflow.
 #[job]
 pub fn load(
     ctx: &JobContext,
@@ -33,7 +33,7 @@ pub fn load(
     transformed: &Summary,
 ) -> Result<Summary, PipelineError> {
     tracing::info!(records = transformed.written, "loading");
-    load_data(&config)?.run_in(ctx)
+    Ok(load_data(&config)?.run_in(ctx)?.after(transformed))
 }
 
 /// Updates the dashboard, as `dashboard` in `config.yaml` says. The run does not fail if it cannot.
