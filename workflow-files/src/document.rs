@@ -14,10 +14,10 @@ use serde_json::{Map, Number, Value as Json};
 
 pub use diagnostic::{Diagnostic, DiagnosticBuilder, Diagnostics, Findings, Severity};
 pub(crate) use read::{
-    Choice, Field, Ignored, Read, Scalar, Spanned, Table, Verbatim, choice, entries, field,
-    name_of, record, record_schema, word, wrong_type,
+    Choice, Field, Ignored, Read, Scalar, Spanned, Table, Verbatim, WithPlaces, choice, entries,
+    field, name_of, record, record_schema, word, wrong_type,
 };
-pub use source::SourceText;
+pub use source::{SourceText, read_file, read_text};
 
 /// Reads any YAML, such as the input of a run. As in workflow files, a number that does not fit
 /// into 64 bits is text.

@@ -14,6 +14,7 @@ mod invocation;
 mod job_texts;
 mod presence;
 mod registered;
+mod scripts;
 
 use std::any::Any;
 use std::path::{Path, PathBuf};
@@ -234,6 +235,24 @@ impl WorkflowFile {
         path_in(&self.shared.runs_dir.join(run.to_string()))
     }
 
+    /// Checks that a store can persist the file, with the folders that its runs use.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the path of a folder is not UTF-8, with the path and a cure. A store persists such
+    /// a file as a workflow without [`source`](Workflow::source), whose runs it cannot resume.
+    pub fn check_persistable(&self) -> Result<(), String> {
+        let Shared { source, folder, runs_dir, .. } = &*self.shared;
+        let unreadable = [folder, runs_dir].into_iter().find(|path| path.to_str().is_none());
+        unreadable.map_or(Ok(()), |path| {
+            Err(format!(
+                "cannot save `{}`: its folder {path:?} has a name that is not UTF-8; rename the \
+                 folder, or run the file without a database",
+                source.name()
+            ))
+        })
+    }
+
     /// Restores a file from its persisted [`source`](Workflow::source); `None` if that is not a
     /// file.
     ///
@@ -307,6 +326,10 @@ fn check(
 ) -> Option<WorkflowFile> {
     let spec = {
         let tree = source.parse(format, findings)?;
+        if tree.is_null() {
+            findings.error(tree.span, "the file is empty").help("begin with `name:` and `jobs:`");
+            return None;
+        }
         WorkflowSpec::read(&tree, findings)?
     };
     spec::check(&spec, findings);
@@ -314,6 +337,7 @@ fn check(
     spec::check_size(&spec, max_copies, findings)?;
     let expanded = spec::expand(&spec, findings);
     registered::check(&spec, &expanded, findings);
+    scripts::check(&spec, findings);
     let runs_dir = PathBuf::from(RUNS_DIR);
     let (source, uses) = (Arc::clone(source), OnceLock::new());
     let shared = Arc::new(Shared { source, spec, expanded, folder, runs_dir, uses });
@@ -344,6 +368,7 @@ impl Workflow for WorkflowFile {
 
     fn source(&self) -> Option<Arc<Json>> {
         let Shared { source, folder, runs_dir, .. } = &*self.shared;
+        let (folder, runs_dir) = (folder.to_str()?, runs_dir.to_str()?);
         let record = self.record.get_or_init(|| {
             Arc::new(json!({ WORKFLOW_FILE: {
                 "name": source.name(),

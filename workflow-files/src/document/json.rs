@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use jsonc_parser::ast::Value as Ast;
 use jsonc_parser::common::Ranged;
-use jsonc_parser::{CollectOptions, ParseOptions, parse_to_ast};
+use jsonc_parser::errors::ParseErrorKind;
+use jsonc_parser::{CollectOptions, ParseOptions, ParseStringErrorKind, parse_to_ast};
 use serde_json::Number;
 
 use super::{Findings, Key, Node, SourceText, Span, Value, drop_repeated_keys};
@@ -31,15 +32,64 @@ pub(super) fn parse(source: &Arc<SourceText>, findings: &mut Findings) -> Option
         Err(error) => {
             let range = error.range();
             let span = Span::new(range.start, range.end.max(range.start + 1));
-            findings.error(span, format!("invalid JSON: {}", lowercase(&error.kind().to_string())));
+            let (message, help) = explain(error.kind());
+            findings.error(span, format!("invalid JSON: {message}")).help(help);
             None
         }
     }
 }
 
-fn lowercase(text: &str) -> String {
-    let mut letters = text.chars();
-    letters.next().map_or_else(String::new, |first| first.to_lowercase().chain(letters).collect())
+/// What is wrong, and what to do about it.
+fn explain(kind: &ParseErrorKind) -> (&'static str, &'static str) {
+    match kind {
+        ParseErrorKind::UnterminatedArray => ("`[` is not closed", "close it with `]`"),
+        ParseErrorKind::UnterminatedObject => ("`{` is not closed", "close it with `}`"),
+        ParseErrorKind::UnterminatedCommentBlock => ("`/*` is not closed", "close it with `*/`"),
+        ParseErrorKind::UnexpectedCloseBrace => {
+            ("unexpected `}`", "remove it, or close the `[` before it with `]`")
+        }
+        ParseErrorKind::UnexpectedCloseBracket => {
+            ("unexpected `]`", "remove it, or close the `{` before it with `}`")
+        }
+        ParseErrorKind::ExpectedComma => {
+            ("expected a `,`", "write `,` between the values, and put texts in quotes")
+        }
+        ParseErrorKind::UnexpectedComma => {
+            ("unexpected `,`", "remove it, or write a value before it")
+        }
+        ParseErrorKind::ExpectedColonAfterObjectKey => {
+            ("expected a `:` after the key", r#"write `"key": value`"#)
+        }
+        ParseErrorKind::UnexpectedColon => {
+            ("unexpected `:`", r#"write the key before it, as in `"key": value`"#)
+        }
+        ParseErrorKind::ExpectedObjectValue => {
+            ("expected a value after `:`", "write the value, or `null`")
+        }
+        ParseErrorKind::ExpectedStringObjectProperty | ParseErrorKind::UnexpectedTokenInObject => {
+            ("expected a key", r#"write `"key": value`"#)
+        }
+        ParseErrorKind::UnexpectedWord | ParseErrorKind::UnexpectedToken => {
+            ("expected a value", "put texts in quotes")
+        }
+        ParseErrorKind::MultipleRootJsonValues => {
+            ("more text follows the value", "write one value, in `{` and `}`")
+        }
+        ParseErrorKind::ExpectedDigit
+        | ParseErrorKind::ExpectedDigitFollowingNegativeSign
+        | ParseErrorKind::ExpectedPlusMinusOrDigitInNumberLiteral
+        | ParseErrorKind::NonFiniteNumbersNotAllowed => {
+            ("this is not a number", "put it in quotes if it is meant as text")
+        }
+        ParseErrorKind::String(ParseStringErrorKind::UnterminatedStringLiteral) => {
+            ("the quote is not closed", r#"close it; write `\"` for a quote in the text"#)
+        }
+        ParseErrorKind::String(_) => (
+            "invalid escape in quotes",
+            r"write `\\` for a backslash; escapes are such as `\n` or `\u00e9`",
+        ),
+        _ => ("this is not expected here", "check the line before it"),
+    }
 }
 
 struct Tree<'f> {

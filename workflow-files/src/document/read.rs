@@ -11,7 +11,7 @@ use super::{Findings, Node, Span, Value};
 
 pub(crate) use choice::{Choice, choice, word};
 pub(crate) use record::{Field, entries, field, name_of, record, record_schema};
-pub(crate) use scalar::{Scalar, Verbatim};
+pub(crate) use scalar::{Scalar, Verbatim, WithPlaces};
 
 /// A type that can be read from a value of a file.
 pub(crate) trait Read: Sized {

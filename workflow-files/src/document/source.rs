@@ -40,26 +40,7 @@ impl SourceText {
     /// Reads a whole file, or what another program writes into `/dev/stdin` or `/dev/fd/3`.
     pub fn load(path: &Path) -> Result<Arc<Self>, Diagnostics> {
         let name = path.display().to_string();
-        let read = || -> Result<String, String> {
-            let metadata = std::fs::metadata(path).map_err(unreadable)?;
-            if metadata.len() > file::BYTES as u64 {
-                return Err(too_long(metadata.len()));
-            }
-            // Devices have no end, and nobody may write into a pipe.
-            if !metadata.is_file() && !metadata.is_dir() && !is_open(path) {
-                return Err("it is a device or a pipe; name a file, or `/dev/stdin`".to_owned());
-            }
-            let mut bytes = Vec::new();
-            let opened = std::fs::File::open(path).map_err(unreadable)?;
-            opened.take(file::BYTES as u64 + 1).read_to_end(&mut bytes).map_err(unreadable)?;
-            if bytes.len() > file::BYTES {
-                return Err(format!("it has more than {} bytes, the limit", file::BYTES));
-            }
-            String::from_utf8(bytes).map_err(|error| {
-                format!("it is not UTF-8 text, from byte {} on", error.utf8_error().valid_up_to())
-            })
-        };
-        match read() {
+        match read_file(path) {
             Ok(text) => Ok(Self::new(name, text)),
             Err(reason) => Err(Diagnostics::unreadable(&name, &reason)),
         }
@@ -157,6 +138,41 @@ impl SourceText {
             Format::Json => json::parse(self, findings),
         }
     }
+}
+
+/// Reads a text of at most 64 MiB from a file, or what another program writes into `/dev/stdin` or
+/// `/dev/fd/3`.
+///
+/// # Errors
+///
+/// Fails with the reason when the text is longer or is not UTF-8, and when the path names a device,
+/// a pipe, or something that cannot be read.
+pub fn read_file(path: &Path) -> Result<String, String> {
+    let metadata = std::fs::metadata(path).map_err(unreadable)?;
+    if metadata.len() > file::BYTES as u64 {
+        return Err(too_long(metadata.len()));
+    }
+    // Devices have no end, and nobody may write into a pipe.
+    if !metadata.is_file() && !metadata.is_dir() && !is_open(path) {
+        return Err("it is a device or a pipe; name a file, or `/dev/stdin`".to_owned());
+    }
+    read_text(std::fs::File::open(path).map_err(unreadable)?)
+}
+
+/// Reads a text of at most 64 MiB from an open stream, such as standard input.
+///
+/// # Errors
+///
+/// Fails with the reason when the text is longer, is not UTF-8, or cannot be read.
+pub fn read_text(stream: impl Read) -> Result<String, String> {
+    let mut bytes = Vec::new();
+    stream.take(file::BYTES as u64 + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    if bytes.len() > file::BYTES {
+        return Err(format!("it has more than {} bytes, the limit", file::BYTES));
+    }
+    String::from_utf8(bytes).map_err(|error| {
+        format!("it is not UTF-8 text, from byte {} on", error.utf8_error().valid_up_to())
+    })
 }
 
 /// Whether a path names a file that the process has open: its stdin, or a pipe of the shell.

@@ -1,6 +1,6 @@
 //! YAML 1.2 with the core schema and merge keys: builds a tree from the parser's events.
 
-mod cure;
+mod mistake;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -8,6 +8,7 @@ use std::sync::Arc;
 use granit_parser::{Event, Parser, ScalarStyle, options};
 use serde_json::Number;
 
+use self::mistake::Mistake;
 use super::{Findings, Key, Node, SourceText, Span, Value, drop_repeated_keys};
 use crate::bounds::file::{ALIASED_BYTES, ALIASED_VALUES, VALUES};
 use crate::bounds::{self, NESTING};
@@ -25,23 +26,28 @@ pub(super) fn parse(source: &Arc<SourceText>, findings: &mut Findings) -> Option
         nodes: 0,
         copied: (0, 0),
         root: None,
+        is_damaged: false,
     };
+    let mut read = 0;
     for event in Parser::new_from_str_with_options(source.text(), options) {
         let (event, span) = match event {
             Ok((event, at)) => (event, span_of(&at)),
             Err(error) => {
                 let at = error.marker().byte_offset().unwrap_or(0);
-                // The parser's text contains the position, which is shown anyway.
-                let reason = error.kind().to_string();
-                tree.findings
-                    .error(Span::new(at, at + 1), format!("invalid YAML: {reason}"))
-                    .help(cure::cure(&reason, source, at));
+                let open = tree.stack.last().map(|open| open.start);
+                let Mistake { span, message, help } =
+                    Mistake::new(error.kind(), source, at, read, open);
+                tree.findings.error(span, format!("invalid YAML: {message}")).help(help);
                 return None;
             }
         };
+        read = span.end as usize;
         if let Err(Stop) = tree.take(event, span) {
             return None;
         }
+    }
+    if tree.is_damaged {
+        return None;
     }
     let empty = Node { span: Span::default(), value: Value::Null };
     Some(tree.root.unwrap_or(empty))
@@ -62,6 +68,8 @@ struct Tree<'f> {
     /// The values and bytes of text that aliases have copied.
     copied: (usize, usize),
     root: Option<Node>,
+    /// Whether a value is missing, which has been reported.
+    is_damaged: bool,
 }
 
 /// A list or a map that is still open.
@@ -116,6 +124,7 @@ impl Tree<'_> {
                 self.findings
                     .error(span, format!("no anchor `&{name}` before this alias"))
                     .help("define the anchor further up, or put the text in quotes");
+                self.is_damaged = true;
                 self.place(Node { span, value: Value::Null }, 0)
             }
             Event::DocumentStart(..) if self.root.is_some() => {

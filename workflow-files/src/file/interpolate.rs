@@ -130,6 +130,11 @@ impl Script {
         Ok(Interpolated { text: self.text(&proof.places), variables: variables.collect() })
     }
 
+    /// What is not closed in the script, such as a quote.
+    pub(super) fn unclosed(&self, interpreter: &Interpreter) -> Option<&'static str> {
+        self.prove(interpreter).unclosed
+    }
+
     fn prove(&self, interpreter: &Interpreter) -> Proof {
         let dialect = match interpreter {
             Interpreter::Bash => Dialect::Bash,

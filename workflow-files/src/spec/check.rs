@@ -1,6 +1,6 @@
 //! Checks of a file beyond the shape of its fields.
 
-use serde_json::Value as Json;
+use serde_json::{Map, Value as Json, json};
 use workflow_cron::{Cron, zone};
 
 use super::known::Known;
@@ -8,8 +8,8 @@ use super::{
     ActionKind, JobEntry, JobSpec, Schedule, Template, Text, Time, WorkflowSpec, flow_control,
 };
 use crate::command::Interpreter;
-use crate::document::{Findings, Span, Spanned};
-use workflow_core::definition::Metadata;
+use crate::document::{Findings, Span, Spanned, WithPlaces};
+use workflow_core::definition::{Metadata, MetadataError};
 use workflow_core::id::WorkflowName;
 use workflow_core::store::{DEFAULT_PREFIX, checked_queue_of};
 
@@ -62,13 +62,47 @@ pub(crate) fn metadata(spec: &WorkflowSpec, findings: &mut Findings) -> Metadata
     }
 }
 
-fn read_metadata(written: &Spanned<Json>, findings: &mut Findings) -> Metadata {
-    Metadata::new(written.value.clone()).unwrap_or_else(|error| {
-        findings
-            .error(written.span, error.to_string())
-            .help("write a map, or a string with a JSON object");
-        Metadata::default()
-    })
+/// Reads the metadata, without the keys whose values are invalid, which are reported.
+fn read_metadata(written: &Spanned<WithPlaces>, findings: &mut Findings) -> Metadata {
+    let WithPlaces { json, entries } = &written.value;
+    let mut json = json.clone();
+    loop {
+        let error = match Metadata::new(json.clone()) {
+            Ok(metadata) => return metadata,
+            Err(error) => error,
+        };
+        let key = json.as_object().and_then(|object| cause(object, &error)).map(str::to_owned);
+        let place = key.as_ref().and_then(|key| entries.iter().find(|(of, _)| **of == **key));
+        let found =
+            findings.error(place.map_or(written.span, |(_, span)| *span), error.to_string());
+        if let Some(help) = metadata_cure(&error) {
+            found.help(help);
+        }
+        match (key, json.as_object_mut()) {
+            (Some(key), Some(object)) => drop(object.remove(&key)),
+            _ => return Metadata::default(),
+        }
+    }
+}
+
+/// The key whose value alone is invalid for this reason.
+fn cause<'j>(object: &'j Map<String, Json>, error: &MetadataError) -> Option<&'j str> {
+    let alone = |key: &str, value: &Json| Metadata::new(json!({ key: value }));
+    let mut causes = object.iter().filter(|(key, value)| alone(key, value).as_ref() == Err(error));
+    causes.next().map(|(key, _)| &**key)
+}
+
+/// What to do about the error, if its text does not say so.
+fn metadata_cure(error: &MetadataError) -> Option<String> {
+    match error {
+        MetadataError::Syntax(_) | MetadataError::NotAnObject(_) => {
+            Some("write a map, or a string with a JSON object".to_owned())
+        }
+        MetadataError::WrongType { key: "tags", .. } => Some("write `tags: [a, b]`".to_owned()),
+        MetadataError::WrongType { key: "schedule" | "triggers", .. } => None,
+        MetadataError::WrongType { key, .. } => Some(format!("write `{key}: \"text\"`")),
+        _ => None,
+    }
 }
 
 /// Checks that runs can wait in the task queue of the domain.

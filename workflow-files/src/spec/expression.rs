@@ -184,7 +184,12 @@ impl CompiledExpression<'_> {
         let value = self.code.eval(minijinja::value::Serde(known));
         let value = value.map_err(|error| failed(&reason(&error)))?;
         if value.is_undefined() {
-            return Err(failed("nothing has that name"));
+            return Err(match input_name(self.source) {
+                Some(name) => ExpressionError(format!(
+                    "the run has no input `{name}`; pass it with --param {name}=VALUE"
+                )),
+                None => failed("nothing has that name"),
+            });
         }
         bounds::serialized(&value)
             .and_then(|()| if is_finite(&value) { Ok(()) } else { Err(INFINITE.to_owned()) })
@@ -192,6 +197,13 @@ impl CompiledExpression<'_> {
             .and_then(|json| bounds::value(&json).map(|()| json).map_err(|error| error.to_string()))
             .map_err(|reason| failed(&reason))
     }
+}
+
+/// The name of the input, if the expression reads one and nothing else.
+fn input_name(source: &str) -> Option<&str> {
+    let name = source.trim().strip_prefix("input.")?;
+    let is_name = name.chars().all(|letter| letter.is_alphanumeric() || letter == '_');
+    (is_name && !name.is_empty()).then_some(name)
 }
 
 const INFINITE: &str = "a number is infinite or the result of an impossible operation";
@@ -265,6 +277,9 @@ pub(super) fn beginning(source: &str) -> Cow<'_, str> {
 
 fn reason(error: &minijinja::Error) -> String {
     let reason = error.detail().map_or_else(|| error.kind().to_string(), str::to_owned);
+    if reason.starts_with("unexpected end of input") {
+        return "it ends too early".to_owned();
+    }
     // The text is shown with the expression, which has no name of its own.
     reason.replace(" (in <expression>:1)", "")
 }

@@ -6,7 +6,9 @@ use super::{
     ActionSpec, ConcurrencySpec, DebounceSpec, DynamicJobs, FairnessSpec, FileSpec, HandlerSpec,
     Jobs, ParametersFile, RateLimitSpec, ResourceSpec, Schedule, Text, Time, UserDataSpec,
 };
-use crate::document::{Findings, Ignored, Node, Read, Scalar, Spanned, Table, Verbatim, record};
+use crate::document::{
+    Findings, Ignored, Node, Read, Scalar, Spanned, Table, Verbatim, WithPlaces, record,
+};
 use workflow_core::job::OnFailure;
 
 record! {
@@ -21,7 +23,7 @@ record! {
         /// The business area of the workflow.
         domain: Option<Text>,
         /// Free information about the workflow: a JSON object, or a string with one.
-        metadata: Option<Spanned<Json>>,
+        metadata: Option<Spanned<WithPlaces>>,
         /// The owner of the workflow.
         user: Option<Text>,
         /// When the workflow runs: a cron expression, or `cron` and `timezone`.

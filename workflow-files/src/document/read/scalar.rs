@@ -3,7 +3,7 @@
 use serde_json::{Map, Value as Json, json};
 
 use super::{Read, wrong_type};
-use crate::document::{Findings, Node, SourceText, Value};
+use crate::document::{Findings, Node, SourceText, Span, Value};
 
 impl Read for Box<str> {
     const WANTED: &'static str = "a string";
@@ -122,6 +122,32 @@ impl Read for Json {
 
     fn read(node: &Node, _: &mut Findings) -> Option<Self> {
         Some(node.to_json())
+    }
+
+    fn schema(_: &mut Map<String, Json>) -> Json {
+        json!(true)
+    }
+}
+
+/// A value of any shape, with the places of its entries if it is a map.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct WithPlaces {
+    pub(crate) json: Json,
+    /// The spans of the values, by key.
+    pub(crate) entries: Vec<(Box<str>, Span)>,
+}
+
+impl Read for WithPlaces {
+    const WANTED: &'static str = "any value";
+
+    fn read(node: &Node, _: &mut Findings) -> Option<Self> {
+        let entries = match &node.value {
+            Value::Map(entries) => {
+                entries.iter().map(|(key, value)| (key.text.clone(), value.span)).collect()
+            }
+            _ => Vec::new(),
+        };
+        Some(Self { json: node.to_json(), entries })
     }
 
     fn schema(_: &mut Map<String, Json>) -> Json {

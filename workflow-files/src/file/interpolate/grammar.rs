@@ -58,13 +58,15 @@ pub(super) struct Proof {
     refusals: Vec<Option<Reason>>,
     /// For each held value, why it must be an integer.
     pub(super) held: Vec<Option<Reason>>,
+    /// What is not closed in the script; `None` also if something else is not understood.
+    pub(super) unclosed: Option<&'static str>,
 }
 
 impl Proof {
     /// No proof for any of this number of values, and nothing known about the held ones.
     pub(super) fn none(values: usize, held: usize, reason: &str) -> Self {
         let refusals = vec![Some(Cow::Owned(reason.to_owned())); values];
-        Self { places: vec![None; values], refusals, held: vec![None; held] }
+        Self { places: vec![None; values], refusals, held: vec![None; held], unclosed: None }
     }
 
     pub(super) fn is_proven(&self, value: usize) -> bool {
@@ -82,9 +84,10 @@ impl Proof {
 /// Reads a script again if some of it runs its stdin: which functions do so is known only when all
 /// of them have been read.
 pub(super) fn prove(items: &[Item], values: usize, held: &[&str], dialect: Dialect) -> Proof {
-    let unread = |line: usize, what: &str| {
+    let unread = |line: usize, what: &'static str| {
         let reason = format!("is in a script that is not understood: {what} in its line {line}");
-        Proof::none(values, held.len(), &reason)
+        let unclosed = what.ends_with("is not closed").then_some(what);
+        Proof { unclosed, ..Proof::none(values, held.len(), &reason) }
     };
     if items.len() > MAX_LENGTH {
         return unread(1, "it is too long");
@@ -119,7 +122,7 @@ pub(super) fn prove(items: &[Item], values: usize, held: &[&str], dialect: Diale
         place.filter(|_| refusal.is_none())
     });
     let places = places.collect();
-    Proof { places, refusals, held }
+    Proof { places, refusals, held, unclosed: None }
 }
 
 /// The longest script in which anything is proven, in characters.

@@ -262,6 +262,23 @@ fn metadata() {
       |
       = help: write a map, or a string with a JSON object
     "#);
+    assert_snapshot!(wrong("name: tea\nmetadata: { tags: 3, owner: [1] }\njobs:\n  - name: boil\n    command: kettle\n"), @r#"
+    error: metadata `tags` is a number; it must be a list of strings
+     --> tea.yaml:2:19
+      |
+    2 | metadata: { tags: 3, owner: [1] }
+      |                   ^
+      |
+      = help: write `tags: [a, b]`
+
+    error: metadata `owner` is a list; it must be a string
+     --> tea.yaml:2:29
+      |
+    2 | metadata: { tags: 3, owner: [1] }
+      |                             ^^^
+      |
+      = help: write `owner: "text"`
+    "#);
     assert_snapshot!(odd("name: tea\nproject: tea-time\nmetadata: { project: coffee-time, schedule: daily }\njobs:\n  - name: boil\n    command: kettle\n"), @r#"
     warning: `project` is "tea-time" here, and "coffee-time" in `metadata`
      --> tea.yaml:2:10

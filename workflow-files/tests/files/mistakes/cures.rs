@@ -19,32 +19,21 @@ fn told(found: &Diagnostics) -> String {
 #[test]
 fn commands_that_yaml_misreads_need_quotes() {
     let cases = [
-        (r#"echo "a: b""#, "mapping values are not allowed in this context", "quotes"),
-        ("@echo hi", "unexpected character: `@'", "quotes"),
-        ("`date`", "unexpected character: ``'", "quotes"),
-        ("%x y", "unexpected character: `%'", "quotes"),
-        (
-            "[[ -f x ]] && echo y",
-            "while parsing a block mapping, did not find expected key",
-            "quotes",
-        ),
-        (r#""echo" && x"#, "invalid trailing content after double-quoted scalar", "quotes"),
-        ("'it's'", "invalid trailing content after single-quoted scalar", "quotes"),
-        ("- x", "block sequence entries are not allowed in this context", "quotes"),
-        (
-            "> out echo",
-            "while scanning a block scalar, did not find expected comment or line break",
-            "below",
-        ),
-        (
-            r#""grep \d+ f""#,
-            "while parsing a quoted scalar, found unknown escape character",
-            "escape",
-        ),
+        (r#"echo "a: b""#, "a `:` inside plain text", "quotes"),
+        ("@echo hi", "plain text may not begin with `@`", "quotes"),
+        ("`date`", "plain text may not begin with ```", "quotes"),
+        ("%x y", "plain text may not begin with `%`", "quotes"),
+        ("[[ -f x ]] && echo y", "more text follows the closing bracket", "quotes"),
+        (r#""echo" && x"#, "more text follows the closing quote", "whole"),
+        ("'it's'", "more text follows the closing quote", "whole"),
+        ("- x", "plain text may not begin with `- `", "quotes"),
+        ("> out echo", "text follows the `|` or `>`", "below"),
+        (r#""grep \d+ f""#, r"unknown escape `\d` in double quotes", "escape"),
     ];
     for (written, message, cure) in cases {
         let help = match cure {
             "quotes" => "put the text in quotes, or write it below `command: |`",
+            "whole" => "put the whole text in quotes, or write it below `command: |`",
             "below" => {
                 "put the text into the lines below, or in quotes: write it below `command: |`"
             }
@@ -60,17 +49,17 @@ fn commands_that_yaml_misreads_need_quotes() {
 fn wrong_indentation_is_explained() {
     assert_eq!(
         told(&wrong("name: tea\njobs:\n  - name: boil\n   command: kettle\n")),
-        "while parsing a block collection, did not find expected '-' indicator => start the \
-         entries of a list or map in the same column"
+        "this line does not continue the lines above => start the entries of a list or map in the \
+         same column"
     );
     assert_eq!(
         told(&wrong("name: tea\njobs:\n  - name: boil\n    command kettle\n")),
-        "simple key expected ':' => write `key: value`, with `: ` between them"
+        "expected a `:` after the key => write `key: value`, with `: ` between them"
     );
     assert_eq!(
         told(&wrong("name: tea\njobs:\n  - name: boil\n    command: [kettle\n  - name: pour\n")),
-        "illegal placement of ':' indicator => close the bracket further up, or quote texts that \
-         contain braces, brackets or commas"
+        "`[` is not closed => close it with `]`; if it is text, put it in quotes, or write it below \
+         `command: |`"
     );
 }
 

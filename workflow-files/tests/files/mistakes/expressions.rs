@@ -21,7 +21,7 @@ fn expressions() {
       = help: close it with `}}`, or write `$${{` for a literal `${{`
     ");
     assert_snapshot!(command("command: echo ${{ jobs.boil.outputs. }}"), @"
-    error: `jobs.boil.outputs.` is not a valid expression: unexpected end of input, expected identifier or integer
+    error: `jobs.boil.outputs.` is not a valid expression: it ends too early
      --> tea.yaml:6:23
       |
     6 |     command: echo ${{ jobs.boil.outputs. }}
@@ -48,7 +48,7 @@ fn expressions() {
       = help: write for example `${{ jobs.count.outputs.rows > 0 }}`
     "#);
     assert_snapshot!(command("command: pot\n    when: jobs.boil.outputs.heat >"), @"
-    error: `jobs.boil.outputs.heat >` is not a valid expression: unexpected end of input, expected expression
+    error: `jobs.boil.outputs.heat >` is not a valid expression: it ends too early
      --> tea.yaml:7:11
       |
     7 |     when: jobs.boil.outputs.heat >
@@ -158,7 +158,7 @@ fn environments_of_all_jobs() {
       = help: close it with `}}`, or write `$${{` for a literal `${{`
     ");
     assert_snapshot!(wrong(&env("'${{ input.cups + }}'")), @"
-    error: `input.cups +` is not a valid expression: unexpected end of input, expected expression
+    error: `input.cups +` is not a valid expression: it ends too early
      --> tea.yaml:2:19
       |
     2 | env: { CUPS: '${{ input.cups + }}' }
@@ -216,7 +216,7 @@ fn recovery_scripts() {
       = help: close it with `}}`, or write `$${{` for a literal `${{`
     ");
     assert_snapshot!(used("echo ${{ 1 + }}"), @"
-    error: `1 +` is not a valid expression: unexpected end of input, expected expression
+    error: `1 +` is not a valid expression: it ends too early
      --> tea.yaml:6:35
       |
     6 |         recovery_script: echo ${{ 1 + }}
@@ -303,4 +303,12 @@ fn too_many_recovery_scripts_that_read_jobs() {
       |
       = help: split it into several handlers
     ");
+}
+
+#[test]
+fn a_quote_that_is_not_closed_in_a_script_is_a_warning() {
+    let file = "name: tea\njobs:\n  - name: boil\n    command: kettle\n    outputs: [heat]\n  - name: pour\n    depends_on: [boil]\n    command: |\n      echo hot\n      echo \"${{ jobs.boil.outputs.heat }}\n";
+    let warnings = odd(file).to_string();
+    assert!(warnings.starts_with("warning: `\"` is not closed in this script"), "{warnings}");
+    assert!(odd(&file.replace("heat }}", "heat }}\"")).is_empty());
 }

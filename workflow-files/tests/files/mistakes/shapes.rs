@@ -119,11 +119,13 @@ fn shapes() {
       = help: add `name:`
     ");
     assert_snapshot!(wrong(""), @"
-    error: expected a workflow, as a map, found nothing
+    error: the file is empty
      --> tea.yaml:1:1
       |
     1 |
       | ^
+      |
+      = help: begin with `name:` and `jobs:`
     ");
     assert_snapshot!(wrong("name: tea\njobs:\n  - name: boil\n    command: kettle\n    trigger: all_sucess\n"), @"
     error: `all_sucess` is not a trigger rule

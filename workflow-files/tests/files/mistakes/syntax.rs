@@ -11,16 +11,16 @@ use crate::wrong;
 #[test]
 fn invalid_yaml_is_explained() {
     assert_snapshot!(wrong("name: tea\njobs:\n\t- name: boil\n"), @"
-    error: invalid YAML: tabs disallowed within this context (block indentation)
-     --> tea.yaml:3:2
+    error: invalid YAML: lines may not be indented with tabs
+     --> tea.yaml:3:1
       |
     3 |     - name: boil
-      |     ^
+      | ^^^^
       |
       = help: indent with spaces
     ");
     assert_snapshot!(wrong("name: 'tea\njobs: []\n"), @"
-    error: invalid YAML: unclosed quote
+    error: invalid YAML: the quote is not closed
      --> tea.yaml:1:7
       |
     1 | name: 'tea
@@ -82,22 +82,83 @@ fn invalid_yaml_is_explained() {
     ");
 }
 
+/// The message and the place of the only error, and its help.
+fn only(text: &str) -> String {
+    let error = WorkflowFile::parse("tea.yaml", text).expect_err(text);
+    assert_eq!(error.errors(), 1, "{error}");
+    let found = error.iter().next().expect("an error");
+    let (line, column) = (found.line().unwrap_or(0), found.column().unwrap_or(0));
+    format!("{line}:{column} {}; {}", found.message(), found.help().unwrap_or("-"))
+}
+
+#[test]
+fn mistakes_in_yaml_are_explained_at_their_place() {
+    let job = |command: &str| format!("name: tea\njobs:\n  - name: boil\n    command: {command}\n");
+    let quotes = "put the text in quotes, or write it below `command: |`";
+    let open = "close it with `]`; if it is text, put it in quotes, or write it below `command: |`";
+    for (text, expected) in [
+        (job("echo a: b"), format!("4:20 invalid YAML: a `:` inside plain text; {quotes}")),
+        (job("@kettle"), format!("4:14 invalid YAML: plain text may not begin with `@`; {quotes}")),
+        (
+            job("[ -f x ] && boil"),
+            format!("4:23 invalid YAML: more text follows the closing bracket; {quotes}"),
+        ),
+        (job("[echo, x\n  - name: b"), format!("4:14 invalid YAML: `[` is not closed; {open}")),
+        (job("[echo, x"), format!("4:14 invalid YAML: `[` is not closed; {open}")),
+        (
+            job("\"a \\q b\""),
+            "4:17 invalid YAML: unknown escape `\\q` in double quotes; in double quotes `\\` begins an \
+             escape: use single quotes, or write it below `command: |`"
+                .to_owned(),
+        ),
+        (
+            job("\"boil\" now"),
+            "4:21 invalid YAML: more text follows the closing quote; put the whole text in quotes, or \
+             write it below `command: |`"
+                .to_owned(),
+        ),
+        (
+            "name: tea\n\tjobs: []\n".to_owned(),
+            "2:1 invalid YAML: lines may not be indented with tabs; indent with spaces".to_owned(),
+        ),
+        (
+            "name: tea\njobs:\n  - name: boil\n   command: kettle\n".to_owned(),
+            "4:4 invalid YAML: this line does not continue the lines above; start the entries of a \
+             list or map in the same column"
+                .to_owned(),
+        ),
+        (
+            "name: tea\njobs: *all\n".to_owned(),
+            "2:7 no anchor `&all` before this alias; define the anchor further up, or put the text in \
+             quotes"
+                .to_owned(),
+        ),
+        ("# tea\n".to_owned(), "1:1 the file is empty; begin with `name:` and `jobs:`".to_owned()),
+    ] {
+        assert_eq!(only(&text), expected);
+    }
+}
+
 #[test]
 fn invalid_json_is_explained() {
     let wrong = |text: &str| WorkflowFile::parse("tea.json5", text).expect_err("no JSON");
     assert_snapshot!(wrong("{ name: 'tea', jobs: [ }"), @"
-    error: invalid JSON: unexpected close brace
+    error: invalid JSON: unexpected `}`
      --> tea.json5:1:24
       |
     1 | { name: 'tea', jobs: [ }
       |                        ^
+      |
+      = help: remove it, or close the `[` before it with `]`
     ");
     assert_snapshot!(wrong("{ name: 'tea' jobs: [] }"), @"
-    error: invalid JSON: expected comma
+    error: invalid JSON: expected a `,`
      --> tea.json5:1:14
       |
     1 | { name: 'tea' jobs: [] }
       |              ^
+      |
+      = help: write `,` between the values, and put texts in quotes
     ");
     assert_snapshot!(wrong("{ name: 'tea', 'name': 'coffee', jobs: [] }"), @"
     error: the key `name` is given twice
