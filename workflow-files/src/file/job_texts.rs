@@ -13,6 +13,7 @@ use super::interpolate::{Interpreter, Refusal, Refused, Script, is_integer};
 use crate::command::{Command, Shell};
 use crate::document::{Scalar, SourceText, Span, Spanned, Table};
 use crate::spec::{Expression, NamedKind, Part, Template, Text};
+use workflow_core::event::format_time;
 use workflow_core::job::JobError;
 
 impl Running<'_> {
@@ -80,10 +81,13 @@ impl Running<'_> {
         let context = &self.context;
         let (name, attempt) = (context.job_name(), context.attempt().to_string());
         let folder = std::path::absolute(&self.shared.folder).map_err(JobError::from)?;
+        // Set in any case: the engine may itself run in a command of a scheduled run.
+        let scheduled_for = context.scheduled_for().map(format_time).unwrap_or_default();
         Ok(vec![
             ("WORKFLOW_JOB".to_owned(), name.clone()),
             ("WORKFLOW_ATTEMPT".to_owned(), attempt.clone()),
             ("WORKFLOW_IDEMPOTENCY_KEY".to_owned(), context.idempotency_key()),
+            ("WORKFLOW_SCHEDULED_FOR".to_owned(), scheduled_for),
             ("TORC_JOB_ID".to_owned(), (self.job + 1).to_string()),
             ("TORC_JOB_NAME".to_owned(), name),
             ("TORC_ATTEMPT_ID".to_owned(), attempt),

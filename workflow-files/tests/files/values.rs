@@ -378,6 +378,18 @@ jobs:
 }
 
 #[test]
+fn a_command_knows_the_time_of_the_schedule() {
+    let folder = Folder::new("scheduled_for");
+    let file = || {
+        folder.jobs("  - { name: tell, command: 'echo \"<$WORKFLOW_SCHEDULED_FOR>\" >> told' }\n")
+    };
+    let at = std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1_800_000_000);
+    Engine::default().run(file()).scheduled_for(at).wait().expect("it runs");
+    Engine::default().run(file()).wait().expect("it runs");
+    assert_eq!(folder.lines("told"), ["<2027-01-15T08:00:00Z>", "<>"]);
+}
+
+#[test]
 fn a_command_runs_beside_its_file_with_its_environment() {
     let folder = Folder::new("environment");
     std::fs::create_dir_all(folder.0.join("kitchen")).expect("a folder");
