@@ -3,6 +3,7 @@
 //! `serde_json` reads an integer of more than 64 bits as the nearest float, and a float that is too
 //! small as 0. Both are errors here. This module knows text and numbers, and not what they are for.
 
+mod keys;
 mod mismatch;
 mod syntax;
 
@@ -14,6 +15,7 @@ use serde_json::{Number, Value as Json};
 
 use crate::bounds::{self, TooLarge};
 
+use keys::UniqueKeys;
 pub use mismatch::Mismatch;
 pub use syntax::SyntaxError;
 
@@ -107,11 +109,13 @@ const CURE: &str = "write it as text, in quotes";
 ///
 /// # Errors
 ///
-/// Fails as [`check`] does, when the text is not valid JSON, and when it does not fit the wanted
-/// type.
+/// Fails as [`check`] does, when the text is not valid JSON, when it does not fit the wanted type,
+/// and when an object has the same key twice.
 pub fn read<T: DeserializeOwned>(text: &str) -> Result<T, JsonError> {
     check(text)?;
-    parse(text)
+    let value = parse(text)?;
+    parse::<UniqueKeys>(text)?;
+    Ok(value)
 }
 
 /// Reads JSON that this program wrote, or whose numbers and nesting are checked.
