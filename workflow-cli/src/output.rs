@@ -7,6 +7,8 @@ use std::fmt;
 use std::io::{self, BufWriter, ErrorKind, IsTerminal as _, Write};
 use std::time::Duration;
 
+use anstream::stream::RawStream;
+use anstream::{AutoStream, ColorChoice};
 use comfy_table::presets::NOTHING;
 use comfy_table::{ContentArrangement, Table};
 
@@ -14,7 +16,7 @@ use crate::failure::Failure;
 
 #[cfg(test)]
 pub(crate) use clean::plain_text;
-pub(crate) use clean::{Clean, Style, clean};
+pub(crate) use clean::{Clean, Colors, Style, clean, is_plain};
 
 /// Success.
 pub(crate) const SUCCESS: Style = Style::Success;
@@ -30,9 +32,9 @@ pub(crate) const DIM: Style = Style::Dim;
 /// Sets the use of colours for the whole process.
 pub(crate) fn set_color(choice: clap::ColorChoice) {
     let choice = match choice {
-        clap::ColorChoice::Auto => anstream::ColorChoice::Auto,
-        clap::ColorChoice::Always => anstream::ColorChoice::Always,
-        clap::ColorChoice::Never => anstream::ColorChoice::Never,
+        clap::ColorChoice::Auto => ColorChoice::Auto,
+        clap::ColorChoice::Always => ColorChoice::Always,
+        clap::ColorChoice::Never => ColorChoice::Never,
     };
     choice.write_global();
 }
@@ -44,19 +46,28 @@ pub(crate) fn styled(style: Style, text: impl fmt::Display) -> String {
 
 /// Standard output with control codes escaped.
 pub(crate) fn stdout() -> impl Write {
-    Clean(anstream::stdout())
+    cleaned(io::stdout())
+}
+
+/// The stream with control codes escaped, and without colours unless it shows them.
+fn cleaned<S: RawStream>(stream: S) -> Clean<S> {
+    let colors = match AutoStream::choice(&stream) {
+        ColorChoice::Never => Colors::Off,
+        _ => Colors::On,
+    };
+    Clean::new(stream, colors)
 }
 
 /// Standard error with control codes escaped.
 pub(crate) fn stderr() -> impl Write {
-    Clean(anstream::stderr())
+    cleaned(io::stderr())
 }
 
 /// Standard output for files and logs: control codes are escaped on a terminal, and every byte is
 /// preserved in a file or a pipe.
 pub(crate) fn raw_stdout() -> Box<dyn Write + Send> {
     match io::stdout().is_terminal() {
-        true => Box::new(Clean(anstream::stdout())),
+        true => Box::new(cleaned(io::stdout())),
         false => Box::new(io::stdout()),
     }
 }
@@ -67,7 +78,7 @@ pub(crate) fn raw_stdout() -> Box<dyn Write + Send> {
 ///
 /// Fails when writing fails, including on a closed pipe.
 pub(crate) fn print(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), Failure> {
-    let mut out = BufWriter::new(Clean(anstream::stdout().lock()));
+    let mut out = BufWriter::new(cleaned(io::stdout().lock()));
     write(&mut out)?;
     Ok(out.flush()?)
 }
@@ -99,7 +110,7 @@ pub(crate) fn ignore_broken_pipe(written: Result<(), Failure>) -> Result<(), Fai
 /// Prints a message to standard error. Ignores errors: there is no other place to report them.
 pub(crate) fn message(text: impl fmt::Display) {
     let text = format!("{text}\n");
-    let _ignored = Clean(anstream::stderr().lock()).write_all(text.as_bytes());
+    let _ignored = cleaned(io::stderr().lock()).write_all(text.as_bytes());
 }
 
 /// Prints a prompt to standard error, without a line break.

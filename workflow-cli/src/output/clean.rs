@@ -8,8 +8,6 @@ use std::hash::{BuildHasher as _, Hasher as _};
 use std::io::{self, Write};
 use std::sync::LazyLock;
 
-use anstyle::AnsiColor;
-
 /// A text style of the command line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Style {
@@ -36,16 +34,19 @@ impl Style {
         (Self::Dim, 'd'),
     ];
 
-    fn sequence(self) -> anstyle::Style {
+    fn sequence(self) -> &'static str {
         match self {
-            Self::Success => AnsiColor::Green.on_default(),
-            Self::Error => AnsiColor::Red.on_default().bold(),
-            Self::Warning => AnsiColor::Yellow.on_default(),
-            Self::Heading => anstyle::Style::new().bold(),
-            Self::Dim => anstyle::Style::new().dimmed(),
+            Self::Success => "\u{1b}[32m",
+            Self::Error => "\u{1b}[1m\u{1b}[31m",
+            Self::Warning => "\u{1b}[33m",
+            Self::Heading => "\u{1b}[1m",
+            Self::Dim => "\u{1b}[2m",
         }
     }
 }
+
+/// The sequence that ends every style.
+const RESET: &str = "\u{1b}[0m";
 
 /// Begins the style, or ends it with the flag `#`, like the styles of `anstyle`.
 impl fmt::Display for Style {
@@ -60,14 +61,27 @@ impl fmt::Display for Style {
 /// Turns marked styles into sequences and removes all other control codes: colours are dropped, and
 /// the rest is escaped, such as `\u001b`.
 pub(crate) fn clean(text: &str) -> String {
+    clean_with(text, Colors::On)
+}
+
+/// Whether styles reach the stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Colors {
+    On,
+    Off,
+}
+
+fn clean_with(text: &str, colors: Colors) -> String {
     let mut cleaned = String::with_capacity(text.len());
     let mut rest = text;
-    while let Some(at) = rest.find(is_control) {
+    while let Some(at) = find_control(rest) {
         cleaned.push_str(&rest[..at]);
         rest = &rest[at..];
         rest = match own_style(rest).or_else(|| color(rest)) {
             Some((sequence, rest)) => {
-                cleaned.push_str(&sequence);
+                if colors == Colors::On {
+                    cleaned.push_str(sequence);
+                }
                 rest
             }
             None => show(rest, &mut cleaned),
@@ -75,6 +89,29 @@ pub(crate) fn clean(text: &str) -> String {
     }
     cleaned.push_str(rest);
     cleaned
+}
+
+/// Whether the text has only printable ASCII, line breaks and tabs.
+pub(crate) fn is_plain(text: &str) -> bool {
+    text.bytes().all(is_printable)
+}
+
+fn is_printable(byte: u8) -> bool {
+    matches!(byte, b' '..=b'~' | b'\n' | b'\t')
+}
+
+/// The position of the first control code.
+fn find_control(text: &str) -> Option<usize> {
+    let mut at = 0;
+    loop {
+        // Skips by bytes, because output of jobs may be large and is mostly ASCII.
+        at += text.as_bytes()[at..].iter().position(|byte| !is_printable(*byte))?;
+        let letter = text[at..].chars().next()?;
+        if is_control(letter) {
+            return Some(at);
+        }
+        at += letter.len_utf8();
+    }
 }
 
 /// Whether a character is a control code. Line breaks and tabs are not, nor are right-to-left
@@ -85,22 +122,19 @@ fn is_control(letter: char) -> bool {
 }
 
 /// If the text begins with a marked style, returns its sequence and the rest.
-fn own_style(text: &str) -> Option<(String, &str)> {
+fn own_style(text: &str) -> Option<(&'static str, &str)> {
     let rest = text.strip_prefix(MARK.as_str())?;
     let letter = rest.chars().next()?;
     let style = Style::ALL.iter().find(|(_, of)| *of == letter);
-    let sequence = match style {
-        Some((style, _)) => style.sequence().to_string(),
-        None => anstyle::Reset.to_string(),
-    };
+    let sequence = style.map_or(RESET, |(style, _)| style.sequence());
     Some((sequence, &rest[letter.len_utf8()..]))
 }
 
 /// If the text begins with a colour sequence, returns an empty replacement and the rest.
-fn color(text: &str) -> Option<(String, &str)> {
+fn color(text: &str) -> Option<(&'static str, &str)> {
     let rest = text.strip_prefix("\u{1b}[").or_else(|| text.strip_prefix('\u{9b}'))?;
     let end = rest.find(|letter: char| !matches!(letter, '0'..='9' | ';' | ':'))?;
-    Some((String::new(), rest[end..].strip_prefix('m')?))
+    Some(("", rest[end..].strip_prefix('m')?))
 }
 
 /// Escapes the control code at the start of the text and returns the rest. Windows line breaks
@@ -117,33 +151,35 @@ fn show<'t>(text: &'t str, cleaned: &mut String) -> &'t str {
 }
 
 /// A stream that escapes control codes. Each write must be a complete text.
-pub(crate) struct Clean<W>(pub(super) W);
+pub(crate) struct Clean<W> {
+    stream: W,
+    colors: Colors,
+}
 
-#[cfg(test)]
 impl<W> Clean<W> {
-    pub(crate) fn of(stream: W) -> Self {
-        Self(stream)
+    pub(crate) fn new(stream: W, colors: Colors) -> Self {
+        Self { stream, colors }
     }
 }
 
 /// The text without styles.
 #[cfg(test)]
 pub(crate) fn plain_text(text: &str) -> String {
-    anstream::adapter::strip_str(&clean(text)).to_string()
+    clean_with(text, Colors::Off)
 }
 
 impl<W: Write> Write for Clean<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let text = String::from_utf8_lossy(bytes);
-        match text.contains(is_control) {
-            true => self.0.write_all(clean(&text).as_bytes())?,
-            false => self.0.write_all(text.as_bytes())?,
+        match find_control(&text) {
+            Some(_) => self.stream.write_all(clean_with(&text, self.colors).as_bytes())?,
+            None => self.stream.write_all(text.as_bytes())?,
         }
         Ok(bytes.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.0.flush()
+        self.stream.flush()
     }
 }
 

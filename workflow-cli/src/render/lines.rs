@@ -1,23 +1,25 @@
 //! Events as lines of text: one line per event, or all lines that a job prints.
 
-use std::io::{self, Write};
+use std::borrow::Cow;
+use std::io::{self, BufWriter, Write};
 use std::time::Duration;
 
 use workflow_core::event::{Event, EventKind, Failure};
 
 use super::display::Display;
 use super::progress::Progress;
-use crate::output::{DIM, ERROR, SUCCESS, WARNING, count, short_duration, styled};
+use crate::output::{DIM, ERROR, SUCCESS, WARNING, count, is_plain, short_duration, styled};
 
 /// Writes a line for each event that users want to see.
 pub(crate) struct Plain<W: Write> {
     workflow: String,
     progress: Progress,
-    out: W,
+    out: BufWriter<W>,
 }
 
 impl<W: Write> Plain<W> {
     pub(crate) fn new(workflow: &str, progress: Progress, out: W) -> Self {
+        let out = BufWriter::with_capacity(BUFFER, out);
         Self { workflow: workflow.to_owned(), progress, out }
     }
 }
@@ -26,7 +28,7 @@ impl<W: Write> Display for Plain<W> {
     fn event(&mut self, event: &Event) -> io::Result<()> {
         let took = self.progress.apply(event);
         match event_line(&self.workflow, event, took, &self.progress) {
-            // Unbuffered and in one write, because commands may write to the same stream.
+            // In one write, so that the buffer splits no line: commands may write to the same stream.
             Some((_, line)) => self.out.write_all(format!("{line}\n").as_bytes()),
             None => Ok(()),
         }
@@ -36,6 +38,9 @@ impl<W: Write> Display for Plain<W> {
         self.out.flush()
     }
 }
+
+/// The bytes that are written at once.
+const BUFFER: usize = 64 << 10;
 
 /// Decides whether a line stays on a terminal with progress bars.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -142,23 +147,40 @@ fn importance(kind: &EventKind) -> Importance {
 /// Prefixes each line with the name of the job, and removes control codes. Returns `None` for empty
 /// text.
 pub(crate) fn job_output(job: &str, text: &str) -> Option<String> {
-    let text = anstream::adapter::strip_str(text).to_string();
-    // Of a line that a command overwrites, the last version counts.
-    let last = |line: &str| line.trim_end_matches('\r').rsplit('\r').next().map(harmless);
-    let job = styled(DIM, format_args!("{job} |"));
-    let shown = text.lines().filter_map(last);
-    let lines: Vec<_> = shown.map(|line| format!("  {job} {line}").trim_end().to_owned()).collect();
-    (!lines.is_empty()).then(|| lines.join("\n"))
+    let text = match is_plain(text) {
+        true => Cow::Borrowed(text),
+        false => Cow::Owned(harmless(text)),
+    };
+    let job = format!("  {} ", styled(DIM, format_args!("{job} |")));
+    let mut shown = String::with_capacity(2 * text.len() + job.len());
+    for line in text.lines() {
+        if !shown.is_empty() {
+            shown.push('\n');
+        }
+        shown.push_str(&job);
+        shown.push_str(line);
+        shown.truncate(shown.trim_end().len());
+    }
+    (!shown.is_empty()).then_some(shown)
 }
 
-fn harmless(line: &str) -> String {
-    line.chars().filter(|character| *character == '\t' || !character.is_control()).collect()
+/// The text without control codes. Of a line that a command overwrites, the last version counts.
+fn harmless(text: &str) -> String {
+    let text = anstream::adapter::strip_str(text).to_string();
+    let is_shown = |letter: &char| *letter == '\t' || !letter.is_control();
+    let mut shown = String::with_capacity(text.len());
+    for line in text.lines() {
+        let last = line.trim_end_matches('\r').rsplit('\r').next().unwrap_or_default();
+        shown.extend(last.chars().filter(is_shown));
+        shown.push('\n');
+    }
+    shown
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::output::{Clean, plain_text};
+    use crate::output::{Clean, Colors, plain_text};
     use crate::render::progress::tests::{completed, failed, retried, scenario, skipped, started};
 
     #[test]
@@ -177,8 +199,7 @@ mod tests {
         ];
         let (progress, events) = scenario(&["a", "b", "c"], kinds);
         let mut text = Vec::new();
-        let mut plain =
-            Plain::new("etl", progress, Clean::of(anstream::StripStream::new(&mut text)));
+        let mut plain = Plain::new("etl", progress, Clean::new(&mut text, Colors::Off));
         events.iter().for_each(|event| plain.event(event).expect("written to memory"));
         plain.draw().expect("written to memory");
         drop(plain);
