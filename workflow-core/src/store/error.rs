@@ -152,6 +152,9 @@ pub enum StoreError {
         /// What is wrong.
         error: ValueError,
     },
+    /// The address is not that of a store.
+    #[error("{0}")]
+    Address(String),
     /// The store was written by a newer version, or is damaged. A retry does not help.
     #[error("{0}")]
     Unusable(Box<dyn std::error::Error + Send + Sync>),

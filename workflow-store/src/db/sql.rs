@@ -73,6 +73,8 @@ pub(crate) enum SqlKind {
     Unavailable,
     /// A retry does not help.
     Unusable,
+    /// The address is invalid.
+    Address,
     /// A conflict of two transactions, or with the cache: an immediate retry helps.
     Conflict,
 }
@@ -95,6 +97,7 @@ impl From<SqlError> for StoreError {
     fn from(error: SqlError) -> Self {
         match error.kind {
             SqlKind::Unusable => Self::Unusable(Box::new(error)),
+            SqlKind::Address => Self::Address(error.text),
             SqlKind::Unavailable | SqlKind::Conflict => Self::Unavailable(Box::new(error)),
         }
     }

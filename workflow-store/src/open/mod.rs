@@ -36,16 +36,15 @@ pub use sqlite::{Sqlite, SqliteStore};
 pub async fn open(address: &str) -> Result<Arc<dyn Catalog>, StoreError> {
     match address.split_once("://").map(|(scheme, _)| scheme) {
         Some("postgres" | "postgresql") => open_postgres(address).await,
-        None if is_meant_for_postgres(address) => Err(StoreError::Unusable(
-            "the address looks like one of PostgreSQL; write postgres://user@host/database".into(),
+        None if is_meant_for_postgres(address) => Err(StoreError::Address(
+            "the address looks like one of PostgreSQL; write postgres://user@host/database"
+                .to_owned(),
         )),
         Some("sqlite" | "file") | None => open_sqlite(address).await,
-        Some(scheme) => Err(StoreError::Unusable(
-            format!(
-                "unsupported store address `{scheme}://`; use the path of a file, or postgres://user@host/database"
-            )
-            .into(),
-        )),
+        Some(scheme) => Err(StoreError::Address(format!(
+            "unsupported store address `{scheme}://`; use the path of a file, or \
+             postgres://user@host/database"
+        ))),
     }
 }
 

@@ -13,7 +13,7 @@ use workflow_core::error_text::io_reason;
 use workflow_postgres::{Address, Connector};
 
 use super::cancel::Canceller;
-use super::error::{explain, unusable};
+use super::error::{explain, invalid_address, unreachable};
 use super::migrate::migrate;
 use super::schema::settle;
 use crate::db::connect::Purpose;
@@ -61,10 +61,11 @@ pub(crate) fn open(
         SqlError::new(SqlKind::Unavailable, text)
     })?;
     let explained = |error: Error| explain(&error, name);
-    let connector = Connector::new(address).map_err(unusable)?;
+    let connector = Connector::new(address).map_err(invalid_address)?;
     let client = runtime.block_on(async {
         let connected = address.config.connect(connector.clone()).await;
-        let (mut client, connection) = connected.map_err(explained)?;
+        let (mut client, connection) =
+            connected.map_err(|error| unreachable(&error, &address.config, name))?;
         // The next request reports its error.
         tokio::spawn(connection);
         client.batch_execute(SETTINGS).await.map_err(explained)?;

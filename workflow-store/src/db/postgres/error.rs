@@ -1,17 +1,62 @@
 //! Errors of PostgreSQL with their cures.
 
 use std::fmt::Display;
+use std::io;
 
-use tokio_postgres::Error;
+use tokio_postgres::config::Host;
 use tokio_postgres::error::SqlState;
+use tokio_postgres::{Config, Error};
+use workflow_core::error_text::io_reason;
 use workflow_postgres::HandshakeFailure;
 
 use crate::db::deadline::ASK_FOR_LESS;
 use crate::db::sql::{SqlError, SqlKind};
 
-/// An address that cannot be connected to.
-pub(super) fn unusable(error: impl Display) -> SqlError {
-    SqlError::new(SqlKind::Unusable, error.to_string())
+/// An address that is not that of a database.
+pub(super) fn invalid_address(error: impl Display) -> SqlError {
+    SqlError::new(SqlKind::Address, error.to_string())
+}
+
+/// Converts an error of connecting to one with the address and a cure.
+pub(super) fn unreachable(error: &Error, config: &Config, name: &str) -> SqlError {
+    if error.code().is_some() || HandshakeFailure::of(error).is_some() || !is_io(error) {
+        return explain(error, name);
+    }
+    let cause = io_cause(error);
+    let text = match cause {
+        Some(cause) if cause.to_string().contains("lookup address") => {
+            let hosts = hosts(config).join("`, `");
+            format!(
+                "cannot connect to database `{name}`: unknown host `{hosts}`; check the host in the URL"
+            )
+        }
+        cause => {
+            let reason = cause.map_or_else(|| "it does not answer".to_owned(), io_reason);
+            let places = places(config).join(" or ");
+            format!(
+                "cannot connect to database `{name}` at {places}: {reason}; check that PostgreSQL is \
+                 running"
+            )
+        }
+    };
+    SqlError::new(SqlKind::Unavailable, text)
+}
+
+/// The hosts of an address, or the folders of sockets.
+fn hosts(config: &Config) -> Vec<String> {
+    let hosts = config.get_hosts().iter().map(|host| match host {
+        Host::Tcp(name) => name.clone(),
+        Host::Unix(path) => path.display().to_string(),
+    });
+    hosts.collect()
+}
+
+/// The hosts of an address, with their ports.
+fn places(config: &Config) -> Vec<String> {
+    let ports = config.get_ports();
+    let port = |number: usize| ports.get(number).or(ports.first()).copied().unwrap_or(5432);
+    let hosts = hosts(config).into_iter().enumerate();
+    hosts.map(|(number, host)| format!("{host}:{}", port(number))).collect()
 }
 
 /// Converts an error to one with the name of the database and a cure.
@@ -77,15 +122,19 @@ fn kind_of(failure: &HandshakeFailure) -> SqlKind {
 }
 
 fn is_io(error: &Error) -> bool {
+    // A connection timeout has no source.
+    io_cause(error).is_some() || error.to_string().contains("connecting to server")
+}
+
+fn io_cause(error: &Error) -> Option<&io::Error> {
     let mut source = std::error::Error::source(error);
     while let Some(cause) = source {
-        if cause.is::<std::io::Error>() {
-            return true;
+        if let Some(found) = cause.downcast_ref() {
+            return Some(found);
         }
         source = cause.source();
     }
-    // A connection timeout has no source.
-    error.to_string().contains("connecting to server")
+    None
 }
 
 /// An error with its sources.

@@ -12,7 +12,7 @@ use tokio_postgres::{AsyncMessage, Client, Error};
 use workflow_core::error_text::io_reason;
 use workflow_postgres::{Address, Connector};
 
-use super::error::{explain, unusable};
+use super::error::{explain, invalid_address, unreachable};
 use crate::db::connect::Watch;
 use crate::db::sql::{SqlError, SqlKind};
 
@@ -34,7 +34,7 @@ pub(super) fn open(address: &Address, name: &str) -> Result<Box<dyn Watch>, SqlE
         let text = format!("cannot start the runtime of the connection to `{name}`: {reason}");
         SqlError::new(SqlKind::Unavailable, text)
     })?;
-    let connector = Connector::new(address).map_err(unusable)?;
+    let connector = Connector::new(address).map_err(invalid_address)?;
     // A sender has one place of its own: notices that nobody has read are one.
     let (sender, notices) = channel(0);
     let client = runtime.block_on(async {
@@ -42,7 +42,7 @@ pub(super) fn open(address: &Address, name: &str) -> Result<Box<dyn Watch>, SqlE
         client.batch_execute("LISTEN workflows_queue").await?;
         Ok(client)
     });
-    let client = client.map_err(|error: Error| explain(&error, name))?;
+    let client = client.map_err(|error: Error| unreachable(&error, &address.config, name))?;
     Ok(Box::new(Listener { runtime, client, notices, name: name.to_owned() }))
 }
 

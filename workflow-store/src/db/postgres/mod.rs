@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use workflow_postgres::{Address, Connector};
 
-use error::unusable;
+use error::invalid_address;
 
 use crate::db::connect::{Connect, Purpose, Watch};
 use crate::db::sql::{Sql, SqlError};
@@ -28,9 +28,9 @@ pub(crate) struct Opener {
 
 impl Opener {
     pub(crate) fn new(url: &str) -> Result<Self, SqlError> {
-        let mut address = Address::parse(url).map_err(unusable)?;
+        let mut address = Address::parse(url).map_err(invalid_address)?;
         // Reports unsupported settings at once.
-        Connector::new(&address).map_err(unusable)?;
+        Connector::new(&address).map_err(invalid_address)?;
         let config = &mut address.config;
         if config.get_connect_timeout().is_none() {
             config.connect_timeout(Duration::from_secs(10));

@@ -1,5 +1,7 @@
 //! Errors of SQLite with their cures.
 
+use std::path::Path;
+
 use rusqlite::ErrorCode;
 
 use crate::db::deadline::too_slow;
@@ -28,7 +30,14 @@ pub(crate) fn explain(error: &rusqlite::Error, path: &str) -> SqlError {
             (SqlKind::Unavailable, "check the disk and its file system")
         }
         ErrorCode::CannotOpen => {
-            (SqlKind::Unusable, "check that its folder exists and that this user may write there")
+            let reason = match Path::new(path).is_dir() {
+                true => "it is a folder; name a file",
+                false => "check that its folder exists and that this user may write there",
+            };
+            return SqlError::new(
+                SqlKind::Unusable,
+                format!("cannot open the database `{path}`: {reason}"),
+            );
         }
         ErrorCode::ReadOnly | ErrorCode::PermissionDenied => (
             SqlKind::Unusable,
@@ -39,7 +48,8 @@ pub(crate) fn explain(error: &rusqlite::Error, path: &str) -> SqlError {
             "it is corrupt; restore it from a backup, or extract readable data with `sqlite3 FILE .recover`",
         ),
         ErrorCode::NotADatabase => {
-            (SqlKind::Unusable, "it is not a SQLite database; use the path of another file")
+            let text = format!("`{path}` is not a SQLite database; use the path of another file");
+            return SqlError::new(SqlKind::Unusable, text);
         }
         ErrorCode::ConstraintViolation => (SqlKind::Conflict, "another process changed it"),
         _ => (SqlKind::Unusable, "report this as a bug in workflow-store"),
