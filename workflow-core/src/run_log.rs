@@ -53,11 +53,11 @@ pub use record::{Header, LogPlace, LogPosition, MAX_BODY, OutputStream};
 #[non_exhaustive]
 pub enum LogError {
     /// The operating system reported an error.
-    #[error("the log `{}` cannot be {doing}", path.display())]
+    #[error("cannot {doing} the log `{}`", path.display())]
     System {
         /// The log.
         path: PathBuf,
-        /// `opened`, `written` or `read`.
+        /// `open`, `write` or `read`.
         doing: &'static str,
         /// The error of the operating system.
         source: io::Error,
@@ -113,7 +113,7 @@ impl RunLog {
         }
         let (segment, file) = segment::create(&log).map_err(|source| LogError::System {
             path: log.clone(),
-            doing: "opened",
+            doing: "open",
             source,
         })?;
         let path = segment::path_of(&log, segment);
@@ -132,7 +132,7 @@ impl RunLog {
         let path = path_in(folder);
         std::fs::create_dir_all(folder).map_err(|source| LogError::System {
             path: path.clone(),
-            doing: "opened",
+            doing: "open",
             source,
         })?;
         Self::open(path)
@@ -256,7 +256,7 @@ impl Writer {
     fn write_record(&mut self) -> Result<(), LogError> {
         self.try_write().map_err(|source| LogError::System {
             path: self.path.clone(),
-            doing: "written",
+            doing: "write",
             source,
         })
     }

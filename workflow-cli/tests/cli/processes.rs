@@ -29,8 +29,8 @@ fn run_as_init(test: &str, file: &str) -> Outcome {
 #[test]
 fn a_missing_temporary_directory_is_reported() {
     let file = "name: t\njobs: [{ name: a, command: echo hi }]\n";
-    let told = "cannot use the folder for temporary files, `/scratch/4711`; create it, or set \
-                TMPDIR to another: no such file or folder";
+    let told = "cannot use the folder for temporary files, `/scratch/4711`: no such file or folder; \
+                create it, or set TMPDIR to another";
     let said = run_by("tmpdir", r#"TMPDIR=/scratch/4711 exec "$@""#, file);
     assert_eq!(said.code, Some(1));
     assert!(said.out.contains(told), "{}", said.out);

@@ -11,7 +11,7 @@ use super::described::Described;
 use super::entry::Provided;
 use super::{Draw, JobEntry, Location, WorkflowEntry};
 use crate::definition::{Metadata, MetadataError};
-use crate::id::{NameError, WorkflowName, hint, nearest, normalize_name};
+use crate::id::{NameError, WorkflowName, nearest, normalize_name};
 use crate::store::{DEFAULT_PREFIX, checked_queue_of};
 use crate::workflow::{FunctionWorkflow, Workflow};
 
@@ -253,12 +253,7 @@ pub(super) fn job(name: &str) -> Result<&'static JobEntry, RegistryError> {
 #[non_exhaustive]
 pub enum RegistryError {
     /// There is no workflow or job of this name.
-    #[error(
-        "no {what} is named `{name}`{}; {}, without those in crates that nothing mentions, which the \
-         linker drops: add `use that_crate as _;`",
-        hint(.nearest),
-        registered(*.known, what)
-    )]
+    #[error("no {what} `{name}`{}", cure(.nearest.as_deref(), *.known))]
     Unknown {
         /// `workflow` or `job`.
         what: &'static str,
@@ -311,9 +306,15 @@ pub enum RegistryError {
     },
 }
 
-fn registered(count: usize, what: &str) -> String {
-    match count {
-        1 => format!("1 {what} is registered"),
-        _ => format!("{count} {what}s are registered"),
+/// What to do about an unknown name. The linker drops crates that nothing mentions.
+fn cure(nearest: Option<&str>, known: usize) -> String {
+    match nearest {
+        _ if known == 0 => {
+            ": this program registers none; run it with a program that does".to_owned()
+        }
+        Some(name) => format!("; did you mean `{name}`?"),
+        None => {
+            "; if its crate is linked but never mentioned, add `use that_crate as _;`".to_owned()
+        }
     }
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use super::finished::{Exit, ResourceUsage};
 use super::outputs::OutputsError;
+use workflow_core::error_text::io_reason;
 use workflow_core::job::{JobError, JobErrorKind, STDERR_FOLLOWS};
 use workflow_core::run_log::LogError;
 
@@ -46,42 +47,52 @@ pub enum CommandError {
     #[error("cannot read the outputs of the command")]
     Outputs(#[source] OutputsError),
     /// Its working directory cannot be entered.
-    #[error("cannot enter the working directory `{}`; create it, or correct `cwd`", path.display())]
+    #[error(
+        "cannot enter the working directory `{}`: {}; create it, or correct `cwd`",
+        path.display(),
+        io_reason(error)
+    )]
     Cwd {
         /// The folder.
         path: PathBuf,
         /// The system's error.
-        source: io::Error,
+        error: io::Error,
     },
     /// The folder for temporary files does not exist, or is not writable.
     #[error(
-        "cannot use the folder for temporary files, `{}`; create it, or set TMPDIR to another",
-        folder.display()
+        "cannot use the folder for temporary files, `{}`: {}; create it, or set TMPDIR to another",
+        folder.display(),
+        io_reason(error)
     )]
     Temporary {
         /// The folder: `TMPDIR`, or `/tmp`.
         folder: PathBuf,
         /// The system's error.
-        source: io::Error,
+        error: io::Error,
     },
     /// The shell does not exist, or is not executable.
-    #[error("cannot run the shell `{}`; install it, or choose another", path.display())]
+    #[error(
+        "cannot run the shell `{}`: {}; install it, or choose another",
+        path.display(),
+        io_reason(error)
+    )]
     Shell {
         /// The shell.
         path: PathBuf,
         /// The system's error.
-        source: io::Error,
+        error: io::Error,
     },
     /// The interpreter in the first line of the script cannot be started.
     #[error(
-        "the first line of the script names `{}`, which cannot be started; install it, or correct the line",
-        program.display()
+        "cannot start `{}`, which the first line of the script names: {}; install it, or correct the line",
+        program.display(),
+        io_reason(error)
     )]
     Interpreter {
         /// The program.
         program: PathBuf,
         /// The system's error.
-        source: io::Error,
+        error: io::Error,
     },
     /// The name of an environment variable is invalid.
     #[error(
@@ -124,7 +135,7 @@ impl CommandError {
         let kind = match self {
             Self::Exit { .. } | Self::Log(_) | Self::System { .. } => JobErrorKind::Retryable,
             // A full disk may have free space later.
-            Self::Temporary { ref source, .. } if source.kind() == ErrorKind::StorageFull => {
+            Self::Temporary { ref error, .. } if error.kind() == ErrorKind::StorageFull => {
                 JobErrorKind::Retryable
             }
             Self::Cancelled { .. } => JobErrorKind::Cancelled,

@@ -32,8 +32,8 @@ fn temporary() -> PathBuf {
 }
 
 /// For `map_err`: the folder for temporary files cannot be used.
-pub(super) fn in_temporary(source: io::Error) -> CommandError {
-    CommandError::Temporary { folder: temporary(), source }
+pub(super) fn in_temporary(error: io::Error) -> CommandError {
+    CommandError::Temporary { folder: temporary(), error }
 }
 
 /// The files of one command.

@@ -160,15 +160,15 @@ impl Attempt {
         if let Some(cwd) = &self.command.cwd
             && let Err(reason) = access(cwd.join("."), Access::EXEC_OK)
         {
-            return CommandError::Cwd { path: cwd.clone(), source: reason.into() };
+            return CommandError::Cwd { path: cwd.clone(), error: reason.into() };
         }
         if let Some(interpreter) = Interpreter::of(&self.command.script) {
             let program = PathBuf::from(interpreter.program);
-            return CommandError::Interpreter { program, source };
+            return CommandError::Interpreter { program, error: source };
         }
         let path = self.shell.clone();
         if !is_runnable(&path) {
-            return CommandError::Shell { path, source };
+            return CommandError::Shell { path, error: source };
         }
         while_trying(format!("start `{}`", path.display()))(source)
     }

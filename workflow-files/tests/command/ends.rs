@@ -108,11 +108,11 @@ fn a_command_that_cannot_start_fails_for_good_with_the_reason() {
     nowhere.cwd = Some(PathBuf::from("/no/where"));
     assert_eq!(
         terminal(&nowhere),
-        "cannot enter the working directory `/no/where`; create it, or correct `cwd`: \
-         no such file or folder"
+        "cannot enter the working directory `/no/where`: no such file or folder; create it, or \
+         correct `cwd`"
     );
     nowhere.cwd = Some(PathBuf::from("/bin/sh"));
-    assert!(terminal(&nowhere).ends_with(": not a folder"));
+    assert!(terminal(&nowhere).contains(": not a folder; "));
     assert!(terminal(&Command::new("a\0b")).starts_with("the script contains a NUL character"));
     let long = format!(": {}", "x".repeat(200_000));
     assert!(terminal(&Command::new(long)).starts_with("the script and its environment are too"));
@@ -128,8 +128,8 @@ fn a_shell_that_is_not_there_is_named() {
     let shell = Shell::new().program("/no/shell");
     let end = block_on(shell.run(&Command::new("true"), &JobContext::detached()));
     let error = end.expect_err("it cannot run");
-    let wanted = "cannot run the shell `/no/shell`; install it, or choose another: \
-                  no such file or folder";
+    let wanted = "cannot run the shell `/no/shell`: no such file or folder; install it, or choose \
+                  another";
     assert_eq!((error.to_string().as_str(), error.kind()), (wanted, JobErrorKind::Terminal));
 }
 
@@ -142,8 +142,8 @@ fn the_first_line_of_a_script_may_name_what_runs_it() {
     let error = run(&Command::new("#!/bin/sh -e\nfalse\ntrue")).expect_err("it stops at once");
     assert_eq!(exit(&error), Exit::Code(1));
     let error = run(&Command::new("#!/no/python -u\nprint()")).expect_err("it cannot run");
-    let wanted = "the first line of the script names `/no/python`, which cannot be started; install \
-                  it, or correct the line: no such file or folder";
+    let wanted = "cannot start `/no/python`, which the first line of the script names: no such file \
+                  or folder; install it, or correct the line";
     assert_eq!((error.to_string().as_str(), error.kind()), (wanted, JobErrorKind::Terminal));
 }
 

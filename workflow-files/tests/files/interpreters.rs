@@ -89,8 +89,8 @@ fn an_interpreter_that_is_not_there_is_named() {
         failed(folder.jobs("  - { name: boil, command: \"#!/nowhere/kettle\\nboil()\" }\n"));
     assert_eq!(
         error(&report, "boil"),
-        "the first line of the script names `/nowhere/kettle`, which cannot be started; install \
-         it, or correct the line: no such file or folder"
+        "cannot start `/nowhere/kettle`, which the first line of the script names: no such file or \
+         folder; install it, or correct the line"
     );
 }
 

@@ -61,14 +61,14 @@ fn jobs_without_work_are_rejected() {
       = help: use `env`, `stdin`, or `${{ .. }}` in the command
     ");
     assert_snapshot!(wrong("name: tea\njobs:\n  - name: boil\n    job: brw\n"), @"
-    error: no job is named `brw` (did you mean `brew`?); 14 jobs are registered, without those in crates that nothing mentions, which the linker drops: add `use that_crate as _;`
+    error: no job `brw`; did you mean `brew`?
      --> tea.yaml:4:10
       |
     4 |     job: brw
       |          ^^^
     ");
     assert_snapshot!(wrong("name: tea\njobs:\n  - name: boil\n    workflow: supper\n"), @"
-    error: no workflow is named `supper`; 2 workflows are registered, without those in crates that nothing mentions, which the linker drops: add `use that_crate as _;`
+    error: no workflow `supper`; if its crate is linked but never mentioned, add `use that_crate as _;`
      --> tea.yaml:4:15
       |
     4 |     workflow: supper
