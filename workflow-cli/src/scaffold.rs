@@ -37,7 +37,7 @@ pub(crate) enum Source {
     File,
     /// PostgreSQL or SQLite
     Database,
-    /// Records that are made up
+    /// Generated records
     #[default]
     Mock,
 }

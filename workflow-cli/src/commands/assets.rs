@@ -60,7 +60,7 @@ impl AssetsCommand {
 /// something has changed since) and missing. The workflow `assets` materializes those of functions.
 /// Assets without a workflow come from outside of this program.
 #[derive(Debug, Args)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = LIST_EXAMPLE)]
 struct ListArguments {
     /// Output format
     #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t)]
@@ -74,6 +74,10 @@ Examples:
   workflow assets materialize --dry-run
   workflow assets materialize orders --partition 2026-01-31
   workflow assets backfill orders --from 2026-01-01 --to 2026-01-31";
+
+const LIST_EXAMPLE: &str = "\
+Examples:
+  workflow assets list -f json | jq -r '.[].name'";
 
 pub(crate) fn assets(args: &AssetsArguments) -> Result<Outcome, Failure> {
     let subject = Subject::new(args)?;

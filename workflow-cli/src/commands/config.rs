@@ -33,7 +33,6 @@ const EXAMPLES: &str = "\
 Examples:
   workflow config list
   workflow config show etl
-  workflow config show etl --profile production --format json | jq .source
   workflow config validate etl";
 
 #[derive(Debug, Subcommand)]
@@ -47,6 +46,7 @@ enum Action {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = LIST_EXAMPLE)]
 struct ListArguments {
     /// Output format
     #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t)]
@@ -62,7 +62,12 @@ enum ListFormat {
     Json,
 }
 
+const LIST_EXAMPLE: &str = "\
+Examples:
+  workflow config list --dir deploy -f json | jq -r '.[].name'";
+
 #[derive(Debug, Args)]
+#[command(after_help = SHOW_EXAMPLES)]
 struct ShowArguments {
     /// Name of the workflow
     #[arg(value_name = "NAME")]
@@ -84,12 +89,23 @@ enum ShowFormat {
     Json,
 }
 
+const SHOW_EXAMPLES: &str = "\
+Examples:
+  workflow config show etl --profile production
+  workflow config show etl --format json | jq .source";
+
 #[derive(Debug, Args)]
+#[command(after_help = VALIDATE_EXAMPLES)]
 struct ValidateArguments {
     /// Names of workflows [default: all]
     #[arg(value_name = "NAME")]
     names: Vec<String>,
 }
+
+const VALIDATE_EXAMPLES: &str = "\
+Examples:
+  workflow config validate
+  workflow config validate etl --profile production";
 
 /// Checks the configurations of this program's workflows, before it serves them.
 pub(super) fn validate_declared() -> Result<(), Failure> {

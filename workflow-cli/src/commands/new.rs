@@ -28,7 +28,7 @@ pub(crate) struct NewArguments {
     /// Name of the workflow, its package and its folder
     #[arg(value_name = "NAME")]
     name: Name,
-    /// What it consists of
+    /// Kind of project
     #[arg(long, value_enum, value_name = "TEMPLATE", default_value_t)]
     template: Template,
     /// Where a data workflow reads its records

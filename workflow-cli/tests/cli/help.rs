@@ -379,7 +379,6 @@ fn help_of_everything() {
     Examples:
       workflow config list
       workflow config show etl
-      workflow config show etl --profile production --format json | jq .source
       workflow config validate etl
     ");
     assert_snapshot!(workflow(&["config", "show", "--help"]).out, @"
@@ -425,6 +424,10 @@ fn help_of_everything() {
 
       -h, --help
               Print help (see a summary with '-h')
+
+    Examples:
+      workflow config show etl --profile production
+      workflow config show etl --format json | jq .source
     ");
     assert_snapshot!(workflow(&["help", "completions"]).out, @"
     Print a completion script for a shell

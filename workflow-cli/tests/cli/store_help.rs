@@ -234,9 +234,8 @@ fn help_of_store_commands() {
               Show no progress
 
           --db <URL>
-              Save the run in this database, so that it survives a crash: a SQLite file or
-              postgres://user@host/database [default: WORKFLOW_DB; where a database is required,
-              sqlite://.workflow/workflows.db]
+              Database of the run: a SQLite file or postgres://user@host/database [default: WORKFLOW_DB,
+              or sqlite://.workflow/workflows.db]
 
           --detach
               Run in a background process: print the run ID and return at once. If that process dies,

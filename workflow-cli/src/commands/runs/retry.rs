@@ -20,6 +20,7 @@ use crate::{interrupt, output, runtime};
 /// again if one of its dependencies does.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
+#[command(mut_arg("db", |db| db.help(DB)))]
 pub(super) struct RetryArguments {
     /// Run: its number, its ID or the first 8 or more characters of it, or `latest`
     #[arg(value_name = "RUN")]
@@ -35,6 +36,9 @@ pub(super) struct RetryArguments {
     #[command(flatten)]
     pub(super) persistence: PersistenceArguments,
 }
+
+const DB: &str = "Database of the run: a SQLite file or postgres://user@host/database [default: \
+    WORKFLOW_DB, or sqlite://.workflow/workflows.db]";
 
 const EXAMPLES: &str = "\
 Examples:

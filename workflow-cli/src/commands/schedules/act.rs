@@ -22,6 +22,7 @@ use crate::session;
 /// The runs that have started continue. The schedule stays paused for all programs on the database,
 /// until `schedules resume`.
 #[derive(Debug, Args)]
+#[command(after_help = PAUSE_EXAMPLE)]
 pub(super) struct PauseArguments {
     /// ID, name or slug of the workflow
     #[arg(value_name = "WORKFLOW")]
@@ -30,10 +31,15 @@ pub(super) struct PauseArguments {
     pub(super) store: StoreArguments,
 }
 
+const PAUSE_EXAMPLE: &str = "\
+Examples:
+  workflow schedules pause nightly";
+
 /// Resume a paused schedule
 ///
 /// The times that passed meanwhile are skipped; `schedules backfill` starts them.
 #[derive(Debug, Args)]
+#[command(after_help = RESUME_EXAMPLE)]
 pub(super) struct ResumeArguments {
     /// ID, name or slug of the workflow
     #[arg(value_name = "WORKFLOW")]
@@ -42,11 +48,16 @@ pub(super) struct ResumeArguments {
     pub(super) store: StoreArguments,
 }
 
+const RESUME_EXAMPLE: &str = "\
+Examples:
+  workflow schedules resume nightly";
+
 /// Queue a run of a scheduled workflow for now
 ///
 /// The run has the present time as its time of the schedule. A process that serves its task queue
 /// runs it: `worker` or `serve`. A paused schedule stays paused.
 #[derive(Debug, Args)]
+#[command(after_help = RUN_NOW_EXAMPLE)]
 pub(super) struct RunNowArguments {
     /// ID, name or slug of the workflow
     #[arg(value_name = "WORKFLOW")]
@@ -54,6 +65,10 @@ pub(super) struct RunNowArguments {
     #[command(flatten)]
     pub(super) store: StoreArguments,
 }
+
+const RUN_NOW_EXAMPLE: &str = "\
+Examples:
+  workflow schedules run-now nightly";
 
 pub(super) fn pause(args: &PauseArguments) -> Result<Outcome, Failure> {
     let store = args.store.open_existing()?;
