@@ -20,4 +20,6 @@ pub(crate) use store::{HostStore, StoreArguments, current_user};
 pub(crate) use target::{
     RUNS_DIR, Target, absolute, current_folder, is_file, load, load_absolute, print_cwd_hint,
 };
-pub(crate) use values::{ListFormat, PageArguments, RunSelector, parse_run_status, parse_timeout};
+pub(crate) use values::{
+    ListFormat, PageArguments, RunSelector, integer, parse_run_status, parse_timeout,
+};

@@ -153,7 +153,15 @@ impl From<minijinja::Error> for Failure {
 
 impl From<AssetError> for Failure {
     fn from(error: AssetError) -> Self {
-        Self::Usage(error.to_string())
+        Self::Usage(match error {
+            AssetError::Unknown { asset, nearest: Some(nearest), .. } => {
+                format!("no asset `{asset}`; did you mean `{nearest}`?")
+            }
+            AssetError::Unknown { asset, .. } => {
+                format!("no asset `{asset}`; `assets list` shows all")
+            }
+            error => error.to_string(),
+        })
     }
 }
 
@@ -165,7 +173,10 @@ impl From<PresetError> for Failure {
 
 impl From<RequestError> for Failure {
     fn from(error: RequestError) -> Self {
-        Self::Usage(error.to_string())
+        match error {
+            RequestError::Asset(error) => error.into(),
+            error => Self::Usage(error.to_string()),
+        }
     }
 }
 
@@ -174,6 +185,13 @@ impl From<CatalogError> for Failure {
         match error {
             CatalogError::Store(StoreError::NotActive { workflow, id }) => {
                 not_active(&workflow, id)
+            }
+            CatalogError::NoWorkflow(name) => {
+                Self::Usage(format!("no workflow `{name}`; see `workflows list`"))
+            }
+            CatalogError::NoUser(name) => Self::Usage(format!("no user `{name}`; see `user list`")),
+            CatalogError::UnknownRun(run) => {
+                Self::Usage(format!("no run `{run}`; see `runs list`"))
             }
             error => Self::Catalog(error),
         }
@@ -197,6 +215,7 @@ fn not_active(workflow: &str, id: i64) -> Failure {
 fn of_store(error: &StoreError) -> ExitCode {
     match error {
         StoreError::NoRun { .. }
+        | StoreError::Address(_)
         | StoreError::Ended { .. }
         | StoreError::External { .. }
         | StoreError::InvalidKey(_)

@@ -11,12 +11,10 @@ use jiff::{Span, SpanRelativeTo, Timestamp};
 #[non_exhaustive]
 pub enum TimeError {
     /// Not a duration, or a negative one.
-    #[error("invalid duration `{0}`; expected a form such as 90s, 30m, 2h or 7d")]
+    #[error("expected a duration such as 90s, 30m, 2h or 7d")]
     Duration(String),
     /// Neither an age nor a time.
-    #[error(
-        "invalid time `{0}`; expected an age such as 2h or 7d, or a time such as 2026-01-02T03:04:05Z"
-    )]
+    #[error("expected an age such as 2h or 7d, or a time such as 2026-01-02T03:04:05Z")]
     Time(String),
     /// An age that reaches back before all times.
     #[error("`{0}` is too long ago")]

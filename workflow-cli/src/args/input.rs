@@ -4,15 +4,14 @@ mod field;
 mod parameter;
 mod unknown;
 
-use std::fs;
-use std::io::{ErrorKind, Read as _};
+use std::path::Path;
 
 use clap::Args;
 use serde_json::{Map, Value as Json};
-use workflow_core::error_text::io_reason;
 use workflow_core::json::{self, JsonError};
 use workflow_core::value::Type;
 use workflow_core::{Workflow, bounds};
+use workflow_files::document::{read_file, read_text};
 use workflow_files::read_yaml;
 
 use crate::failure::Failure;
@@ -99,13 +98,8 @@ fn read(input: &str) -> Result<Json, Failure> {
         None => (input.to_owned(), "--input".to_owned()),
         Some("-") => (standard_input()?, "standard input".to_owned()),
         Some(path) => {
-            let text = fs::read_to_string(path).map_err(|error| {
-                let cure = match error.kind() {
-                    ErrorKind::NotFound => "; correct the path after `@`",
-                    _ => "",
-                };
-                let reason = io_reason(&error);
-                Failure::Usage(format!("cannot read the input file `{path}`: {reason}{cure}"))
+            let text = read_file(Path::new(path)).map_err(|reason| {
+                Failure::Usage(format!("cannot read the input file `{path}`: {reason}"))
             })?;
             let place = format!("the input file `{path}`");
             if path.ends_with(".yaml") || path.ends_with(".yml") {
@@ -140,12 +134,9 @@ fn yaml(text: &str, place: &str) -> Result<Json, Failure> {
 }
 
 fn standard_input() -> Result<String, Failure> {
-    let mut text = String::new();
-    std::io::stdin().read_to_string(&mut text).map_err(|error| {
-        let reason = io_reason(&error);
+    read_text(std::io::stdin()).map_err(|reason| {
         Failure::Usage(format!("cannot read the input from standard input: {reason}"))
-    })?;
-    Ok(text)
+    })
 }
 
 /// Checks that an input is present exactly when the workflow takes one, and warns of keys that

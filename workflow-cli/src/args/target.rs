@@ -1,11 +1,10 @@
 //! The workflow that a command works on: registered in the program, in a file, or in the store.
 
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-use workflow_core::error_text::io_reason;
 use workflow_core::registry::{self, Entry, RegistryError};
 use workflow_files::WorkflowFile;
+use workflow_files::document::read_text;
 use workflow_store::{Catalog, CatalogError, MatchedBy, Source, StoredWorkflow};
 
 use super::store;
@@ -102,12 +101,14 @@ impl Target {
 ///
 /// # Errors
 ///
-/// Fails with all diagnostics of the file.
+/// Fails with all diagnostics of the file, and when a store cannot persist it.
 pub(crate) fn load_absolute(path: &str) -> Result<WorkflowFile, Failure> {
     // Diagnostics show the path as the user typed it.
     let file = load(path)?;
     let file = if path == "-" { file } else { WorkflowFile::load(absolute(Path::new(path))?)? };
-    Ok(file.runs_dir(absolute(Path::new(RUNS_DIR))?))
+    let file = file.runs_dir(absolute(Path::new(RUNS_DIR))?);
+    file.check_persistable().map_err(Failure::Usage)?;
+    Ok(file)
 }
 
 /// Returns the absolute path.
@@ -161,10 +162,8 @@ pub(crate) fn load(path: &str) -> Result<WorkflowFile, Failure> {
     if path != "-" {
         return Ok(WorkflowFile::load(path)?);
     }
-    let mut text = String::new();
-    std::io::stdin().read_to_string(&mut text).map_err(|error| {
-        Failure::Usage(format!("cannot read standard input: {}", io_reason(&error)))
-    })?;
+    let text = read_text(std::io::stdin())
+        .map_err(|reason| Failure::Usage(format!("cannot read standard input: {reason}")))?;
     Ok(WorkflowFile::parse("<standard input>", &text)?)
 }
 

@@ -1,14 +1,15 @@
 //! Values that several commands parse: runs, pages, formats, times and statuses.
 
 use std::convert::Infallible;
+use std::ops::{Bound, RangeBounds};
 use std::str::FromStr;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use workflow_core::Status;
 use workflow_core::id::RunId;
-use workflow_store::Catalog;
 use workflow_store::time::{TimeError, parse_duration};
+use workflow_store::{Catalog, CatalogError, RunQuery};
 
 use crate::failure::Failure;
 
@@ -39,7 +40,15 @@ impl RunSelector {
     ///
     /// Fails when no run or several runs match.
     pub(crate) fn find(&self, store: &dyn Catalog) -> Result<RunId, Failure> {
-        Ok(pollster::block_on(store.find_run(&self.0))?)
+        let found = pollster::block_on(store.find_run(&self.0));
+        if let Err(CatalogError::UnknownRun(_)) = &found
+            && pollster::block_on(store.runs(RunQuery { limit: Some(1), ..RunQuery::default() }))?
+                .items
+                .is_empty()
+        {
+            return Err(Failure::Usage("the store has no runs; start one with `run`".to_owned()));
+        }
+        Ok(found?)
     }
 }
 
@@ -48,7 +57,7 @@ impl RunSelector {
 pub(crate) struct PageArguments {
     /// Maximum number of rows, up to 1000
     #[arg(short, long, value_name = "N", default_value_t = 50,
-        value_parser = clap::value_parser!(u16).range(1..=1000))]
+        value_parser = integer::<u16>(1..=1000))]
     limit: u16,
     /// Continue a list from the cursor that its previous page printed
     #[arg(long, value_name = "CURSOR")]
@@ -94,8 +103,31 @@ pub(crate) fn parse_timeout(text: &str) -> Result<Duration, TimeError> {
 /// Fails when runs do not have this status.
 pub(crate) fn parse_run_status(text: &str) -> Result<Status, String> {
     match text.parse() {
-        Ok(Status::Skipped) => Err("only jobs can be skipped, not runs".to_owned()),
-        Ok(status) => Ok(status),
-        Err(error) => Err(error.to_string()),
+        Ok(status) if status != Status::Skipped => Ok(status),
+        _ => Err("expected pending, running, completed, failed or cancelled".to_owned()),
+    }
+}
+
+/// Returns a parser of integers in this range.
+pub(crate) fn integer<T: TryFrom<i64>>(
+    range: impl RangeBounds<i64>,
+) -> impl Fn(&str) -> Result<T, String> + Clone {
+    let range = (range.start_bound().cloned(), range.end_bound().cloned());
+    move |text| {
+        let number: i64 = text.parse().map_err(|_| expected_integer(range))?;
+        if !range.contains(&number) {
+            return Err(expected_integer(range));
+        }
+        T::try_from(number).map_err(|_| "expected a smaller integer".to_owned())
+    }
+}
+
+fn expected_integer(range: (Bound<i64>, Bound<i64>)) -> String {
+    match range {
+        (Bound::Included(min), Bound::Included(max)) => {
+            format!("expected an integer from {min} to {max}")
+        }
+        (Bound::Included(min), _) => format!("expected an integer of at least {min}"),
+        _ => "expected an integer".to_owned(),
     }
 }

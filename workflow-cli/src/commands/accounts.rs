@@ -1,6 +1,6 @@
 //! `user` and `token`: accounts and API tokens of the server.
 
-use std::io::{self, BufRead as _, IsTerminal as _};
+use std::io::{self, BufRead as _, IsTerminal as _, Read as _};
 use std::time::SystemTime;
 
 use clap::{Args, Subcommand, ValueEnum};
@@ -8,10 +8,10 @@ use serde_json::json;
 use workflow_core::error_text::io_reason;
 use workflow_core::event::format_time;
 use workflow_server::{NewPassword, TokenRequest};
-use workflow_store::time::{TimeError, parse_duration};
-use workflow_store::{ApiToken, NewUser, TokenScope, User, UserChange, UserQuery};
+use workflow_store::time::parse_duration;
+use workflow_store::{ApiToken, CatalogError, NewUser, TokenScope, User, UserChange, UserQuery};
 
-use crate::args::{ListFormat, StoreArguments};
+use crate::args::{ListFormat, StoreArguments, integer};
 use crate::failure::{Failure, Outcome};
 use crate::output;
 use crate::render::time;
@@ -20,12 +20,20 @@ use crate::render::time;
 ///
 /// As soon as one account has a password, all callers must sign in or send a token.
 #[derive(Debug, Args)]
+#[command(after_help = USER_EXAMPLES)]
 pub(crate) struct UserArguments {
     #[command(flatten)]
     pub(crate) store: StoreArguments,
     #[command(subcommand)]
     action: UserAction,
 }
+
+const USER_EXAMPLES: &str = "\
+Examples:
+  workflow user add ada --staff
+  workflow user password ada < password.txt
+  workflow user list -f json | jq -r '.[].username'
+  workflow user delete ada";
 
 #[derive(Debug, Subcommand)]
 enum UserAction {
@@ -136,23 +144,33 @@ fn password() -> Result<NewPassword, Failure> {
         password
     } else {
         let mut line = String::new();
-        io::stdin().lock().read_line(&mut line).map_err(unreadable)?;
+        io::stdin().lock().take(MAX_LINE).read_line(&mut line).map_err(unreadable)?;
         line.trim_end_matches(['\r', '\n']).to_owned()
     };
     NewPassword::new(&password)
         .map_err(|error| Failure::Usage(format!("the password {error}; choose another")))
 }
 
+/// The bytes of a line that are read; more than the longest password has.
+const MAX_LINE: u64 = 8 << 10;
+
 /// Manage API tokens of the server
 ///
 /// Programs send a token in the header `Authorization: Bearer TOKEN`.
 #[derive(Debug, Args)]
+#[command(after_help = TOKEN_EXAMPLES)]
 pub(crate) struct TokenArguments {
     #[command(flatten)]
     pub(crate) store: StoreArguments,
     #[command(subcommand)]
     action: TokenAction,
 }
+
+const TOKEN_EXAMPLES: &str = "\
+Examples:
+  workflow token create ada --name ci --scope run --expires-in 30d
+  workflow token list ada
+  workflow token revoke 7";
 
 #[derive(Debug, Subcommand)]
 enum TokenAction {
@@ -183,7 +201,7 @@ enum TokenAction {
     /// Revoke a token
     Revoke {
         /// Token ID, as shown by `token list`
-        #[arg(value_name = "ID")]
+        #[arg(value_name = "ID", value_parser = integer::<i64>(1..))]
         id: i64,
     },
 }
@@ -204,11 +222,12 @@ enum Scope {
 #[derive(Debug, Clone, Copy)]
 struct Lifetime(Option<std::time::Duration>);
 
-fn parse_lifetime(text: &str) -> Result<Lifetime, TimeError> {
+fn parse_lifetime(text: &str) -> Result<Lifetime, String> {
     if text == "never" {
         return Ok(Lifetime(None));
     }
-    parse_duration(text).map(|time| Lifetime(Some(time)))
+    let time = parse_duration(text).map_err(|error| format!("{error}, or `never`"))?;
+    Ok(Lifetime(Some(time)))
 }
 
 pub(crate) fn token(args: &TokenArguments) -> Result<Outcome, Failure> {
@@ -233,6 +252,11 @@ pub(crate) fn token(args: &TokenArguments) -> Result<Outcome, Failure> {
             output::message("store the token safely: it cannot be shown again");
         }
         TokenAction::List { user, format } => {
+            if let Some(name) = user
+                && pollster::block_on(store.user(name))?.is_none()
+            {
+                return Err(CatalogError::NoUser(name.clone()).into());
+            }
             list_tokens(&pollster::block_on(store.tokens(user.as_deref()))?, *format)?;
         }
         TokenAction::Revoke { id } => {

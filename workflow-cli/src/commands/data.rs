@@ -6,7 +6,7 @@ use workflow_core::registry;
 use workflow_core::table::{self, RunTable, TablePreview};
 use workflow_store::{Catalog, CatalogError, RunQuery};
 
-use crate::args::{ListFormat, StoreArguments};
+use crate::args::{ListFormat, StoreArguments, integer};
 use crate::failure::{Failure, Outcome};
 use crate::output::{self, DIM, HEADING, styled};
 
@@ -25,7 +25,7 @@ pub(crate) struct DataArguments {
     table: Option<String>,
     /// Maximum number of rows, up to 100
     #[arg(short, long, value_name = "N", default_value_t = 10,
-        value_parser = clap::value_parser!(u8).range(0..=100))]
+        value_parser = integer::<u8>(1..=100))]
     limit: u8,
     /// Output format
     #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t)]
@@ -45,6 +45,8 @@ Exit codes:
 
 /// How many runs are searched for tables.
 const SEARCHED: usize = 20;
+
+const RECORDING: &str = "only Rust jobs that call `Pipeline::run_in` do";
 
 pub(crate) fn data(args: &DataArguments) -> Result<Outcome, Failure> {
     let store = args.store.open_existing()?;
@@ -90,16 +92,13 @@ fn newest(store: &dyn Catalog, args: &DataArguments) -> Result<Vec<RunTable>, Fa
             return Ok(tables);
         }
     }
-    let reason = if runs.is_empty() {
-        format!("no saved run; start one with `workflow run {name} --db ..`")
-    } else {
-        let runs = match runs.len() {
-            1 => "its last run".to_owned(),
-            count => format!("its last {count} runs"),
-        };
-        format!("{runs} recorded none; call `Pipeline::run_in` in a job")
-    };
-    Err(Failure::Usage(format!("`{name}` has no tables: {reason}")))
+    Err(Failure::Usage(match runs.len() {
+        0 => format!("`{name}` has no saved run; start one with `run {name} --db ..`"),
+        SEARCHED.. => format!(
+            "none of the last {SEARCHED} runs of `{name}` has recorded a table; {RECORDING}"
+        ),
+        _ => format!("none of the runs of `{name}` has recorded a table; {RECORDING}"),
+    }))
 }
 
 fn print(tables: &[(RunTable, TablePreview)], args: &DataArguments) -> Result<(), Failure> {

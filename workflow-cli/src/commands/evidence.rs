@@ -8,7 +8,7 @@ use workflow_config::Loader;
 use workflow_evidence::Dashboard;
 
 use super::new::create;
-use crate::args::current_folder;
+use crate::args::{current_folder, integer};
 use crate::failure::{Failure, Outcome};
 use crate::foreground;
 use crate::output;
@@ -60,7 +60,8 @@ struct DevArguments {
     #[command(flatten)]
     workflow: NameArguments,
     /// Port on 127.0.0.1
-    #[arg(long, value_name = "PORT", default_value_t = 9000)]
+    #[arg(long, value_name = "PORT", default_value_t = 9000,
+        value_parser = integer::<u16>(1..=65535))]
     port: u16,
     /// Serve the data of the last time, without reading the tables
     #[arg(long)]

@@ -1,7 +1,6 @@
 //! `migrate` and `prune`: maintenance of a store.
 
 use std::collections::BTreeMap;
-use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,7 +8,7 @@ use clap::Args;
 use workflow_store::time::parse_duration;
 use workflow_store::{Catalog, Pruner, Retention};
 
-use crate::args::StoreArguments;
+use crate::args::{StoreArguments, integer};
 use crate::failure::{Failure, Outcome};
 use crate::output::{self, count};
 
@@ -52,7 +51,7 @@ struct Bounds {
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
     keep_for: Option<Duration>,
     /// Keep this many of the newest runs of each workflow
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = integer::<u64>(0..))]
     keep_last: Option<u64>,
 }
 
@@ -70,7 +69,7 @@ pub(crate) struct BackgroundPruning {
     prune_keep_for: Vec<Bound<Duration>>,
     /// Keep only this many of the newest runs of each workflow, such as 100, or etl=100 for one
     /// workflow
-    #[arg(long, value_name = "[WORKFLOW=]N", value_parser = bound(number))]
+    #[arg(long, value_name = "[WORKFLOW=]N", value_parser = bound(integer::<u64>(0..)))]
     prune_keep_last: Vec<Bound<u64>>,
 }
 
@@ -84,10 +83,6 @@ fn bound<T, E>(
         Some((workflow, value)) => Ok((Some(workflow.to_owned()), read(value)?)),
         None => Ok((None, read(text)?)),
     }
-}
-
-fn number(text: &str) -> Result<u64, String> {
-    u64::from_str(text).map_err(|_| format!("invalid number of runs `{text}`"))
 }
 
 impl BackgroundPruning {

@@ -12,7 +12,7 @@ use workflow_core::id::RunId;
 use workflow_core::{Engine, Run as _, RunError, Status};
 use workflow_store::time::parse_duration;
 
-use crate::args::StoreArguments;
+use crate::args::{StoreArguments, integer};
 use crate::failure::{Failure, Outcome};
 use crate::output::{self, ERROR, SUCCESS, WARNING, count, short_duration, styled};
 use crate::{interrupt, runtime, session};
@@ -35,7 +35,7 @@ pub(crate) struct RecoverArguments {
     #[command(flatten)]
     pub(crate) store: StoreArguments,
     /// Maximum number of jobs that run at once [default: the limits of the workflows]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", value_parser = integer::<u32>(1..))]
     max_parallel: Option<u32>,
     /// Grace period of running jobs on Ctrl-C and SIGTERM [default: 10s]
     #[arg(long, value_name = "DURATION", value_parser = parse_duration, default_value = "10s", hide_default_value = true)]

@@ -12,7 +12,7 @@ use workflow_store::{Catalog, Viewer};
 
 use crate::args::{
     InputArguments, Keys, PersistenceArguments, RUNS_DIR, ShowArguments, Target, absolute, input,
-    print_cwd_hint,
+    integer, print_cwd_hint,
 };
 use crate::failure::{Failure, Outcome};
 use crate::session::{self, RunSession, detach};
@@ -37,7 +37,7 @@ pub(crate) struct RunArguments {
     #[command(flatten)]
     input: InputArguments,
     /// Maximum number of jobs that run at once [default: the limit of the workflow]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", value_parser = integer::<u32>(1..))]
     max_parallel: Option<u32>,
     /// Working directory of the commands in a workflow file; `--cwd .` runs them in the current
     /// directory, as torc does [default: the folder of the file]

@@ -19,7 +19,7 @@ use workflow_store::{Source, StoredWorkflow, Viewer};
 
 #[cfg(feature = "temporal")]
 use super::temporal;
-use crate::args::{HostStore, ListFormat, StoreArguments};
+use crate::args::{HostStore, ListFormat, StoreArguments, integer};
 use crate::failure::{Failure, Outcome};
 use crate::output;
 
@@ -47,13 +47,13 @@ enum SchedulesCommand {
 /// These are the workflows of this program, and the active ones of the database, if there is one.
 /// `serve` on the database starts their runs. Times are in the time zone of each schedule.
 #[derive(Debug, Args)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = LIST_EXAMPLES)]
 struct ListArguments {
     #[command(flatten)]
     store: StoreArguments,
     /// Show this many of the next times of each schedule
     #[arg(long, value_name = "N", default_value_t = 5,
-          value_parser = clap::value_parser!(u16).range(1..=1000))]
+          value_parser = integer::<u16>(1..=1000))]
     next: u16,
     /// Output format
     #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t)]
@@ -63,9 +63,12 @@ struct ListArguments {
 const EXAMPLES: &str = "\
 Examples:
   workflow schedules list
-  workflow schedules list --next 1
   workflow schedules pause nightly
-  workflow schedules backfill nightly --from 2026-01-01 --to 2026-01-07 --dry-run
+  workflow schedules backfill nightly --from 2026-01-01 --to 2026-01-07 --dry-run";
+
+const LIST_EXAMPLES: &str = "\
+Examples:
+  workflow schedules list --next 1
   workflow schedules list -f json | jq -r '.[] | \"\\(.next[0]) \\(.workflow)\"' | sort";
 
 impl SchedulesArguments {

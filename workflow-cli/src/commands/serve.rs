@@ -18,7 +18,7 @@ use workflow_server::Server;
 use workflow_store::Viewer;
 use workflow_store::time::parse_duration;
 
-use crate::args::{RUNS_DIR, StoreArguments, current_folder};
+use crate::args::{RUNS_DIR, StoreArguments, absolute, current_folder};
 use crate::failure::{Failure, Outcome};
 use crate::{interrupt, output, runtime, session};
 
@@ -93,12 +93,9 @@ pub(crate) fn serve(args: &ServeArguments) -> Result<Outcome, Failure> {
         let server = args.allow_origin.iter().fold(server, Server::allow_origin);
         return super::temporal::serve(options, server, args.address, print_address);
     }
+    let folder = args.folder()?;
     // The server restricts the store to what each caller may see.
     let store = args.store.open_or_create()?.seen_by(Viewer::All);
-    let folder = match &args.folder {
-        Some(folder) => folder.clone(),
-        None => current_folder()?,
-    };
     let engine = session::engine_builder(&folder.join(RUNS_DIR));
     let engine = session::with_store(engine, store.clone() as Arc<dyn Store>);
     let server = Server::new(engine, store);
@@ -135,6 +132,21 @@ pub(crate) fn serve(args: &ServeArguments) -> Result<Outcome, Failure> {
 }
 
 impl ServeArguments {
+    /// The folder of files that come over the API, which stores persist as text.
+    fn folder(&self) -> Result<PathBuf, Failure> {
+        let folder = match &self.folder {
+            Some(folder) => absolute(folder)?,
+            None => current_folder()?,
+        };
+        if folder.to_str().is_none() {
+            return Err(Failure::Usage(format!(
+                "cannot serve from {folder:?}: the name of the folder is not UTF-8; rename it, or \
+                 choose another with --folder"
+            )));
+        }
+        Ok(folder)
+    }
+
     /// The folders that workflows may watch, by name.
     fn watched(&self) -> Result<BTreeMap<String, PathBuf>, Failure> {
         let mut watched = BTreeMap::new();

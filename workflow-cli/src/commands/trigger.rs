@@ -16,8 +16,8 @@ use workflow_core::{Status, Workflow};
 use workflow_store::{Catalog, Viewer};
 
 use crate::args::{
-    Format, InputArguments, Keys, RUNS_DIR, ShowArguments, StoreArguments, Target, input, is_file,
-    parse_timeout,
+    Format, InputArguments, Keys, RUNS_DIR, ShowArguments, StoreArguments, Target, input, integer,
+    is_file, parse_timeout,
 };
 use crate::failure::{Failure, Outcome};
 use crate::output;
@@ -49,7 +49,8 @@ pub(crate) struct TriggerArguments {
         value_name = "N",
         default_value_t,
         hide_default_value = true,
-        allow_negative_numbers = true
+        allow_negative_numbers = true,
+        value_parser = integer::<i32>(i64::from(i32::MIN)..=i64::from(i32::MAX))
     )]
     priority: i32,
     /// Idempotency key: triggering again with the same key returns the existing run. A request that

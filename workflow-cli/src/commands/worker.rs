@@ -19,7 +19,7 @@ use workflow_store::Viewer;
 use workflow_store::time::parse_duration;
 
 use super::maintenance::BackgroundPruning;
-use crate::args::{RUNS_DIR, StoreArguments};
+use crate::args::{RUNS_DIR, StoreArguments, integer};
 use crate::failure::{Failure, Outcome};
 use crate::output::{self, count};
 use crate::{interrupt, runtime, session};
@@ -52,15 +52,15 @@ pub(crate) struct WorkerArguments {
     #[arg(long, value_name = "QUEUE")]
     task_queue: Vec<String>,
     /// Maximum number of jobs that run at once [default: that of the preset, or no limit]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", value_parser = integer::<u32>(1..))]
     max_concurrent_activities: Option<u32>,
     /// Maximum number of runs in progress, not counting runs that only wait [default: that of the
     /// preset, or no limit]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", value_parser = integer::<u32>(1..))]
     max_concurrent_workflows: Option<u32>,
     /// Maximum number of waiting runs in memory; others wait in the store [default: that of the
     /// preset, or no limit]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(0..))]
+    #[arg(long, value_name = "N", value_parser = integer::<u32>(0..))]
     max_cached_workflows: Option<u32>,
     /// File of presets, YAML or JSON [default: workers.yaml, if it exists]
     #[arg(long, value_name = "FILE")]
@@ -75,7 +75,7 @@ pub(crate) struct WorkerArguments {
     backend: crate::args::BackendArguments,
     /// On Temporal: number of events from which on a history continues as new [default: 5000]
     #[cfg(feature = "temporal")]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(10..))]
+    #[arg(long, value_name = "N", value_parser = integer::<u32>(10..))]
     max_history_events: Option<u32>,
     /// Print queues, limits and workflows as JSON, and exit
     #[arg(long)]

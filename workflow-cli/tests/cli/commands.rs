@@ -338,7 +338,7 @@ fn input_that_does_not_fit_is_wrong_usage() {
     For more information, try '--help'.
     ");
     assert_snapshot!(wrong(&["orders/report", "--max-parallel", "0"]), @"
-    error: invalid value '0' for '--max-parallel <N>': 0 is not in 1..=4294967295
+    error: invalid value '0' for '--max-parallel <N>': expected an integer of at least 1
 
     For more information, try '--help'.
     ");

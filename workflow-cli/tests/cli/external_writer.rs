@@ -59,8 +59,8 @@ fn rows_of_another_application(shop: &Shop) {
     assert!(shop.does(0, &["runs", "get", "471"]).out.contains("duration   4.0s"));
     assert_eq!(shop.does(1, &["runs", "watch", "472", "-f", "json"]).json()["number"], 472);
     for (which, error) in [
-        ("474", "error: no run `474`; list the runs to see their numbers\n"),
-        ("ffffffff", "error: no run `ffffffff`; list the runs to see their numbers\n"),
+        ("474", "error: no run `474`; see `runs list`\n"),
+        ("ffffffff", "error: no run `ffffffff`; see `runs list`\n"),
         (
             "q4",
             "error: `q4` is not a run; use its number, its id, at least the first 8 characters of its \

@@ -32,3 +32,4 @@ mod temporal;
 mod terminal;
 #[cfg(unix)]
 mod tools;
+mod values;

@@ -197,7 +197,7 @@ fn a_detached_run_is_watched() {
     let second = workflow_in(&folder, &["runs", "logs", run, "--job", "second", "-F"]);
     assert_eq!(second.out, "from the second\n");
     same().bind(|| {
-        assert_snapshot!(workflow_in(&folder, &["runs", "cancel", run]).err, @"error: run <id> has ended (completed)");
+        assert_snapshot!(workflow_in(&folder, &["runs", "cancel", run]).err, @"error: cannot cancel run <id>: it has already completed");
         assert_snapshot!(workflow_in(&folder, &["runs", "logs", run, "--job", "none"]).err, @"error: run <id> has no job `none`; it has first, second, third, fourth");
     });
 }
@@ -233,7 +233,7 @@ fn recover_resumes_runs_of_a_killed_process() {
     assert_eq!(lines(&format!("run {run} of steps resumed")), 1, "{}", recovered.err);
     assert_eq!(lines(&format!("run {run} of steps completed in")), 1, "{}", recovered.err);
     let refused = recovered.err.lines().find(|line| line.contains(&waits)).expect("it is told");
-    same().bind(|| assert_snapshot!(refused, @"run <id> cannot be resumed: no workflow is named `orders/approve`; 0 workflows are registered, without those in crates that nothing mentions, which the linker drops: add `use that_crate as _;`"));
+    same().bind(|| assert_snapshot!(refused, @"run <id> cannot be resumed: no workflow `orders/approve`: this program registers none; run it with a program that does"));
     assert_eq!(get(&folder, &run)["status"], "completed");
     assert_eq!(ran(&folder), "first second third fourth");
     let watched = watching.join().expect("it says something");

@@ -168,12 +168,12 @@ fn a_run_without_a_workflow_is_blocked_and_can_be_cancelled() {
     let list = workflow_in(&folder, &["runs", "list"]);
     assert!(list.out.contains("blocked"), "{}", list.out);
     let retried = workflow_in(&folder, &["runs", "retry", &run]);
-    same().bind(|| assert_snapshot!(retried.err, @"error: run <id> is blocked: workflow missing: no workflow is named `orders/approve`; 0 workflows are registered, without those in crates that nothing mentions, which the linker drops: add `use that_crate as _;`; cancel it with `runs cancel <id>`, then retry it without --failed-only and --from"));
+    same().bind(|| assert_snapshot!(retried.err, @"error: run <id> is blocked: workflow missing: no workflow `orders/approve`: this program registers none; run it with a program that does; cancel it with `runs cancel <id>`, then retry it without --failed-only and --from"));
     let unblocked = workflow_in(&folder, &["runs", "unblock", &run]);
     assert_eq!(unblocked.code, Some(0), "{}", unblocked.err);
     let cancelled = workflow_in(&folder, &["runs", "cancel", &run]);
     same().bind(|| assert_snapshot!(cancelled.err, @"run <id> cancelled"));
     assert_eq!(get(&folder, &run)["status"], "cancelled");
     let again = workflow_in(&folder, &["runs", "cancel", &run]);
-    same().bind(|| assert_snapshot!(again.err, @"error: run <id> has ended (cancelled)"));
+    same().bind(|| assert_snapshot!(again.err, @"error: cannot cancel run <id>: it has already been cancelled; start it again with `runs retry`"));
 }

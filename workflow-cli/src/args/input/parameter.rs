@@ -78,6 +78,7 @@ fn read(value: &str) -> Result<(Json, NumberOfText), String> {
         }
         Ok(value) => (value, None),
         Err(JsonError::Number(lost)) if !lost.path.is_empty() => return Err(lost.to_string()),
+        Err(JsonError::Shape(error)) => return Err(error.to_string()),
         Err(_) => (Json::from(value), number_in(value)),
     })
 }

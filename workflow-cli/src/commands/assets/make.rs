@@ -16,7 +16,7 @@ use workflow_store::Viewer;
 
 use super::super::run::OUTPUT_BACKLOG;
 use super::Subject;
-use crate::args::{Format, PersistenceArguments, RUNS_DIR, ShowArguments};
+use crate::args::{Format, PersistenceArguments, RUNS_DIR, ShowArguments, integer};
 use crate::failure::{Failure, Outcome};
 use crate::output;
 use crate::session::{self, RunSession};
@@ -72,7 +72,7 @@ pub(super) struct HowArguments {
     #[arg(long)]
     overdue: bool,
     /// Maximum number of jobs that run at once [default: no limit]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", value_parser = integer::<u32>(1..))]
     max_parallel: Option<u32>,
     #[command(flatten)]
     show: ShowArguments,

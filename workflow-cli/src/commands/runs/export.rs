@@ -47,9 +47,11 @@ pub(super) fn export(args: &ExportArguments, store: &StoreArguments) -> Result<O
     let mut out: Box<dyn Write + Send> = match &args.output {
         None => Box::new(BufWriter::new(output::raw_stdout())),
         Some(path) => {
-            let file = File::create(path).map_err(|error| Failure::Machine {
-                what: format!("cannot write `{}`", path.display()),
-                error,
+            let file = File::create(path).map_err(|error| {
+                let (path, reason) = (path.display(), io_reason(&error));
+                Failure::Usage(format!(
+                    "cannot write `{path}`: {reason}; choose another path with --output"
+                ))
             })?;
             Box::new(BufWriter::new(file))
         }
@@ -66,7 +68,9 @@ pub(super) fn import(args: &ImportArguments, store: &StoreArguments) -> Result<O
             let path = &args.file;
             let file = File::open(path).map_err(|error| {
                 let (path, reason) = (path.display(), io_reason(&error));
-                Failure::Usage(format!("cannot read `{path}`: {reason}"))
+                Failure::Usage(format!(
+                    "cannot read `{path}`: {reason}; name a file that `runs export` wrote"
+                ))
             })?;
             Box::new(BufReader::new(file))
         }

@@ -2,13 +2,14 @@
 
 use std::time::SystemTime;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use workflow_core::Status;
 use workflow_store::RunQuery;
 use workflow_store::time::parse_time;
 
 use crate::args::{
-    ListFormat, PageArguments, RunSelector, ShowArguments, StoreArguments, parse_run_status,
+    Format, ListFormat, PageArguments, RunSelector, ShowArguments, StoreArguments, integer,
+    parse_run_status,
 };
 use crate::failure::{Failure, Outcome};
 use crate::output;
@@ -86,18 +87,42 @@ pub(super) struct WatchArguments {
     #[arg(value_name = "RUN")]
     run: RunSelector,
     /// Start at the event with this sequence number
-    #[arg(long, value_name = "SEQUENCE", default_value_t = 0)]
+    #[arg(long, value_name = "SEQUENCE", default_value_t = 0, value_parser = integer::<u64>(0..))]
     from: u64,
-    #[command(flatten)]
-    show: ShowArguments,
+    /// Output format
+    #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t)]
+    format: WatchFormat,
+    /// Show no progress
+    #[arg(short, long)]
+    quiet: bool,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+enum WatchFormat {
+    /// Readable events, and the jobs at the end
+    #[default]
+    Text,
+    /// The run as one JSON document
+    Json,
+    /// One JSON object per line: events as they happen, and finally `{"run": ...}`
+    Jsonl,
+}
+
+impl WatchArguments {
+    fn show(&self) -> ShowArguments {
+        let format = match self.format {
+            WatchFormat::Text => Format::Text,
+            WatchFormat::Json => Format::Json,
+            WatchFormat::Jsonl => Format::Jsonl,
+        };
+        ShowArguments { format, quiet: self.quiet }
+    }
 }
 
 const WATCH_EXAMPLES: &str = "\
 Examples:
   workflow runs watch 01980000-0000-7000-8000-000000000000
   workflow runs watch 01980000-0000-7000-8000-000000000000 -f jsonl --from 17
-
-With -f jsonl, the last line is {\"run\": ..}.
 
 Exit codes:
   0 the run completed, 1 it failed, 2 invalid usage or input, 130 it was cancelled";
@@ -142,7 +167,7 @@ pub(super) fn get(args: &GetArguments, store: &StoreArguments) -> Result<Outcome
 pub(super) fn watch(args: &WatchArguments, store: &StoreArguments) -> Result<Outcome, Failure> {
     let store = store.open_existing()?;
     let run = stored_run(&*store, args.run.find(&*store)?)?;
-    follow_from(&store, &run, &args.show, None, args.from)
+    follow_from(&store, &run, &args.show(), None, args.from)
 }
 
 #[cfg(feature = "temporal")]

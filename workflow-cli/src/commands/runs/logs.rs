@@ -11,7 +11,7 @@ use workflow_core::run_log::{LogPosition, LogRecord, RunLog};
 use workflow_core::store::StoredRun;
 use workflow_store::Catalog;
 
-use crate::args::{RunSelector, StoreArguments};
+use crate::args::{RunSelector, StoreArguments, integer};
 use crate::failure::{Failure, Outcome};
 use crate::output;
 use crate::render::job_output;
@@ -31,7 +31,7 @@ pub(in crate::commands) struct LogsArguments {
     #[arg(long, value_name = "JOB")]
     job: Option<String>,
     /// Only the output of this attempt
-    #[arg(long, value_name = "N", requires = "job")]
+    #[arg(long, value_name = "N", requires = "job", value_parser = integer::<u32>(1..))]
     attempt: Option<u32>,
     /// Show new output until the run has ended
     #[arg(short = 'F', long)]
@@ -47,6 +47,7 @@ pub(super) fn logs(args: &LogsArguments, store: &StoreArguments) -> Result<Outco
     let store = store.open_existing()?;
     let run = stored_run(&*store, args.run.find(&*store)?)?;
     check_job(args, &run)?;
+    check_attempt(args, &*store, run.id)?;
     let mut log = args.log(log_of(&run)?);
     if !args.follow && !log.path.exists() {
         return Err(Failure::Usage(no_log(&run, &log.path)));
@@ -74,6 +75,21 @@ fn check_job(args: &LogsArguments, run: &StoredRun) -> Result<(), Failure> {
         return Ok(());
     }
     Err(Failure::Usage(format!("run {} has no job `{job}`; it has {}", run.id, names.join(", "))))
+}
+
+fn check_attempt(args: &LogsArguments, store: &dyn Catalog, run: RunId) -> Result<(), Failure> {
+    let (Some(job), Some(attempt)) = (&args.job, args.attempt) else { return Ok(()) };
+    let details = pollster::block_on(store.run_details(run))?;
+    let attempts = details.jobs.iter().find(|of| of.name == *job).map(|of| of.attempts);
+    match attempts {
+        // An attempt may follow.
+        Some(attempts)
+            if attempt > attempts && !(args.follow && details.run.completed_at.is_none()) =>
+        {
+            Err(Failure::Usage(format!("job `{job}` has no attempt {attempt}; it has {attempts}")))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Whether the log has output of this job. Hooks of files and jobs called by functions are not in

@@ -6,9 +6,9 @@ use clap::Args;
 use serde_json::Value as Json;
 use workflow_core::engine::Cancellation;
 use workflow_core::json::{self, JsonError};
-use workflow_core::store::{MessageKind, Store};
-use workflow_core::{Engine, Run as _, RunError, registry};
-use workflow_store::Catalog;
+use workflow_core::store::{MessageKind, Store, StoreError};
+use workflow_core::{Engine, Run as _, RunError, Status, registry};
+use workflow_store::{Catalog, CatalogError};
 
 use crate::args::input::quotes_cure;
 use crate::args::{RunSelector, StoreArguments};
@@ -76,7 +76,7 @@ pub(super) fn cancel(args: &CancelArguments, store: &StoreArguments) -> Result<O
     let run = args.run.find(&*store)?;
     let engine = engine(store);
     runtime::inside(|| {
-        match pollster::block_on(engine.cancel(run))? {
+        match pollster::block_on(engine.cancel(run)).map_err(|error| refused("cancel", error))? {
             Cancellation::Ended => output::message(format_args!("run {run} cancelled")),
             Cancellation::Ending(run) => match run.wait() {
                 Ok(_) | Err(RunError::Failed(_) | RunError::Cancelled(_)) => {
@@ -96,7 +96,7 @@ pub(super) fn cancel(args: &CancelArguments, store: &StoreArguments) -> Result<O
 pub(super) fn unblock(args: &UnblockArguments, store: &StoreArguments) -> Result<Outcome, Failure> {
     let store = store.open_existing()?;
     let run = args.run.find(&*store)?;
-    pollster::block_on(engine(store).unblock(run))?;
+    pollster::block_on(engine(store).unblock(run)).map_err(|error| refused("unblock", error))?;
     output::message(format_args!("run {run} unblocked; `recover` will resume it"));
     Ok(Outcome::Success)
 }
@@ -111,11 +111,36 @@ pub(super) fn signal(args: &SignalArguments, store: &StoreArguments) -> Result<O
     let signal = MessageKind::Signal { name: name.clone(), payload };
     let store = store.open_existing()?;
     let run = run.find(&*store)?;
-    pollster::block_on(store.send(run, signal))?;
+    pollster::block_on(store.send(run, signal))
+        .map_err(|error| refused("send a signal to", error))?;
     let waits = pollster::block_on(is_abandoned(&*store, run))?;
     let until = if waits { "; no engine is running it now, `recover` will resume it" } else { "" };
     output::message(format_args!("signal `{name}` sent to run {run}{until}"));
     Ok(Outcome::Success)
+}
+
+/// The error of a message to a run, which may have ended.
+fn refused<E: Into<Failure>>(action: &str, error: E) -> Failure {
+    let failure = error.into();
+    let error = match &failure {
+        Failure::Catalog(CatalogError::Store(error)) => error,
+        Failure::Run(RunError::Store { error, .. }) => &**error,
+        _ => return failure,
+    };
+    match error {
+        StoreError::Ended { run, status } => {
+            let (ended, cure) = match status {
+                Status::Cancelled => ("been cancelled", "; start it again with `runs retry`"),
+                Status::Failed => ("failed", "; start it again with `runs retry`"),
+                _ => ("completed", ""),
+            };
+            Failure::Usage(format!("cannot {action} run {run}: it has already {ended}{cure}"))
+        }
+        StoreError::NotBlocked { run } => {
+            Failure::Usage(format!("run {run} is not blocked; see `runs why {run}`"))
+        }
+        _ => failure,
+    }
 }
 
 fn parse_payload(text: &str) -> Result<Json, String> {

@@ -1,7 +1,8 @@
 //! `runs why`: why a run makes no progress.
 
 use clap::Args;
-use workflow_store::Reason;
+use workflow_core::Status;
+use workflow_store::{Cause, Reason};
 
 use crate::args::{ListFormat, RunSelector, StoreArguments};
 use crate::failure::{Failure, Outcome};
@@ -31,7 +32,12 @@ pub(super) fn why(args: &WhyArguments, store: &StoreArguments) -> Result<Outcome
     let store = store.open_existing()?;
     let run = args.run.find(&*store)?;
     let reasons = pollster::block_on(workflow_store::why(&*store, &*store, run))?;
-    print_reasons(&reasons, args.format)?;
+    print_with(&reasons, args.format, |reason| match reason.cause {
+        Cause::Ended(Status::Failed | Status::Cancelled, _) => {
+            format!("{} with `runs retry {run} --failed-only`", reason.cause.cure())
+        }
+        _ => reason.cause.cure(),
+    })?;
     Ok(Outcome::Success)
 }
 
@@ -39,12 +45,18 @@ pub(in crate::commands) fn print_reasons(
     reasons: &[Reason],
     format: ListFormat,
 ) -> Result<(), Failure> {
+    print_with(reasons, format, |reason| reason.cause.cure())
+}
+
+fn print_with(
+    reasons: &[Reason],
+    format: ListFormat,
+    cure: impl Fn(&Reason) -> String,
+) -> Result<(), Failure> {
     match format {
         ListFormat::Json => output::print_json(&reasons),
         ListFormat::Table => output::print(|out| {
-            reasons
-                .iter()
-                .try_for_each(|reason| writeln!(out, "{reason}\n  fix: {}", reason.cause.cure()))
+            reasons.iter().try_for_each(|reason| writeln!(out, "{reason}\n  fix: {}", cure(reason)))
         }),
     }
 }

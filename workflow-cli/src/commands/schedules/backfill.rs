@@ -13,7 +13,7 @@ use workflow_cron::{PastRange, RangeError, Times};
 use workflow_store::StoredWorkflow;
 
 use super::act::{Runnable, scheduled};
-use crate::args::{ListFormat, StoreArguments};
+use crate::args::{ListFormat, StoreArguments, integer};
 use crate::failure::{Failure, Outcome};
 use crate::output::{self, count};
 
@@ -34,9 +34,9 @@ pub(super) struct BackfillArguments {
     /// Last time; a date without a time is its end [default: now]
     #[arg(long, value_name = "TIME")]
     to: Option<String>,
-    /// The most runs
+    /// Maximum number of runs
     #[arg(long, value_name = "N", default_value_t = 100,
-          value_parser = clap::value_parser!(u32).range(1..=100_000))]
+          value_parser = integer::<u32>(1..=100_000))]
     limit: u32,
     /// List the times, and start nothing
     #[arg(long)]

@@ -11,7 +11,7 @@ use workflow_files::WorkflowFile;
 use workflow_store::{Catalog, MetadataChange, NewWorkflow, WorkflowChange};
 
 use super::render;
-use crate::args::{ListFormat, StoreArguments, current_user, load_absolute};
+use crate::args::{ListFormat, StoreArguments, current_user, integer, load_absolute};
 use crate::failure::{Failure, Outcome};
 use crate::output::{self, count};
 
@@ -74,7 +74,7 @@ struct Changes {
     #[arg(long, value_name = "PROJECT")]
     project: Option<String>,
     /// Change the project ID
-    #[arg(long, value_name = "NUMBER")]
+    #[arg(long, value_name = "NUMBER", value_parser = integer::<i32>(0..=i64::from(i32::MAX)))]
     project_id: Option<i32>,
     /// Change the display name of the project
     #[arg(long, value_name = "NAME")]
@@ -227,7 +227,7 @@ fn parse_object(text: &str) -> Result<Json, String> {
     let cure = "expected an object, such as '{\"owner\": \"ada\"}'";
     match json::read(text) {
         Ok(json @ (Json::Object(_) | Json::Null)) => Ok(json),
-        Ok(_) => Err(format!("not a JSON object; {cure}, or null")),
+        Ok(_) => Err(format!("{cure}, or null")),
         Err(JsonError::Syntax(error)) => Err(format!("invalid JSON: {error}; {cure}")),
         Err(error) => Err(error.to_string()),
     }

@@ -6,7 +6,7 @@ use serde_json::{Value as Json, json};
 use workflow_files::WorkflowFile;
 use workflow_store::WorkflowVersion;
 
-use crate::args::{ListFormat, PageArguments, StoreArguments};
+use crate::args::{ListFormat, PageArguments, StoreArguments, integer};
 use crate::failure::{Failure, Outcome};
 use crate::output::{self, or_dash};
 use crate::render::{print_page, time};
@@ -22,7 +22,8 @@ pub(super) struct HistoryArguments {
     #[arg(value_name = "WORKFLOW")]
     workflow: String,
     /// Show the text of this version
-    #[arg(long, value_name = "N", conflicts_with_all = ["limit", "cursor"])]
+    #[arg(long, value_name = "N", conflicts_with_all = ["limit", "cursor"],
+        value_parser = integer::<i64>(1..))]
     version: Option<i64>,
     #[command(flatten)]
     page: PageArguments,

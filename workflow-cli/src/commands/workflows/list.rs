@@ -6,7 +6,7 @@ use workflow_core::{Status, json};
 use workflow_store::{Source, Viewer, WorkflowQuery, WorkflowSort};
 
 use super::render::{self, Document};
-use crate::args::{ListFormat, PageArguments, StoreArguments, parse_run_status};
+use crate::args::{ListFormat, PageArguments, StoreArguments, integer, parse_run_status};
 use crate::failure::{Failure, Outcome};
 use crate::output;
 use crate::render::print_page;
@@ -21,7 +21,7 @@ pub(super) struct ListArguments {
     #[arg(long, value_name = "PROJECT")]
     project: Option<String>,
     /// Only workflows of the project with this ID
-    #[arg(long, value_name = "NUMBER")]
+    #[arg(long, value_name = "NUMBER", value_parser = integer::<i32>(0..=i64::from(i32::MAX)))]
     project_id: Option<i32>,
     /// Only workflows of this business domain
     #[arg(long, value_name = "DOMAIN")]
@@ -78,7 +78,8 @@ pub(super) struct ListArguments {
     page: PageArguments,
     /// Number of workflows to skip; prefer --cursor, which stays correct when workflows are added or
     /// deleted between two pages
-    #[arg(long, value_name = "N", default_value_t = 0, conflicts_with = "cursor")]
+    #[arg(long, value_name = "N", default_value_t = 0, conflicts_with = "cursor",
+        value_parser = integer::<u64>(0..))]
     offset: u64,
     /// Output format
     #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t)]
@@ -218,7 +219,7 @@ pub(super) fn get(args: &GetArguments, store: &StoreArguments) -> Result<Outcome
 }
 
 fn parse_path_and_value(text: &str) -> Result<(String, Json), String> {
-    let wrong = || format!("invalid filter `{text}`; expected PATH=VALUE, such as owner=ada");
+    let wrong = || "expected PATH=VALUE, such as owner=ada".to_owned();
     let (path, value) =
         text.split_once('=').filter(|(path, _)| !path.is_empty()).ok_or_else(wrong)?;
     let value = json::read(value).unwrap_or_else(|_| value.into());
