@@ -58,8 +58,9 @@ export function nodeOf(asset: AssetItem): { detail: string; more: string } {
 
 /** Kinds of reasons, for little room. */
 const KINDS: Record<string, string> = {
-  never_made: "never materialized", value_missing: "file missing", code_changed: "code changed", input_changed: "input changed",
-  input_added: "new input", input_removed: "input removed", input_planned: "input not current",
+  never_made: "never materialized", value_missing: "file missing", value_changed: "file changed",
+  code_changed: "code changed", input_changed: "input changed", input_added: "new input",
+  input_removed: "input removed", input_planned: "input not current",
 };
 
 const UNITS: Record<Period, string> = { hourly: "hour", daily: "day", weekly: "week", monthly: "month" };
