@@ -88,6 +88,10 @@ pub(crate) enum Failure {
     /// The log of a run cannot be read.
     #[error("{}", with_cause(.0))]
     Log(#[from] LogError),
+    /// The server could not start, or failed.
+    #[cfg(feature = "serve")]
+    #[error(transparent)]
+    Serve(#[from] workflow_server::ServeError),
     /// Writing to standard output failed.
     #[error("cannot write to standard output: {}", io_reason(.0))]
     Output(#[from] io::Error),
@@ -107,6 +111,10 @@ impl Failure {
             Self::Output(_) | Self::Machine { .. } | Self::Log(_) => ExitCode::FAILURE,
             #[cfg(feature = "temporal")]
             Self::Temporal(_) => ExitCode::FAILURE,
+            #[cfg(feature = "serve")]
+            Self::Serve(workflow_server::ServeError::Open(_)) => ExitCode::from(USAGE),
+            #[cfg(feature = "serve")]
+            Self::Serve(_) => ExitCode::FAILURE,
             Self::Catalog(CatalogError::Store(error)) => of_store(error),
             Self::Run(RunError::Store { error, .. }) => of_store(error),
             Self::Assets(AssetsError::Store(error)) => of_store(error),

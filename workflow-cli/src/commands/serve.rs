@@ -1,7 +1,7 @@
 //! `serve`: the REST API and the web page.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::sync::Arc;
@@ -38,8 +38,8 @@ use crate::{interrupt, output, runtime, session};
 pub(crate) struct ServeArguments {
     #[command(flatten)]
     pub(crate) store: StoreArguments,
-    /// Address and port to listen on
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
+    /// Address and port to listen on; the address may be the name of a host
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080", value_parser = listening_address)]
     address: SocketAddr,
     /// Accept workflow files with shell commands over the API. Users who may create workflows can
     /// then run any command with the rights of this process
@@ -47,7 +47,7 @@ pub(crate) struct ServeArguments {
     allow_commands: bool,
     /// Allow web pages of this origin to use the API (CORS), such as https://example.com; can be
     /// repeated
-    #[arg(long, value_name = "ORIGIN")]
+    #[arg(long, value_name = "ORIGIN", value_parser = origin)]
     allow_origin: Vec<String>,
     /// Working directory of commands in files that come over the API; the output of jobs goes to
     /// .workflow/runs below it [default: the current directory]
@@ -125,7 +125,7 @@ pub(crate) fn serve(args: &ServeArguments) -> Result<Outcome, Failure> {
                 }
             }
         });
-        served.map_err(|error| Failure::Usage(error.to_string()))?;
+        served?;
         interrupt::disarm();
         Ok(Outcome::Success)
     })
@@ -142,6 +142,13 @@ impl ServeArguments {
             return Err(Failure::Usage(format!(
                 "cannot serve from {folder:?}: the name of the folder is not UTF-8; rename it, or \
                  choose another with --folder"
+            )));
+        }
+        if !folder.is_dir() {
+            return Err(Failure::Usage(format!(
+                "cannot serve from `{}`: there is no such folder; create it, or choose another with \
+                 --folder",
+                folder.display()
             )));
         }
         Ok(folder)
@@ -170,6 +177,23 @@ impl ServeArguments {
         }
         let preset = Preset { task_queues: self.task_queue.clone(), ..Preset::default() };
         Ok(Some(preset.queues(registry::engine().queue_prefix())?))
+    }
+}
+
+/// Reads an address and a port. The address may be the name of a host.
+fn listening_address(text: &str) -> Result<SocketAddr, String> {
+    let expected = "expected an address and a port, such as 127.0.0.1:8080";
+    let mut found = text.to_socket_addrs().map_err(|_| expected.to_owned())?;
+    found.next().ok_or_else(|| expected.to_owned())
+}
+
+/// Reads an origin: a scheme, a host and maybe a port.
+fn origin(text: &str) -> Result<String, String> {
+    let host = ["http://", "https://"].iter().find_map(|scheme| text.strip_prefix(scheme));
+    let is_host = |host: &str| !host.is_empty() && !host.contains(['/', '?', '#', '@', ' ']);
+    match host.is_some_and(is_host) && text.is_ascii() {
+        true => Ok(text.to_owned()),
+        false => Err("expected an origin, such as https://example.com".to_owned()),
     }
 }
 

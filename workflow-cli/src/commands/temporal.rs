@@ -115,7 +115,7 @@ pub(super) fn serve(
         let copying = tokio::spawn(Arc::clone(&mirror).run());
         let served = server.remote(mirror).serve(address, ready, interrupt::signal()).await;
         copying.abort();
-        served.map_err(|error| Failure::Usage(error.to_string()))?;
+        served?;
         interrupt::disarm();
         Ok(Outcome::Success)
     })
