@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use serde_json::{Value as Json, json};
 
 use super::Graph;
-use crate::job::{JobFlags, OnFailure, TriggerRule};
+use crate::job::{JobFlags, OnFailure};
 
 /// The namespace of fingerprints of graphs for UUIDs.
 const NAMESPACE: uuid::Uuid = uuid::Uuid::from_u128(0x9d4f_2f0a_7a51_4c6e_8d1b_5b1f_33c9_e0a7);
@@ -33,7 +33,7 @@ impl Graph {
     pub fn fingerprint(&self) -> String {
         let mut text = self.to_json().to_string();
         for cell in &self.cells {
-            text.push(rule_code(cell.flags.rule()));
+            text.push(cell.flags.rule().code());
             text.push(if cell.flags.intersects(JobFlags::CONDITIONAL) { '?' } else { '.' });
         }
         text.push_str(match self.settings.on_failure {
@@ -76,18 +76,6 @@ pub fn recorded_dependencies(graph: &Json) -> HashMap<&str, Vec<&str>> {
 
 fn items<'a>(of: &'a Json, key: &str) -> impl Iterator<Item = &'a Json> {
     of[key].as_array().into_iter().flatten()
-}
-
-/// The code of a trigger rule in fingerprints.
-fn rule_code(rule: TriggerRule) -> char {
-    match rule {
-        TriggerRule::AllSuccess => 'a',
-        TriggerRule::AllDone => 'b',
-        TriggerRule::OneSuccess => 'c',
-        TriggerRule::OneFailed => 'd',
-        TriggerRule::NoneFailed => 'e',
-        TriggerRule::Always => 'f',
-    }
 }
 
 #[cfg(test)]

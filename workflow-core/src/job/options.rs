@@ -36,6 +36,20 @@ pub enum TriggerRule {
     Always,
 }
 
+impl TriggerRule {
+    /// The code in fingerprints of graphs.
+    pub(crate) fn code(self) -> char {
+        match self {
+            Self::AllSuccess => 'a',
+            Self::AllDone => 'b',
+            Self::OneSuccess => 'c',
+            Self::OneFailed => 'd',
+            Self::NoneFailed => 'e',
+            Self::Always => 'f',
+        }
+    }
+}
+
 /// The reaction of a run to a job that fails for good.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[non_exhaustive]
