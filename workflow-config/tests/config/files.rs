@@ -26,13 +26,13 @@ fn files_that_are_no_configuration() {
     assert_snapshot!(Folder::with("yaml", "a: [1\nb: 2\n").wrong(), @"
     invalid configuration of `etl`
 
-    error: invalid YAML: illegal placement of ':' indicator
-     --> etl/config.yaml:2:2
+    error: invalid YAML: `[` is not closed
+     --> etl/config.yaml:1:4
       |
-    2 | b: 2
-      |  ^
+    1 | a: [1
+      |    ^
       |
-      = help: close the bracket further up, or quote texts that contain braces, brackets or commas
+      = help: close it with `]`; if it is text, put it in quotes, or write it below `a: |`
     ");
     let folder = Folder::with("both", "a: 1\na: 2\n").file("etl/config.test.yaml", "- 1\n");
     let error = folder.loader().profile("test").open("etl").expect_err("two errors");

@@ -156,30 +156,12 @@ pub struct MaterializationDetails {
 
 /// A file outside of the folder of assets that a value consists of.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(from = "RecordedFile")]
 pub struct ValueFile {
     /// The file. A relative path counts from the current folder.
     pub path: String,
     /// Its size in bytes, if it is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bytes: Option<u64>,
-}
-
-/// The form of a file in records: once, it was the path alone.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum RecordedFile {
-    Path(String),
-    File { path: String, bytes: Option<u64> },
-}
-
-impl From<RecordedFile> for ValueFile {
-    fn from(recorded: RecordedFile) -> Self {
-        match recorded {
-            RecordedFile::Path(path) => Self { path, bytes: None },
-            RecordedFile::File { path, bytes } => Self { path, bytes },
-        }
-    }
 }
 
 /// A column of a value.

@@ -13,7 +13,7 @@ use workflow_core::json;
 use super::input::{Input, ReadSeek};
 use super::place;
 use super::table::{Columns, SAMPLE, TextTable};
-use crate::row::Reason;
+use crate::row::RowReason;
 use crate::text::{io_reason, of_json, raw};
 use crate::value::{ColumnType, Guess};
 
@@ -83,7 +83,7 @@ impl JsonFile {
             match self.advance()? {
                 Next::End => return Ok(false),
                 Next::Broken(reason) => {
-                    table.push_unreadable(Reason::of_record(reason), self.raw());
+                    table.push_unreadable(RowReason::of_record(reason), self.raw());
                 }
                 Next::Object(fields) => match fields.spread(columns, &mut cells) {
                     Some(reason) => table.push_unreadable(reason, self.raw()),
@@ -245,9 +245,12 @@ pub(super) struct Fields(Vec<(String, Value)>);
 
 impl Fields {
     /// Puts the values into the cells of their columns. Returns what is wrong with the record.
-    pub(super) fn spread(self, columns: &Columns, cells: &mut [Option<String>]) -> Option<Reason> {
+    pub(super) fn spread(
+        self,
+        columns: &Columns,
+        cells: &mut [Option<String>],
+    ) -> Option<RowReason> {
         cells.fill(None);
-        let mut is_set = vec![false; cells.len()];
         for (index, (name, value)) in self.0.into_iter().enumerate() {
             // Most objects have their fields in one order.
             let same = columns.names.get(index).is_some_and(|column| *column == name);
@@ -257,19 +260,13 @@ impl Fields {
                 columns.names.iter().position(|column| *column == name)
             };
             let Some(place) = place else {
-                return Some(Reason::of_value(&name, of_json(value), columns.unknown));
+                return Some(RowReason::of_value(&name, of_json(value), columns.unknown));
             };
-            if std::mem::replace(&mut is_set[place], true) {
-                return Some(Reason::of_value(&name, of_json(value), REPEATED));
-            }
             cells[place] = of_json(value);
         }
         None
     }
 }
-
-/// What is wrong with the second value of a field.
-const REPEATED: &str = "is a second value of the field; name each field once";
 
 /// The type of a value; `None` for null. Texts stay texts, and lists and objects become texts.
 fn kind_of(value: &Value) -> Option<ColumnType> {

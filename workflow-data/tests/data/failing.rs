@@ -176,7 +176,7 @@ fn a_field_of_json_has_one_value() {
     let text = folder.failure("source: {type: file, file: {path: '${DIR}/in.jsonl'}}");
     assert_eq!(
         text,
-        "in.jsonl: record 1, column `a`: `2` is a second value of the field; name each field once"
+        "in.jsonl: record 1: the line cannot be read: the field `a` is given twice (line 1, column 20)"
     );
 }
 

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use workflow_config::{Config, Loader};
-use workflow_data::{Clock, Pipeline, PipelineError, Stages, Summary};
+use workflow_data::{Pipeline, PipelineError, RecordClock, Stages, Summary};
 
 pub(crate) struct Folder(TempDir);
 
@@ -78,8 +78,8 @@ impl Folder {
 }
 
 /// 2026-01-02 03:04:05 UTC.
-pub(crate) fn clock() -> Clock {
-    Clock::fixed(SystemTime::UNIX_EPOCH + Duration::from_secs(1_767_323_045))
+pub(crate) fn clock() -> RecordClock {
+    RecordClock::fixed(SystemTime::UNIX_EPOCH + Duration::from_secs(1_767_323_045))
 }
 
 /// Reads a CSV file through a stage or several, and returns the table as CSV.

@@ -118,7 +118,7 @@ fn many_open_a_new_database_at_once() {
 fn an_unreachable_database_is_explained() {
     let error = open("postgres://nobody@127.0.0.1:1/none").expect_err("no server");
     assert!(matches!(error, StoreError::Unavailable(_)), "{error:?}");
-    assert!(error.to_string().contains("check that it is running"), "{error}");
+    assert!(error.to_string().contains("check that PostgreSQL is running"), "{error}");
     let error = open("postgres://[nonsense").expect_err("no URL");
     assert!(error.to_string().contains("invalid database URL"), "{error}");
     let database = cluster::database();

@@ -17,7 +17,7 @@ use workflow_core::store::{
     Store as _, WorkerId, WorkerReport, WorkflowSnapshot,
 };
 use workflow_core::worker::Worker;
-use workflow_store::{Catalog as _, Cause, Reason, SqliteStore, why};
+use workflow_store::{Catalog as _, Cause, SqliteStore, StallReason, why};
 
 #[job]
 async fn wait_for_go(context: JobContext) -> Result<u32, JobError> {
@@ -33,6 +33,20 @@ fn add(left: &u32, right: &u32) -> u32 {
 fn waits(flow: &mut Flow) -> Handle<u32> {
     let left = flow.job(wait_for_go().name("left"));
     let right = flow.job(wait_for_go().name("right"));
+    flow.job(add(left, right))
+}
+
+/// Keeps its slot, because it does not wait for a signal.
+#[job(grace)]
+async fn listen(context: JobContext) -> u32 {
+    context.cancelled().await;
+    1
+}
+
+#[register_workflow(name = "listens")]
+fn listens(flow: &mut Flow) -> Handle<u32> {
+    let left = flow.job(listen().name("left"));
+    let right = flow.job(listen().name("right"));
     flow.job(add(left, right))
 }
 
@@ -63,7 +77,7 @@ fn store() -> Arc<SqliteStore> {
     Arc::new(pollster::block_on(SqliteStore::open(":memory:")).expect("opened"))
 }
 
-fn reasons(store: &SqliteStore, run: RunId) -> Vec<Reason> {
+fn reasons(store: &SqliteStore, run: RunId) -> Vec<StallReason> {
     pollster::block_on(why(store, store, run)).expect("a run of the store")
 }
 
@@ -310,9 +324,11 @@ fn jobs_wait_for_signals_and_for_other_jobs() {
 fn a_ready_job_waits_for_a_slot() {
     let store = store();
     let engine = Engine::builder().store(store.clone()).max_parallel(1).build();
-    let run = start_on(&engine, "waits");
-    let found = texts(&store, run.id(), &["signal", "job_slot", "dependencies"]);
+    let run = start_on(&engine, "listens");
+    let found = texts(&store, run.id(), &["running", "job_slot", "dependencies"]);
     assert_eq!(found[1], "job `right` is ready, and waits for a slot");
+    run.cancel();
+    run.wait().expect_err("it is cancelled");
 }
 
 #[test]
@@ -375,7 +391,7 @@ fn an_external_run_and_a_cancelled_one_say_so() {
 
 #[test]
 fn a_running_job_says_since_when() {
-    let reason = Reason {
+    let reason = StallReason {
         job: Some("load".to_owned()),
         cause: Cause::Running { attempt: 2, since: SystemTime::UNIX_EPOCH },
     };

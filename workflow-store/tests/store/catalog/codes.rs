@@ -6,14 +6,16 @@
 use serde_json::{Map, Value as Json, json};
 use workflow_core::definition::Metadata;
 use workflow_core::store::{KeyScope, NewRun, Parent, Trigger};
-use workflow_store::{NewToken, NewUser, NewWorkflow, RunQuery, Source, TokenScope, WorkflowQuery};
+use workflow_store::{
+    NewToken, NewUser, NewWorkflow, RunQuery, TokenScope, WorkflowQuery, WorkflowSource,
+};
 
 use super::support::*;
 
-fn code_of_source(source: Source) -> &'static str {
+fn code_of_source(source: WorkflowSource) -> &'static str {
     match source {
-        Source::Registered => "registered",
-        Source::Stored => "stored",
+        WorkflowSource::Registered => "registered",
+        WorkflowSource::Stored => "stored",
     }
 }
 
@@ -49,7 +51,7 @@ fn described() -> NewWorkflow {
 pub(crate) async fn workflows_have_these_codes(place: Place) {
     place.store.create_workflow(described()).await.expect("created");
     place.store.begin(new_run("etl"), Vec::new()).await.expect("begun");
-    for source in [Source::Registered, Source::Stored] {
+    for source in [WorkflowSource::Registered, WorkflowSource::Stored] {
         let code = code_of_source(source);
         let count = format!("SELECT count(*) FROM workflows_workflow WHERE source = '{code}'");
         assert_eq!(place.raw.query(&count), ["1"], "{source:?}");
@@ -141,5 +143,5 @@ pub(crate) async fn exports_have_these_codes(place: Place) {
     let codes: Vec<_> = codes.collect();
     assert_eq!(codes, ["workflow", "run", "event", "event", "event", "event"]);
     let source: Json = serde_json::from_str(text.lines().next().expect("a line")).expect("JSON");
-    assert_eq!(source["workflow"]["source"], code_of_source(Source::Registered));
+    assert_eq!(source["workflow"]["source"], code_of_source(WorkflowSource::Registered));
 }

@@ -7,8 +7,8 @@ use workflow_core::Status;
 use workflow_core::id::RunId;
 use workflow_core::store::{BeginOutcome, NewRun};
 use workflow_store::{
-    CatalogError, MatchedBy, NewUser, NewWorkflow, RunQuery, Source, StatusReport, Viewer,
-    WorkflowQuery,
+    CatalogError, MatchedBy, NewUser, NewWorkflow, RunQuery, StatusReport, Viewer, WorkflowQuery,
+    WorkflowSource,
 };
 
 use super::support::*;
@@ -142,9 +142,9 @@ pub(crate) async fn older_workflows_and_keys_get_owners_and_scopes(place: Place)
     );
     let store = place.raw.open().await;
     let found = store.find_workflow("etl").await.expect("there");
-    assert_eq!((found.0.source, found.1), (Source::Stored, MatchedBy::OwnName));
+    assert_eq!((found.0.source, found.1), (WorkflowSource::Stored, MatchedBy::OwnName));
     assert_eq!(found.0.definition, Some(json!({ "text": "a" })));
-    assert_eq!(store.workflow("code").await.expect("there").source, Source::Registered);
+    assert_eq!(store.workflow("code").await.expect("there").source, WorkflowSource::Registered);
     // The file that a workflow is now is its first known version, which its runs have run.
     let versions = store.versions("etl", None, None).await.expect("listed").items;
     assert_eq!(versions.iter().map(|of| of.version).collect::<Vec<_>>(), [1]);
