@@ -14,7 +14,7 @@ use serde_json::{Map, Value as Json};
 
 use crate::json;
 
-pub use key::KeyError;
+pub use key::LimitKeyError;
 pub(crate) use period::deserialize as duration;
 pub use rate::RateVerdict;
 

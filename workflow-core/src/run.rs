@@ -15,7 +15,7 @@ use crate::event::Event;
 pub(crate) use crate::event::Status;
 use crate::flow_control::FlowControlError;
 use crate::id::{NameError, RunId};
-use crate::store::{KeyError, StoreError};
+use crate::store::{IdempotencyKeyError, StoreError};
 use crate::value::{short, short_unlike};
 
 pub use job::JobReport;
@@ -154,7 +154,7 @@ pub enum RunError {
         /// The workflow's name.
         workflow: String,
         /// The reason.
-        error: KeyError,
+        error: IdempotencyKeyError,
     },
     /// The name of the task queue is invalid.
     #[error("workflow `{workflow}`: invalid task queue: {error}")]

@@ -36,7 +36,7 @@ pub use downstream::{DownstreamStore, StoredLink, Upstream, WorkflowLink};
 pub use error::StoreError;
 pub use eviction::{Asleep, EvictedRun, Eviction};
 pub use file::{FileStore, HandledFile};
-pub use key::{KeyError, KeyScope};
+pub use key::{IdempotencyKeyError, KeyScope};
 pub use lease::{HeldLeases, Lease, Owner, OwnerId};
 pub use limit::LimitWait;
 pub use memory::MemoryStore;

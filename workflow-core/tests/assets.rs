@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use futures::executor::block_on;
 use serde::{Deserialize, Serialize};
-use workflow_core::asset::plan::{Plan, RunInput};
+use workflow_core::asset::plan::{MaterializationPlan, RunInput};
 use workflow_core::asset::{
     self, All, AssetEvent, AssetObserver, AssetValue, Assets, Happening, Partition, Request,
     StepOutcome, StoredValue, asset,
@@ -167,7 +167,7 @@ impl World {
         Self { store, assets, engine, folder, seen }
     }
 
-    fn plan(&self) -> Plan {
+    fn plan(&self) -> MaterializationPlan {
         let graph = asset::graph().expect("assets that fit");
         let request = Request::everything(graph, SystemTime::now());
         block_on(self.assets.plan(&request)).expect("a plan")
@@ -205,7 +205,7 @@ impl Drop for World {
     }
 }
 
-fn steps(plan: &Plan) -> Vec<String> {
+fn steps(plan: &MaterializationPlan) -> Vec<String> {
     plan.steps
         .iter()
         .map(|step| {

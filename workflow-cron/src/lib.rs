@@ -34,7 +34,7 @@ pub use past::{PastRange, RangeError};
 #[cfg(feature = "periods")]
 pub use periods::{Dated, Period, PeriodError, Periods};
 #[cfg(feature = "times")]
-pub use plan::{Check, Missed, Plan, Planner};
+pub use plan::{Missed, Planner, ScheduleCheck, SchedulePlan};
 pub use policy::{Admission, EarlierRun, Overlap, PolicyError, SchedulePolicy};
 pub use read::{Cron, CronError};
 #[cfg(feature = "times")]

@@ -9,13 +9,13 @@ use crate::times::{TimeWindow, Times};
 ///
 /// ```
 /// use std::time::Duration;
-/// use workflow_cron::{Check, Planner, SchedulePolicy, Times};
+/// use workflow_cron::{ScheduleCheck, Planner, SchedulePolicy, Times};
 ///
 /// let policy = SchedulePolicy { catch_up: Duration::from_secs(7200), ..Default::default() };
 /// let planner = Planner::new(Times::new("0 * * * *", None)?, policy, "report");
 /// // The scheduler was down from 08:30 to 12:10.
 /// let (handled, now) = ("2026-01-01T08:00:00Z".parse()?, "2026-01-01T12:10:00Z".parse()?);
-/// let plan = planner.plan(Check { handled, watched: now, now });
+/// let plan = planner.plan(ScheduleCheck { handled, watched: now, now });
 /// assert_eq!(plan.start, ["2026-01-01T11:00:00Z".parse()?, "2026-01-01T12:00:00Z".parse()?]);
 /// assert_eq!(plan.missed.map(|missed| missed.last), Some("2026-01-01T10:00:00Z".parse()?));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -28,7 +28,7 @@ pub struct Planner {
 
 /// A check of a schedule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Check {
+pub struct ScheduleCheck {
     /// The last time of the schedule that was started or skipped; before the first one, the moment
     /// at which the schedule was seen first.
     pub handled: Timestamp,
@@ -40,7 +40,7 @@ pub struct Check {
 
 /// What to do at a check.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Plan {
+pub struct SchedulePlan {
     /// The times whose runs start, oldest first; at most a hundred.
     pub start: Vec<Timestamp>,
     /// The times that are skipped because no scheduler was running.
@@ -86,11 +86,11 @@ impl Planner {
     ///
     /// A time after `now - catch_up` starts. So does the last one that began since the last check.
     /// All others were missed. If the clock was set back before `handled`, times are handled again.
-    pub fn plan(&self, check: Check) -> Plan {
-        let Check { watched, now, .. } = check;
+    pub fn plan(&self, check: ScheduleCheck) -> SchedulePlan {
+        let ScheduleCheck { watched, now, .. } = check;
         let handled = check.handled.min(now);
         let Some(last) = self.last_begun(handled, now) else {
-            return Plan { start: Vec::new(), missed: None, handled };
+            return SchedulePlan { start: Vec::new(), missed: None, handled };
         };
         let catch_up =
             SignedDuration::try_from(self.policy.catch_up).unwrap_or(SignedDuration::MAX);
@@ -106,7 +106,7 @@ impl Planner {
             Some(first) => self.missed(handled, first.checked_sub(TICK).unwrap_or(*first)),
             None => self.missed(handled, last),
         };
-        Plan { handled: start.last().copied().unwrap_or(last), start, missed }
+        SchedulePlan { handled: start.last().copied().unwrap_or(last), start, missed }
     }
 
     /// When the run of the next time begins, with its jitter.
@@ -183,17 +183,17 @@ mod tests {
         let hourly = planner("0 * * * *", SchedulePolicy::default());
         let (handled, now) = (at("2026-01-01T00:00:00Z"), at("2026-01-01T03:00:01Z"));
         // It was watching since one o'clock, as after a suspend.
-        let plan = hourly.plan(Check { handled, watched: at("2026-01-01T01:00:00Z"), now });
+        let plan = hourly.plan(ScheduleCheck { handled, watched: at("2026-01-01T01:00:00Z"), now });
         let missed = Missed { first: at("2026-01-01T01:00:00Z"), last: at("2026-01-01T02:00:00Z") };
         let three = at("2026-01-01T03:00:00Z");
-        assert_eq!(plan, Plan { start: vec![three], missed: Some(missed), handled: three });
+        assert_eq!(plan, SchedulePlan { start: vec![three], missed: Some(missed), handled: three });
         // It has only just started.
-        let plan = hourly.plan(Check { handled, watched: now, now });
+        let plan = hourly.plan(ScheduleCheck { handled, watched: now, now });
         let missed = Missed { last: three, ..missed };
-        assert_eq!(plan, Plan { start: vec![], missed: Some(missed), handled: three });
+        assert_eq!(plan, SchedulePlan { start: vec![], missed: Some(missed), handled: three });
         // Nothing is left.
-        let plan = hourly.plan(Check { handled: plan.handled, watched: now, now });
-        assert_eq!(plan, Plan { start: vec![], missed: None, handled: three });
+        let plan = hourly.plan(ScheduleCheck { handled: plan.handled, watched: now, now });
+        assert_eq!(plan, SchedulePlan { start: vec![], missed: None, handled: three });
     }
 
     #[test]
@@ -201,7 +201,7 @@ mod tests {
         let policy = SchedulePolicy { catch_up: Duration::from_secs(86_400), ..Default::default() };
         let minutely = planner("* * * * *", policy);
         let now = at("2026-01-01T05:00:30Z");
-        let mut check = Check { handled: at("2026-01-01T00:00:00Z"), watched: now, now };
+        let mut check = ScheduleCheck { handled: at("2026-01-01T00:00:00Z"), watched: now, now };
         for wanted in [100, 100, 100, 0] {
             let plan = minutely.plan(check);
             assert_eq!((plan.start.len(), plan.missed), (wanted, None));
@@ -215,7 +215,8 @@ mod tests {
         let policy = SchedulePolicy { catch_up: Duration::from_secs(60), ..Default::default() };
         let minutely = planner("* * * * *", policy);
         let now = at("2046-01-01T00:00:30Z");
-        let plan = minutely.plan(Check { handled: at("2026-01-01T00:00:00Z"), watched: now, now });
+        let plan =
+            minutely.plan(ScheduleCheck { handled: at("2026-01-01T00:00:00Z"), watched: now, now });
         assert_eq!(plan.start, [at("2046-01-01T00:00:00Z")]);
         let missed = Missed { first: at("2026-01-01T00:01:00Z"), last: at("2045-12-31T23:59:00Z") };
         assert_eq!(plan.missed, Some(missed));
@@ -225,10 +226,10 @@ mod tests {
     fn a_clock_that_was_wrong_does_not_stop_the_schedule() {
         let hourly = planner("0 * * * *", SchedulePolicy::default());
         let (handled, now) = (at("2040-01-01T00:00:00Z"), at("2026-01-01T00:30:00Z"));
-        let plan = hourly.plan(Check { handled, watched: now, now });
+        let plan = hourly.plan(ScheduleCheck { handled, watched: now, now });
         assert_eq!((plan.start.len(), plan.handled), (0, now));
         let later = at("2026-01-01T01:00:00Z");
-        let plan = hourly.plan(Check { handled: plan.handled, watched: now, now: later });
+        let plan = hourly.plan(ScheduleCheck { handled: plan.handled, watched: now, now: later });
         assert_eq!(plan.start, [later]);
     }
 
@@ -290,9 +291,9 @@ mod tests {
         let (handled, watched) = (at("2026-01-01T00:00:00Z"), at("2026-01-01T00:59:59Z"));
         assert_eq!(hourly.next_begin(handled), Some(begins));
         let early = begins - TICK;
-        let plan = hourly.plan(Check { handled, watched, now: early });
-        assert_eq!(plan, Plan { start: vec![], missed: None, handled });
-        let plan = hourly.plan(Check { handled, watched: early, now: begins });
-        assert_eq!(plan, Plan { start: vec![one], missed: None, handled: one });
+        let plan = hourly.plan(ScheduleCheck { handled, watched, now: early });
+        assert_eq!(plan, SchedulePlan { start: vec![], missed: None, handled });
+        let plan = hourly.plan(ScheduleCheck { handled, watched: early, now: begins });
+        assert_eq!(plan, SchedulePlan { start: vec![one], missed: None, handled: one });
     }
 }

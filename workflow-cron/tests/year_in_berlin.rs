@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
-use workflow_cron::{Admission, Check, EarlierRun, Overlap, Planner, SchedulePolicy, Times};
+use workflow_cron::{
+    Admission, EarlierRun, Overlap, Planner, ScheduleCheck, SchedulePolicy, Times,
+};
 
 const BEGIN: &str = "2025-12-31T23:59:59";
 const END: &str = "2026-12-31T23:59:59";
@@ -92,7 +94,7 @@ impl World<'_> {
         let (mut handled, mut watched) = (now, now);
         while now < end {
             self.start_waiting(now);
-            let plan = self.planner.plan(Check { handled, watched, now });
+            let plan = self.planner.plan(ScheduleCheck { handled, watched, now });
             if let Some(missed) = plan.missed {
                 let times =
                     std::iter::successors(Some(missed.first), |at| self.planner.times().next(*at));

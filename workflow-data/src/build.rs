@@ -5,8 +5,8 @@ use std::path::Path;
 use serde_json::Value;
 use workflow_config::{Config, ConfigError};
 
-use crate::clock::Clock;
-use crate::config::{OnFailure, PipelineConfig, SinkKind, SourceKind, StageConfig};
+use crate::clock::RecordClock;
+use crate::config::{FailurePolicy, PipelineConfig, SinkKind, SourceKind, StageConfig};
 use crate::pipeline::{NamedSink, NamedStage, Pipeline, PipelineError, Progress};
 use crate::policy::Rejects;
 use crate::preview::Location;
@@ -32,7 +32,7 @@ impl Pipeline {
             config: config.clone(),
             source: None,
             stages: Stages::new(),
-            clock: Clock::system(),
+            clock: RecordClock::system(),
         }
     }
 }
@@ -42,7 +42,7 @@ pub struct PipelineBuilder {
     config: Config,
     source: Option<Box<dyn Source>>,
     stages: Stages,
-    clock: Clock,
+    clock: RecordClock,
 }
 
 impl PipelineBuilder {
@@ -61,7 +61,7 @@ impl PipelineBuilder {
 
     /// Sets the clock. Default: that of the system.
     #[must_use]
-    pub fn clock(self, clock: Clock) -> Self {
+    pub fn clock(self, clock: RecordClock) -> Self {
         Self { clock, ..self }
     }
 
@@ -70,11 +70,11 @@ impl PipelineBuilder {
     /// ```
     /// # use serde_json::json;
     /// # use workflow_config::Config;
-    /// use workflow_data::{OnFailure, Pipeline, Rejects};
+    /// use workflow_data::{FailurePolicy, Pipeline, Rejects};
     ///
     /// let config = Config::from_json("orders", json!({ "source": { "type": "mock" } }))?;
     /// let mut source = Pipeline::builder(&config).open_source()?;
-    /// let batch = source.next(&mut Rejects::new(OnFailure::Fail))?.expect("records");
+    /// let batch = source.next(&mut Rejects::new(FailurePolicy::Fail))?.expect("records");
     /// assert_eq!(batch.len(), 100);
     /// # Ok::<_, Box<dyn std::error::Error>>(())
     /// ```
@@ -230,7 +230,7 @@ impl Stages {
             .filter_map(|(index, stage)| Some((index, stage.ok()?)));
         let stages: Vec<(usize, StageConfig)> = stages.collect();
         let stages = stages.iter().map(|(index, stage)| (*index, stage));
-        let made = make_stages(self, config, stages, has_quarantine, Clock::system());
+        let made = make_stages(self, config, stages, has_quarantine, RecordClock::system());
         ConfigError::all_of(config.name(), read.err().into_iter().chain(made.err()))
     }
 }
@@ -241,7 +241,7 @@ fn make_stages<'s>(
     config: &Config,
     named: impl Iterator<Item = (usize, &'s StageConfig)>,
     has_quarantine: bool,
-    clock: Clock,
+    clock: RecordClock,
 ) -> Result<Vec<NamedStage>, ConfigError> {
     let (mut made, mut mistakes) = (Vec::new(), Vec::new());
     for (index, StageConfig { name, .. }) in named {
@@ -276,8 +276,8 @@ fn stage_path(index: usize) -> String {
 fn check_policy(config: &Config, path: &str, options: &Options) -> Result<(), ConfigError> {
     let place = format!("{path}.options.on_failure");
     // Stages of the host may have an option of this name with another meaning.
-    let policy = config.read_part::<OnFailure>(&place).ok().flatten();
-    if policy == Some(OnFailure::Quarantine) {
+    let policy = config.read_part::<FailurePolicy>(&place).ok().flatten();
+    if policy == Some(FailurePolicy::Quarantine) {
         let message =
             "`quarantine` needs a file; add `processing:` with `quarantine: quarantine.jsonl`";
         return Err(options.error("on_failure", message));

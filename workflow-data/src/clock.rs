@@ -8,17 +8,17 @@ use jiff::Timestamp;
 ///
 /// ```
 /// use std::time::{Duration, SystemTime};
-/// use workflow_data::Clock;
+/// use workflow_data::RecordClock;
 ///
-/// let clock = Clock::fixed(SystemTime::UNIX_EPOCH + Duration::from_secs(60));
+/// let clock = RecordClock::fixed(SystemTime::UNIX_EPOCH + Duration::from_secs(60));
 /// assert_eq!(clock.timestamp(), "1970-01-01T00:01:00Z");
 /// ```
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Clock {
+pub struct RecordClock {
     fixed: Option<SystemTime>,
 }
 
-impl Clock {
+impl RecordClock {
     /// The clock of the system.
     pub fn system() -> Self {
         Self::default()

@@ -48,7 +48,7 @@ pub(crate) enum Repeated {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
-pub enum OnFailure {
+pub enum FailurePolicy {
     /// The pipeline fails, and writes nothing.
     #[default]
     Fail,
@@ -131,7 +131,7 @@ pub struct Processing {
     /// How often an API or an object store is asked again after a failed request.
     pub max_retries: Option<u32>,
     /// What happens with a record that fails. Default: `fail`.
-    pub on_failure: Option<OnFailure>,
+    pub on_failure: Option<FailurePolicy>,
     /// The file of quarantined records, as JSON lines. Each run adds its records.
     pub quarantine: Option<PathBuf>,
 }
@@ -235,7 +235,7 @@ impl PipelineConfig {
     }
 
     /// What happens with a record that fails.
-    pub fn on_failure(&self) -> OnFailure {
+    pub fn on_failure(&self) -> FailurePolicy {
         self.processing.as_ref().and_then(|section| section.on_failure).unwrap_or_default()
     }
 
@@ -319,7 +319,7 @@ impl PipelineConfig {
         if let Some((scheme, _)) = quarantine.and_then(files::scheme) {
             violations.add("processing.quarantine", output::no_url(scheme));
         }
-        if self.on_failure() == OnFailure::Quarantine && self.quarantine().is_none() {
+        if self.on_failure() == FailurePolicy::Quarantine && self.quarantine().is_none() {
             violations.add(
                 "processing.on_failure",
                 "`quarantine` needs a file; add `quarantine: quarantine.jsonl` to `processing`",

@@ -335,10 +335,10 @@ mod value;
 
 pub use batch::{Batch, BatchMetadata};
 pub use build::PipelineBuilder;
-pub use clock::Clock;
+pub use clock::RecordClock;
 pub use config::{
-    ApiSource, AuthType, DatabaseSource, FileFormat, FileSource, Incremental, Ingestion,
-    IngestionSource, MockSource, OnFailure, OutputConfig, Pagination, PagingKind, Parameters,
+    ApiSource, AuthType, DatabaseSource, FailurePolicy, FileFormat, FileSource, Incremental,
+    Ingestion, IngestionSource, MockSource, OutputConfig, Pagination, PagingKind, Parameters,
     PipelineConfig, Processing, ScheduleSection, SinkKind, SourceConfig, SourceKind, SourceSection,
     StageConfig, Transformation, WorkflowSection, WriteMode,
 };
@@ -347,7 +347,7 @@ pub use cursor::Cursor;
 pub use openlineage::{OpenLineage, OpenLineageError};
 pub use pipeline::{Pipeline, PipelineError};
 pub use policy::{RejectError, Rejects};
-pub use row::{FailedRow, Position, Reason, RowError};
+pub use row::{FailedRow, Position, RowError, RowReason};
 pub use sink::SinkError;
 pub use source::{Source, SourceError};
 pub use stage::{Options, Stage, StageError, Stages};

@@ -154,7 +154,7 @@ mod tests {
 
     use super::*;
     use crate::batch::BatchMetadata;
-    use crate::config::OnFailure;
+    use crate::config::FailurePolicy;
 
     fn normalized(columns: Vec<(&str, ArrayRef)>, rejects: &mut Rejects) -> Result<Batch, String> {
         let records = RecordBatch::try_from_iter(columns).expect("records");
@@ -171,7 +171,7 @@ mod tests {
             ("code", Arc::new(codes)),
             ("price", Arc::new(Float32Array::from(vec![0.5, 1.5, f32::MAX]))),
         ];
-        let batch = normalized(columns, &mut Rejects::new(OnFailure::Fail)).expect("a batch");
+        let batch = normalized(columns, &mut Rejects::new(FailurePolicy::Fail)).expect("a batch");
         let schema = batch.records().schema();
         let types: Vec<_> = schema.fields().iter().map(|field| field.data_type()).collect();
         assert_eq!(types, [&DataType::Int64, &DataType::Utf8, &DataType::Float64]);
@@ -184,10 +184,11 @@ mod tests {
             let ids: ArrayRef = Arc::new(UInt64Array::from(vec![7, u64::MAX]));
             vec![("id", ids)]
         };
-        let mut rejects = Rejects::new(OnFailure::Skip);
+        let mut rejects = Rejects::new(FailurePolicy::Skip);
         let batch = normalized(ids(), &mut rejects).expect("a batch");
         assert_eq!((batch.len(), rejects.skipped()), (1, 1));
-        let error = normalized(ids(), &mut Rejects::new(OnFailure::Fail)).expect_err("an error");
+        let error =
+            normalized(ids(), &mut Rejects::new(FailurePolicy::Fail)).expect_err("an error");
         assert_eq!(
             error,
             "t.parquet: record 2, column `id`: `18446744073709551615` is not an integer of 64 bits"

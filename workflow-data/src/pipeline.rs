@@ -13,7 +13,7 @@ use workflow_core::{JobContext, JobError, table};
 pub(crate) use self::incremental::Progress;
 use self::writer::Writer;
 use crate::batch::{Batch, BatchMetadata};
-use crate::clock::Clock;
+use crate::clock::RecordClock;
 use crate::config::OutputConfig;
 use crate::normalize::{self, NormalizeError};
 use crate::policy::{Failures, RejectError, Rejects};
@@ -55,7 +55,7 @@ pub struct Pipeline {
     pub(crate) stages: Vec<NamedStage>,
     pub(crate) sinks: Vec<NamedSink>,
     pub(crate) rejects: Rejects,
-    pub(crate) clock: Clock,
+    pub(crate) clock: RecordClock,
     /// Of an incremental load.
     pub(crate) progress: Option<Progress>,
 }

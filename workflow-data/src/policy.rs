@@ -5,7 +5,7 @@ mod failures;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use crate::config::OnFailure;
+use crate::config::FailurePolicy;
 use crate::row::{FailedRow, RowError};
 use crate::staged::{FileLock, StagedFile};
 use crate::text::io_reason;
@@ -18,20 +18,20 @@ pub(crate) use failures::Failures;
 /// it.
 ///
 /// ```
-/// use workflow_data::{FailedRow, OnFailure, Position, Reason, Rejects};
+/// use workflow_data::{FailedRow, FailurePolicy, Position, RowReason, Rejects};
 ///
-/// let reason = Reason::of_value("price", Some("abc".into()), "is not a number");
+/// let reason = RowReason::of_value("price", Some("abc".into()), "is not a number");
 /// let row = FailedRow::new(Position::new("orders.csv", 2), vec![reason], Default::default());
 ///
-/// let mut rejects = Rejects::new(OnFailure::Skip);
+/// let mut rejects = Rejects::new(FailurePolicy::Skip);
 /// rejects.reject(row.clone())?;
 /// assert_eq!(rejects.skipped(), 1);
-/// assert!(Rejects::new(OnFailure::Fail).reject(row).is_err());
+/// assert!(Rejects::new(FailurePolicy::Fail).reject(row).is_err());
 /// # Ok::<_, workflow_data::RejectError>(())
 /// ```
 #[derive(Debug)]
 pub struct Rejects {
-    policy: OnFailure,
+    policy: FailurePolicy,
     quarantine: Option<Quarantine>,
     skipped: u64,
 }
@@ -58,7 +58,7 @@ pub enum RejectError {
 
 impl Rejects {
     /// Follows a policy, without a file for quarantined records.
-    pub fn new(policy: OnFailure) -> Self {
+    pub fn new(policy: FailurePolicy) -> Self {
         Self { policy, quarantine: None, skipped: 0 }
     }
 
@@ -83,15 +83,15 @@ impl Rejects {
     /// # Errors
     ///
     /// Fails as [`reject`](Rejects::reject) does.
-    pub fn reject_as(&mut self, policy: OnFailure, row: FailedRow) -> Result<(), RejectError> {
+    pub fn reject_as(&mut self, policy: FailurePolicy, row: FailedRow) -> Result<(), RejectError> {
         match (policy, &mut self.quarantine) {
-            (OnFailure::Fail, _) => Err(RejectError::Row(Box::new(row.into_error()))),
-            (OnFailure::Skip, _) => {
+            (FailurePolicy::Fail, _) => Err(RejectError::Row(Box::new(row.into_error()))),
+            (FailurePolicy::Skip, _) => {
                 self.skipped += 1;
                 Ok(())
             }
-            (OnFailure::Quarantine, Some(quarantine)) => quarantine.add(&row),
-            (OnFailure::Quarantine, None) => {
+            (FailurePolicy::Quarantine, Some(quarantine)) => quarantine.add(&row),
+            (FailurePolicy::Quarantine, None) => {
                 Err(RejectError::NoQuarantine(Box::new(row.into_error())))
             }
         }

@@ -13,7 +13,7 @@ use workflow_core::table::{TableColumn, TableError, TablePreview, TableReader, T
 
 use self::chart::Values;
 pub(crate) use self::location::{Location, READER};
-use crate::config::OnFailure;
+use crate::config::FailurePolicy;
 use crate::policy::Rejects;
 use crate::source::{Source, SourceError};
 use crate::value::type_name;
@@ -45,7 +45,7 @@ fn read(record: &TableRecord) -> Result<TablePreview, TableError> {
 
 /// Reads records until the sample is complete or the table ends.
 fn sample(source: &mut dyn Source) -> Result<TablePreview, String> {
-    let mut rejects = Rejects::new(OnFailure::Skip);
+    let mut rejects = Rejects::new(FailurePolicy::Skip);
     let mut sample = Sample::default();
     let is_all = loop {
         let batch = source.next(&mut rejects).map_err(|error| match error {

@@ -32,7 +32,7 @@ impl fmt::Display for Position {
 /// One reason why a record fails.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
-pub struct Reason {
+pub struct RowReason {
     /// The column, if the reason is about one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub column: Option<String>,
@@ -43,7 +43,7 @@ pub struct Reason {
     pub message: String,
 }
 
-impl Reason {
+impl RowReason {
     /// A reason about the whole record.
     pub fn of_record(message: impl Into<String>) -> Self {
         Self { column: None, value: None, message: message.into() }
@@ -60,7 +60,7 @@ impl Reason {
     }
 }
 
-impl fmt::Display for Reason {
+impl fmt::Display for RowReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(column) = &self.column {
             write!(f, "column `{column}`: ")?;
@@ -89,7 +89,7 @@ pub struct FailedRow {
     #[serde(flatten)]
     pub position: Position,
     /// The reasons, at least one.
-    pub reasons: Vec<Reason>,
+    pub reasons: Vec<RowReason>,
     /// Its values by column. Empty if the record could not be split into values.
     pub values: Map<String, Value>,
     /// The record as it is in the source, such as the line of a file, if it could not be split into
@@ -100,19 +100,19 @@ pub struct FailedRow {
 
 impl FailedRow {
     /// A record that fails for these reasons.
-    pub fn new(position: Position, reasons: Vec<Reason>, values: Map<String, Value>) -> Self {
+    pub fn new(position: Position, reasons: Vec<RowReason>, values: Map<String, Value>) -> Self {
         Self { position, reasons, values, raw: None }
     }
 
     /// A record that could not be split into values.
-    pub(crate) fn unreadable(position: Position, reasons: Vec<Reason>, raw: String) -> Self {
+    pub(crate) fn unreadable(position: Position, reasons: Vec<RowReason>, raw: String) -> Self {
         Self { raw: Some(raw), ..Self::new(position, reasons, Map::new()) }
     }
 
     /// The error of a record that stops the pipeline.
     pub(crate) fn into_error(self) -> RowError {
         let reason = self.reasons.into_iter().next();
-        let reason = reason.unwrap_or_else(|| Reason::of_record("the record is invalid"));
+        let reason = reason.unwrap_or_else(|| RowReason::of_record("the record is invalid"));
         RowError { position: self.position, reason }
     }
 }
@@ -120,10 +120,10 @@ impl FailedRow {
 /// A record that stops the pipeline, because of the policy `fail`.
 ///
 /// ```
-/// use workflow_data::{Position, Reason, RowError};
+/// use workflow_data::{Position, RowReason, RowError};
 ///
 /// let position = Position::new("orders.csv", 1204);
-/// let reason = Reason::of_value("price", Some("abc".into()), "is not a number");
+/// let reason = RowReason::of_value("price", Some("abc".into()), "is not a number");
 /// let text = "orders.csv: record 1204, column `price`: `abc` is not a number";
 /// assert_eq!(RowError { position, reason }.to_string(), text);
 /// ```
@@ -133,5 +133,5 @@ pub struct RowError {
     /// The place of the record.
     pub position: Position,
     /// The first reason.
-    pub reason: Reason,
+    pub reason: RowReason,
 }

@@ -26,7 +26,7 @@ mod table;
 use std::time::Duration;
 
 use crate::batch::Batch;
-use crate::clock::Clock;
+use crate::clock::RecordClock;
 use crate::config::{ApiSource, DatabaseSource, FileSource, MockSource, Repeated};
 use crate::cursor::Cursor;
 use crate::normalize::NormalizeError;
@@ -106,7 +106,7 @@ pub(crate) struct Reading {
         expect(dead_code, reason = "only a query has it")
     )]
     pub(crate) statement_timeout: Option<Duration>,
-    pub(crate) clock: Clock,
+    pub(crate) clock: RecordClock,
     /// What the outputs do with a record that they have already.
     pub(crate) repeated: Repeated,
 }

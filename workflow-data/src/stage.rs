@@ -17,7 +17,7 @@ use serde::de::DeserializeOwned;
 use workflow_config::{Config, ConfigError};
 
 use crate::batch::Batch;
-use crate::clock::Clock;
+use crate::clock::RecordClock;
 use crate::normalize::NormalizeError;
 use crate::policy::{Failures, RejectError, Rejects};
 use crate::row::FailedRow;
@@ -94,11 +94,11 @@ impl From<ArrowError> for StageError {
 pub struct Options {
     config: Config,
     path: String,
-    clock: Clock,
+    clock: RecordClock,
 }
 
 impl Options {
-    pub(crate) fn new(config: &Config, path: String, clock: Clock) -> Self {
+    pub(crate) fn new(config: &Config, path: String, clock: RecordClock) -> Self {
         Self { config: config.clone(), path, clock }
     }
 
@@ -125,7 +125,7 @@ impl Options {
     }
 
     /// The clock of the pipeline.
-    pub fn clock(&self) -> Clock {
+    pub fn clock(&self) -> RecordClock {
         self.clock
     }
 }

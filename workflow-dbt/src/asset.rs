@@ -13,7 +13,7 @@ use workflow_core::{JobContext, JobError};
 
 use crate::build::key;
 use crate::lineage::{Step, dependencies, nearest};
-use crate::manifest::{Manifest, Node, NodeKind};
+use crate::manifest::{DbtNode, Manifest, NodeKind};
 use crate::node::{NodeResult, NodeStatus};
 
 /// The assets of the nodes that a workflow builds.
@@ -45,7 +45,7 @@ impl NodeAssets {
         let node = |id: &str| manifest.nodes().get(id);
         let is_asset = |id: &str| node(id).is_some_and(|node| node.kind.is_asset());
 
-        let built: Vec<&Node> =
+        let built: Vec<&DbtNode> =
             steps.iter().map(|step| step.node).filter(|node| node.kind.is_made()).collect();
         let mut tests: HashMap<&str, Vec<Test>> = HashMap::new();
         for test in steps.iter().map(|step| step.node).filter(|node| node.kind == NodeKind::Test) {
@@ -60,10 +60,10 @@ impl NodeAssets {
             }
         }
         let mut assets = Self::default();
-        let mut read: BTreeMap<&str, &Node> = BTreeMap::new();
+        let mut read: BTreeMap<&str, &DbtNode> = BTreeMap::new();
         for made in built {
             let inputs = nearest(&made.id, &before, is_asset);
-            let inputs: Vec<&Node> = inputs.into_iter().filter_map(node).collect();
+            let inputs: Vec<&DbtNode> = inputs.into_iter().filter_map(node).collect();
             read.extend(inputs.iter().map(|input| (input.asset(), *input)));
             let tests = tests.remove(made.id.as_str()).unwrap_or_default();
             let mut declared = declared(made, true);
@@ -130,7 +130,7 @@ impl Test {
     }
 }
 
-fn declared(node: &Node, is_made: bool) -> WorkflowAsset {
+fn declared(node: &DbtNode, is_made: bool) -> WorkflowAsset {
     WorkflowAsset {
         name: node.asset().to_owned(),
         description: node.description.clone(),

@@ -83,7 +83,7 @@ type Line = (OutputStream, String);
 /// What the thread tells a job.
 pub(crate) enum Answer {
     /// The node has ended.
-    Node(NodeResult),
+    DbtNode(NodeResult),
     /// dbt ended without this node, and why.
     Ended(Arc<str>),
     /// The process has ended: ask again.
@@ -311,7 +311,7 @@ impl State {
         }
         if let Some(waiting) = waiting {
             // Fails if the attempt was dropped.
-            let _ = waiting.answer.send(Answer::Node(result));
+            let _ = waiting.answer.send(Answer::DbtNode(result));
         }
     }
 
@@ -429,13 +429,13 @@ mod tests {
         assert_eq!(build.lock().selected, Some(HashSet::from(["model.c".to_owned()])));
         let given_up = wait("model.a");
         SELECTED.wait();
-        assert!(matches!(answer(other), Answer::Node(_)));
+        assert!(matches!(answer(other), Answer::DbtNode(_)));
         assert!(matches!(answer(given_up), Answer::Again));
 
         let again = wait("model.a");
         SELECTED.wait();
         SELECTED.wait();
-        assert!(matches!(answer(again), Answer::Node(_)));
+        assert!(matches!(answer(again), Answer::DbtNode(_)));
         let end = build.end();
         drop(end.map(answer));
         assert!(matches!(build.next("model.b", &context), Next::Done(_)));

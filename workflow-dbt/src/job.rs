@@ -17,7 +17,7 @@ use crate::build::{Answer, Build, Next, key};
 use crate::drive::drive;
 use crate::lineage::Nodes;
 use crate::log::LogFolder;
-use crate::manifest::Node;
+use crate::manifest::DbtNode;
 use crate::node::{NodeResult, NodeStatus};
 use crate::results::BuildSummary;
 use crate::settings::Settings;
@@ -81,8 +81,8 @@ impl Builds {
                 let limit = pin!(context.sleep_through(self.grace()));
                 let limit = match select(receiver, limit).await {
                     // A node that ends well meanwhile is built.
-                    Either::Left((Ok(Answer::Node(node)), _)) if node.status.is_success() => {
-                        return Ok(Answer::Node(node));
+                    Either::Left((Ok(Answer::DbtNode(node)), _)) if node.status.is_success() => {
+                        return Ok(Answer::DbtNode(node));
                     }
                     Either::Left((_, limit)) => limit,
                     Either::Right(_) => return Err(cancelled()),
@@ -129,7 +129,7 @@ impl Drop for StopOnDrop<'_> {
 
 /// The job of a node.
 pub(crate) struct NodeJob {
-    pub(crate) node: Node,
+    pub(crate) node: DbtNode,
     pub(crate) builds: Arc<Builds>,
 }
 
@@ -150,7 +150,7 @@ impl Job for NodeJob {
                 Next::Wait(receiver) => receiver,
             };
             match self.builds.wait(&build, context, receiver).await? {
-                Answer::Node(result) => return self.judge(context, result),
+                Answer::DbtNode(result) => return self.judge(context, result),
                 Answer::Ended(reason) => return Err(JobError::retryable(reason.to_string())),
                 Answer::Again => {}
             }
@@ -174,7 +174,7 @@ impl NodeJob {
     }
 
     fn failure(&self, result: &NodeResult) -> JobError {
-        let Node { id, path, .. } = &self.node;
+        let DbtNode { id, path, .. } = &self.node;
         let (status, message) = (result.status, result.message.as_str());
         let text = match status {
             NodeStatus::Skipped if message.is_empty() => {

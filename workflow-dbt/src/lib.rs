@@ -100,7 +100,7 @@ mod results;
 mod settings;
 mod workflow;
 
-pub use manifest::{Manifest, ManifestError, Node, NodeKind};
+pub use manifest::{DbtNode, Manifest, ManifestError, NodeKind};
 pub use node::{NodeResult, NodeStatus};
 pub use program::{Program, ProgramError, Version};
 pub use project::{DbtProject, ProjectError};

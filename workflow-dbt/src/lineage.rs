@@ -6,12 +6,12 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-use crate::manifest::{Manifest, Node, NodeKind};
+use crate::manifest::{DbtNode, Manifest, NodeKind};
 
 /// A node that becomes a job, and the places of the steps that it waits for.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Step<'a> {
-    pub(crate) node: &'a Node,
+    pub(crate) node: &'a DbtNode,
     pub(crate) after: Vec<usize>,
 }
 
@@ -69,7 +69,7 @@ pub(crate) type Before<'a> = HashMap<&'a str, Vec<&'a str>>;
 /// The selected nodes that dbt builds, in the order of their IDs, and the sources that they read.
 pub(crate) fn steps<'a>(manifest: &'a Manifest, selected: &BTreeSet<String>) -> Vec<Step<'a>> {
     let before = edges(manifest);
-    let builds = |node: &Node| node.kind.is_built() && selected.contains(&node.id);
+    let builds = |node: &DbtNode| node.kind.is_built() && selected.contains(&node.id);
     let shows = |id: &str| {
         let node = manifest.nodes().get(id);
         node.is_some_and(|node| builds(node) || node.kind == NodeKind::Source)

@@ -31,13 +31,13 @@ use crate::event::text;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Manifest {
     version: u32,
-    nodes: BTreeMap<String, Node>,
+    nodes: BTreeMap<String, DbtNode>,
 }
 
 /// A node of a dbt project: something that `dbt build` can build, or a source.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Node {
+pub struct DbtNode {
     /// The unique ID, such as `model.shop.orders`.
     pub id: String,
     /// What it is.
@@ -62,7 +62,7 @@ pub struct Node {
     pub asset: Option<String>,
 }
 
-impl Node {
+impl DbtNode {
     /// The name of its asset.
     pub(crate) fn asset(&self) -> &str {
         self.asset.as_deref().unwrap_or(&self.id)
@@ -164,7 +164,7 @@ impl Manifest {
     }
 
     /// The nodes and sources, by their unique IDs.
-    pub fn nodes(&self) -> &BTreeMap<String, Node> {
+    pub fn nodes(&self) -> &BTreeMap<String, DbtNode> {
         &self.nodes
     }
 }
@@ -265,7 +265,7 @@ struct RawConfig {
 }
 
 impl RawNode {
-    fn node(self, id: String) -> Node {
+    fn node(self, id: String) -> DbtNode {
         let config = self.config.unwrap_or_default();
         let severity = config.severity.unwrap_or_default();
         let asset = |meta: RawMeta| text(&meta.asset);
@@ -274,7 +274,7 @@ impl RawNode {
             Some(SchemaField { name, kind })
         };
         let columns = self.columns.as_object().into_iter().flatten();
-        Node {
+        DbtNode {
             id,
             kind: NodeKind::of(&self.resource_type, config.materialized.as_deref()),
             description: self.description.filter(|text| !text.is_empty()),

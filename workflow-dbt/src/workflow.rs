@@ -16,7 +16,7 @@ use workflow_core::{Call, Flow, Handle, JobError, RetryPolicy, TriggerRule, Work
 use crate::asset::NodeAssets;
 use crate::job::{Builds, NodeJob, ResultsJob};
 use crate::lineage::{Nodes, Step, steps};
-use crate::manifest::{Manifest, Node, NodeKind};
+use crate::manifest::{DbtNode, Manifest, NodeKind};
 use crate::node::NodeResult;
 use crate::results::BuildSummary;
 use crate::settings::Settings;
@@ -32,7 +32,7 @@ pub struct DbtWorkflow {
     metadata: Metadata,
     runs_dir: PathBuf,
     program: PathBuf,
-    nodes: Vec<Node>,
+    nodes: Vec<DbtNode>,
     assets: Arc<NodeAssets>,
     plan: Arc<Plan>,
 }
@@ -64,7 +64,7 @@ impl DbtWorkflow {
     }
 
     /// The nodes that have a job, in the order of their unique IDs, with the sources.
-    pub fn nodes(&self) -> &[Node] {
+    pub fn nodes(&self) -> &[DbtNode] {
         &self.nodes
     }
 

@@ -11,7 +11,7 @@ use workflow_core::id::RunId;
 use workflow_core::store::{BeginOutcome, NewRun, SharedBy, StoreError, Trigger, WorkflowSnapshot};
 use workflow_core::{Workflow, registry};
 use workflow_files::WorkflowFile;
-use workflow_store::{Cause, Source, StoredWorkflow, serving};
+use workflow_store::{Cause, StoredWorkflow, WorkflowSource, serving};
 
 use crate::app::App;
 use crate::problem::Problem;
@@ -111,7 +111,7 @@ impl<'a> Launchable<'a> {
     ///
     /// Fails if this server cannot run the workflow.
     pub(crate) async fn new(app: &'a App, workflow: &'a StoredWorkflow) -> Result<Self, Problem> {
-        let found = if workflow.source == Source::Registered {
+        let found = if workflow.source == WorkflowSource::Registered {
             Some(registered_workflow(&workflow.name)?)
         } else {
             app.check_local("runs only registered workflows")?;

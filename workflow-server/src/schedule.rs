@@ -7,7 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use workflow_core::Engine;
 use workflow_core::definition::Metadata;
 use workflow_cron::{Times, TimesError};
-use workflow_store::{Source, StoredWorkflow};
+use workflow_store::{StoredWorkflow, WorkflowSource};
 
 /// Returns the times of the schedule in the metadata; `None` without a schedule.
 ///
@@ -78,7 +78,8 @@ impl Schedules {
             return Some("the workflow is inactive; set `is_active` to true".to_owned());
         }
         if !self.is_running.load(Ordering::Relaxed) {
-            let is_run = workflow.source == Source::Registered && self.engine.runs_schedules();
+            let is_run =
+                workflow.source == WorkflowSource::Registered && self.engine.runs_schedules();
             return (!is_run).then(|| SCHEDULER_NOT_RUNNING.to_owned());
         }
         self.reasons().get(&workflow.id).cloned()

@@ -91,5 +91,5 @@ pub use rows::event::MAX_INLINE;
 pub use runs::StatusReport;
 pub use store::SqlStore;
 pub use visibility::Viewer;
-pub use why::{Cause, Reason, serving, why};
-pub use workflows::{NewWorkflow, Source};
+pub use why::{Cause, StallReason, serving, why};
+pub use workflows::{NewWorkflow, WorkflowSource};

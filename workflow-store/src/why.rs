@@ -19,14 +19,14 @@ use crate::catalog_error::CatalogError;
 
 /// A reason why a run or a job of it makes no progress, or what it does.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Reason {
+pub struct StallReason {
     /// The job; `None` if it concerns the whole run.
     pub job: Option<String>,
     /// The cause.
     pub cause: Cause,
 }
 
-/// The cause of a [`Reason`].
+/// The cause of a [`StallReason`].
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Cause {
@@ -216,7 +216,7 @@ impl Cause {
     }
 }
 
-impl fmt::Display for Reason {
+impl fmt::Display for StallReason {
     /// Writes a clause, such as "job `load` waits for job `extract`".
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let subject = match &self.job {
@@ -305,7 +305,7 @@ fn quoted(names: &[String]) -> String {
     names.join(", ")
 }
 
-impl Serialize for Reason {
+impl Serialize for StallReason {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         #[derive(Serialize)]
         struct Written<'a> {
@@ -340,11 +340,11 @@ pub async fn why(
     catalog: &dyn Catalog,
     viewer: &dyn Catalog,
     run: RunId,
-) -> Result<Vec<Reason>, CatalogError> {
+) -> Result<Vec<StallReason>, CatalogError> {
     viewer.run(run).await?.ok_or(StoreError::NoRun { run })?;
     let details = catalog.run_details(run).await?;
     let stored = catalog.run(run).await?.ok_or(StoreError::NoRun { run })?;
-    let whole = |cause| Ok(vec![Reason { job: None, cause }]);
+    let whole = |cause| Ok(vec![StallReason { job: None, cause }]);
     if details.run.status.is_final() {
         return whole(Cause::Ended(details.run.status, details.run.error));
     }
@@ -374,11 +374,11 @@ pub async fn why(
     let queued = why_queued(catalog, workers, &stored).await?;
     let mut reasons = why_jobs(&details, &stored.workflow.graph, &children, queued);
     if let Some(cause) = evicted {
-        reasons.insert(0, Reason { job: None, cause });
+        reasons.insert(0, StallReason { job: None, cause });
     } else if details.is_cancelling {
-        reasons.insert(0, Reason { job: None, cause: Cause::Cancelling });
+        reasons.insert(0, StallReason { job: None, cause: Cause::Cancelling });
     } else if reasons.is_empty() {
-        reasons.push(Reason { job: None, cause: Cause::Starting });
+        reasons.push(StallReason { job: None, cause: Cause::Starting });
     }
     Ok(reasons)
 }
@@ -536,7 +536,7 @@ fn why_jobs(
     graph: &Json,
     children: &HashMap<String, RunId>,
     mut queued: HashMap<String, Cause>,
-) -> Vec<Reason> {
+) -> Vec<StallReason> {
     let before = recorded_dependencies(graph);
     let ended: HashMap<&str, bool> =
         details.jobs.iter().map(|job| (job.name.as_str(), job.status.is_final())).collect();
@@ -565,5 +565,5 @@ fn why_jobs(
         if open.is_empty() { Cause::JobSlot } else { Cause::Dependencies(open) }
     };
     let open = details.jobs.iter().filter(|job| !job.status.is_final());
-    open.map(|job| Reason { job: Some(job.name.clone()), cause: cause(job) }).collect()
+    open.map(|job| StallReason { job: Some(job.name.clone()), cause: cause(job) }).collect()
 }

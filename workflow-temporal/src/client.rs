@@ -367,7 +367,7 @@ pub(crate) fn check(workflow: &dyn Workflow, input: Option<&Json>) -> Result<(),
 /// A run in a list.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
-pub struct RunSummary {
+pub struct TemporalRunSummary {
     /// The workflow ID.
     pub workflow_id: String,
     /// The run ID.
@@ -384,7 +384,7 @@ pub struct RunSummary {
     pub ended_at: Option<u64>,
 }
 
-impl RunSummary {
+impl TemporalRunSummary {
     fn of(execution: &WorkflowExecution) -> Self {
         let origin = Origin::of(&execution.memo());
         let run = origin.as_ref().map(|origin| origin.run.to_string());
@@ -408,7 +408,11 @@ impl TemporalClient {
     /// # Errors
     ///
     /// Fails if the filter is invalid, or if the server does not answer.
-    pub async fn list(&self, filter: &str, limit: usize) -> Result<Vec<RunSummary>, CallError> {
+    pub async fn list(
+        &self,
+        filter: &str,
+        limit: usize,
+    ) -> Result<Vec<TemporalRunSummary>, CallError> {
         let options = WorkflowListOptions::builder().limit(limit).build();
         // The other executions of a run that continued as new.
         let latest = "ExecutionStatus != 'ContinuedAsNew'";
@@ -419,7 +423,7 @@ impl TemporalClient {
         let found = self.client.list_workflows(filter, options);
         let found: Vec<_> =
             found.try_collect().await.map_err(|error| CallError::Server(error.into()))?;
-        Ok(found.iter().map(RunSummary::of).collect())
+        Ok(found.iter().map(TemporalRunSummary::of).collect())
     }
 
     /// Returns a handle on a listed run. Makes no request.
@@ -427,7 +431,7 @@ impl TemporalClient {
     /// # Errors
     ///
     /// Fails if the workflow is not one of this project.
-    pub fn handle(&self, listed: &RunSummary) -> Result<TemporalRun, CallError> {
+    pub fn handle(&self, listed: &TemporalRunSummary) -> Result<TemporalRun, CallError> {
         let run = listed.run_id.parse().map_err(|_| CallError::foreign(&listed.workflow_id))?;
         Ok(TemporalRun {
             client: self.clone(),

@@ -225,10 +225,10 @@ const SCHEME: &str = "temporal://";
 
 /// Reads `temporal://host:port/namespace`. Without a namespace, it comes from the environment.
 impl std::str::FromStr for TemporalOptions {
-    type Err = AddressError;
+    type Err = TemporalAddressError;
 
-    fn from_str(text: &str) -> Result<Self, AddressError> {
-        let invalid = || AddressError(text.to_owned());
+    fn from_str(text: &str) -> Result<Self, TemporalAddressError> {
+        let invalid = || TemporalAddressError(text.to_owned());
         let rest = text.strip_prefix(SCHEME).ok_or_else(invalid)?;
         let (address, namespace) = rest.split_once('/').unwrap_or((rest, ""));
         let port = address.rsplit_once(':').filter(|(host, _)| !host.is_empty());
@@ -252,7 +252,7 @@ impl fmt::Display for TemporalOptions {
 /// A text that is not the address of a Temporal server.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is not the address of a Temporal server; write `temporal://host:port/namespace`")]
-pub struct AddressError(String);
+pub struct TemporalAddressError(String);
 
 /// Why a program cannot connect to a Temporal server.
 #[derive(Debug, thiserror::Error)]

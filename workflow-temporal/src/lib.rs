@@ -37,10 +37,10 @@ mod schedules;
 mod worker;
 
 pub use client::{
-    AttemptState, Attributes, CallError, RunEvents, RunState, RunSummary, StartError, StartRequest,
-    Started, TemporalClient, TemporalRun,
+    AttemptState, Attributes, CallError, RunEvents, RunState, StartError, StartRequest, Started,
+    TemporalClient, TemporalRun, TemporalRunSummary,
 };
-pub use connect::{AddressError, ConnectError, TemporalOptions, Tls};
+pub use connect::{ConnectError, TemporalAddressError, TemporalOptions, Tls};
 pub use replay::{ReplayError, replay};
 pub use request::Placement;
 pub use schedules::{ScheduleSync, ScheduleSyncError};

@@ -2,7 +2,7 @@
 
 use sales::ingestion::{self, NAME};
 use workflow_config::{Config, Loader};
-use workflow_data::{OnFailure, Rejects};
+use workflow_data::{FailurePolicy, Rejects};
 
 fn config() -> Loader {
     Loader::new().profile("test")
@@ -15,7 +15,7 @@ fn open(loader: &Loader) -> Config {
 #[test]
 fn the_source_yields_records_with_their_origin() {
     let mut source = ingestion::source(&open(&config())).expect("it opens");
-    let mut rejects = Rejects::new(OnFailure::Fail);
+    let mut rejects = Rejects::new(FailurePolicy::Fail);
     let batch = source.next(&mut rejects).expect("it can be read").expect("there is a batch");
     assert_eq!(batch.metadata().source, NAME);
     assert_eq!(batch.metadata().record_count, 100);

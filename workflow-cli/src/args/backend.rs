@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use clap::error::ErrorKind;
 use clap::{ArgMatches, Args};
-use workflow_temporal::{AddressError, TemporalOptions};
+use workflow_temporal::{TemporalAddressError, TemporalOptions};
 
 /// The backend that a command works on.
 #[derive(Debug, Default, Args)]
@@ -21,9 +21,9 @@ enum Backend {
 }
 
 impl FromStr for Backend {
-    type Err = AddressError;
+    type Err = TemporalAddressError;
 
-    fn from_str(text: &str) -> Result<Self, AddressError> {
+    fn from_str(text: &str) -> Result<Self, TemporalAddressError> {
         match text {
             "store" => Ok(Self::Store),
             address => address.parse().map(Self::Temporal),

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use workflow_core::registry::{self, Entry, RegistryError};
 use workflow_files::WorkflowFile;
 use workflow_files::document::read_text;
-use workflow_store::{Catalog, CatalogError, MatchedBy, Source, StoredWorkflow};
+use workflow_store::{Catalog, CatalogError, MatchedBy, StoredWorkflow, WorkflowSource};
 
 use super::store;
 use crate::failure::Failure;
@@ -84,7 +84,7 @@ impl Target {
 
     /// The registered workflow or the file that runs a stored workflow.
     fn from_stored(found: StoredWorkflow, name: &str) -> Result<Self, Failure> {
-        if found.source == Source::Registered {
+        if found.source == WorkflowSource::Registered {
             return Ok(Self::Registered(registry::get(&found.name)?));
         }
         match found.definition.as_ref().and_then(WorkflowFile::from_source) {

@@ -15,7 +15,7 @@ use workflow_core::event::format_time;
 use workflow_core::registry;
 use workflow_core::store::ScheduleState;
 use workflow_cron::{Overlap, Times};
-use workflow_store::{Source, StoredWorkflow, Viewer};
+use workflow_store::{StoredWorkflow, Viewer, WorkflowSource};
 
 #[cfg(feature = "temporal")]
 use super::temporal;
@@ -157,7 +157,8 @@ impl ListArguments {
             None => Vec::new(),
         };
         let all = store.map(|store| store.seen_by(Viewer::All));
-        let is_registered = |workflow: &&StoredWorkflow| workflow.source == Source::Registered;
+        let is_registered =
+            |workflow: &&StoredWorkflow| workflow.source == WorkflowSource::Registered;
         let known: BTreeSet<&str> =
             stored.iter().filter(is_registered).map(|workflow| workflow.name.as_str()).collect();
         let mut rows = Vec::new();

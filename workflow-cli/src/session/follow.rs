@@ -10,7 +10,7 @@ use workflow_core::event::Event;
 use workflow_core::id::RunId;
 use workflow_core::store::StoredRun;
 use workflow_core::{Engine, RunError};
-use workflow_store::{Catalog, CatalogError, Cause, Reason, RunDetails, why};
+use workflow_store::{Catalog, CatalogError, Cause, RunDetails, StallReason, why};
 
 use crate::args::{Format, ShowArguments};
 use crate::failure::{Failure, Outcome};
@@ -246,7 +246,7 @@ impl Tail<'_> {
     /// Whether no process runs the run, and no live worker would.
     async fn is_unserved(&self) -> Result<bool, Failure> {
         let reasons = why(self.store, self.store, self.run).await?;
-        let is_whole = |reason: &&Reason| reason.job.is_none();
+        let is_whole = |reason: &&StallReason| reason.job.is_none();
         let whole = reasons.iter().find(is_whole).map(|reason| &reason.cause);
         Ok(matches!(whole, Some(Cause::NoWorker { .. })))
     }

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::plan::Reason;
+use super::plan::StaleReason;
 use super::{AssetGraph, AssetState, PartitionState, Partitions, Standing};
 use crate::event::format_time;
 use crate::store::{CheckResult, InputVersion, Materialization, SchemaField};
@@ -208,7 +208,7 @@ impl PartitionDocument {
 
 impl ReasonDocument {
     /// Describes a reason.
-    pub fn new(reason: &Reason) -> Self {
+    pub fn new(reason: &StaleReason) -> Self {
         Self { kind: reason.kind(), text: reason.to_string() }
     }
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use super::plan::{Examined, Files, Known, Plan, Records, Request};
+use super::plan::{Examined, Files, Known, MaterializationPlan, Records, Request};
 use super::{AssetSpec, Partition};
 use crate::error_text::io_reason;
 use crate::id::RunId;
@@ -138,7 +138,7 @@ impl Assets {
     /// # Errors
     ///
     /// Fails when the records cannot be read.
-    pub async fn plan(&self, request: &Request) -> Result<Plan, AssetsError> {
+    pub async fn plan(&self, request: &Request) -> Result<MaterializationPlan, AssetsError> {
         Ok(self.examine(request).await?.plan)
     }
 

@@ -1,7 +1,6 @@
 //! What must be made, and why: a pure function of the assets, their records, and what is wanted.
 
 use std::collections::{BTreeMap, HashMap};
-use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -10,6 +9,10 @@ use serde::{Deserialize, Serialize};
 use super::{AssetError, AssetGraph, AssetSpec, Maker, Partition, Partitions};
 use crate::event::format_time;
 use crate::store::Materialization;
+
+mod reason;
+
+pub use reason::{ChangedInputs, StaleReason};
 
 /// The most steps of one plan that a run accepts.
 pub const MAX_STEPS: usize = 10_000;
@@ -189,7 +192,7 @@ pub struct Examined {
     pub(super) needed: Needed,
     pub(super) records: Records,
     /// The plan.
-    pub plan: Plan,
+    pub plan: MaterializationPlan,
 }
 
 impl Examined {
@@ -226,7 +229,7 @@ pub enum Files {
 
 /// What to make, in an order in which everything comes after its inputs, and what is current.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Plan {
+pub struct MaterializationPlan {
     /// The partitions to make.
     pub steps: Vec<Step>,
     /// The partitions that are skipped, because they are current: the assets and the keys.
@@ -244,119 +247,12 @@ pub struct Step {
     /// The key of the partition; empty for an asset without partitions.
     pub partition: String,
     /// Why it must be made; never empty.
-    pub reasons: Vec<Reason>,
-}
-
-/// Why a partition must be made.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Reason {
-    /// It was never materialized.
-    NeverMade,
-    /// A file of the value is missing.
-    ValueMissing,
-    /// A file of the value has another size.
-    ValueChanged,
-    /// The function has changed.
-    CodeChanged {
-        /// The version that made the value.
-        from: String,
-        /// The version of this program.
-        to: String,
-    },
-    /// Values that it was made from have changed.
-    InputChanged(Inputs),
-    /// It was not made from these values, which it would be made from now.
-    InputAdded(Inputs),
-    /// It was made from these values, which it would not be made from now.
-    InputRemoved(Inputs),
-    /// These inputs are made first, by the same plan. It is skipped if their values stay the same.
-    InputPlanned(Inputs),
-    /// It is older than the freshness of the asset.
-    Overdue {
-        /// Its age.
-        age: Duration,
-    },
-    /// Somebody wants it made again.
-    Forced,
-}
-
-/// Partitions of one input.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Inputs {
-    /// The asset.
-    pub asset: String,
-    /// The key of the first one.
-    pub first: String,
-    /// The number of the others.
-    pub others: usize,
-}
-
-impl Reason {
-    /// The kind, as one word.
-    pub fn kind(&self) -> &'static str {
-        match self {
-            Self::NeverMade => "never_made",
-            Self::ValueMissing => "value_missing",
-            Self::ValueChanged => "value_changed",
-            Self::CodeChanged { .. } => "code_changed",
-            Self::InputChanged(_) => "input_changed",
-            Self::InputAdded(_) => "input_added",
-            Self::InputRemoved(_) => "input_removed",
-            Self::InputPlanned(_) => "input_planned",
-            Self::Overdue { .. } => "overdue",
-            Self::Forced => "forced",
-        }
-    }
-}
-
-impl fmt::Display for Reason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NeverMade => f.write_str("never materialized"),
-            Self::ValueMissing => f.write_str("its file is missing"),
-            Self::ValueChanged => f.write_str("its file was changed"),
-            Self::CodeChanged { from, to } => {
-                write!(f, "code changed ({} -> {})", short(from), short(to))
-            }
-            Self::InputChanged(inputs) => write!(f, "input changed: {inputs}"),
-            Self::InputAdded(inputs) => write!(f, "new input: {inputs}"),
-            Self::InputRemoved(inputs) => write!(f, "input removed: {inputs}"),
-            Self::InputPlanned(inputs) => write!(f, "input is materialized again: {inputs}"),
-            Self::Overdue { age } => {
-                let (length, unit) = match age.as_secs() {
-                    seconds @ ..60 => (seconds, "s"),
-                    seconds @ 60..3600 => (seconds / 60, "min"),
-                    seconds => (seconds / 3600, "h"),
-                };
-                write!(f, "made too long ago ({length} {unit})")
-            }
-            Self::Forced => f.write_str("forced"),
-        }
-    }
-}
-
-impl fmt::Display for Inputs {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&named(&self.asset, &self.first))?;
-        match self.others {
-            0 => Ok(()),
-            others => write!(f, " and {others} more"),
-        }
-    }
+    pub reasons: Vec<StaleReason>,
 }
 
 /// The name of a partition: `orders[2026-01-31]`, or `orders` for an asset without partitions.
 pub fn named(asset: &str, partition: &str) -> String {
     if partition.is_empty() { asset.to_owned() } else { format!("{asset}[{partition}]") }
-}
-
-/// The beginning of a version that is a hash.
-fn short(version: &str) -> &str {
-    match version.len() {
-        36 if version.is_ascii() => &version[..8],
-        _ => version,
-    }
 }
 
 /// A value that a partition would be made from now.
@@ -371,14 +267,18 @@ pub(super) struct InputState {
 }
 
 /// Plans what to make.
-pub fn plan(request: &Request, records: &Records) -> Plan {
+pub fn plan(request: &Request, records: &Records) -> MaterializationPlan {
     plan_of(request, &request.needed(), records)
 }
 
-fn plan_of(request: &Request, needed: &[BTreeMap<String, Partition>], records: &Records) -> Plan {
+fn plan_of(
+    request: &Request,
+    needed: &[BTreeMap<String, Partition>],
+    records: &Records,
+) -> MaterializationPlan {
     let graph = &request.graph;
     let mut planned: Vec<Vec<&str>> = vec![Vec::new(); needed.len()];
-    let mut plan = Plan::default();
+    let mut plan = MaterializationPlan::default();
     for (asset, partitions) in needed.iter().enumerate() {
         let spec = &graph.assets()[asset];
         if spec.maker == Maker::Outside {
@@ -426,14 +326,14 @@ impl Request {
         asset: usize,
         partition: &Partition,
         known: Option<&Known>,
-    ) -> impl Iterator<Item = Reason> + use<> {
+    ) -> impl Iterator<Item = StaleReason> + use<> {
         let spec = &self.graph.assets()[asset];
         let wants_old = self.with_overdue && self.wants(asset, partition);
         let overdue = known.filter(|_| wants_old).and_then(|known| {
-            overdue(spec, &known.made, self.now).map(|age| Reason::Overdue { age })
+            overdue(spec, &known.made, self.now).map(|age| StaleReason::Overdue { age })
         });
         let is_forced = self.is_forced && known.is_some() && self.wants(asset, partition);
-        overdue.into_iter().chain(is_forced.then_some(Reason::Forced))
+        overdue.into_iter().chain(is_forced.then_some(StaleReason::Forced))
     }
 }
 
@@ -442,17 +342,17 @@ pub(super) fn reasons(
     spec: &AssetSpec,
     known: Option<&Known>,
     inputs: &[InputState],
-) -> Vec<Reason> {
-    let Some(Known { made, files }) = known else { return vec![Reason::NeverMade] };
+) -> Vec<StaleReason> {
+    let Some(Known { made, files }) = known else { return vec![StaleReason::NeverMade] };
     let mut reasons = Vec::new();
     match files {
         Files::AsRecorded => {}
-        Files::Changed => reasons.push(Reason::ValueChanged),
-        Files::Missing => reasons.push(Reason::ValueMissing),
+        Files::Changed => reasons.push(StaleReason::ValueChanged),
+        Files::Missing => reasons.push(StaleReason::ValueMissing),
     }
     if made.code_version != spec.code_version {
         let (from, to) = (made.code_version.clone(), spec.code_version.clone());
-        reasons.push(Reason::CodeChanged { from, to });
+        reasons.push(StaleReason::CodeChanged { from, to });
     }
     let before: HashMap<(&str, &str), &str> = made
         .details
@@ -484,15 +384,15 @@ pub(super) fn reasons(
             }
         }
     }
-    reasons.extend(changed.0.into_iter().map(Reason::InputChanged));
-    reasons.extend(added.0.into_iter().map(Reason::InputAdded));
-    reasons.extend(removed.0.into_iter().map(Reason::InputRemoved));
-    reasons.extend(planned.0.into_iter().map(Reason::InputPlanned));
+    reasons.extend(changed.0.into_iter().map(StaleReason::InputChanged));
+    reasons.extend(added.0.into_iter().map(StaleReason::InputAdded));
+    reasons.extend(removed.0.into_iter().map(StaleReason::InputRemoved));
+    reasons.extend(planned.0.into_iter().map(StaleReason::InputPlanned));
     reasons
 }
 
 /// Partitions by asset.
-struct Groups(Vec<Inputs>);
+struct Groups(Vec<ChangedInputs>);
 
 impl Groups {
     fn new() -> Self {
@@ -504,7 +404,7 @@ impl Groups {
             Some(group) => group.others += 1,
             None => {
                 let (asset, first) = (asset.to_owned(), partition.to_owned());
-                self.0.push(Inputs { asset, first, others: 0 });
+                self.0.push(ChangedInputs { asset, first, others: 0 });
             }
         }
     }
@@ -550,7 +450,7 @@ pub struct RunStep {
     pub force: bool,
 }
 
-impl Plan {
+impl MaterializationPlan {
     /// The input for a run that carries out the plan.
     ///
     /// # Errors
@@ -566,12 +466,13 @@ impl Plan {
 
 impl Step {
     fn to_run_step(&self) -> RunStep {
-        let is_forcing =
-            |reason: &Reason| matches!(reason, Reason::Forced | Reason::Overdue { .. });
+        let is_forcing = |reason: &StaleReason| {
+            matches!(reason, StaleReason::Forced | StaleReason::Overdue { .. })
+        };
         RunStep {
             asset: self.asset.clone(),
             partition: Some(self.partition.clone()).filter(|key| !key.is_empty()),
-            reasons: self.reasons.iter().map(Reason::to_string).collect(),
+            reasons: self.reasons.iter().map(StaleReason::to_string).collect(),
             force: self.reasons.iter().any(is_forcing),
         }
     }

@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use super::entry::version;
-use super::plan::{Files, InputState, Known, Reason, reasons};
+use super::plan::{Files, InputState, Known, StaleReason, reasons};
 use super::{
     AssetError, AssetEvent, AssetGraph, AssetSpec, Assets, AssetsError, Happening, Partition,
 };
@@ -31,7 +31,7 @@ pub struct Made {
 
 impl Assets {
     /// Records a value of an asset without partitions, which a workflow has made in its own way, from
-    /// the current values of its inputs. Inputs are recorded first, since the record names their
+    /// the current values of its inputs. ChangedInputs are recorded first, since the record names their
     /// versions. `context` is that of a job of the workflow, and `graph` has the asset.
     ///
     /// Does nothing if this value was recorded before.
@@ -108,7 +108,7 @@ impl Made {
         spec: &AssetSpec,
         run: RunId,
         inputs: Vec<InputState>,
-        reasons: &[Reason],
+        reasons: &[StaleReason],
     ) -> Materialization {
         let is_refused =
             self.checks.iter().any(|check| check.is_blocking && check.problem.is_some());

@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use serde::Serialize;
 
-use super::plan::{Examined, Reason, overdue};
+use super::plan::{Examined, StaleReason, overdue};
 use super::{AssetSpec, Maker, Partition, Partitions};
 use crate::store::Materialization;
 
@@ -32,7 +32,7 @@ pub struct PartitionState<'a> {
     /// Whether it is current.
     pub standing: Standing,
     /// Why it is not current; empty if it is.
-    pub reasons: &'a [Reason],
+    pub reasons: &'a [StaleReason],
     /// Its current record, if it was made.
     pub made: Option<&'a Materialization>,
 }
@@ -59,9 +59,10 @@ impl Standing {
         }
     }
 
-    fn of(reasons: &[Reason]) -> Self {
-        let is_missing =
-            |reason: &Reason| matches!(reason, Reason::NeverMade | Reason::ValueMissing);
+    fn of(reasons: &[StaleReason]) -> Self {
+        let is_missing = |reason: &StaleReason| {
+            matches!(reason, StaleReason::NeverMade | StaleReason::ValueMissing)
+        };
         match reasons {
             [] => Self::Current,
             reasons if reasons.iter().any(is_missing) => Self::Missing,
@@ -94,8 +95,8 @@ impl<'a> AssetState<'a> {
 
     /// Why partitions are not current: for each kind of reason, the newest partition with it and
     /// their number, the most frequent first.
-    pub fn reasons(&self) -> Vec<(&'a Reason, usize)> {
-        let mut kinds: Vec<(&Reason, usize)> = Vec::new();
+    pub fn reasons(&self) -> Vec<(&'a StaleReason, usize)> {
+        let mut kinds: Vec<(&StaleReason, usize)> = Vec::new();
         for partition in self.partitions.iter().rev() {
             let mut seen: Vec<&str> = Vec::new();
             for reason in partition.reasons {
@@ -126,7 +127,7 @@ impl<'a> AssetState<'a> {
 impl Examined {
     /// The states of the assets that the request needs, each after its inputs.
     pub fn states(&self) -> Vec<AssetState<'_>> {
-        let reasons: HashMap<(&str, &str), &[Reason]> = self
+        let reasons: HashMap<(&str, &str), &[StaleReason]> = self
             .plan
             .steps
             .iter()

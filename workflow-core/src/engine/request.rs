@@ -30,7 +30,9 @@ use crate::guard;
 use crate::id::{RunId, check_name};
 use crate::job::{JobContext, StateCheck, Unmet, UnmetReason};
 use crate::run::{InputError, Report, RunError};
-use crate::store::{BeginOutcome, KeyError, NewRun, Parent, SharedBy, StoredRun, Trigger};
+use crate::store::{
+    BeginOutcome, IdempotencyKeyError, NewRun, Parent, SharedBy, StoredRun, Trigger,
+};
 use crate::value::{Boxed, ValueError, to_json};
 use crate::workflow::{Plan, PlanError, Workflow};
 
@@ -424,7 +426,7 @@ impl RunRequest {
             && let (Some(key), None) = (&store_options.idempotency_key, &store_options.parent)
         {
             let invalid = |error| RunError::InvalidKey { workflow: name(), error };
-            KeyError::check(key).map_err(invalid)?;
+            IdempotencyKeyError::check(key).map_err(invalid)?;
         }
         if let Some(store_options) = &self.store_options
             && let Some(queue) = &store_options.task_queue

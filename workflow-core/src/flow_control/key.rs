@@ -7,7 +7,7 @@ use super::MOST_CHARACTERS;
 /// Why a key of flow control is invalid, or has no value for a run.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum KeyError {
+pub enum LimitKeyError {
     /// A place has no end.
     #[error("the key `{0}` has `${{{{` without `}}}}`; write `${{{{ input.name }}}}`")]
     Open(String),
@@ -46,13 +46,13 @@ enum Piece<'a> {
 }
 
 /// Checks that a key is well-formed.
-pub(super) fn check(key: &str) -> Result<(), KeyError> {
+pub(super) fn check(key: &str) -> Result<(), LimitKeyError> {
     pieces(key)?;
     check_text(key)
 }
 
 /// Replaces the places of a key by values of the input.
-pub(super) fn resolve(key: &str, input: Option<&Json>) -> Result<String, KeyError> {
+pub(super) fn resolve(key: &str, input: Option<&Json>) -> Result<String, LimitKeyError> {
     let mut resolved = String::new();
     for piece in pieces(key)? {
         match piece {
@@ -67,17 +67,17 @@ pub(super) fn resolve(key: &str, input: Option<&Json>) -> Result<String, KeyErro
     Ok(resolved)
 }
 
-fn pieces(key: &str) -> Result<Vec<Piece<'_>>, KeyError> {
+fn pieces(key: &str) -> Result<Vec<Piece<'_>>, LimitKeyError> {
     let (mut pieces, mut rest) = (Vec::new(), key);
     while let Some((text, after)) = rest.split_once("${{") {
         let (place, after) =
-            after.split_once("}}").ok_or_else(|| KeyError::Open(key.to_owned()))?;
+            after.split_once("}}").ok_or_else(|| LimitKeyError::Open(key.to_owned()))?;
         let path = place.trim();
         let mut steps = path.split('.');
         let is_input = steps.next() == Some("input");
         let steps: Vec<&str> = steps.collect();
         if !is_input || steps.iter().any(|step| step.is_empty() || step.contains(' ')) {
-            return Err(KeyError::NotInput(path.to_owned()));
+            return Err(LimitKeyError::NotInput(path.to_owned()));
         }
         pieces.extend([Piece::Text(text), Piece::Place(steps, path)]);
         rest = after;
@@ -94,16 +94,16 @@ fn step<'a>(value: &'a Json, step: &str) -> Option<&'a Json> {
     }
 }
 
-fn scalar(value: Option<&Json>, path: &str) -> Result<String, KeyError> {
+fn scalar(value: Option<&Json>, path: &str) -> Result<String, LimitKeyError> {
     let found = match value {
-        None | Some(Json::Null) => return Err(KeyError::Missing(path.to_owned())),
+        None | Some(Json::Null) => return Err(LimitKeyError::Missing(path.to_owned())),
         Some(Json::String(text)) => return Ok(text.clone()),
         Some(Json::Number(number)) => return Ok(number_text(number)),
         Some(Json::Bool(value)) => return Ok(value.to_string()),
         Some(Json::Array(_)) => "a list",
         Some(Json::Object(_)) => "an object",
     };
-    Err(KeyError::NotScalar { path: path.to_owned(), found })
+    Err(LimitKeyError::NotScalar { path: path.to_owned(), found })
 }
 
 /// The text of a number: the same for 1, 1.0 and 1e0, and for 0 and -0.
@@ -120,10 +120,10 @@ fn number_text(number: &Number) -> String {
 /// Beyond it, a float may stand for several integers.
 const LARGEST_EXACT: f64 = 9_007_199_254_740_992.0;
 
-fn check_text(key: &str) -> Result<(), KeyError> {
+fn check_text(key: &str) -> Result<(), LimitKeyError> {
     match key.chars().count() {
-        count if count > MOST_CHARACTERS => Err(KeyError::TooLong(count)),
-        _ if key.chars().any(char::is_control) => Err(KeyError::Control),
+        count if count > MOST_CHARACTERS => Err(LimitKeyError::TooLong(count)),
+        _ if key.chars().any(char::is_control) => Err(LimitKeyError::Control),
         _ => Ok(()),
     }
 }
@@ -174,7 +174,7 @@ mod tests {
         assert!(key("${{ input.list }}", &input).expect_err("no scalar").contains("a list"));
         assert!(resolve("${{ input.a }}", None).is_err());
         let long = json!("x".repeat(256));
-        assert_eq!(resolve("${{ input }}", Some(&long)), Err(KeyError::TooLong(256)));
-        assert_eq!(resolve("${{ input }}", Some(&json!("a\0"))), Err(KeyError::Control));
+        assert_eq!(resolve("${{ input }}", Some(&long)), Err(LimitKeyError::TooLong(256)));
+        assert_eq!(resolve("${{ input }}", Some(&json!("a\0"))), Err(LimitKeyError::Control));
     }
 }

@@ -4,7 +4,9 @@ use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use workflow_cron::{Check, Overlap, Plan, Planner, SchedulePolicy, Times, TimesError};
+use workflow_cron::{
+    Overlap, Planner, ScheduleCheck, SchedulePlan, SchedulePolicy, Times, TimesError,
+};
 
 use super::timestamp;
 use crate::definition::Metadata;
@@ -180,8 +182,8 @@ impl WatchedSchedule {
         // Another scheduler may have handled it. A stored time in the future is that of a wrong clock.
         let stored = state.handled.map(timestamp).filter(|stored| *stored <= now);
         let handled = stored.map_or(cursor, |stored| stored.max(cursor));
-        let Plan { start, missed, handled } =
-            self.planner.plan(Check { handled, watched: self.watched, now });
+        let SchedulePlan { start, missed, handled } =
+            self.planner.plan(ScheduleCheck { handled, watched: self.watched, now });
         if start.is_empty() && missed.is_none() {
             self.watched = now;
             self.set_cursor(handled);

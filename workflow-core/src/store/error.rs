@@ -2,7 +2,7 @@
 
 use crate::event::{Status, TransitionError};
 use crate::id::RunId;
-use crate::store::{KeyError, MOST_UNREAD_SIGNALS, SharedBy, SignalError};
+use crate::store::{IdempotencyKeyError, MOST_UNREAD_SIGNALS, SharedBy, SignalError};
 use crate::value::ValueError;
 
 /// The error of a store operation.
@@ -95,7 +95,7 @@ pub enum StoreError {
     },
     /// The idempotency key is invalid.
     #[error("invalid idempotency key: {0}")]
-    InvalidKey(KeyError),
+    InvalidKey(IdempotencyKeyError),
     /// The workflow is inactive, so it starts no runs.
     #[error("workflow `{workflow}` is inactive; activate workflow {id} first")]
     NotActive {

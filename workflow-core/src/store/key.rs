@@ -5,7 +5,7 @@ use super::{NewRun, Parent, StoreError, StoredRun, Trigger};
 /// The reason why a string is not a valid idempotency key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum KeyError {
+pub enum IdempotencyKeyError {
     /// It is empty, so that unrelated requests would share it.
     #[error("it is empty; use 1 to {MOST_CHARACTERS} characters, or no key")]
     Empty,
@@ -46,7 +46,7 @@ impl KeyScope {
     }
 }
 
-impl KeyError {
+impl IdempotencyKeyError {
     /// Checks that a string is a valid idempotency key: 1 to 255 characters without a NUL.
     ///
     /// # Errors
@@ -71,7 +71,9 @@ impl NewRun {
     /// engine and are not checked: they contain the names of jobs, and may be longer.
     pub fn check_key(&self) -> Result<(), StoreError> {
         match (&self.idempotency_key, self.key_scope()) {
-            (Some(key), KeyScope::User(_)) => KeyError::check(key).map_err(StoreError::InvalidKey),
+            (Some(key), KeyScope::User(_)) => {
+                IdempotencyKeyError::check(key).map_err(StoreError::InvalidKey)
+            }
             _ => Ok(()),
         }
     }
@@ -95,9 +97,12 @@ mod tests {
 
     #[test]
     fn a_key_has_1_to_255_characters() {
-        assert_eq!(KeyError::check(""), Err(KeyError::Empty));
-        assert_eq!(KeyError::check(&"é".repeat(255)), Ok(()));
-        assert_eq!(KeyError::check(&"é".repeat(256)), Err(KeyError::TooLong(256)));
-        assert_eq!(KeyError::check("a\0"), Err(KeyError::Nul));
+        assert_eq!(IdempotencyKeyError::check(""), Err(IdempotencyKeyError::Empty));
+        assert_eq!(IdempotencyKeyError::check(&"é".repeat(255)), Ok(()));
+        assert_eq!(
+            IdempotencyKeyError::check(&"é".repeat(256)),
+            Err(IdempotencyKeyError::TooLong(256))
+        );
+        assert_eq!(IdempotencyKeyError::check("a\0"), Err(IdempotencyKeyError::Nul));
     }
 }

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::RejectError;
 use crate::batch::Batch;
-use crate::row::{FailedRow, Reason};
+use crate::row::{FailedRow, RowReason};
 use crate::value::{self, ColumnType};
 
 /// The records of a batch that fail, by their rows.
@@ -17,19 +17,19 @@ pub(crate) struct Failures(BTreeMap<usize, Failure>);
 
 #[derive(Debug, Default)]
 struct Failure {
-    reasons: Vec<Reason>,
+    reasons: Vec<RowReason>,
     /// The record as it is in the source, if it cannot be read.
     raw: Option<String>,
 }
 
 impl Failures {
     /// Adds a reason why a record fails.
-    pub(crate) fn add(&mut self, row: usize, reason: Reason) {
+    pub(crate) fn add(&mut self, row: usize, reason: RowReason) {
         self.0.entry(row).or_default().reasons.push(reason);
     }
 
     /// Adds a record that cannot be read, as it is in the source.
-    pub(crate) fn add_unreadable(&mut self, row: usize, reason: Reason, raw: String) {
+    pub(crate) fn add_unreadable(&mut self, row: usize, reason: RowReason, raw: String) {
         self.0.insert(row, Failure { reasons: vec![reason], raw: Some(raw) });
     }
 
@@ -44,7 +44,7 @@ impl Failures {
         let reason = match value::text(column, row) {
             Ok(text) => {
                 let message = message(text.as_deref());
-                Reason::of_value(name, text, message)
+                RowReason::of_value(name, text, message)
             }
             Err(error) => unreadable(name, &error),
         };
@@ -112,6 +112,6 @@ impl Failures {
 }
 
 /// The reason of a value that has no text.
-fn unreadable(name: &str, error: &ArrowError) -> Reason {
-    Reason::of_record(format!("column `{name}`: the value cannot be shown as text: {error}"))
+fn unreadable(name: &str, error: &ArrowError) -> RowReason {
+    RowReason::of_record(format!("column `{name}`: the value cannot be shown as text: {error}"))
 }

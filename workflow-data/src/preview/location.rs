@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use workflow_config::{Loader, Secret};
 use workflow_core::table::TableRecord;
 
-use crate::clock::Clock;
+use crate::clock::RecordClock;
 use crate::config::{FileFormat, FileSource, OutputConfig, PipelineConfig, Repeated, SinkKind};
 use crate::source::{self, Reading, Source};
 
@@ -132,7 +132,7 @@ fn reading() -> Reading {
         batch_size: BATCH_SIZE,
         max_retries: 0,
         statement_timeout: Some(PATIENCE),
-        clock: Clock::system(),
+        clock: RecordClock::system(),
         repeated: Repeated::Added,
     }
 }

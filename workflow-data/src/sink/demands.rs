@@ -10,7 +10,7 @@ use arrow_array::{Array, ArrayRef, RecordBatch};
 use arrow_schema::{ArrowError, DataType};
 
 use crate::policy::Failures;
-use crate::row::Reason;
+use crate::row::RowReason;
 use crate::value::{self, ColumnType};
 
 /// What a record must have so that a sink takes it. By default nothing.
@@ -81,7 +81,7 @@ fn check_key(name: &str, column: &ArrayRef, failures: &mut Failures) {
     }
     for row in (0..column.len()).filter(|row| column.is_null(*row)) {
         let message = "has no place in a key; drop such records with the stage `cleaning`";
-        failures.add(row, Reason::of_value(name, None, message));
+        failures.add(row, RowReason::of_value(name, None, message));
     }
 }
 

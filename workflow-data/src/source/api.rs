@@ -26,7 +26,7 @@ use crate::batch::{Batch, BatchMetadata};
 use crate::config::ApiSource;
 use crate::cursor::Cursor;
 use crate::policy::Rejects;
-use crate::row::Reason;
+use crate::row::RowReason;
 
 pub(super) struct Api {
     options: ApiSource,
@@ -137,7 +137,7 @@ impl Api {
                 Err(error) => {
                     let reason =
                         format!("the record is not a JSON object that can be kept: {error}");
-                    table.push_unreadable(Reason::of_record(reason), text());
+                    table.push_unreadable(RowReason::of_record(reason), text());
                 }
                 Ok(fields) => match fields.spread(columns, &mut cells) {
                     Some(reason) => table.push_unreadable(reason, text()),

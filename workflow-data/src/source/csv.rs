@@ -8,7 +8,7 @@ use csv::{ByteRecord, ReaderBuilder};
 use self::quotes::Quotes;
 use super::input::{Input, ReadSeek};
 use super::table::{self, Columns, SAMPLE, TextTable};
-use crate::row::Reason;
+use crate::row::RowReason;
 use crate::text::{LONGEST_RAW, io_reason, raw};
 use crate::value::{ColumnType, Guess};
 
@@ -80,19 +80,19 @@ impl CsvFile {
     }
 
     /// What is wrong with the record as a whole.
-    fn check(&mut self) -> Option<Reason> {
+    fn check(&mut self) -> Option<RowReason> {
         let end = self.reader.position().byte();
         if self.reader.get_mut().has_stray_before(end) {
-            return Some(Reason::of_record(STRAY));
+            return Some(RowReason::of_record(STRAY));
         }
         let (cells, columns) = (self.record.len(), self.header.len());
         if cells != columns {
             let message = format!("the record has {cells} values, the header {columns}");
-            return Some(Reason::of_record(message));
+            return Some(RowReason::of_record(message));
         }
         let mut cells = self.header.iter().zip(self.record.iter());
         let (name, bytes) = cells.find(|(_, cell)| std::str::from_utf8(cell).is_err())?;
-        Some(Reason::of_value(name, Some(raw(bytes)), "is not UTF-8; convert the file to UTF-8"))
+        Some(RowReason::of_value(name, Some(raw(bytes)), "is not UTF-8; convert the file to UTF-8"))
     }
 
     /// The record as it is in the file.

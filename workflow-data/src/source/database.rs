@@ -21,7 +21,7 @@ use crate::batch::{Batch, BatchMetadata};
 use crate::config::{DatabaseSource, System};
 use crate::cursor::Cursor;
 use crate::policy::Rejects;
-use crate::row::Reason;
+use crate::row::RowReason;
 use crate::value::ColumnType;
 
 pub(super) struct Database {
@@ -68,7 +68,7 @@ struct Row {
     /// The cells as texts. Those that cannot be read are empty.
     cells: Vec<Option<String>>,
     /// Why some of them cannot be read.
-    reasons: Vec<Reason>,
+    reasons: Vec<RowReason>,
 }
 
 /// Takes a message. False if nobody wants another one.
@@ -231,8 +231,8 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::clock::Clock;
-    use crate::config::OnFailure;
+    use crate::clock::RecordClock;
+    use crate::config::FailurePolicy;
 
     /// Without an end of the records, more of them may be missing.
     #[test]
@@ -249,7 +249,7 @@ mod tests {
             batch_size: 2,
             max_retries: 0,
             statement_timeout: None,
-            clock: Clock::system(),
+            clock: RecordClock::system(),
             repeated: crate::config::Repeated::Added,
         };
         let system = System::Sqlite;
@@ -259,7 +259,7 @@ mod tests {
         let columns = Columns::of_file(columns, &query.options.columns).expect("columns");
         let state = State::Running { columns, rows, has_returned: false };
         let mut database = Database { query, reading, place: "shop".into(), state, next: 1 };
-        let mut rejects = Rejects::new(OnFailure::Fail);
+        let mut rejects = Rejects::new(FailurePolicy::Fail);
         let row = Row { cells: vec![Some("1".to_owned())], reasons: Vec::new() };
         let sent = sender.send(Ok(Message::Rows(vec![row])));
         assert!(sent.is_ok());

@@ -10,7 +10,7 @@ use arrow_schema::{ArrowError, Field, Schema, SchemaRef};
 use super::SourceError;
 use crate::batch::{Batch, BatchMetadata};
 use crate::policy::{Failures, Rejects};
-use crate::row::{Position, Reason};
+use crate::row::{Position, RowReason};
 use crate::text::{listed, suggestion};
 use crate::value::{self, ColumnType};
 
@@ -191,7 +191,7 @@ impl<'c> TextTable<'c> {
     pub(super) fn push_failing<'v>(
         &mut self,
         cells: impl Iterator<Item = Option<&'v str>>,
-        reasons: Vec<Reason>,
+        reasons: Vec<RowReason>,
     ) {
         for reason in reasons {
             self.failures.add(self.rows, reason);
@@ -200,7 +200,7 @@ impl<'c> TextTable<'c> {
     }
 
     /// Adds a record that cannot be read, as it is in the source.
-    pub(super) fn push_unreadable(&mut self, reason: Reason, raw: String) {
+    pub(super) fn push_unreadable(&mut self, reason: RowReason, raw: String) {
         self.failures.add_unreadable(self.rows, reason, raw);
         self.push(std::iter::repeat(None));
     }

@@ -17,7 +17,7 @@ use workflow_config::ConfigError;
 use self::computed::{Computed, ComputedOptions};
 use super::{Options, Stage, StageError};
 use crate::batch::{Batch, with_columns};
-use crate::clock::Clock;
+use crate::clock::RecordClock;
 use crate::policy::{Failures, Rejects};
 use crate::value::UTC;
 
@@ -33,7 +33,7 @@ pub(super) struct Enrichment {
     add_timestamps: bool,
     constants: Vec<(String, Constant)>,
     computed: Vec<Computed>,
-    clock: Clock,
+    clock: RecordClock,
 }
 
 /// The value of a column that is the same in all records.

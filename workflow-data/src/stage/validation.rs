@@ -11,7 +11,7 @@ use workflow_config::ConfigError;
 
 use super::{Options, Stage, StageError, column, reject_rows};
 use crate::batch::Batch;
-use crate::config::OnFailure;
+use crate::config::FailurePolicy;
 use crate::policy::{Failures, Rejects};
 use crate::value;
 
@@ -19,7 +19,7 @@ use crate::value;
 #[serde(deny_unknown_fields, default)]
 struct ValidationOptions {
     rules: Vec<RuleOptions>,
-    on_failure: Option<OnFailure>,
+    on_failure: Option<FailurePolicy>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -37,7 +37,7 @@ struct RuleOptions {
 pub(super) struct Validation {
     rules: Vec<Rule>,
     /// Without one, that of the pipeline.
-    on_failure: Option<OnFailure>,
+    on_failure: Option<FailurePolicy>,
 }
 
 struct Rule {

@@ -21,7 +21,7 @@ use workflow_core::asset::{
     self, AssetGraph, AssetState, Assets, AssetsError, Maker, PartitionState, Request, Standing,
 };
 use workflow_core::store::{CheckResult, PartitionRange, SchemaField};
-use workflow_store::Source;
+use workflow_store::WorkflowSource;
 
 use super::problems::Problems;
 use crate::app::App;
@@ -421,7 +421,7 @@ impl Subject {
             false => None,
         };
         if let Some(workflow) = workflow
-            && workflow.source != Source::Registered
+            && workflow.source != WorkflowSource::Registered
         {
             return Err(Problem::conflict(
                 "other_workflow",

@@ -13,7 +13,7 @@ use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use workflow_core::store::{ScheduleChange, ScheduleState, Trigger};
-use workflow_store::{Source, StoredWorkflow};
+use workflow_store::{StoredWorkflow, WorkflowSource};
 
 use super::WORKFLOW_PARAMETER;
 use super::problems::Problems;
@@ -202,7 +202,7 @@ async fn scheduled(app: &App, caller: &Caller, which: &str) -> Result<StoredWork
 async fn changeable(app: &App, caller: &Caller, which: &str) -> Result<StoredWorkflow, Problem> {
     app.check_local(RUNS_NO_SCHEDULES)?;
     let workflow = scheduled(app, caller, which).await?;
-    if workflow.source == Source::Registered && !caller.is_staff {
+    if workflow.source == WorkflowSource::Registered && !caller.is_staff {
         let name = &workflow.name;
         let detail = format!("only staff may change the schedule of `{name}`; ask an admin");
         return Err(Problem::forbidden("not_yours", detail));

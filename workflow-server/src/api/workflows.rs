@@ -20,7 +20,7 @@ use workflow_core::id::WorkflowName;
 use workflow_core::registry;
 use workflow_core::store::WorkflowSnapshot;
 use workflow_files::WorkflowFile;
-use workflow_store::{MetadataChange, Source, StoredWorkflow, WorkflowChange};
+use workflow_store::{MetadataChange, StoredWorkflow, WorkflowChange, WorkflowSource};
 
 use super::WORKFLOW_PARAMETER;
 use super::problems::Problems;
@@ -66,7 +66,8 @@ pub(super) async fn document(
     mut workflow: StoredWorkflow,
 ) -> Result<WorkflowDocument, Problem> {
     workflow.recent = caller.catalog(app).recent(&[workflow.id], RECENT).await?;
-    let editable = caller.may_write() && (caller.is_staff || workflow.source != Source::Registered);
+    let editable =
+        caller.may_write() && (caller.is_staff || workflow.source != WorkflowSource::Registered);
     let at = app.clone();
     app.parsing.run(move || WorkflowDocument::new(workflow, editable, &at.schedules)).await
 }
@@ -274,7 +275,7 @@ async fn delete(
 ) -> Result<Json<Deleted>, Problem> {
     let catalog = caller.catalog(&app);
     let workflow = catalog.workflow(&which).await?;
-    if workflow.source == Source::Registered && registry::get(&workflow.name).is_ok() {
+    if workflow.source == WorkflowSource::Registered && registry::get(&workflow.name).is_ok() {
         let detail = "this program registers the workflow; deactivate it, or delete its old runs \
                       with `POST /retention`";
         return Err(Problem::conflict("registered", detail));

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use workflow_core::json::{self, JsonError, LostNumber, Mismatch};
-use workflow_core::store::KeyError;
+use workflow_core::store::IdempotencyKeyError;
 
 use crate::app::App;
 use crate::problem::Problem;
@@ -155,8 +155,9 @@ fn form(query: &str) -> form_urlencoded::Parse<'_> {
 ///
 /// Fails if it is empty or too long.
 pub(crate) fn check_key(key: Option<&str>) -> Result<(), Problem> {
-    let invalid = |error: KeyError| Problem::invalid("idempotency_key", error.to_string());
-    key.map_or(Ok(()), |key| KeyError::check(key).map_err(invalid))
+    let invalid =
+        |error: IdempotencyKeyError| Problem::invalid("idempotency_key", error.to_string());
+    key.map_or(Ok(()), |key| IdempotencyKeyError::check(key).map_err(invalid))
 }
 
 /// Extracts parameters of the path.

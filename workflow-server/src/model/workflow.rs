@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 use workflow_core::definition::Metadata;
 use workflow_core::{Status, registry};
 use workflow_files::{WorkflowFile, read_yaml};
-use workflow_store::{RecentRun, Source, StoredWorkflow};
+use workflow_store::{RecentRun, StoredWorkflow, WorkflowSource};
 
 use super::time::text;
 use crate::schedule::{Schedules, times_of};
@@ -55,7 +55,7 @@ pub(crate) struct Workflow {
     /// When it was last changed.
     #[schema(format = DateTime)]
     pub(crate) updated_at: String,
-    /// Source: `registered` in the program, or `stored` by a user.
+    /// WorkflowSource: `registered` in the program, or `stored` by a user.
     #[schema(value_type = String, examples("registered", "stored"))]
     pub(crate) source: &'static str,
     /// Whether it is active. Inactive workflows cannot be run.
@@ -150,7 +150,7 @@ impl Workflow {
             created_at: created,
             updated_at: text(of.updated_at),
             source: match of.source {
-                Source::Registered => "registered",
+                WorkflowSource::Registered => "registered",
                 _ => "stored",
             },
             is_active: of.is_active,
@@ -185,7 +185,7 @@ pub(crate) struct WorkflowDocument {
     /// Workflow file as JSON; null without a file.
     #[schema(value_type = Option<Object>)]
     definition: Option<Json>,
-    /// Source location of a registered workflow.
+    /// WorkflowSource location of a registered workflow.
     location: Option<Location>,
     /// JSON Schema of the input, if known.
     #[schema(value_type = Option<Object>)]
@@ -217,7 +217,7 @@ struct Location {
 
 impl WorkflowDocument {
     pub(crate) fn new(of: StoredWorkflow, editable: bool, schedules: &Schedules) -> Self {
-        let is_code = of.source == Source::Registered;
+        let is_code = of.source == WorkflowSource::Registered;
         let entry = registry::get(&of.name).ok().filter(|_| is_code);
         let (dag_spec, definition) = (of.dag_spec.clone(), of.definition.clone());
         let location = entry.as_ref().map(|entry| entry.location());

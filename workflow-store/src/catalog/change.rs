@@ -19,7 +19,7 @@ use crate::exec::operation::Cx;
 use crate::visibility::Visibility;
 use crate::workflows::insert::{RowAuthor, check_free, gone, insert, tags};
 use crate::workflows::slug::{self, lock_names};
-use crate::workflows::{NewWorkflow, Source, name, search_index, version};
+use crate::workflows::{NewWorkflow, WorkflowSource, name, search_index, version};
 
 /// Adds a workflow.
 pub(crate) fn create(cx: &mut Cx<'_>, new: &NewWorkflow) -> Answer<StoredWorkflow> {
@@ -39,7 +39,7 @@ pub(crate) fn create(cx: &mut Cx<'_>, new: &NewWorkflow) -> Answer<StoredWorkflo
         let author = new.user.clone();
         return update(cx, Visibility::All, author.as_deref(), &id.to_string(), &new.into());
     }
-    let id = insert(cx.sql, &new, Source::Stored, owner, RowAuthor::User)?;
+    let id = insert(cx.sql, &new, WorkflowSource::Stored, owner, RowAuthor::User)?;
     Ok(workflow::by_id(cx.sql, id)?.ok_or_else(|| gone(&new.name))?)
 }
 
@@ -56,7 +56,7 @@ fn left_by_a_run(
         && new.project_name.is_none()
         && new.app_name.is_none();
     let found = match is_file_alone {
-        true => name::owned(sql, Source::Stored, owner, &new.name)?,
+        true => name::owned(sql, WorkflowSource::Stored, owner, &new.name)?,
         false => None,
     };
     let Some(id) = found else { return Ok(None) };
@@ -155,7 +155,7 @@ pub(crate) fn update(
 /// Whether a change replaces the file.
 fn is_new_file(old: &StoredWorkflow, change: &WorkflowChange) -> Result<bool, CatalogError> {
     let is_new = change.definition.is_some() && change.definition != old.definition;
-    if is_new && old.source == Source::Registered {
+    if is_new && old.source == WorkflowSource::Registered {
         return Err(CatalogError::Invalid {
             field: CatalogField::Definition,
             found: "set on a registered workflow".to_owned(),
@@ -330,7 +330,7 @@ fn given_away(
         let user = resolve::user_name(sql, visibility)?;
         return Err(CatalogError::for_admins(user, what).into());
     }
-    if old.source == Source::Registered {
+    if old.source == WorkflowSource::Registered {
         return Err(CatalogError::Invalid {
             field: CatalogField::User,
             found: "set on a registered workflow, which has no owner".to_owned(),
@@ -351,7 +351,7 @@ fn renamed(old: &StoredWorkflow, name: &str) -> Answer<Option<String>> {
     if name == old.name {
         return Ok(None);
     }
-    if old.source == Source::Registered {
+    if old.source == WorkflowSource::Registered {
         return Err(CatalogError::Invalid {
             field: CatalogField::WorkflowName,
             found: "set by the code of a registered workflow".to_owned(),

@@ -25,7 +25,7 @@ use crate::db::value::{Value, signed};
 use crate::exec::operation::Cx;
 use crate::rows::beginning::{Admission, Beginning};
 use crate::visibility::Visibility;
-use crate::workflows::Source;
+use crate::workflows::WorkflowSource;
 use crate::workflows::insert::{RowAuthor, insert};
 use crate::workflows::name::owned;
 use crate::{accounts, runs};
@@ -59,7 +59,7 @@ pub(crate) enum ExportLine {
 pub(crate) struct PortableWorkflow {
     #[serde(flatten)]
     new: NewWorkflow,
-    source: Source,
+    source: WorkflowSource,
     is_active: bool,
 }
 
@@ -279,8 +279,8 @@ fn add(cx: &mut Cx<'_>, workflow: &PortableWorkflow, owner: Option<i64>) -> Answ
     let PortableWorkflow { new, source, is_active } = workflow;
     change::check(new)?;
     let written = match source {
-        Source::Stored => RowAuthor::User,
-        Source::Registered => RowAuthor::Program,
+        WorkflowSource::Stored => RowAuthor::User,
+        WorkflowSource::Registered => RowAuthor::Program,
     };
     let id = insert(cx.sql, new, *source, owner, written)?;
     let values = [Value::Bool(*is_active), Value::Int(id)];

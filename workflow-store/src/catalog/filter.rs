@@ -5,7 +5,7 @@ use serde_json::Value as Json;
 use workflow_core::Status;
 
 use super::run_filter::add_status;
-use super::{CatalogError, Source};
+use super::{CatalogError, WorkflowSource};
 use crate::catalog_error::CatalogField;
 use crate::db::statement::Statement;
 use crate::visibility::Visibility;
@@ -38,7 +38,7 @@ pub struct WorkflowQuery {
     /// Whether the workflow is active.
     pub active: Option<bool>,
     /// The source: code or data.
-    pub source: Option<Source>,
+    pub source: Option<WorkflowSource>,
     /// The status of the newest run.
     pub status: Option<Status>,
     /// The order. Default: by name.

@@ -38,7 +38,7 @@ use crate::catalog_error::CatalogError;
 use crate::page::Page;
 use crate::runs::StatusReport;
 use crate::visibility::Viewer;
-use crate::workflows::{NewWorkflow, Source};
+use crate::workflows::{NewWorkflow, WorkflowSource};
 
 pub use export::Imported;
 pub use filter::{WorkflowDetail, WorkflowQuery, WorkflowSort};

@@ -11,7 +11,7 @@ use super::RecentRun;
 use crate::db::sql::{Sql, SqlError, SqlKind};
 use crate::db::value::{Row, Value};
 use crate::rfc3339;
-use crate::workflows::Source;
+use crate::workflows::WorkflowSource;
 
 /// A workflow in a catalog.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -47,7 +47,7 @@ pub struct StoredWorkflow {
     /// The definition, if the workflow is stored as data.
     pub definition: Option<Json>,
     /// The source: code or data.
-    pub source: Source,
+    pub source: WorkflowSource,
     /// The owner.
     pub user: Option<String>,
     /// Whether the account of the owner is active; true without an owner. Schedules and events start
@@ -78,8 +78,8 @@ impl StoredWorkflow {
     /// The workflow, as the store knows its schedule.
     pub fn as_scheduled(&self) -> ScheduledWorkflow {
         match self.source {
-            Source::Registered => ScheduledWorkflow::Registered(self.name.clone()),
-            Source::Stored => ScheduledWorkflow::Number(self.id),
+            WorkflowSource::Registered => ScheduledWorkflow::Registered(self.name.clone()),
+            WorkflowSource::Stored => ScheduledWorkflow::Number(self.id),
         }
     }
 
@@ -122,8 +122,8 @@ pub(crate) fn read(row: &Row) -> Result<StoredWorkflow, SqlError> {
     let tags = row.json(10)?;
     let tags = tags.as_array().into_iter().flatten();
     let source = match row.text(15)?.as_str() {
-        "registered" => Source::Registered,
-        _ => Source::Stored,
+        "registered" => WorkflowSource::Registered,
+        _ => WorkflowSource::Stored,
     };
     Ok(StoredWorkflow {
         id,

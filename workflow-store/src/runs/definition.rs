@@ -13,7 +13,7 @@ use crate::visibility::Visibility;
 use crate::workflows::insert::{RowAuthor, insert, tags};
 use crate::workflows::name::owned;
 use crate::workflows::slug::lock_names;
-use crate::workflows::{NewWorkflow, Source, search_index, version};
+use crate::workflows::{NewWorkflow, WorkflowSource, search_index, version};
 
 /// Finds or adds the workflow and the definition of a run.
 pub(crate) fn definition(
@@ -77,10 +77,10 @@ pub(crate) fn find(
 }
 
 /// The source and owner of a workflow that this user runs: code has no owner.
-fn provenance(of: &WorkflowSnapshot, user: Option<i64>) -> (Source, Option<i64>) {
+fn provenance(of: &WorkflowSnapshot, user: Option<i64>) -> (WorkflowSource, Option<i64>) {
     match of.source {
-        Some(_) => (Source::Stored, user),
-        None => (Source::Registered, None),
+        Some(_) => (WorkflowSource::Stored, user),
+        None => (WorkflowSource::Registered, None),
     }
 }
 

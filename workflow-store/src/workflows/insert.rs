@@ -7,7 +7,7 @@ use workflow_core::definition::Metadata;
 use workflow_core::id::normalize_name;
 
 use super::slug::{self, lock_names};
-use super::{NewWorkflow, Source, name, search_index, version};
+use super::{NewWorkflow, WorkflowSource, name, search_index, version};
 use crate::catalog_error::{Answer, CatalogError};
 use crate::db::sql::{Sql, SqlError, SqlKind};
 use crate::db::value::{Value, clean, clean_json, to_micros};
@@ -25,7 +25,7 @@ pub(crate) enum RowAuthor {
 pub(crate) fn insert(
     sql: &mut dyn Sql,
     new: &NewWorkflow,
-    source: Source,
+    source: WorkflowSource,
     owner: Option<i64>,
     author: RowAuthor,
 ) -> Answer<i64> {
@@ -76,7 +76,7 @@ pub(crate) fn insert(
 /// Checks that the owner has no workflow of this name.
 pub(crate) fn check_free(
     sql: &mut dyn Sql,
-    source: Source,
+    source: WorkflowSource,
     owner: Option<i64>,
     wanted: &str,
 ) -> Answer<()> {

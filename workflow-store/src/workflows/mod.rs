@@ -8,4 +8,4 @@ pub(crate) mod search_index;
 pub(crate) mod slug;
 pub(crate) mod version;
 
-pub use new_workflow::{NewWorkflow, Source};
+pub use new_workflow::{NewWorkflow, WorkflowSource};

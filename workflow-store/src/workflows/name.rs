@@ -2,7 +2,7 @@
 
 use workflow_core::id::normalize_name;
 
-use super::Source;
+use super::WorkflowSource;
 use crate::db::sql::{Sql, SqlError};
 use crate::db::statement::Statement;
 use crate::db::value::clean;
@@ -12,7 +12,7 @@ use crate::db::value::clean;
 /// A run joins this workflow, and its owner cannot use the name for another one.
 pub(crate) fn owned(
     sql: &mut dyn Sql,
-    source: Source,
+    source: WorkflowSource,
     owner: Option<i64>,
     name: &str,
 ) -> Result<Option<i64>, SqlError> {
@@ -21,8 +21,8 @@ pub(crate) fn owned(
     let mut statement = Statement::default();
     statement.add("SELECT w.id FROM workflows_workflow w WHERE w.name = ").text(&name);
     match source {
-        Source::Registered => statement.add(" AND w.source = 'registered'"),
-        Source::Stored => own_by_name(&mut statement, owner),
+        WorkflowSource::Registered => statement.add(" AND w.source = 'registered'"),
+        WorkflowSource::Stored => own_by_name(&mut statement, owner),
     };
     let row = statement.add(" ORDER BY w.id LIMIT 1").first(sql)?;
     row.map(|row| row.int(0)).transpose()

@@ -75,7 +75,7 @@ fn without_fields(metadata: &Metadata) -> Metadata {
 
 /// The source of a workflow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub enum Source {
+pub enum WorkflowSource {
     /// Code of a program that registered or ran it.
     #[serde(rename = "registered")]
     Registered,
@@ -84,7 +84,7 @@ pub enum Source {
     Stored,
 }
 
-impl Source {
+impl WorkflowSource {
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Registered => "registered",

@@ -8,7 +8,7 @@ use clap::Args;
 use comfy_table::Table;
 use serde::Serialize;
 use workflow_core::asset::document::ReasonDocument;
-use workflow_core::asset::plan::{Plan, Step};
+use workflow_core::asset::plan::{MaterializationPlan, Step};
 use workflow_core::asset::{self, AssetGraph, Partitions, Request};
 use workflow_core::registry;
 use workflow_core::store::{Store, Trigger};
@@ -174,7 +174,7 @@ impl HowArguments {
     }
 
     /// Prints a plan that is not carried out.
-    fn print(&self, graph: &AssetGraph, plan: &Plan) -> Result<Outcome, Failure> {
+    fn print(&self, graph: &AssetGraph, plan: &MaterializationPlan) -> Result<Outcome, Failure> {
         match self.show.format {
             Format::Json => output::print_json(&PlanDocument::new(plan))?,
             Format::Jsonl => output::print(|out| {
@@ -218,7 +218,7 @@ struct CurrentDocument<'a> {
 }
 
 impl<'a> PlanDocument<'a> {
-    fn new(plan: &'a Plan) -> Self {
+    fn new(plan: &'a MaterializationPlan) -> Self {
         let key = |key: &'a str| Some(key).filter(|key| !key.is_empty());
         let step = |step: &'a Step| StepDocument {
             asset: &step.asset,
@@ -239,7 +239,7 @@ impl<'a> PlanDocument<'a> {
 
 /// Prints how much a plan materializes and, for each workflow that materializes assets in its own
 /// way, how much it leaves to that one.
-fn print_summary(graph: &AssetGraph, plan: &Plan) {
+fn print_summary(graph: &AssetGraph, plan: &MaterializationPlan) {
     output::message(summary(plan));
     let mut by_workflow: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for step in &plan.made_otherwise {
@@ -258,7 +258,7 @@ fn print_summary(graph: &AssetGraph, plan: &Plan) {
     }
 }
 
-fn table(plan: &Plan) -> Table {
+fn table(plan: &MaterializationPlan) -> Table {
     let mut table = output::table();
     table.set_header(["ASSET", "PARTITION", "REASONS"]);
     for step in &plan.steps {
@@ -269,7 +269,7 @@ fn table(plan: &Plan) -> Table {
 }
 
 /// How much there is to do, and how much is skipped because it is current.
-fn summary(plan: &Plan) -> String {
+fn summary(plan: &MaterializationPlan) -> String {
     let current = match plan.current.len() {
         0 => String::new(),
         1 => "; skips 1 partition, which is current".to_owned(),

@@ -2,7 +2,7 @@
 
 use clap::Args;
 use workflow_core::Status;
-use workflow_store::{Cause, Reason};
+use workflow_store::{Cause, StallReason};
 
 use crate::args::{ListFormat, RunSelector, StoreArguments};
 use crate::failure::{Failure, Outcome};
@@ -42,16 +42,16 @@ pub(super) fn why(args: &WhyArguments, store: &StoreArguments) -> Result<Outcome
 }
 
 pub(in crate::commands) fn print_reasons(
-    reasons: &[Reason],
+    reasons: &[StallReason],
     format: ListFormat,
 ) -> Result<(), Failure> {
     print_with(reasons, format, |reason| reason.cause.cure())
 }
 
 fn print_with(
-    reasons: &[Reason],
+    reasons: &[StallReason],
     format: ListFormat,
-    cure: impl Fn(&Reason) -> String,
+    cure: impl Fn(&StallReason) -> String,
 ) -> Result<(), Failure> {
     match format {
         ListFormat::Json => output::print_json(&reasons),

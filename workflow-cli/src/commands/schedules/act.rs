@@ -10,7 +10,7 @@ use workflow_core::engine::RunRequest;
 use workflow_core::registry;
 use workflow_core::store::{ScheduleChange, ScheduleState, Store, WorkflowSnapshot};
 use workflow_core::{Engine, Workflow};
-use workflow_store::{Catalog, CatalogError, Source, StoredWorkflow, Viewer};
+use workflow_store::{Catalog, CatalogError, StoredWorkflow, Viewer, WorkflowSource};
 
 use crate::args::{RUNS_DIR, StoreArguments, Target};
 use crate::failure::{Failure, Outcome};
@@ -134,7 +134,7 @@ pub(super) fn scheduled(store: &dyn Catalog, name: &str) -> Result<StoredWorkflo
 /// the store has what a server began with.
 pub(super) fn current_metadata(of: &StoredWorkflow) -> Metadata {
     match registry::get(&of.name) {
-        Ok(entry) if of.source == Source::Registered => entry.metadata().clone(),
+        Ok(entry) if of.source == WorkflowSource::Registered => entry.metadata().clone(),
         _ => of.metadata.clone(),
     }
 }

@@ -10,7 +10,9 @@ use tokio::sync::Mutex;
 use workflow_core::id::RunId;
 use workflow_server::{Remote, RemoteError, RemoteStart, RemoteStarted};
 use workflow_store::Catalog;
-use workflow_temporal::{CallError, RunSummary, StartError, Started, TemporalClient, TemporalRun};
+use workflow_temporal::{
+    CallError, StartError, Started, TemporalClient, TemporalRun, TemporalRunSummary,
+};
 
 use super::copies::Copies;
 use super::failure::text_of;
@@ -94,7 +96,7 @@ impl Mirror {
     }
 
     /// The listed runs that may have new events, newest first.
-    async fn wanted(&self) -> Result<Vec<(RunId, RunSummary)>, CallError> {
+    async fn wanted(&self) -> Result<Vec<(RunId, TemporalRunSummary)>, CallError> {
         let mut active = 0;
         let mut wanted = Vec::new();
         let listed = self.client.list("", RUNS).await?;
@@ -113,7 +115,7 @@ impl Mirror {
     }
 
     /// Copies the new events of a run.
-    async fn copy(&self, summary: &RunSummary) -> Result<(), String> {
+    async fn copy(&self, summary: &TemporalRunSummary) -> Result<(), String> {
         let run = self.client.handle(summary).map_err(|error| text_of(&error))?;
         match run.status().await {
             Ok(status) => {

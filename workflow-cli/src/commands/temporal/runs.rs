@@ -7,9 +7,9 @@ use serde_json::{Value as Json, json};
 use workflow_core::Status;
 use workflow_core::event::{JobView, RunView, Stall, Waiting};
 use workflow_core::run_log::path_in;
-use workflow_store::{Cause, Reason};
+use workflow_store::{Cause, StallReason};
 use workflow_temporal::{
-    AttemptState, RunEvents, RunState, RunSummary, TemporalOptions, TemporalRun,
+    AttemptState, RunEvents, RunState, TemporalOptions, TemporalRun, TemporalRunSummary,
 };
 
 use super::follow::News;
@@ -48,7 +48,7 @@ pub(in crate::commands) fn list(
     })
 }
 
-fn print_runs(runs: &[RunSummary]) -> Result<(), Failure> {
+fn print_runs(runs: &[TemporalRunSummary]) -> Result<(), Failure> {
     let mut table = output::table();
     table.set_header(["RUN", "WORKFLOW", "STATUS", "TASK QUEUE"]);
     for run in runs {
@@ -227,7 +227,7 @@ pub(in crate::commands) fn why(
     with_run(options, run, async |run| {
         let status = run.status().await?;
         let reasons = match status.is_final() {
-            true => vec![Reason { job: None, cause: Cause::EndedForGood(status, None) }],
+            true => vec![StallReason { job: None, cause: Cause::EndedForGood(status, None) }],
             false => reasons(&Seen::of(&run).await?),
         };
         print_reasons(&reasons, format)?;
@@ -236,9 +236,9 @@ pub(in crate::commands) fn why(
 }
 
 /// One reason for the whole run, or one for each job that has not ended.
-fn reasons(seen: &Seen) -> Vec<Reason> {
+fn reasons(seen: &Seen) -> Vec<StallReason> {
     let Seen { state, view, is_answered } = seen;
-    let whole = |cause| vec![Reason { job: None, cause }];
+    let whole = |cause| vec![StallReason { job: None, cause }];
     if state.status.is_final() {
         return whole(Cause::EndedForGood(state.status, None));
     }
@@ -250,7 +250,7 @@ fn reasons(seen: &Seen) -> Vec<Reason> {
     }
     let mut reasons = why_jobs(seen);
     if view.is_cancelling() {
-        reasons.insert(0, Reason { job: None, cause: Cause::Cancelling });
+        reasons.insert(0, StallReason { job: None, cause: Cause::Cancelling });
     } else if reasons.is_empty() {
         let queue = state.task_queue.clone();
         let cause = match (state.status, is_answered) {
@@ -258,14 +258,14 @@ fn reasons(seen: &Seen) -> Vec<Reason> {
             (_, true) => Cause::Starting,
             (_, false) => Cause::NoWorker { queue },
         };
-        reasons.push(Reason { job: None, cause });
+        reasons.push(StallReason { job: None, cause });
     }
     reasons
 }
 
 /// Why the jobs that have started have not ended. Function workflows that wait for their jobs are
 /// left out.
-fn why_jobs(seen: &Seen) -> Vec<Reason> {
+fn why_jobs(seen: &Seen) -> Vec<StallReason> {
     let Seen { state, view, is_answered } = seen;
     let waiting = view.waiting(SystemTime::now());
     let open = view.jobs().iter().filter(|job| job.status == Status::Running);
@@ -292,7 +292,7 @@ fn why_jobs(seen: &Seen) -> Vec<Reason> {
             }
         }
     };
-    let reason = |name: &str| Some(Reason { job: Some(name.to_owned()), cause: cause(name)? });
+    let reason = |name: &str| Some(StallReason { job: Some(name.to_owned()), cause: cause(name)? });
     open.clone().filter_map(|job| reason(&job.name)).collect()
 }
 

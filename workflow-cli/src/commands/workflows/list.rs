@@ -3,7 +3,7 @@
 use clap::{Args, ValueEnum};
 use serde_json::{Value as Json, json};
 use workflow_core::{Status, json};
-use workflow_store::{Source, Viewer, WorkflowQuery, WorkflowSort};
+use workflow_store::{Viewer, WorkflowQuery, WorkflowSort, WorkflowSource};
 
 use super::render::{self, Document};
 use crate::args::{ListFormat, PageArguments, StoreArguments, integer, parse_run_status};
@@ -152,8 +152,8 @@ impl ListArguments {
                 Sort::Executed => WorkflowSort::MostExecuted,
             },
             source: self.source.map(|source| match source {
-                SourceFilter::Registered => Source::Registered,
-                SourceFilter::Stored => Source::Stored,
+                SourceFilter::Registered => WorkflowSource::Registered,
+                SourceFilter::Stored => WorkflowSource::Stored,
             }),
             status: self.status,
             reverse: self.reverse_sort,

@@ -63,14 +63,14 @@ impl World {
         }
     }
 
-    fn plan(&self) -> Plan {
+    fn plan(&self) -> MaterializationPlan {
         plan(&Request::everything(Arc::clone(&self.graph), now()), &self.records)
     }
 
     /// Makes the steps of a plan in their order, and returns those that were not unchanged.
     fn carry_out(
         &mut self,
-        plan: &Plan,
+        plan: &MaterializationPlan,
         value: impl Fn(&AssetSpec, &[InputVersion]) -> String,
     ) -> Vec<String> {
         let mut made = Vec::new();
@@ -139,14 +139,15 @@ fn distinct(spec: &AssetSpec, inputs: &[InputVersion]) -> String {
     uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_OID, text.as_bytes()).to_string()
 }
 
-fn names(plan: &Plan) -> Vec<String> {
+fn names(plan: &MaterializationPlan) -> Vec<String> {
     plan.steps.iter().map(|step| named(&step.asset, &step.partition)).collect()
 }
 
-fn why(plan: &Plan, asset: &str, partition: &str) -> String {
+fn why(plan: &MaterializationPlan, asset: &str, partition: &str) -> String {
     let step =
         plan.steps.iter().find(|step| (&*step.asset, &*step.partition) == (asset, partition));
-    let reasons = step.map(|step| step.reasons.iter().map(Reason::to_string).collect::<Vec<_>>());
+    let reasons =
+        step.map(|step| step.reasons.iter().map(StaleReason::to_string).collect::<Vec<_>>());
     reasons.map_or_else(|| "current".to_owned(), |reasons| reasons.join("; "))
 }
 
@@ -311,7 +312,7 @@ fn force_and_age_are_reasons_for_what_is_wanted() -> Result<(), RequestError> {
     let old = plan(&old.with_overdue(true), &world.records);
     assert_eq!(why(&old, "total", ""), "made too long ago (2 h)");
     for (seconds, text) in [(59, "59 s"), (60, "1 min"), (3599, "59 min"), (3600, "1 h")] {
-        let overdue = Reason::Overdue { age: Duration::from_secs(seconds) };
+        let overdue = StaleReason::Overdue { age: Duration::from_secs(seconds) };
         assert_eq!(overdue.to_string(), format!("made too long ago ({text})"));
     }
     Ok(())

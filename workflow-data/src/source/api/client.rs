@@ -12,7 +12,7 @@ use workflow_core::RetryPolicy;
 use super::super::http::{self as shared, Limits, Masks};
 use super::paging::elsewhere;
 use super::retry;
-use crate::clock::Clock;
+use crate::clock::RecordClock;
 use crate::config::{ApiSource, AuthType};
 
 /// A client for one server.
@@ -27,7 +27,7 @@ pub(super) struct Client {
     /// The time between two requests.
     interval: Duration,
     last: Option<Instant>,
-    clock: Clock,
+    clock: RecordClock,
 }
 
 /// A successful response.
@@ -82,7 +82,7 @@ impl Client {
         options: &ApiSource,
         url: &Url,
         max_retries: u32,
-        clock: Clock,
+        clock: RecordClock,
     ) -> Result<Self, String> {
         let seconds =
             |given: Option<f64>, default| Duration::from_secs_f64(given.unwrap_or(default));

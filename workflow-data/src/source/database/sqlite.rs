@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::super::table::SAMPLE;
 use super::{Hand, Message, Query, Row};
-use crate::row::Reason;
+use crate::row::RowReason;
 use crate::text::{of_json, raw};
 use crate::value::{self, ColumnType, Guess};
 
@@ -125,7 +125,7 @@ fn kind(value: ValueRef<'_>) -> Option<ColumnType> {
     }
 }
 
-fn text(column: &str, value: ValueRef<'_>) -> Result<Option<String>, Reason> {
+fn text(column: &str, value: ValueRef<'_>) -> Result<Option<String>, RowReason> {
     Ok(match value {
         ValueRef::Null => None,
         ValueRef::Integer(integer) => Some(integer.to_string()),
@@ -134,13 +134,13 @@ fn text(column: &str, value: ValueRef<'_>) -> Result<Option<String>, Reason> {
         ValueRef::Text(bytes) => match std::str::from_utf8(bytes) {
             Ok(text) => Some(text.to_owned()),
             Err(_) => {
-                return Err(Reason::of_value(column, Some(raw(bytes)), "is not UTF-8"));
+                return Err(RowReason::of_value(column, Some(raw(bytes)), "is not UTF-8"));
             }
         },
         ValueRef::Blob(bytes) => {
             let length = bytes.len();
             let message = format!("has {length} bytes; select `hex({column})` to read them");
-            return Err(Reason::of_value(column, Some("blob".to_owned()), message));
+            return Err(RowReason::of_value(column, Some("blob".to_owned()), message));
         }
     })
 }

@@ -13,7 +13,7 @@ use workflow_files::Expression;
 
 use super::super::{Options, StageError, column};
 use crate::policy::Failures;
-use crate::row::Reason;
+use crate::row::RowReason;
 use crate::text::of_json;
 use crate::value::{self, ColumnType, Guess};
 
@@ -114,7 +114,7 @@ impl Computed {
             let value = expression.evaluate(&Value::Object(known));
             value.map_err(|error| error.to_string()).and_then(fits).unwrap_or_else(|error| {
                 let message = format!("column `{}`: {error}", self.name);
-                failures.add(row, Reason::of_record(message));
+                failures.add(row, RowReason::of_record(message));
                 Value::Null
             })
         });

@@ -9,7 +9,7 @@ use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use workflow_core::asset::document::ReasonDocument;
-use workflow_core::asset::plan::{Plan, RunStep, Step};
+use workflow_core::asset::plan::{MaterializationPlan, RunStep, Step};
 use workflow_core::asset::{AssetGraph, Request};
 
 use super::super::problems::Problems;
@@ -45,7 +45,7 @@ struct AssetPlanStep {
 }
 
 impl AssetPlan {
-    fn new(plan: &Plan) -> Result<Self, Problem> {
+    fn new(plan: &MaterializationPlan) -> Result<Self, Problem> {
         let input = plan.to_input().map_err(|error| {
             let status = StatusCode::UNPROCESSABLE_ENTITY;
             Problem::new(status, "plan_too_large", error.to_string())
@@ -155,15 +155,18 @@ pub(super) async fn plan(
 
 #[cfg(test)]
 mod tests {
-    use workflow_core::asset::plan::{MAX_STEPS, Reason};
+    use workflow_core::asset::plan::{MAX_STEPS, StaleReason};
 
     use super::*;
 
     #[test]
     fn a_plan_that_no_run_accepts_is_a_problem() {
-        let (asset, reasons) = ("raw".to_owned(), vec![Reason::NeverMade]);
+        let (asset, reasons) = ("raw".to_owned(), vec![StaleReason::NeverMade]);
         let step = Step { asset, partition: "eu".to_owned(), reasons };
-        let plan = |steps| Plan { steps: vec![step.clone(); steps], ..Plan::default() };
+        let plan = |steps| MaterializationPlan {
+            steps: vec![step.clone(); steps],
+            ..MaterializationPlan::default()
+        };
         let large = AssetPlan::new(&plan(MAX_STEPS)).expect("as large as a run");
         assert_eq!(large.steps.len(), MAX_STEPS);
         let problem = AssetPlan::new(&plan(MAX_STEPS + 1)).expect_err("too large");

@@ -49,8 +49,8 @@ pub(super) async fn why(
     Ok(Json(Listed::all(reasons.iter().map(Reason::from).collect())))
 }
 
-impl From<&workflow_store::Reason> for Reason {
-    fn from(of: &workflow_store::Reason) -> Self {
+impl From<&workflow_store::StallReason> for Reason {
+    fn from(of: &workflow_store::StallReason) -> Self {
         Self {
             job: of.job.clone(),
             reason: of.cause.as_str(),

@@ -11,7 +11,7 @@ use utoipa::IntoParams;
 use workflow_core::graph::Graph;
 use workflow_core::workflow::PlanError;
 use workflow_files::WorkflowFile;
-use workflow_store::{Source, StoredWorkflow};
+use workflow_store::{StoredWorkflow, WorkflowSource};
 
 use super::super::WORKFLOW_PARAMETER;
 use super::super::problems::Problems;
@@ -81,7 +81,7 @@ fn render(workflow: &StoredWorkflow, format: Format) -> Result<String, Problem> 
         let detail = format!("the graph is only available as `json`: {why}");
         Problem::conflict("no_graph", detail)
     };
-    if workflow.source != Source::Registered {
+    if workflow.source != WorkflowSource::Registered {
         return Err(only_json("an external program runs the workflow"));
     }
     match registered_workflow(&workflow.name)?.plan(None) {

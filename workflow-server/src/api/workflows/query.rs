@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::Value as Json;
 use utoipa::IntoParams;
 use workflow_core::{Status, json};
-use workflow_store::{Source, WorkflowDetail, WorkflowQuery, WorkflowSort};
+use workflow_store::{WorkflowDetail, WorkflowQuery, WorkflowSort, WorkflowSource};
 
 use super::RECENT;
 use crate::model::Limit;
@@ -39,7 +39,7 @@ pub(super) struct WorkflowsQuery {
     q: Option<String>,
     /// Whether they are active.
     is_active: Option<bool>,
-    /// Source: `registered` or `stored`.
+    /// WorkflowSource: `registered` or `stored`.
     #[param(value_type = Option<String>, pattern = "^(registered|stored)$")]
     source: Option<SourceFilter>,
     /// Status of the newest run.
@@ -93,8 +93,8 @@ impl WorkflowsQuery {
             text: self.q,
             active: self.is_active,
             source: self.source.map(|source| match source {
-                SourceFilter::Registered => Source::Registered,
-                SourceFilter::Stored => Source::Stored,
+                SourceFilter::Registered => WorkflowSource::Registered,
+                SourceFilter::Stored => WorkflowSource::Stored,
             }),
             status: self.status,
             sort: match self.sort_by {

@@ -1,6 +1,8 @@
 //! Workflows are added, changed, found and deleted.
 
-use crate::{CatalogError, MatchedBy, MetadataChange, NewWorkflow, Source, Viewer, WorkflowChange};
+use crate::{
+    CatalogError, MatchedBy, MetadataChange, NewWorkflow, Viewer, WorkflowChange, WorkflowSource,
+};
 use serde_json::json;
 use workflow_core::definition::Metadata;
 use workflow_core::store::NewRun;
@@ -22,7 +24,7 @@ pub(crate) async fn a_workflow_is_found_by_id_name_and_slug(place: Catalogs) {
     new.metadata = Metadata::new(json!({ "owner": "web", "tags": ["b", "a"] })).expect("fit");
     let made = place.store.create_workflow(new).await.expect("made");
     assert_eq!((made.slug.as_str(), made.project_id), ("q4-sales-analysis", 123));
-    assert_eq!((made.user.as_deref(), made.source), (Some("alice"), Source::Stored));
+    assert_eq!((made.user.as_deref(), made.source), (Some("alice"), WorkflowSource::Stored));
     assert_eq!((made.tags.clone(), made.version), (vec!["b".to_owned(), "a".to_owned()], 1));
     let alice = place.other.seen_by(Viewer::Staff("alice".to_owned()));
     let id = made.id.to_string();

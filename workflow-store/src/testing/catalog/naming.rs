@@ -1,8 +1,8 @@
 //! Names have owners: what a name means, to whom, and which workflow a run joins.
 
 use crate::{
-    Catalog, CatalogError, MatchedBy, NewWorkflow, Retention, RunQuery, Source, Viewer,
-    WorkflowChange, WorkflowQuery,
+    Catalog, CatalogError, MatchedBy, NewWorkflow, Retention, RunQuery, Viewer, WorkflowChange,
+    WorkflowQuery, WorkflowSource,
 };
 use futures::future::join_all;
 use serde_json::json;
@@ -51,7 +51,7 @@ pub(crate) async fn a_name_means_the_callers_own_first(place: Catalogs) {
     assert_eq!(id_of(&*root, "payroll").await, Some(taken.id));
     place.store.sync_registered(&[snapshot("payroll", json!({}))]).await.expect("synced");
     let (found, by) = root.find_workflow("payroll").await.expect("found");
-    assert_eq!((found.source, by), (Source::Registered, MatchedBy::Registered));
+    assert_eq!((found.source, by), (WorkflowSource::Registered, MatchedBy::Registered));
     assert_ne!(found.slug, taken.slug);
     assert_eq!(id_of(&*mallory, "payroll").await, Some(taken.id));
     let roots = made(&place.store, of("root", "payroll")).await;
@@ -243,15 +243,15 @@ pub(crate) async fn a_run_joins_what_has_its_owner_and_source(place: Catalogs) {
     assert!(mallory.runs(Default::default()).await.expect("listed").items.is_empty());
     let root = staff(&place.store, "root");
     let own = root.workflow("payroll").await.expect("found");
-    assert_eq!((own.user.as_deref(), own.source), (roots, Source::Stored));
+    assert_eq!((own.user.as_deref(), own.source), (roots, WorkflowSource::Stored));
     assert_eq!((own.execution_count, own.version), (2, 2));
     assert_eq!(own.definition, Some(json!({ "text": "b" })));
     let code = place.store.workflow("payroll").await.expect("found");
-    assert_eq!((code.source, code.execution_count), (Source::Registered, 1));
+    assert_eq!((code.source, code.execution_count), (WorkflowSource::Registered, 1));
     // Those of nobody are apart, and so is what its owner made before.
     place.store.begin(file_run(None, "payroll", "a"), Vec::new()).await.expect("begun");
     let nobodys = place.store.workflow("payroll").await.expect("found");
-    assert_eq!((nobodys.source, nobodys.user), (Source::Stored, None));
+    assert_eq!((nobodys.source, nobodys.user), (WorkflowSource::Stored, None));
     place.store.begin(file_run(Some("mallory"), "payroll", "a"), Vec::new()).await.expect("begun");
     assert_eq!(place.store.count_runs(&mallorys.id.to_string()).await.expect("counted"), 1);
     // What was remembered of one owner is not taken for another's.

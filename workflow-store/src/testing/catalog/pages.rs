@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use crate::{
-    Catalog, CatalogError, NewWorkflow, RunQuery, Source, StatusReport, Viewer, WorkflowQuery,
+    Catalog, CatalogError, NewWorkflow, RunQuery, StatusReport, Viewer, WorkflowQuery,
+    WorkflowSource,
 };
 use serde_json::json;
 use workflow_core::Status;
@@ -111,12 +112,15 @@ pub(crate) async fn runs_and_workflows_are_found_by_more(place: Catalogs) {
         page.items.into_iter().map(|workflow| workflow.name).collect()
     };
     let query = |source, status| WorkflowQuery { source, status, ..Default::default() };
-    assert_eq!(names(query(Some(Source::Stored), None)).await, ["mine"]);
-    assert_eq!(names(query(Some(Source::Registered), None)).await, ["code", "quiet"]);
+    assert_eq!(names(query(Some(WorkflowSource::Stored), None)).await, ["mine"]);
+    assert_eq!(names(query(Some(WorkflowSource::Registered), None)).await, ["code", "quiet"]);
     // Of the newest run alone.
     assert_eq!(names(query(None, Some(Status::Failed))).await, ["mine"]);
     assert!(names(query(None, Some(Status::Completed))).await.is_empty());
-    assert_eq!(names(query(Some(Source::Registered), Some(Status::Pending))).await, ["code"]);
+    assert_eq!(
+        names(query(Some(WorkflowSource::Registered), Some(Status::Pending))).await,
+        ["code"]
+    );
 }
 
 pub(crate) async fn runs_over_time_and_by_status(place: Catalogs) {
