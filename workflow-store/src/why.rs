@@ -46,8 +46,11 @@ pub enum Cause {
     },
     /// The job waits for other jobs.
     Dependencies(Vec<String>),
-    /// The job waits for a slot of its engine, or for a limit.
-    JobSlot,
+    /// The job waits for a slot of its engine, or for a limit that it names.
+    JobSlot {
+        /// The name of the worker that drives the run, if all of its slots for jobs are taken.
+        full: Option<String>,
+    },
     /// The job waits for a child run.
     ChildRun(RunId),
     /// The job is running.
@@ -132,7 +135,7 @@ impl Cause {
             Self::Waiting(_) => "time",
             Self::Retry { .. } => "retry",
             Self::Dependencies(_) => "dependencies",
-            Self::JobSlot => "job_slot",
+            Self::JobSlot { .. } => "job_slot",
             Self::ChildRun(_) => "child_run",
             Self::Running { .. } => "running",
             Self::Starting => "starting",
@@ -164,9 +167,14 @@ impl Cause {
             Self::Stalled(stall) => stall.cure(),
             Self::Waiting(waiting) => waiting.cure(),
             Self::Dependencies(_) => "see why these jobs have not ended".to_owned(),
-            Self::JobSlot => "wait for other jobs to end, or raise the limit: the worker's \
-                max-concurrent-activities, or a limit that the job names"
+            Self::JobSlot { full: Some(_) } => "wait for other jobs to end, or raise the worker's \
+                --max-concurrent-activities"
                 .to_owned(),
+            Self::JobSlot { full: None } => {
+                "wait for other jobs to end, or raise the limit: one that \
+                the job names, or `max_parallel` of the engine"
+                    .to_owned()
+            }
             Self::ChildRun(run) => format!("see why run {run} has not ended"),
             Self::Running { .. } => {
                 "wait, or cancel the run; a timeout of the job would end an attempt that hangs"
@@ -239,7 +247,13 @@ impl fmt::Display for StallReason {
                 let noun = if jobs.len() == 1 { "job" } else { "jobs" };
                 write!(f, "{subject} waits for {noun} {}", quoted(jobs))
             }
-            Cause::JobSlot => write!(f, "{subject} is ready, and waits for a slot"),
+            Cause::JobSlot { full: None } => write!(f, "{subject} is ready, and waits for a slot"),
+            Cause::JobSlot { full: Some(worker) } => {
+                write!(
+                    f,
+                    "{subject} is ready, and all slots for jobs of worker `{worker}` are taken"
+                )
+            }
             Cause::ChildRun(run) => write!(f, "{subject} waits for run {run}"),
             Cause::Running { attempt, since } => {
                 write!(f, "{subject} is running, attempt {attempt} since {}", format_time(*since))
@@ -372,7 +386,9 @@ pub async fn why(
     }
     let children = children(catalog, run).await?;
     let queued = why_queued(catalog, workers, &stored).await?;
-    let mut reasons = why_jobs(&details, &stored.workflow.graph, &children, queued);
+    let full = owner(workers, stored.owner).filter(|worker| worker.has_no_job_slot());
+    let full = full.map(|worker| worker.report.name.clone());
+    let mut reasons = why_jobs(&details, &stored.workflow.graph, &children, queued, full);
     if let Some(cause) = evicted {
         reasons.insert(0, StallReason { job: None, cause });
     } else if details.is_cancelling {
@@ -468,13 +484,18 @@ pub fn serving<'w>(
 
 /// The cause if all workers of an engine have missed heartbeats. An engine without workers sends
 /// none.
-fn silent(workers: Option<&[StoredWorker]>, owner: Option<OwnerId>) -> Option<Cause> {
-    let of_owner = workers?.iter().filter(|worker| Some(worker.report.id.owner) == owner);
-    let latest = of_owner.min_by_key(|worker| worker.silent_for)?;
+fn silent(workers: Option<&[StoredWorker]>, owner_id: Option<OwnerId>) -> Option<Cause> {
+    let latest = owner(workers, owner_id)?;
     latest.is_late().then(|| Cause::OwnerSilent {
         worker: latest.report.name.clone(),
         silent_for: latest.silent_for,
     })
+}
+
+/// The worker with this owner that has reported last.
+fn owner(workers: Option<&[StoredWorker]>, owner: Option<OwnerId>) -> Option<&StoredWorker> {
+    let of_owner = workers?.iter().filter(|worker| Some(worker.report.id.owner) == owner);
+    of_owner.min_by_key(|worker| worker.silent_for)
 }
 
 fn names(workers: &[&StoredWorker]) -> Vec<String> {
@@ -536,6 +557,7 @@ fn why_jobs(
     graph: &Json,
     children: &HashMap<String, RunId>,
     mut queued: HashMap<String, Cause>,
+    full: Option<String>,
 ) -> Vec<StallReason> {
     let before = recorded_dependencies(graph);
     let ended: HashMap<&str, bool> =
@@ -562,7 +584,10 @@ fn why_jobs(
         let open = before.get(job.name.as_str()).into_iter().flatten();
         let open = open.filter(|before| !ended.get(**before).copied().unwrap_or(true));
         let open: Vec<String> = open.map(|before| (*before).to_owned()).collect();
-        if open.is_empty() { Cause::JobSlot } else { Cause::Dependencies(open) }
+        match open.is_empty() {
+            true => Cause::JobSlot { full: full.clone() },
+            false => Cause::Dependencies(open),
+        }
     };
     let open = details.jobs.iter().filter(|job| !job.status.is_final());
     open.map(|job| StallReason { job: Some(job.name.clone()), cause: cause(job) }).collect()

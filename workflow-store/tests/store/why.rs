@@ -120,7 +120,11 @@ fn begin(store: &SqliteStore, run: NewRun) -> RunId {
 }
 
 fn report(store: &SqliteStore, queue: &str, workflows: usize, lifetime: Duration) {
-    let report = WorkerReport {
+    record(store, &worker(queue, workflows, lifetime));
+}
+
+fn worker(queue: &str, workflows: usize, lifetime: Duration) -> WorkerReport {
+    WorkerReport {
         id: WorkerId { owner: OwnerId::random(), number: 0 },
         name: format!("{queue}-{workflows}"),
         queues: Queues::named([queue]),
@@ -132,8 +136,7 @@ fn report(store: &SqliteStore, queue: &str, workflows: usize, lifetime: Duration
         waiting: 0,
         lifetime,
         program: None,
-    };
-    record(store, &report);
+    }
 }
 
 fn record(store: &SqliteStore, report: &WorkerReport) {
@@ -327,6 +330,18 @@ fn a_ready_job_waits_for_a_slot() {
     let run = start_on(&engine, "listens");
     let found = texts(&store, run.id(), &["running", "job_slot", "dependencies"]);
     assert_eq!(found[1], "job `right` is ready, and waits for a slot");
+    let stored = pollster::block_on(store.run(run.id())).expect("readable").expect("stored");
+    record(
+        &store,
+        &WorkerReport {
+            id: WorkerId { owner: stored.owner.expect("an engine drives it"), number: 0 },
+            max_concurrent_activities: Some(1),
+            activities: 1,
+            ..worker("a", 1, Duration::from_secs(60))
+        },
+    );
+    let found = texts(&store, run.id(), &["running", "job_slot", "dependencies"]);
+    assert_eq!(found[1], "job `right` is ready, and all slots for jobs of worker `a-1` are taken");
     run.cancel();
     run.wait().expect_err("it is cancelled");
 }

@@ -279,7 +279,7 @@ fn why_jobs(seen: &Seen) -> Vec<StallReason> {
             return Some(Cause::Retry { at });
         }
         match seen.attempt(name) {
-            Some(attempt) if !attempt.is_running => Some(Cause::JobSlot),
+            Some(attempt) if !attempt.is_running => Some(Cause::JobSlot { full: None }),
             Some(attempt) => {
                 Some(Cause::Running { attempt: attempt.attempt, since: attempt.since })
             }
