@@ -1,8 +1,9 @@
 //! Assets: values that functions make from each other, with partitions, records and reasons.
 //!
 //! [`#[asset]`](macro@crate::asset) on a function makes its return type an [`Asset`], which other
-//! assets take as a parameter. A [`MaterializationPlan`](plan::MaterializationPlan) says which partitions must be made, and why;
-//! the workflow [`assets`](WORKFLOW) makes them, a job for each. A store keeps the records.
+//! assets take as a parameter. A [`MaterializationPlan`](plan::MaterializationPlan) says which
+//! partitions must be made, and why; the workflow [`assets`](WORKFLOW) makes them, a job for each. A
+//! store keeps the records.
 //!
 //! ```
 //! use std::sync::Arc;

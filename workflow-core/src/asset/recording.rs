@@ -31,7 +31,7 @@ pub struct Made {
 
 impl Assets {
     /// Records a value of an asset without partitions, which a workflow has made in its own way, from
-    /// the current values of its inputs. ChangedInputs are recorded first, since the record names their
+    /// the current values of its inputs. Inputs are recorded first, since the record names their
     /// versions. `context` is that of a job of the workflow, and `graph` has the asset.
     ///
     /// Does nothing if this value was recorded before.

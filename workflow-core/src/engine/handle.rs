@@ -74,8 +74,7 @@ impl RunHandle {
     /// # Errors
     ///
     /// Fails if the name is not 1 to 255 characters without control characters, if the payload does not
-    /// serialize to JSON, or if the store of a persisted run does not
-    /// accept the signal.
+    /// serialize to JSON, or if the store of a persisted run does not accept the signal.
     pub async fn signal(
         &self,
         name: impl Into<String> + Send,

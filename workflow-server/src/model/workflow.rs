@@ -55,7 +55,7 @@ pub(crate) struct Workflow {
     /// When it was last changed.
     #[schema(format = DateTime)]
     pub(crate) updated_at: String,
-    /// WorkflowSource: `registered` in the program, or `stored` by a user.
+    /// Source: `registered` in the program, or `stored` by a user.
     #[schema(value_type = String, examples("registered", "stored"))]
     pub(crate) source: &'static str,
     /// Whether it is active. Inactive workflows cannot be run.
@@ -185,7 +185,7 @@ pub(crate) struct WorkflowDocument {
     /// Workflow file as JSON; null without a file.
     #[schema(value_type = Option<Object>)]
     definition: Option<Json>,
-    /// WorkflowSource location of a registered workflow.
+    /// Source location of a registered workflow.
     location: Option<Location>,
     /// JSON Schema of the input, if known.
     #[schema(value_type = Option<Object>)]

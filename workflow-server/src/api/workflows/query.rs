@@ -39,7 +39,7 @@ pub(super) struct WorkflowsQuery {
     q: Option<String>,
     /// Whether they are active.
     is_active: Option<bool>,
-    /// WorkflowSource: `registered` or `stored`.
+    /// Source: `registered` or `stored`.
     #[param(value_type = Option<String>, pattern = "^(registered|stored)$")]
     source: Option<SourceFilter>,
     /// Status of the newest run.
