@@ -58,13 +58,9 @@ impl RunState {
             return !is_awaited;
         }
         let priority = self.scheduler.policy(job).map_or(0, |policy| policy.priority);
-        match self.request_places(run, job, flags, priority, deferred) {
-            Ok((ticket, Admitted::Now)) => {
-                self.places.insert(job, Place::Holds(ticket));
-                true
-            }
-            Ok((ticket, Admitted::Later)) => {
-                self.places.insert(job, Place::Waits(ticket));
+        match self.request_places(run, job, flags, (priority, Place::Waits), deferred) {
+            Ok(Admitted::Now) => true,
+            Ok(Admitted::Later) => {
                 self.scheduler.held(job);
                 false
             }
@@ -76,14 +72,15 @@ impl RunState {
         }
     }
 
+    /// Acquires the places of all limits of a job, or starts to wait for them.
     fn request_places(
-        &self,
+        &mut self,
         run: &Arc<ActiveRun>,
         job: u32,
         flags: JobFlags,
-        priority: i32,
+        (priority, wait): (i32, fn(Ticket) -> Place),
         deferred: &mut Deferred,
-    ) -> Result<(Ticket, Admitted), LimitError> {
+    ) -> Result<Admitted, LimitError> {
         let lenders = self.lenders_of(job, flags);
         let policy = self.scheduler.policy(job);
         let place = match self.scheduler.is_elsewhere(job) {
@@ -93,7 +90,9 @@ impl RunState {
         let acquired = run.limits.acquire(run, (job, place), flags, policy, priority, lenders);
         let (ticket, admitted, grants) = acquired?;
         deferred.grants.extend(grants);
-        Ok((ticket, admitted))
+        let place = if admitted == Admitted::Now { Place::Holds } else { wait };
+        self.places.insert(job, place(ticket));
+        Ok(admitted)
     }
 
     /// Handles a grant to a job that waited. A job that no longer waits has released its places, or
@@ -164,18 +163,9 @@ impl RunState {
             return true;
         }
         let flags = self.scheduler.flags(job);
-        match self.request_places(run, job, flags, WOKEN, deferred) {
-            Ok((ticket, Admitted::Now)) => {
-                self.places.insert(job, Place::Holds(ticket));
-                true
-            }
-            Ok((ticket, Admitted::Later)) => {
-                self.places.insert(job, Place::WaitsAgain(ticket));
-                false
-            }
-            // It needs no more than it had.
-            Err(_) => true,
-        }
+        let requested = self.request_places(run, job, flags, (WOKEN, Place::WaitsAgain), deferred);
+        // It never fails: the attempt needs no more than it had.
+        !matches!(requested, Ok(Admitted::Later))
     }
 
     /// Lets an attempt that was woken go on without its places.
